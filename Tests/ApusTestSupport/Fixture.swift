@@ -1,0 +1,19 @@
+public import Foundation
+
+/// Files under `Tests/Fixtures`: what the real libraries computed, with the scripts that made them.
+public enum Fixture {
+    /// The folder of all fixtures, found from this source file so that no resource bundle has to be built.
+    public static let directory = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .appending(path: "Fixtures")
+
+    /// The location of one fixture.
+    public static func url(_ path: String) -> URL { directory.appending(path: path) }
+
+    /// The bytes of one fixture.
+    public static func data(_ path: String) throws -> Data { try Data(contentsOf: url(path)) }
+
+    /// A fixture decoded from JSON.
+    public static func json<T: Decodable>(_ path: String, as type: T.Type = T.self) throws -> T {
+        try JSONDecoder().decode(T.self, from: data(path))
+    }
+}
