@@ -23,7 +23,8 @@ struct ByteReader {
     mutating func count(minimumSize: Int, _ what: String) throws(FormatError) -> Int {
         let count = try integer(UInt64.self, what)
         guard count <= UInt64(remaining / minimumSize) else {
-            throw FormatError(.truncated, file: path, "claims \(what) of \(count) at byte \(offset - 8), \(remaining) bytes are left")
+            throw FormatError(
+                .truncated, file: path, "claims \(what) of \(count) at byte \(offset - 8), \(remaining) bytes are left")
         }
         return Int(count)
     }
@@ -35,7 +36,8 @@ struct ByteReader {
         try skip(length, what)
         let slice = UnsafeRawBufferPointer(rebasing: bytes[start..<start + length])
         guard let text = String(validating: slice, as: UTF8.self) else {
-            throw FormatError(.malformed, file: path, "\(what) at byte \(start) is not valid UTF-8; the file is damaged")
+            throw FormatError(
+                .malformed, file: path, "\(what) at byte \(start) is not valid UTF-8; the file is damaged")
         }
         return text
     }
@@ -49,7 +51,8 @@ struct ByteReader {
 
     private mutating func skip(_ count: Int, _ what: String) throws(FormatError) {
         guard count <= remaining else {
-            let message = "ends inside \(what): wanted \(count) bytes at byte \(offset), \(remaining) are left; copy the file again"
+            let message =
+                "ends inside \(what): wanted \(count) bytes at byte \(offset), \(remaining) are left; copy the file again"
             throw FormatError(.truncated, file: path, message)
         }
         offset += count

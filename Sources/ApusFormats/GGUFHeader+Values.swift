@@ -32,18 +32,23 @@ extension ByteReader {
         case 4: return try integers(UInt32.self, key)
         case 5: return try integers(Int32.self, key)
         case 6:
-            return .floatArray(try elements(4, key) { (reader) throws(FormatError) in
-                Double(Float(bitPattern: try reader.integer(UInt32.self, key)))
-            })
+            return .floatArray(
+                try elements(4, key) { (reader) throws(FormatError) in
+                    Double(Float(bitPattern: try reader.integer(UInt32.self, key)))
+                })
         case 7: return .booleanArray(try elements(1, key) { (reader) throws(FormatError) in try reader.ggufBool(key) })
-        case 8: return .textArray(try elements(8, key) { (reader) throws(FormatError) in try reader.string("'\(key)'") })
-        case 9: throw FormatError(.unsupported, file: path, "metadata '\(key)' is an array of arrays, which is not supported")
+        case 8:
+            return .textArray(try elements(8, key) { (reader) throws(FormatError) in try reader.string("'\(key)'") })
+        case 9:
+            throw FormatError(
+                .unsupported, file: path, "metadata '\(key)' is an array of arrays, which is not supported")
         case 10: return try integers(UInt64.self, key)
         case 11: return try integers(Int64.self, key)
         case 12:
-            return .floatArray(try elements(8, key) { (reader) throws(FormatError) in
-                Double(bitPattern: try reader.integer(UInt64.self, key))
-            })
+            return .floatArray(
+                try elements(8, key) { (reader) throws(FormatError) in
+                    Double(bitPattern: try reader.integer(UInt64.self, key))
+                })
         default: throw unknownType(type, key)
         }
     }
@@ -51,9 +56,10 @@ extension ByteReader {
     private mutating func integers<T: FixedWidthInteger & BitwiseCopyable>(
         _: T.Type, _ key: String
     ) throws(FormatError) -> GGUFValue {
-        .integerArray(try elements(MemoryLayout<T>.size, key) { (reader) throws(FormatError) in
-            try reader.exact(reader.integer(T.self, key), key)
-        })
+        .integerArray(
+            try elements(MemoryLayout<T>.size, key) { (reader) throws(FormatError) in
+                try reader.exact(reader.integer(T.self, key), key)
+            })
     }
 
     private mutating func elements<Element>(
@@ -82,6 +88,8 @@ extension ByteReader {
     }
 
     private func unknownType(_ type: UInt32, _ key: String) -> FormatError {
-        FormatError(.unsupported, file: path, "metadata '\(key)' has value type \(type), wanted 0 to 12; the file is damaged or newer")
+        FormatError(
+            .unsupported, file: path,
+            "metadata '\(key)' has value type \(type), wanted 0 to 12; the file is damaged or newer")
     }
 }

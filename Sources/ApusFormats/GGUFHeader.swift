@@ -31,7 +31,8 @@ struct GGUFHeader {
         let version = try reader.integer(UInt32.self, "the version")
         guard version == 2 || version == 3 else {
             let found = version & 0xFFFF == 0 ? "a big-endian file" : "version \(version)"
-            throw FormatError(.unsupported, file: reader.path, "wanted GGUF version 2 or 3, found \(found); convert the model again")
+            throw FormatError(
+                .unsupported, file: reader.path, "wanted GGUF version 2 or 3, found \(found); convert the model again")
         }
     }
 
@@ -51,12 +52,14 @@ struct GGUFHeader {
         var position = dataStart
         for info in infos {
             guard info.offset == UInt64(position - dataStart) else {
-                let message = "tensor '\(info.name)' lies at offset \(info.offset), wanted \(position - dataStart); the file is damaged"
+                let message =
+                    "tensor '\(info.name)' lies at offset \(info.offset), wanted \(position - dataStart); the file is damaged"
                 throw FormatError(.malformed, file: path, message)
             }
             guard info.byteCount <= fileCount - position else {
                 let left = max(0, fileCount - position)
-                let message = "tensor '\(info.name)' needs \(info.byteCount) bytes, \(left) are left; copy the file again"
+                let message =
+                    "tensor '\(info.name)' needs \(info.byteCount) bytes, \(left) are left; copy the file again"
                 throw FormatError(.truncated, file: path, message)
             }
             let end = position + info.byteCount
@@ -83,7 +86,8 @@ extension ByteReader {
     fileprivate mutating func tensorInfo() throws(FormatError) -> TensorInfo {
         let name = try string("a tensor name")
         guard name.utf8.count <= 64 else {
-            throw FormatError(.malformed, file: path, "a tensor name has \(name.utf8.count) bytes, the format allows 64")
+            throw FormatError(
+                .malformed, file: path, "a tensor name has \(name.utf8.count) bytes, the format allows 64")
         }
         let rank = try integer(UInt32.self, "the rank of '\(name)'")
         guard rank <= 4 else {
@@ -98,10 +102,13 @@ extension ByteReader {
         let type = try ElementType(ggml: integer(UInt32.self, "the type of '\(name)'"), tensor: name, path: path)
         let offset = try integer(UInt64.self, "the offset of '\(name)'")
         guard (dimensions.first ?? 1) % type.blockElements == 0 else {
-            let message = "rows of '\(name)' have \(dimensions[0]) elements, \(type.rawValue) needs a multiple of \(type.blockElements)"
+            let message =
+                "rows of '\(name)' have \(dimensions[0]) elements, \(type.rawValue) needs a multiple of \(type.blockElements)"
             throw FormatError(.malformed, file: path, message)
         }
-        guard let count = checkedProduct(dimensions), let bytes = type.byteCount(of: count) else { throw tooLarge(name) }
+        guard let count = checkedProduct(dimensions), let bytes = type.byteCount(of: count) else {
+            throw tooLarge(name)
+        }
         return TensorInfo(name: name, type: type, shape: dimensions.reversed(), byteCount: bytes, offset: offset)
     }
 

@@ -1,9 +1,9 @@
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// A file mapped read-only into memory; its bytes are lent, never handed out.
@@ -53,7 +53,8 @@ public final class MappedFile: @unchecked Sendable {
 
     /// Gives the resident pages that lie wholly inside `range` back to the system; touching them again reads the file again.
     public func discard(_ range: Range<Int>) {
-        precondition(range.lowerBound >= 0 && range.upperBound <= count, "discard(\(range)) of a file of \(count) bytes")
+        precondition(
+            range.lowerBound >= 0 && range.upperBound <= count, "discard(\(range)) of a file of \(count) bytes")
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))
         let first = (range.lowerBound + page - 1) / page * page
         let last = range.upperBound == count ? count : range.upperBound / page * page

@@ -14,7 +14,8 @@ struct SafetensorsHeader {
         let length = try Self.length(bytes, path: path)
         let json = UnsafeRawBufferPointer(rebasing: bytes[8..<8 + length])
         guard json.first == UInt8(ascii: "{") else {
-            throw FormatError(.malformed, file: path, "the header does not start with '{'; this is not a safetensors file")
+            throw FormatError(
+                .malformed, file: path, "the header does not start with '{'; this is not a safetensors file")
         }
         var scanner = JSONScanner(json)
         do throws(JSONScanner.Failure) {
@@ -29,11 +30,13 @@ struct SafetensorsHeader {
 
     private static func length(_ bytes: UnsafeRawBufferPointer, path: String) throws(FormatError) -> Int {
         guard bytes.count >= 8 else {
-            throw FormatError(.truncated, file: path, "a safetensors file has at least 8 bytes, this one has \(bytes.count)")
+            throw FormatError(
+                .truncated, file: path, "a safetensors file has at least 8 bytes, this one has \(bytes.count)")
         }
         let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
         guard length <= UInt64(lengthLimit) else {
-            let message = "the header claims \(length) bytes, the format allows \(lengthLimit); this is not a safetensors file"
+            let message =
+                "the header claims \(length) bytes, the format allows \(lengthLimit); this is not a safetensors file"
             throw FormatError(.malformed, file: path, message)
         }
         guard Int(length) <= bytes.count - 8 else {
@@ -43,7 +46,8 @@ struct SafetensorsHeader {
         return Int(length)
     }
 
-    private mutating func parse(_ scanner: inout JSONScanner, dataStart: Int, path: String) throws(JSONScanner.Failure) {
+    private mutating func parse(_ scanner: inout JSONScanner, dataStart: Int, path: String) throws(JSONScanner.Failure)
+    {
         var first = true
         var sawMetadata = false
         try scanner.beginObject()
@@ -122,7 +126,8 @@ struct SafetensorsHeader {
     private func checkSizes(path: String) throws(FormatError) {
         for entry in entries.values {
             guard let count = checkedProduct(entry.shape), let bytes = entry.type.byteCount(of: count) else {
-                let message = "tensor '\(entry.name)' of shape \(entry.shape) has more than 2^63 bytes; the file is damaged"
+                let message =
+                    "tensor '\(entry.name)' of shape \(entry.shape) has more than 2^63 bytes; the file is damaged"
                 throw FormatError(.malformed, file: path, message)
             }
             guard bytes == entry.byteRange.count else {
@@ -140,8 +145,10 @@ struct SafetensorsHeader {
         var position = dataStart
         for entry in ordered {
             guard entry.byteRange.lowerBound == position else {
-                let fault = entry.byteRange.lowerBound < position ? "overlaps the tensor before it" : "leaves a hole before it"
-                let message = "tensor '\(entry.name)' starts at byte \(entry.byteRange.lowerBound), wanted \(position): it \(fault)"
+                let fault =
+                    entry.byteRange.lowerBound < position ? "overlaps the tensor before it" : "leaves a hole before it"
+                let message =
+                    "tensor '\(entry.name)' starts at byte \(entry.byteRange.lowerBound), wanted \(position): it \(fault)"
                 throw FormatError(.malformed, file: path, message)
             }
             position = entry.byteRange.upperBound
@@ -151,7 +158,8 @@ struct SafetensorsHeader {
             throw FormatError(.truncated, file: path, message)
         }
         guard position == fileCount else {
-            throw FormatError(.malformed, file: path, "\(fileCount - position) bytes follow the last tensor; the file is damaged")
+            throw FormatError(
+                .malformed, file: path, "\(fileCount - position) bytes follow the last tensor; the file is damaged")
         }
     }
 }

@@ -24,7 +24,8 @@ public final class ShardedSafetensors: TensorSource {
         } else if FileManager.default.fileExists(atPath: index) {
             (entries, files) = try Self.open(ShardIndex(path: index), in: folder)
         } else {
-            let message = "holds neither model.safetensors nor model.safetensors.index.json; give a Hugging Face folder or a .gguf file"
+            let message =
+                "holds neither model.safetensors nor model.safetensors.index.json; give a Hugging Face folder or a .gguf file"
             throw FormatError(.missing, file: directory, message)
         }
     }
@@ -43,7 +44,8 @@ public final class ShardedSafetensors: TensorSource {
 
     private func shard(of name: String) throws(FormatError) -> SafetensorsFile {
         guard let file = files[name] else {
-            throw FormatError(.missing, file: path, "tensor '\(name)' is not in the folder (it holds \(entries.count) tensors)")
+            throw FormatError(
+                .missing, file: path, "tensor '\(name)' is not in the folder (it holds \(entries.count) tensors)")
         }
         return file
     }
@@ -83,8 +85,10 @@ struct ShardIndex {
         } catch {
             throw FormatError(.malformed, file: path, "not a shard index at byte \(error.offset): \(error.message)")
         }
-        for name in weightMap.values where name.isEmpty || name.contains("/") || name.contains("\0") || name.hasPrefix(".") {
-            throw FormatError(.unsafePath, file: path, "names the shard '\(name)', wanted the plain name of a file in this folder")
+        for name in weightMap.values
+        where name.isEmpty || name.contains("/") || name.contains("\0") || name.hasPrefix(".") {
+            throw FormatError(
+                .unsafePath, file: path, "names the shard '\(name)', wanted the plain name of a file in this folder")
         }
     }
 
@@ -97,7 +101,9 @@ struct ShardIndex {
                 try scanner.skipValue()
                 continue
             }
-            guard !found else { throw JSONScanner.Failure(offset: scanner.offset, message: "'weight_map' appears twice") }
+            guard !found else {
+                throw JSONScanner.Failure(offset: scanner.offset, message: "'weight_map' appears twice")
+            }
             found = true
             try parseWeightMap(&scanner)
         }

@@ -51,7 +51,8 @@ extension TensorSource {
     /// - Throws: `FormatError` with code `missing`.
     public func entry(_ name: String) throws(FormatError) -> TensorEntry {
         guard let entry = entries[name] else {
-            throw FormatError(.missing, file: path, "tensor '\(name)' is not in the file (it holds \(entries.count) tensors)")
+            throw FormatError(
+                .missing, file: path, "tensor '\(name)' is not in the file (it holds \(entries.count) tensors)")
         }
         return entry
     }
@@ -64,7 +65,9 @@ extension TensorSource {
         var failure: FormatError?
         let values = [Float](unsafeUninitializedCapacity: entry.elementCount) { buffer, count in
             do throws(FormatError) {
-                try read(name, rows: 0..<entry.rowCount, into: UnsafeMutableBufferPointer(rebasing: buffer[..<entry.elementCount]))
+                try read(
+                    name, rows: 0..<entry.rowCount,
+                    into: UnsafeMutableBufferPointer(rebasing: buffer[..<entry.elementCount]))
                 count = entry.elementCount
             } catch {
                 failure = error
@@ -81,7 +84,9 @@ extension MappedFile {
     func decode(_ entry: TensorEntry, rows: Range<Int>, into destination: UnsafeMutableBufferPointer<Float>) {
         let rowLength = entry.rowLength
         precondition(rows.lowerBound >= 0 && rows.upperBound <= entry.rowCount, "rows \(rows) of \(entry)")
-        precondition(destination.count == rows.count * rowLength, "room for \(destination.count) floats, rows \(rows) of \(entry)")
+        precondition(
+            destination.count == rows.count * rowLength,
+            "room for \(destination.count) floats, rows \(rows) of \(entry)")
         guard let rowBytes = entry.type.byteCount(of: rowLength) else {
             preconditionFailure("a row of \(entry) is not a whole number of blocks")
         }
