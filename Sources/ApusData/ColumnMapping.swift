@@ -12,7 +12,7 @@ public struct ColumnMapping: Codable, Sendable, Equatable {
         case none
         /// The text after the last `####`, stripped of white space: how GSM8K marks its answers. Text without the
         /// mark is kept whole, as Python's `split("####")[-1].strip()` does.
-        case afterHashes
+        case afterHashes = "after_hashes"
     }
 
     /// The column that holds the question.
@@ -33,5 +33,35 @@ public struct ColumnMapping: Codable, Sendable, Equatable {
         self.answer = answer
         self.systemPrompt = systemPrompt
         self.answerExtraction = answerExtraction
+    }
+}
+
+extension ColumnMapping {
+    private enum CodingKeys: String, CodingKey {
+        case prompt
+        case answer
+        case systemPrompt = "system_prompt"
+        case answerExtraction = "answer_extraction"
+    }
+
+    /// Decodes a mapping; what is left out has its default.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        let defaults = ColumnMapping()
+        prompt = try container.decodeIfPresent(String.self, forKey: .prompt) ?? defaults.prompt
+        answer = try container.decodeIfPresent(String.self, forKey: .answer)
+        systemPrompt = try container.decodeIfPresent(String.self, forKey: .systemPrompt)
+        answerExtraction =
+            try container.decodeIfPresent(AnswerExtraction.self, forKey: .answerExtraction)
+            ?? defaults.answerExtraction
+    }
+
+    /// Encodes every key, nil as null, so that a written configuration shows all that can be set.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(prompt, forKey: .prompt)
+        try container.encode(answer, forKey: .answer)
+        try container.encode(systemPrompt, forKey: .systemPrompt)
+        try container.encode(answerExtraction, forKey: .answerExtraction)
     }
 }

@@ -14,6 +14,7 @@ public struct Reward: RewardFunction {
     /// Scores one completion; `columns` are the columns of the sample it answers. Nil means "not applicable".
     public typealias Body = @Sendable (_ completion: String, _ columns: [String: JSONValue]) throws -> Double?
 
+    /// The name under which the scores are logged.
     public let name: String
     private let body: Body
 
