@@ -15,19 +15,19 @@ struct PythonTextTests {
         }
     }
 
-    private let all = (UInt32(0)..<0x11_0000).compactMap(Unicode.Scalar.init)
+    private static let all = (UInt32(0)..<0x11_0000).compactMap(Unicode.Scalar.init)
 
     @Test("White space is exactly Python's")
     func space() throws {
         let golden = try Fixture.json("data/unicode_golden.json", as: Golden.self)
-        #expect(Set(all.filter(\.isPythonSpace)) == Golden.scalars(golden.space))
+        #expect(Set(Self.all.filter(\.isPythonSpace)) == Golden.scalars(golden.space))
     }
 
     @Test("Digits are Python's, apart from scripts that Unicode added later")
     func digits() throws {
         let golden = try Fixture.json("data/unicode_golden.json", as: Golden.self)
         let python = Golden.scalars(golden.digit)
-        let ours = Set(all.filter(\.isPythonDigit))
+        let ours = Set(Self.all.filter(\.isPythonDigit))
         #expect(python.subtracting(ours).isEmpty)
         for scalar in ours.subtracting(python) {
             let age = try #require(scalar.properties.age)
