@@ -32,7 +32,8 @@ public final class ThreadPool: @unchecked Sendable {
     ///
     /// The tasks of a thread are contiguous, and the first `tasks` % `threads` threads have one more than the others.
     /// A run inside a run, or two at once, is a precondition failure. The calls are concurrent: what one writes, no
-    /// other may touch.
+    /// other may touch. `body` is not `@Sendable`, so that kernels can capture pointers; it must not be written in
+    /// actor-isolated code (an actor's method, a main file's top level), whose closures trap on other threads.
     public func run(_ tasks: Int, _ body: (Int) -> Void) {
         let wasRunning = isRunning.exchange(true, ordering: .acquiring)
         precondition(!wasRunning, "a thread pool carries out one run at a time")

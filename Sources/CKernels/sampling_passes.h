@@ -10,7 +10,7 @@ APUS_INLINE vf load_rest(const float *x, int count, float fill) {
   return v;
 }
 
-APUS_INLINE vf vf_select(vi condition, vf yes, vf no) { return (vf)((condition & (vi)yes) | (~condition & (vi)no)); }
+APUS_INLINE vf choose(vi condition, vf yes, vf no) { return (vf)((condition & (vi)yes) | (~condition & (vi)no)); }
 
 APUS_INLINE void store_rest(float *x, int count, vf v) { memcpy(x, &v, (size_t)count * sizeof(float)); }
 
@@ -22,21 +22,23 @@ static float largest_drawable(const float *x, int n) {
   for (; i + APUS_LANES <= n; i += APUS_LANES) {
     vf v = vf_load(x + i);
     nan |= v != v;
-    largest = vf_select(v > largest, v, largest);
+    largest = choose(v > largest, v, largest);
   }
   vf rest = load_rest(x + i, n - i, -INFINITY);
   nan |= rest != rest;
-  float result = vf_largest(vf_select(rest > largest, rest, largest));
+  float result = vf_largest(choose(rest > largest, rest, largest));
   for (int lane = 0; lane < APUS_LANES; lane++)
     if (nan[lane]) return NAN;
   return isinf(result) ? NAN : result;
 }
 
-enum { CHUNK = 1024 };  // elements in one fp32 partial sum
+enum {
+  CHUNK = 1024,  // elements that are added up in fp32; chunks are added in fp64
+  SUMS = 32,     // partial sums of a chunk, whatever the lanes
+  SUM_VECTORS = SUMS / APUS_LANES,
+};
 
-enum { SUMS = 32, SUM_VECTORS = SUMS / APUS_LANES };
-
-/// 32 partial sums, whatever the lanes, joined as a balanced tree.
+/// Partial sums, joined as a balanced tree.
 APUS_INLINE double chunk_sum(const float *x, int count) {
   vf vectors[SUM_VECTORS] = {0};
   int i = 0;
