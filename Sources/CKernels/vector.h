@@ -19,6 +19,18 @@ typedef uint32_t vu __attribute__((vector_size(APUS_LANES * 4)));
 
 APUS_INLINE vf vf_load(const float *p) { vf v; memcpy(&v, p, sizeof v); return v; }
 APUS_INLINE void vf_store(float *p, vf v) { memcpy(p, &v, sizeof v); }
+
+// An element's bits must not depend on where a thread's range ends: the tail runs the same vector code on a copy.
+APUS_INLINE vf load_part(const float *p, long count) {
+  vf v = {0};
+  memcpy(&v, p, sizeof(float) * (size_t)(count < APUS_LANES ? count : APUS_LANES));
+  return v;
+}
+
+APUS_INLINE void store_part(float *p, vf v, long count) {
+  memcpy(p, &v, sizeof(float) * (size_t)(count < APUS_LANES ? count : APUS_LANES));
+}
+
 APUS_INLINE vf vf_set(float x) { return (vf){0} + x; }
 APUS_INLINE vf vf_zero(void) { return (vf){0}; }
 

@@ -12,6 +12,7 @@
 #include "apus_linear.h"
 #include "apus_optimizer.h"
 #include "apus_sampling.h"
+#include "apus_threads.h"
 
 /// Every kernel of one instruction set.
 typedef struct {
