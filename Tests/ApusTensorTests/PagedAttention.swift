@@ -23,9 +23,10 @@ final class PagedAttention {
     }
 
     /// Tables by name that this processor can run.
-    static let instructionSets = ["portable", "avx2", "avx512", "avx512bf16", "neon", "emulated-bf16"].filter {
-        apus_kernels_named($0) != nil
-    }
+    static let instructionSets: [String] = {
+        let names: [String] = ["portable", "avx2", "avx512", "avx512bf16", "neon", "emulated-bf16"]
+        return names.filter { name in apus_kernels_named(name) != nil }
+    }()
 
     init(_ shape: AttentionShape, _ inputs: AttentionInputs, instructionSet: String, garbage: Float = .nan) {
         self.shape = shape
