@@ -1,0 +1,42 @@
+/// One safetensors file, mapped into memory.
+///
+/// Its whole header is checked when it is opened: lengths, offsets, holes, overlaps, duplicate names.
+public final class SafetensorsFile: TensorSource {
+    /// The path as it was given.
+    public let path: String
+    /// Every tensor by name.
+    public let entries: [String: TensorEntry]
+    /// The free text under `__metadata__`.
+    public let metadata: [String: String]
+    private let file: MappedFile
+
+    /// Opens the file at `path` and checks its header.
+    ///
+    /// - Throws: `FormatError` with code `unreadable`, `truncated` or `malformed`.
+    public init(path: String) throws(FormatError) {
+        let file = try MappedFile(path: path)
+        let header = try file.withBytes { (bytes) throws(FormatError) in try SafetensorsHeader(bytes, path: path) }
+        self.path = path
+        self.file = file
+        entries = header.entries
+        metadata = header.metadata
+    }
+
+    /// Decodes rows of a tensor to fp32; see `TensorSource`.
+    public func read(
+        _ name: String, rows: Range<Int>, into destination: UnsafeMutableBufferPointer<Float>
+    ) throws(FormatError) {
+        file.decode(try entry(name), rows: rows, into: destination)
+    }
+
+    /// The bytes of a tensor as they are stored.
+    public func readBytes(_ name: String) throws(FormatError) -> [UInt8] {
+        file.bytes(of: try entry(name))
+    }
+
+    /// Releases the resident file pages of a tensor.
+    public func discardPages(of name: String) {
+        guard let entry = entries[name] else { return }
+        file.discard(entry.byteRange)
+    }
+}
