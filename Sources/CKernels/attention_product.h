@@ -19,9 +19,6 @@ typedef struct {
   int adds;
 } attention_product;
 
-/// x in every lane. Written as x - 0, which is x for every x and costs nothing (0 + x turns -0 into 0: an addition).
-APUS_INLINE vf attention_splat(float x) { return x - vf_zero(); }
-
 /// The first `count` lanes (a multiple of 4), the others zero, without reading past them.
 APUS_INLINE vf attention_load_part(const float *p, int count) {
   float lanes[APUS_LANES] = {0};
@@ -51,7 +48,7 @@ APUS_INLINE void attention_tile(const attention_product *x, int row, int column,
     vf right[2];
     for (int j = 0; j < vectors; j++) right[j] = vf_load(b + j * APUS_LANES);
     for (int i = 0; i < rows; i++)
-      for (int j = 0; j < vectors; j++) sum[i][j] = vf_fma(attention_splat(left[i][k]), right[j], sum[i][j]);
+      for (int j = 0; j < vectors; j++) sum[i][j] = vf_fma(vf_set(left[i][k]), right[j], sum[i][j]);
   }
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < vectors; j++) vf_store(c + i * x->c_row + j * APUS_LANES, sum[i][j]);
@@ -63,7 +60,7 @@ APUS_INLINE void attention_tail(const attention_product *x, int row, int column,
   const float *a = x->a + row * x->a_row, *b = x->b + column;
   vf sum = x->adds ? attention_load_part(c, count) : vf_zero();
   for (int k = 0; k < x->depth; k++)
-    sum = vf_fma(attention_splat(a[k * x->a_step]), attention_load_part(b + k * x->b_row, count), sum);
+    sum = vf_fma(vf_set(a[k * x->a_step]), attention_load_part(b + k * x->b_row, count), sum);
   attention_store_part(c, sum, count);
 }
 
