@@ -1,3 +1,4 @@
+internal import ApusFormats
 public import ApusTensor
 public import ApusText
 internal import Foundation
