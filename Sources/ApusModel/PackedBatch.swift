@@ -1,4 +1,4 @@
-internal import ApusTensor
+package import ApusTensor
 
 /// A group as the tree that it is: one prompt and its completions.
 public struct TokenGroup: Sendable, Equatable {
@@ -17,21 +17,24 @@ public struct TokenGroup: Sendable, Equatable {
 /// Rows of several sequences side by side, without padding: what one forward pass takes.
 ///
 /// A prompt's rows come once, before those of its completions; the completions see them through shared pages.
-struct PackedBatch {
-    var tokens: [Int32] = []
-    var positions: [Int32] = []
-    var visible = Visibility(tables: [], tableOffsets: [], contexts: [])
+package struct PackedBatch {
+    package var tokens: [Int32] = []
+    package var positions: [Int32] = []
+    package var visible = Visibility(tables: [], tableOffsets: [], contexts: [])
     /// Which row's keys and values go to which slot.
-    var writeRows: [Int32] = []
-    var writeSlots: [Int32] = []
+    package var writeRows: [Int32] = []
+    package var writeSlots: [Int32] = []
     /// What the backward pass of attention walks over.
-    var segments: [Segment] = []
+    package var segments: [Segment] = []
 
-    var rows: Int { tokens.count }
+    /// A batch of no rows.
+    package init() {}
+
+    package var rows: Int { tokens.count }
     var maxContext: Int { Int(visible.contexts.max() ?? 0) }
 
     /// Appends rows of a sequence whose pages begin at `tableOffset` in the table.
-    mutating func append(_ newTokens: ArraySlice<Int32>, firstPosition: Int, tableOffset: Int, parentFirstRow: Int?) {
+    package mutating func append(_ newTokens: ArraySlice<Int32>, firstPosition: Int, tableOffset: Int, parentFirstRow: Int?) {
         let segment = Segment(
             firstRow: rows, rows: newTokens.count, firstPosition: firstPosition, tableOffset: tableOffset,
             parentFirstRow: parentFirstRow)
@@ -48,7 +51,7 @@ struct PackedBatch {
     }
 
     /// Writes the keys of a prompt's last, half-filled page a second time, into a completion's own first page.
-    mutating func copyTail(promptFirstRow: Int, promptCount: Int, tableOffset: Int) {
+    package mutating func copyTail(promptFirstRow: Int, promptCount: Int, tableOffset: Int) {
         let begin = promptCount / KeyValueCache.pageTokens * KeyValueCache.pageTokens
         for position in begin..<promptCount {
             writeRows.append(Int32(promptFirstRow + position))

@@ -1,9 +1,15 @@
-internal import ApusTensor
+package import ApusTensor
 
 /// The forward pass of every architecture: one loop over layers, read from the configuration.
-struct Transformer {
+package struct Transformer {
     let model: LanguageModel
     let adapter: LoRAAdapter?
+
+    /// A pass of a model, with or without an adapter.
+    package init(model: LanguageModel, adapter: LoRAAdapter?) {
+        self.model = model
+        self.adapter = adapter
+    }
 
     var backend: any Backend { model.backend }
     var configuration: ModelConfiguration { model.configuration }
@@ -13,7 +19,7 @@ struct Transformer {
     ///
     /// - Parameter keep: receives the residual stream at each layer's input; nil where no backward pass follows.
     /// - Returns: final hidden states after the last norm, [rows][hidden], in the workspace.
-    func forward(_ batch: PackedBatch, cache: KeyValueCache, workspace: Workspace, keep: LayerInputs?) throws -> Matrix {
+    package func forward(_ batch: PackedBatch, cache: KeyValueCache, workspace: Workspace, keep: LayerInputs?) throws -> Matrix {
         let rows = batch.rows
         let x = workspace.residual(rows)
         let normed = workspace.normed(rows)

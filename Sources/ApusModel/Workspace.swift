@@ -1,8 +1,8 @@
 internal import ApusTensor
 
 /// The activations of a pass, planned once for a number of rows and reused by every layer.
-final class Workspace {
-    let capacity: Int
+package final class Workspace {
+    package let capacity: Int
     private let storages: [Storage]
     private let widths: [Int]
     private let rank: Int
@@ -14,7 +14,7 @@ final class Workspace {
     }
 
     /// Room for `capacity` rows; `training` adds what the backward pass needs.
-    init(_ configuration: ModelConfiguration, rank: Int, capacity: Int, training: Bool) throws {
+    package init(_ configuration: ModelConfiguration, rank: Int, capacity: Int, training: Bool) throws {
         self.capacity = capacity
         self.rank = rank
         let hidden = configuration.hiddenSize
@@ -62,7 +62,7 @@ final class Workspace {
 }
 
 /// The residual stream at each layer's input (and after the last), which the backward pass starts from.
-final class LayerInputs {
+package final class LayerInputs {
     private let storage: Matrix
     private let rows: Int
 
