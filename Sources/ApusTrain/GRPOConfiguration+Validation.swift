@@ -11,14 +11,17 @@ extension GRPOConfiguration {
     }
 
     /// Checks the rules that involve the reward functions.
-    func validate(rewardCount: Int) throws(ConfigurationError) {
-        guard rewardCount > 0 else {
+    func validate(rewardNames names: [String]) throws(ConfigurationError) {
+        guard !names.isEmpty else {
             throw ConfigurationError(key: "rewards", value: "none given,", rule: "at least one reward is needed")
         }
-        if let rewardWeights, rewardWeights.count != rewardCount {
+        if let repeated = names.first(where: { name in names.count { $0 == name } > 1 }) {
+            throw ConfigurationError(key: "rewards", value: "'\(repeated)'", rule: "is given more than once")
+        }
+        if let rewardWeights, rewardWeights.count != names.count {
             throw ConfigurationError(
                 key: "reward_weights", value: "\(rewardWeights.count) weights",
-                rule: "for \(rewardCount) reward functions: give one a function")
+                rule: "for \(names.count) reward functions: give one a function")
         }
     }
 

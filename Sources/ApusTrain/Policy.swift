@@ -6,6 +6,13 @@ public import Foundation
 ///
 /// The real one is ``ModelPolicy``. A policy is used from one thread at a time.
 public protocol Policy: AnyObject {
+    /// The longest sequence of prompt and completion; `nil` for no limit.
+    var contextLength: Int? { get }
+
+    /// Whether a completion's log-probabilities are, bit for bit, those that ``score(_:temperature:adapterEnabled:)`` would
+    /// give: the trainer then need not compute them again.
+    var samplesExactLogProbs: Bool { get }
+
     /// Samples `groupSize` completions of each prompt.
     /// - Parameter step: the ordinal of this generation in the run: it keys the random numbers, so equal ordinals repeat.
     /// - Returns: `[prompt][completion]`.

@@ -30,18 +30,6 @@ public enum TrainingPhase: String, Sendable {
     case train
 }
 
-/// The sizes of a run.
-public struct TrainingPlan: Sendable, Equatable {
-    /// How batches are cut.
-    public var batch: BatchPlan
-    /// Prompts in the data set.
-    public var prompts: Int
-    /// Optimizer steps in one pass over the prompts.
-    public var stepsPerEpoch: Int
-    /// Optimizer steps of the run.
-    public var maxSteps: Int
-}
-
 /// One generation batch with its texts, for display and logs.
 public struct RolloutReport: Sendable {
     /// The optimizer step, from 1, that it is first used in.
