@@ -26,6 +26,9 @@ extension GRPOConfiguration {
     /// Every key that a configuration may hold.
     public static var settingNames: [String] { CodingKeys.allCases.map(\.rawValue) }
 
+    /// The value of `resume_from_checkpoint` that stands for the newest checkpoint in `output_dir`.
+    static let newestCheckpoint = "true"
+
     private static let integerKeys: Set<CodingKeys> = [
         .perDeviceTrainBatchSize, .gradientAccumulationSteps, .numGenerations, .generationBatchSize,
         .stepsPerGeneration,
@@ -48,6 +51,10 @@ extension GRPOConfiguration {
     /// Reads a string as a number where the setting is one, and refuses numbers that JSON or the setting cannot hold. Other
     /// mismatches pass, for the decoder to find.
     private static func checked(_ value: JSONValue, key: String) throws(ConfigurationError) -> JSONValue {
+        // TRL takes true for the newest checkpoint of the output folder.
+        if key == CodingKeys.resumeFromCheckpoint.rawValue, case .bool(let flag) = value {
+            return flag ? .string(newestCheckpoint) : .null
+        }
         guard let codingKey = CodingKeys(rawValue: key), !nonNumericKeys.contains(codingKey) else { return value }
         var value = value
         if case .string(let text) = value, let number = Double(text) { value = .number(number) }

@@ -134,7 +134,7 @@ public struct GRPOConfiguration: Codable, Sendable, Equatable {
     public var saveSteps = 500.0
     /// How many checkpoints to keep; `nil` keeps all.
     @ExplicitNil public var saveTotalLimit: Int?
-    /// Checkpoint folder to go on from.
+    /// Checkpoint folder to go on from; `true` is the newest in ``outputDir``.
     @ExplicitNil public var resumeFromCheckpoint: String?
 
     // MARK: Randomness

@@ -4,6 +4,7 @@ extension GRPOTrainer {
     /// Writes a checkpoint when one is due: on schedule, at the end, and when the run was asked to stop.
     func saveIfNeeded(isEpochEnd: Bool) throws(TrainingError) {
         let step = state.globalStep
+        guard step > 0, step != state.savedStep else { return }
         let isLast = step >= plan.maxSteps
         let isDue =
             switch configuration.saveStrategy {
@@ -21,9 +22,10 @@ extension GRPOTrainer {
             try policy.save(to: folder)
             try tokenizer.save(to: folder)
             try policy.saveOptimizer(to: folder)
-            try trainerState.json().write(to: folder.appending(path: "trainer_state.json"))
-            try RunSnapshot(self).json().write(to: folder.appending(path: "apus_state.json"))
+            try trainerState.json().write(to: folder.appending(path: TrainerState.fileName))
+            try JSONEncoder().encode(snapshot).write(to: folder.appending(path: RunSnapshot.fileName))
         }
+        state.savedStep = state.globalStep
         onEvent?(.saved(path: url.path))
     }
 
@@ -35,33 +37,46 @@ extension GRPOTrainer {
             saveSteps: Self.interval(configuration.saveSteps, of: plan.maxSteps),
             batchSize: plan.batch.microBatchSize, isLast: state.globalStep >= plan.maxSteps)
     }
-}
 
-/// `apus_state.json`: what an exact continuation needs beside the parameters and the optimizer's moments. All randomness is a
-/// function of the seed and these counters.
-private struct RunSnapshot: Encodable {
-    let version = 1
-    let global_step: Int
-    let optimizer_steps: Int
-    let micro_step: Int
-    let generations: Int
-    let num_tokens: Int
-    let entropy_controller: EntropyController
-    let configuration: GRPOConfiguration
-
-    init(_ trainer: GRPOTrainer) {
-        global_step = trainer.state.globalStep
-        optimizer_steps = trainer.state.appliedSteps
-        micro_step = trainer.state.microStep
-        generations = trainer.state.generations
-        num_tokens = trainer.state.tokensSeen
-        entropy_controller = trainer.state.entropy
-        configuration = trainer.configuration
+    private var snapshot: RunSnapshot {
+        let isInUse = state.microStep % plan.batch.generateEvery != 0
+        return RunSnapshot(
+            configuration: configuration, prompts: plan.prompts, counters: state.counters, entropy: state.entropy,
+            window: state.metrics, generation: isInUse ? generation.map(GenerationSnapshot.init) : nil)
     }
 
-    func json() throws -> Data {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return try encoder.encode(self) + Data("\n".utf8)
+    /// Puts the run where a checkpoint left it: parameters, moments, counters, log and the generation batch in use.
+    ///
+    /// The continuation computes what the uninterrupted run would have computed.
+    func resume(from folder: URL) throws(TrainingError) {
+        let snapshot: RunSnapshot
+        let changes: [String]
+        do {
+            let data = try Data(contentsOf: folder.appending(path: RunSnapshot.fileName))
+            snapshot = try JSONDecoder().decode(RunSnapshot.self, from: data)
+            changes = try snapshot.differences(from: configuration)
+            let history = try Data(contentsOf: folder.appending(path: TrainerState.fileName))
+            state.history = try JSONDecoder().decode(TrainerState.LogHistory.self, from: history).records
+            try policy.restore(from: folder)
+        } catch {
+            throw TrainingError(.resume, "resume_from_checkpoint: \(folder.path) cannot be read: \(error)")
+        }
+        guard changes.isEmpty else {
+            throw TrainingError(
+                .resume,
+                "resume_from_checkpoint: these settings differ from the run's: "
+                    + changes.joined(separator: ", ") + "; give the same ones")
+        }
+        guard snapshot.prompts == plan.prompts else {
+            throw TrainingError(
+                .resume,
+                "resume_from_checkpoint: the run had \(snapshot.prompts) prompts, the data set has "
+                    + "\(plan.prompts): give the same data set")
+        }
+        state.counters = snapshot.counters
+        state.savedStep = snapshot.counters.globalStep
+        state.entropy = snapshot.entropy
+        state.metrics = snapshot.window
+        generation = snapshot.generation?.batch
     }
 }

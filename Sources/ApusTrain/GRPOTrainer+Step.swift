@@ -9,6 +9,7 @@ extension GRPOTrainer {
     nonisolated(nonsending) func optimizerStep(_ window: Range<Int>, prompts: [[Int]]) async throws {
         let start = clock.now
         state.isPoisoned = false
+        state.trainingSeconds = 0
         var loss = 0.0
         policy.zeroGradients()
         for microStep in window {
@@ -25,12 +26,14 @@ extension GRPOTrainer {
         state.stepsSinceLog += 1
         state.lossSum += loss
         state.totalLoss += loss
+        state.metrics.append("time/train", state.trainingSeconds)
         state.metrics.append("step_time", (clock.now - start) / .seconds(1))
     }
 
     /// The loss of one slice of the generation batch and its gradients. What is not finite counts as 0 and poisons the step.
     private func trainingMicroStep(_ generation: GenerationBatch, window: Int) throws(TrainingError) -> Double {
         let start = clock.now
+        defer { state.trainingSeconds += (clock.now - start) / .seconds(1) }
         let steps = plan.batch.stepsPerGeneration
         let selection = generation.slice(state.microStep % steps, of: steps)
         let packed = PackedRows(selection.filter { needsScores(generation.rows[$0]) }, of: generation)
@@ -57,7 +60,6 @@ extension GRPOTrainer {
             return 0
         }
         if !packed.groups.isEmpty { try backward(evaluation, packed, Array(selection)) }
-        state.metrics.append("time/train", (clock.now - start) / .seconds(1))
         return evaluation.loss
     }
 

@@ -43,12 +43,6 @@ public final class GRPOTrainer {
                 "the data set has \(dataset.samples.count) prompts, one generation takes \(batch.promptsPerGeneration): "
                     + "add prompts or lower gradient_accumulation_steps or per_device_train_batch_size")
         }
-        guard configuration.resumeFromCheckpoint == nil else {
-            throw TrainingError(
-                .unsupported,
-                "resume_from_checkpoint: a run cannot be resumed yet: start from the adapter of the "
-                    + "checkpoint instead, with a new output_dir")
-        }
         self.configuration = configuration
         self.policy = policy
         self.tokenizer = tokenizer
@@ -71,27 +65,44 @@ public final class GRPOTrainer {
     public nonisolated(nonsending) func run() async throws -> TrainingOutcome {
         let directory = try RunDirectory(path: configuration.outputDir)
         self.directory = directory
-        metricsLog = try MetricsLog(directory: directory.url)
         defer {
             self.directory = nil
             metricsLog = nil
         }
+        if let checkpoint = try checkpointToResume(in: directory) { try resume(from: checkpoint) }
+        let resumedStep = state.globalStep > 0 ? state.globalStep : nil
+        metricsLog = try MetricsLog(directory: directory.url, continuingFrom: resumedStep)
         let start = clock.now
         onEvent?(.started(plan))
         if let notice = plan.batch.notice { onEvent?(.notice(notice)) }
+        if let resumedStep { onEvent?(.notice("goes on after step \(resumedStep)")) }
         var sampler = RepeatSampler(
             promptCount: plan.prompts, promptsPerGeneration: plan.batch.promptsPerGeneration,
             shuffles: configuration.shuffleDataset, seed: configuration.dataSeed ?? configuration.seed)
-        var epoch = 0
+        var epoch = state.microStep / plan.microStepsPerEpoch
+        for _ in 0..<epoch { _ = sampler.nextEpoch() }
         while !isFinished {
             try await runEpoch(epoch, prompts: sampler.nextEpoch())
             epoch += 1
         }
         try logIfNeeded(force: true)
+        // A request that came after the last save was considered.
+        if stopSignal.isRequested { try saveIfNeeded(isEpochEnd: false) }
         return TrainingOutcome(
             step: state.globalStep, wasStopped: state.globalStep < plan.maxSteps,
             meanLoss: state.totalLoss / Double(max(state.globalStep, 1)), tokens: state.tokensSeen,
             seconds: (clock.now - start) / .seconds(1))
+    }
+
+    private func checkpointToResume(in directory: RunDirectory) throws(TrainingError) -> URL? {
+        guard let path = configuration.resumeFromCheckpoint else { return nil }
+        guard path == GRPOConfiguration.newestCheckpoint else {
+            return URL(filePath: path, directoryHint: .isDirectory)
+        }
+        guard let newest = directory.newestCheckpoint else {
+            throw TrainingError(.resume, "resume_from_checkpoint: \(directory.url.path) holds no checkpoint")
+        }
+        return newest
     }
 
     private var isFinished: Bool { state.globalStep >= plan.maxSteps || stopSignal.isRequested }
@@ -99,7 +110,8 @@ public final class GRPOTrainer {
     /// One pass over the prompts; the last optimizer step may have fewer micro-steps than the others.
     private nonisolated(nonsending) func runEpoch(_ epoch: Int, prompts: [[Int]]) async throws {
         let accumulation = plan.batch.accumulationSteps
-        for first in stride(from: 0, to: plan.microStepsPerEpoch, by: accumulation) {
+        let begin = state.microStep - epoch * plan.microStepsPerEpoch
+        for first in stride(from: begin, to: plan.microStepsPerEpoch, by: accumulation) {
             guard !isFinished else { return }
             let window = first..<min(first + accumulation, plan.microStepsPerEpoch)
             try await optimizerStep(window, prompts: prompts)

@@ -1,12 +1,13 @@
 /// Metrics collected since the last log line. Each name holds a list; a line shows the mean of what is finite in it.
-struct MetricWindow: Sendable {
+struct MetricWindow: Sendable, Codable {
     private var names: [String] = []
-    private var values: [String: [Double]] = [:]
+    /// `nil` stands for NaN, which JSON does not know.
+    private var values: [String: [Double?]] = [:]
 
     /// Adds a value to a metric's list.
     mutating func append(_ name: String, _ value: Double) {
         if values[name] == nil { names.append(name) }
-        values[name, default: []].append(value)
+        values[name, default: []].append(value.isFinite ? value : nil)
     }
 
     /// Adds one value to each of several metrics.
@@ -22,7 +23,7 @@ struct MetricWindow: Sendable {
 
     /// Moves the means into a log line, in the order in which the names first appeared, and starts anew.
     mutating func drain(into record: inout MetricsRecord) {
-        for name in names { record.append(name, (values[name] ?? []).mean) }
+        for name in names { record.append(name, (values[name] ?? []).compactMap { $0 }.mean) }
         self = MetricWindow()
     }
 }

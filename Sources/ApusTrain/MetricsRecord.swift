@@ -1,5 +1,5 @@
 /// One log line: names and values in the order in which they are shown. A value is `nil` when nothing finite was seen.
-public struct MetricsRecord: Sendable, Equatable, Encodable {
+public struct MetricsRecord: Sendable, Equatable, Codable {
     /// One value of a log line.
     public struct Entry: Sendable, Equatable {
         /// The metric's name, as TRL spells it.
@@ -22,6 +22,15 @@ public struct MetricsRecord: Sendable, Equatable, Encodable {
     /// Adds a value at the end; what is not finite is kept as `nil`.
     mutating func append(_ name: String, _ value: Double?) {
         entries.append(Entry(name: name, value: value.flatMap { $0.isFinite ? $0 : nil }))
+    }
+
+    /// Reads a mapping of names to values. The order of names is not kept by every writer of JSON: they come sorted.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Name.self)
+        step = try container.decode(Int.self, forKey: Name(stringValue: "step"))
+        for key in container.allKeys.sorted(by: { $0.stringValue < $1.stringValue }) where key.stringValue != "step" {
+            append(key.stringValue, try container.decode(Double?.self, forKey: key))
+        }
     }
 
     /// Writes names and values as a mapping, with `step`.

@@ -1,5 +1,6 @@
 public import ApusGeneration
 public import ApusModel
+import ApusTensor
 public import Foundation
 
 /// A language model with a LoRA adapter as the policy of a run: sampler, scorer and optimizer share one copy of the weights.
@@ -65,8 +66,9 @@ public final class ModelPolicy: Policy {
     /// One AdamW step on the adapter.
     public func optimizerStep(_ parameters: OptimizerStep) {
         adapter.adamWStep(
-            learningRate: parameters.learningRate, beta1: parameters.beta1, beta2: parameters.beta2,
-            epsilon: parameters.epsilon, weightDecay: parameters.weightDecay, step: parameters.step)
+            AdamWStep(
+                step: parameters.step, learningRate: parameters.learningRate, beta1: parameters.beta1,
+                beta2: parameters.beta2, epsilon: parameters.epsilon, weightDecay: parameters.weightDecay))
     }
 
     /// Writes the adapter as PEFT does.
@@ -75,5 +77,12 @@ public final class ModelPolicy: Policy {
     /// Writes `optimizer.safetensors`: AdamW's moments of every adapter tensor, as `<name>.exp_avg` and `<name>.exp_avg_sq`.
     public func saveOptimizer(to directory: URL) throws {
         try OptimizerFile.write(adapter, to: directory)
+    }
+
+    /// Reads the adapter and its moments back.
+    public func restore(from directory: URL) throws {
+        let saved = try LoRAAdapter(directory: directory, for: model)
+        try adapter.setParameters(saved.parameters)
+        try OptimizerFile.read(into: adapter, from: directory)
     }
 }

@@ -48,6 +48,9 @@ public protocol Policy: AnyObject {
 
     /// Writes the optimizer's state beside them, exactly.
     func saveOptimizer(to directory: URL) throws
+
+    /// Reads back what ``save(to:)`` and ``saveOptimizer(to:)`` wrote, exactly.
+    func restore(from directory: URL) throws
 }
 
 extension Policy {
@@ -56,6 +59,11 @@ extension Policy {
 
     /// Log-probabilities are computed again where they are needed.
     public var samplesExactLogProbs: Bool { false }
+
+    /// Refuses: a policy has to say how it is restored before its runs can be resumed.
+    public func restore(from directory: URL) throws {
+        throw TrainingError(.resume, "this policy cannot be restored from a checkpoint: start a new run")
+    }
 }
 
 /// The hyper-parameters of one AdamW step.

@@ -26,7 +26,7 @@ final class RunDirectory {
     /// Writes `checkpoint-<step>` under a temporary name and renames it once every file is on disk.
     /// - Parameter keep: how many checkpoints to leave, `nil` for all.
     func writeCheckpoint(step: Int, keep: Int?, _ write: (URL) throws -> Void) throws(TrainingError) -> URL {
-        let target = url.appending(path: "checkpoint-\(step)", directoryHint: .isDirectory)
+        let target = url.appending(path: Self.prefix + "\(step)", directoryHint: .isDirectory)
         let draft = url.appending(path: Self.draftPrefix + "\(step)", directoryHint: .isDirectory)
         do {
             try FileManager.default.createDirectory(at: draft, withIntermediateDirectories: false)
@@ -42,6 +42,13 @@ final class RunDirectory {
         return target
     }
 
+    /// The checkpoint with the highest step.
+    var newestCheckpoint: URL? {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
+        let newest = names.compactMap(Self.step).max()
+        return newest.map { url.appending(path: Self.prefix + "\($0)", directoryHint: .isDirectory) }
+    }
+
     /// What went wrong with a file, in one line.
     static func failure(_ action: String, _ error: any Error) -> TrainingError {
         let reason =
@@ -54,6 +61,13 @@ final class RunDirectory {
             }
         return TrainingError(
             .output, "cannot \(action): \(reason); nothing half-written is left, earlier checkpoints are intact")
+    }
+
+    private static let prefix = "checkpoint-"
+
+    /// The step in a checkpoint folder's name.
+    private static func step(_ name: String) -> Int? {
+        name.hasPrefix(prefix) ? Int(name.dropFirst(prefix.count)) : nil
     }
 
     private static let draftPrefix = ".checkpoint-draft-"
@@ -92,8 +106,7 @@ final class RunDirectory {
         let manager = FileManager.default
         let names = (try? manager.contentsOfDirectory(atPath: url.path)) ?? []
         let dated = names.filter { name in
-            name.hasPrefix("checkpoint-") && Int(name.dropFirst("checkpoint-".count)) != nil
-                && name != newest.lastPathComponent
+            Self.step(name) != nil && name != newest.lastPathComponent
         }.map { name in
             let path = url.appending(path: name).path
             let date = (try? manager.attributesOfItem(atPath: path))?[.modificationDate] as? Date

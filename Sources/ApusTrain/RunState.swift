@@ -1,5 +1,5 @@
-/// Where a run is.
-struct RunState: Sendable {
+/// Where a run is: the numbers that a continuation starts from.
+struct RunCounters: Codable, Sendable, Equatable {
     /// Optimizer steps done, counting those that were skipped.
     var globalStep = 0
     /// Optimizer steps that changed the parameters.
@@ -22,10 +22,21 @@ struct RunState: Sendable {
     var totalLoss = 0.0
     /// Optimizer steps since the last log line.
     var stepsSinceLog = 0
+}
+
+/// What a run knows while it goes on.
+@dynamicMemberLookup
+struct RunState: Sendable {
+    /// Where the run is.
+    var counters = RunCounters()
     /// Global gradient norm of the last step, before clipping.
     var gradientNorm = 0.0
     /// Learning rate of the last step.
     var learningRate = 0.0
+    /// Seconds of forward and backward passes in the current optimizer step.
+    var trainingSeconds = 0.0
+    /// The step of the newest checkpoint.
+    var savedStep: Int?
     /// Whether a prompt has been cut at its length limit.
     var hasCutPrompt = false
     /// Whether a micro-step of the current optimizer step gave something that is not finite.
@@ -36,4 +47,11 @@ struct RunState: Sendable {
     var history: [MetricsRecord] = []
     /// The weight of the entropy bonus.
     var entropy: EntropyController
+
+    init(entropy: EntropyController) { self.entropy = entropy }
+
+    subscript<Value>(dynamicMember path: WritableKeyPath<RunCounters, Value>) -> Value {
+        get { counters[keyPath: path] }
+        set { counters[keyPath: path] = newValue }
+    }
 }

@@ -2,6 +2,8 @@ import Foundation
 
 /// `trainer_state.json`, with exactly the keys that every Transformers from 4.48 on reads: its loader refuses others.
 struct TrainerState: Sendable, Encodable {
+    static let fileName = "trainer_state.json"
+
     var epoch: Double
     var globalStep: Int
     var logHistory: [MetricsRecord]
@@ -72,6 +74,13 @@ struct TrainerState: Sendable, Encodable {
         try container.encode(batchSize, forKey: .batchSize)
         try container.encodeNil(forKey: .trialName)
         try container.encodeNil(forKey: .trialParameters)
+    }
+
+    /// The log lines of a file.
+    struct LogHistory: Decodable {
+        let records: [MetricsRecord]
+
+        private enum CodingKeys: String, CodingKey { case records = "log_history" }
     }
 
     /// The file's bytes.

@@ -4,8 +4,8 @@ public struct TrainingError: Error, CustomStringConvertible, Sendable {
     public enum Code: Sendable, Equatable {
         /// The data set cannot fill one generation batch.
         case tooFewPrompts
-        /// The configuration asks for something that this trainer does not do.
-        case unsupported
+        /// A checkpoint cannot be continued, or not with these settings.
+        case resume
         /// A prompt could not be turned into tokens.
         case prompt
         /// A reward function failed, or what it returned cannot be used.
@@ -27,7 +27,7 @@ public struct TrainingError: Error, CustomStringConvertible, Sendable {
     /// Whether nothing was run and nothing was written.
     public var isBadInput: Bool {
         switch code {
-        case .tooFewPrompts, .unsupported, .prompt: true
+        case .tooFewPrompts, .resume, .prompt: true
         case .reward, .policy, .output, .notFinite: false
         }
     }

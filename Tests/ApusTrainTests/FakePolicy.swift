@@ -13,8 +13,10 @@ class FakePolicy: Policy {
     var samplesExactLogProbs = false
     var parameter: Float = -1
     var gradient: Double = 0
+    var moment: Float = 0
     var normOverride: Double?
     var forwardRows: [Int] = []
+    var generatedSteps: [Int] = []
     var scoredRows: [(rows: Int, adapterEnabled: Bool)] = []
     var optimizerSteps: [OptimizerStep] = []
     var scales: [Float] = []
@@ -32,7 +34,8 @@ class FakePolicy: Policy {
     func generate(
         _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters
     ) throws -> [[Completion]] {
-        prompts.map { prompt in (0..<groupSize).map { complete(prompt, $0) } }
+        generatedSteps.append(step)
+        return prompts.map { prompt in (0..<groupSize).map { complete(prompt, $0) } }
     }
 
     func score(_ groups: [TokenGroup], temperature: Float, adapterEnabled: Bool) throws -> [[TokenScores]] {
@@ -64,13 +67,27 @@ class FakePolicy: Policy {
         scales.append(factor)
         gradient *= Double(factor)
     }
-    func optimizerStep(_ parameters: OptimizerStep) { optimizerSteps.append(parameters) }
+    func optimizerStep(_ parameters: OptimizerStep) {
+        optimizerSteps.append(parameters)
+        moment = 0.9 * moment + Float(gradient)
+        parameter -= Float(parameters.learningRate) * moment
+    }
     func save(to directory: URL) throws {
-        try Data("adapter".utf8).write(to: directory.appending(path: "adapter_model.safetensors"))
+        try Data("\(parameter)".utf8).write(to: directory.appending(path: "adapter_model.safetensors"))
         if let saveError { throw saveError }
     }
     func saveOptimizer(to directory: URL) throws {
-        try Data("moments".utf8).write(to: directory.appending(path: "optimizer.safetensors"))
+        try Data("\(moment)".utf8).write(to: directory.appending(path: "optimizer.safetensors"))
+    }
+    func restore(from directory: URL) throws {
+        parameter = try number(directory.appending(path: "adapter_model.safetensors"))
+        moment = try number(directory.appending(path: "optimizer.safetensors"))
+    }
+    private func number(_ url: URL) throws -> Float {
+        guard let value = Float(try String(contentsOf: url, encoding: .utf8)) else {
+            throw CocoaError(.fileReadCorruptFile)
+        }
+        return value
     }
 }
 
