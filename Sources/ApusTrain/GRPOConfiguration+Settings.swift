@@ -1,0 +1,137 @@
+public import ApusData
+import Foundation
+
+extension GRPOConfiguration {
+    /// The defaults with some settings laid over them.
+    ///
+    /// Numbers may be written as strings (YAML reads `1e-6` as one), booleans and names as TRL takes them.
+    /// - Throws: ``ConfigurationError`` for an unknown key, a wrong type or a broken rule.
+    public init(settings: [String: JSONValue]) throws(ConfigurationError) {
+        var tree = Self.tree(of: GRPOConfiguration())
+        for (key, value) in settings.sorted(by: { $0.key < $1.key }) {
+            guard tree[key] != nil else {
+                throw ConfigurationError(unknown: key, suggestion: Self.closestKey(to: key))
+            }
+            tree[key] = try Self.checked(value, key: key)
+        }
+        do {
+            let data = try JSONEncoder().encode(tree)
+            self = try JSONDecoder().decode(GRPOConfiguration.self, from: data)
+        } catch {
+            throw Self.configurationError(error, tree: tree)
+        }
+        try validate()
+    }
+
+    /// Every key that a configuration may hold.
+    public static var settingNames: [String] { CodingKeys.allCases.map(\.rawValue) }
+
+    /// The value of `resume_from_checkpoint` that stands for the newest checkpoint in `output_dir`.
+    static let newestCheckpoint = "true"
+
+    private static let integerKeys: Set<CodingKeys> = [
+        .perDeviceTrainBatchSize, .gradientAccumulationSteps, .numGenerations, .generationBatchSize,
+        .stepsPerGeneration,
+        .numIterations, .maxCompletionLength, .maxPromptLength, .topK, .maxSteps, .saveTotalLimit, .seed, .dataSeed,
+    ]
+
+    private static let nonNumericKeys: Set<CodingKeys> = [
+        .rewardWeights, .lossType, .importanceSamplingLevel, .scaleRewards, .multiObjectiveAggregation,
+        .lrSchedulerType, .outputDir,
+        .saveStrategy, .resumeFromCheckpoint,
+    ]
+
+    private static func tree(of configuration: GRPOConfiguration) -> [String: JSONValue] {
+        guard let data = try? JSONEncoder().encode(configuration),
+            let tree = try? JSONDecoder().decode([String: JSONValue].self, from: data)
+        else { preconditionFailure("a configuration always has a JSON form") }
+        return tree
+    }
+
+    /// Reads a string as a number where the setting is one, and refuses numbers that JSON or the setting cannot hold. Other
+    /// mismatches pass, for the decoder to find.
+    private static func checked(_ value: JSONValue, key: String) throws(ConfigurationError) -> JSONValue {
+        // TRL takes true for the newest checkpoint of the output folder.
+        if key == CodingKeys.resumeFromCheckpoint.rawValue, case .bool(let flag) = value {
+            return flag ? .string(newestCheckpoint) : .null
+        }
+        guard let codingKey = CodingKeys(rawValue: key), !nonNumericKeys.contains(codingKey) else { return value }
+        var value = value
+        if case .string(let text) = value, let number = Double(text) { value = .number(number) }
+        guard case .number(let number) = value else { return value }
+        let isWhole = number == number.rounded() && abs(number) < 0x1p53
+        guard number.isFinite, isWhole || !integerKeys.contains(codingKey) else {
+            throw ConfigurationError(key: key, value: describe(value), rule: rule(for: codingKey))
+        }
+        return value
+    }
+
+    private static func configurationError(_ error: any Error, tree: [String: JSONValue]) -> ConfigurationError {
+        let path: [any CodingKey] =
+            switch error {
+            case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),
+                DecodingError.dataCorrupted(let context):
+                context.codingPath
+            default: []
+            }
+        guard let key = path.first.flatMap({ CodingKeys(rawValue: $0.stringValue) }) else {
+            return ConfigurationError(key: "configuration", value: "\(error)", rule: "cannot be read")
+        }
+        let value = tree[key.rawValue].map(describe) ?? "null"
+        return ConfigurationError(key: key.rawValue, value: value, rule: rule(for: key))
+    }
+
+    private static func rule(for key: CodingKeys) -> String {
+        switch key {
+        case .lossType: choices(LossType.self)
+        case .importanceSamplingLevel: choices(ImportanceSamplingLevel.self)
+        case .scaleRewards: choices(RewardScaling.self)
+        case .multiObjectiveAggregation: choices(RewardAggregation.self)
+        case .lrSchedulerType: choices(ScheduleKind.self)
+        case .saveStrategy: choices(SaveStrategy.self)
+        case .outputDir, .resumeFromCheckpoint: "must be a path"
+        case .rewardWeights: "must be a list of numbers"
+        case let key where integerKeys.contains(key): "must be a whole number"
+        case .useBiasCorrectionKL, .maskTruncatedCompletions, .useAdaptiveEntropy, .loggingFirstStep, .shuffleDataset,
+            .disableDropout, .syncRefModel, .strictBatchSize:
+            "must be true or false"
+        default: "must be a finite number"
+        }
+    }
+
+    private static func choices<Choice: CaseIterable & RawRepresentable<String>>(_ type: Choice.Type) -> String {
+        "must be one of " + type.allCases.map(\.rawValue).joined(separator: ", ")
+    }
+
+    private static func describe(_ value: JSONValue) -> String {
+        switch value {
+        case .null: "null"
+        case .bool(let flag): "\(flag)"
+        case .number(let number): number == number.rounded() && abs(number) < 1e15 ? "\(Int(number))" : "\(number)"
+        case .string(let text): "'\(text)'"
+        case .array(let values): "[" + values.map(describe).joined(separator: ", ") + "]"
+        case .object: "a mapping"
+        }
+    }
+
+    /// The known key with the fewest edits, when it is close enough to be a slip.
+    private static func closestKey(to key: String) -> String? {
+        let distances = settingNames.map { (name: $0, distance: editDistance(Array($0.utf8), Array(key.utf8))) }
+        guard let best = distances.min(by: { $0.distance < $1.distance }) else { return nil }
+        return best.distance <= max(2, key.utf8.count / 3) ? best.name : nil
+    }
+
+    private static func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+        var row = Array(0...b.count)
+        for (i, x) in a.enumerated() {
+            var diagonal = row[0]
+            row[0] = i + 1
+            for (j, y) in b.enumerated() {
+                let substitution = diagonal + (x == y ? 0 : 1)
+                diagonal = row[j + 1]
+                row[j + 1] = min(substitution, row[j] + 1, diagonal + 1)
+            }
+        }
+        return row[b.count]
+    }
+}
