@@ -19,7 +19,8 @@ struct GRPOBench {
         lora.targetModules = RunSettings.linearModules
         let adapter = try LoRAAdapter(lora, for: model, seed: 3407)
         let trainer = try GRPOTrainer(
-            configuration: configuration(output), policy: FixedLengthPolicy(ModelPolicy(model: model, adapter: adapter)),
+            configuration: configuration(output),
+            policy: FixedLengthPolicy(ModelPolicy(model: model, adapter: adapter)),
             tokenizer: model.tokenizer, dataset: BenchQuestions.dataset, rewards: [Self.letterE])
         let times = StepTimes()
         trainer.onEvent = { event in

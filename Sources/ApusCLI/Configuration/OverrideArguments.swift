@@ -45,7 +45,9 @@ struct OverrideArguments: Equatable {
     }
 
     private static func raw(_ text: String) throws -> RawValue {
-        if text.hasPrefix("[") || text.hasPrefix("{"), let value = try ConfigurationFile.parseValue(text) { return value }
+        if text.hasPrefix("[") || text.hasPrefix("{"), let value = try ConfigurationFile.parseValue(text) {
+            return value
+        }
         return .scalar(text, isPlain: true)
     }
 }

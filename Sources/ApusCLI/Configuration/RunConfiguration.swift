@@ -1,5 +1,4 @@
 import Apus
-import Apus
 import Foundation
 
 /// All settings of a run, resolved and checked: what `apus train` does is a function of this and the files it names.
@@ -52,7 +51,8 @@ struct RunConfiguration: Equatable, Sendable {
         let completion = trainer.maxCompletionLength
         guard let prompt = trainer.maxPromptLength else {
             guard completion < limit else {
-                throw SettingError("max_seq_length: \(limit) leaves no prompt beside max_completion_length \(completion)")
+                throw SettingError(
+                    "max_seq_length: \(limit) leaves no prompt beside max_completion_length \(completion)")
             }
             trainer.maxPromptLength = limit - completion
             notices.append("max_prompt_length: is \(limit - completion), what max_seq_length leaves for a prompt")

@@ -58,7 +58,8 @@ enum SettingKind: Equatable, Sendable {
     private static func list(_ raw: RawValue, item: (String) -> JSONValue?) -> JSONValue? {
         let texts: [String]
         switch raw {
-        case .scalar(let text, _): texts = text.split(separator: ",").map { $0.trimmingPrefix { $0 == " " } }.map(String.init)
+        case .scalar(let text, _):
+            texts = text.split(separator: ",").map { $0.trimmingPrefix { $0 == " " } }.map(String.init)
         case .list(let items):
             var collected: [String] = []
             for case .scalar(let text, _) in items { collected.append(text) }

@@ -179,12 +179,19 @@ enum SettingTable {
 
     /// Understood, and impossible here unless the value asks for nothing.
     private static let refused: [Setting] = [
-        Setting("generation_kwargs", .refused(unless: [], reason: "give temperature, top_p, top_k, min_p or repetition_penalty by name")),
+        Setting(
+            "generation_kwargs",
+            .refused(unless: [], reason: "give temperature, top_p, top_k, min_p or repetition_penalty by name")),
         Setting("chat_template_kwargs", .refused(unless: [], reason: "templates see the messages and nothing else")),
         Setting("lr_scheduler_kwargs", .refused(unless: [], reason: "the schedules take no further arguments")),
-        Setting("save_only_model", .refused(unless: ["false"], reason: "a checkpoint always holds what resuming needs")),
+        Setting(
+            "save_only_model", .refused(unless: ["false"], reason: "a checkpoint always holds what resuming needs")),
         Setting("ignore_data_skip", .refused(unless: ["false"], reason: "a resumed run goes on with the next prompts")),
-        Setting("lora_dropout", .refused(unless: ["0", "0.0"], reason: "only 0 is supported: the sampler and the trainer share one set of weights")),
+        Setting(
+            "lora_dropout",
+            .refused(
+                unless: ["0", "0.0"],
+                reason: "only 0 is supported: the sampler and the trainer share one set of weights")),
         Setting("bias", .refused(unless: ["none"], reason: "only adapters without bias are supported")),
         Setting("lora_task_type", .refused(unless: ["CAUSAL_LM"], reason: "only CAUSAL_LM is supported")),
         Setting("lora_modules_to_save", .refused(unless: ["[]"], reason: "only LoRA matrices are trained")),
@@ -192,15 +199,26 @@ enum SettingTable {
         Setting("use_dora", .refused(unless: ["false"], reason: "DoRA is not supported")),
         Setting("load_in_8bit", .refused(unless: ["false"], reason: "use load_in_4bit: true, or false for bf16")),
         Setting("full_finetuning", .refused(unless: ["false"], reason: "only LoRA training is supported")),
-        Setting("reward_model_name_or_path", .refused(unless: [], reason: "reward models are not supported; use reward_funcs")),
+        Setting(
+            "reward_model_name_or_path",
+            .refused(unless: [], reason: "reward models are not supported; use reward_funcs")),
         Setting("ref_model_mixup_alpha", .refused(unless: ["0.6"], reason: "there is no reference model to mix")),
-        Setting("ref_model_sync_steps", .refused(unless: ["512"], reason: "there is no reference model to synchronise")),
+        Setting(
+            "ref_model_sync_steps", .refused(unless: ["512"], reason: "there is no reference model to synchronise")),
         Setting("use_liger_kernel", .refused(unless: ["false"], reason: "Liger kernels are for GPUs; remove the key")),
-        Setting("max_tool_calling_iterations", .refused(unless: [], reason: "completions that call tools are not supported")),
-        Setting("router_aux_loss_coef", .refused(unless: ["0", "0.0"], reason: "mixture-of-experts models are not supported")),
+        Setting(
+            "max_tool_calling_iterations", .refused(unless: [], reason: "completions that call tools are not supported")
+        ),
+        Setting(
+            "router_aux_loss_coef",
+            .refused(unless: ["0", "0.0"], reason: "mixture-of-experts models are not supported")),
         Setting("log_completions_hub_repo", .refused(unless: [], reason: offline)),
         Setting("hub_*", .refused(unless: [], reason: offline)),
-        Setting("eval_strategy", .refused(unless: ["no", "false"], reason: "evaluation within a run is not supported; score checkpoints afterwards")),
+        Setting(
+            "eval_strategy",
+            .refused(
+                unless: ["no", "false"],
+                reason: "evaluation within a run is not supported; score checkpoints afterwards")),
         Setting("do_eval", .refused(unless: ["false"], reason: "evaluation within a run is not supported")),
         Setting("eval_steps", .ignored(notice: noEvaluation)),
         Setting("eval_delay", .ignored(notice: noEvaluation)),

@@ -40,7 +40,9 @@ struct ScoreCommand: ParsableCommand {
             Terminal.printLine(try JSONLine.encode(result))
         } else {
             for (token, logProb) in zip(tokens, result.logProbs) {
-                Terminal.printLine("\(fixed(Double(logProb), 6))\t\(token)\t\(model.tokenizer.decode([token], skipSpecialTokens: false))")
+                Terminal.printLine(
+                    "\(fixed(Double(logProb), 6))\t\(token)\t\(model.tokenizer.decode([token], skipSpecialTokens: false))"
+                )
             }
         }
     }

@@ -6,8 +6,10 @@ struct StepLine {
     let metrics: [String: Double]
     /// Names of the reward functions, in order.
     let rewardNames: [String]
+    /// Prompt and completion tokens by wall-clock time since the last line; nil when it is not known.
+    var tokensPerSecond: Double?
     /// What is left of the run at the pace so far; nil when nothing is.
-    let secondsLeft: Double?
+    var secondsLeft: Double?
 
     /// The line without colour.
     var text: String { parts.joined(separator: "  ") }
@@ -37,7 +39,7 @@ struct StepLine {
     }
 
     private var speed: String? {
-        metrics["tokens_per_second"].map { "\(fixed($0, 0)) tok/s" }
+        tokensPerSecond.map { "\(fixed($0, 0)) tok/s" }
     }
 
     private func value(_ label: String, _ metric: String, _ digits: Int) -> String? {

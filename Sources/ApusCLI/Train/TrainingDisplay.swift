@@ -8,7 +8,8 @@ final class TrainingDisplay: Sendable {
         var rewardNames: [String] = []
         var stepCount = 0
         var firstStep: (number: Int, begin: ContinuousClock.Instant)?
-        var lastFinished = 0
+        /// The token count of the last line and when it was shown, for the speed between two lines.
+        var lastLine: (tokens: Double, at: ContinuousClock.Instant)?
         var phase: (name: String, step: Int, begin: ContinuousClock.Instant)?
         var lastCheckpoint: String?
     }
@@ -44,9 +45,8 @@ final class TrainingDisplay: Sendable {
         case .notice(let text), .warning(let text): Terminal.complain(text)
         case .phase(let phase, let step): begin(phase, step)
         case .rollout(let report): state.withLock { $0.rewardNames = report.rewardNames }
-        case .stepFinished(let step, let count):
+        case .stepFinished(_, let count):
             state.withLock {
-                $0.lastFinished = step
                 $0.stepCount = count
                 $0.phase = nil
             }
@@ -67,7 +67,10 @@ final class TrainingDisplay: Sendable {
     private func begin(_ phase: TrainingPhase, _ step: Int) {
         let now = clock.now
         state.withLock {
-            if $0.firstStep == nil { $0.firstStep = (step, now) }
+            if $0.firstStep == nil {
+                $0.firstStep = (step, now)
+                $0.lastLine = (0, now)
+            }
             $0.phase = (phase.label, step, now)
         }
     }
@@ -75,13 +78,23 @@ final class TrainingDisplay: Sendable {
     private func log(_ record: MetricsRecord) {
         let now = clock.now
         let line = state.withLock { state in
-            let names = record.entries.compactMap { entry in entry.value.map { (entry.name, $0) } }
+            let values = record.entries.compactMap { entry in entry.value.map { (entry.name, $0) } }
             return StepLine(
                 step: record.step, stepCount: state.stepCount,
-                metrics: Dictionary(names) { _, last in last }, rewardNames: state.rewardNames,
+                metrics: Dictionary(values) { _, last in last }, rewardNames: state.rewardNames,
+                tokensPerSecond: Self.tokensPerSecond(&state, record["num_tokens"], now),
                 secondsLeft: Self.secondsLeft(state, at: record.step, now))
         }
         Terminal.printLine(Terminal.showsColor ? line.coloredText : line.text)
+    }
+
+    private static func tokensPerSecond(
+        _ state: inout State, _ tokens: Double?, _ now: ContinuousClock.Instant
+    ) -> Double? {
+        guard let tokens, let last = state.lastLine else { return nil }
+        state.lastLine = (tokens, now)
+        let elapsed = last.at.duration(to: now).seconds
+        return elapsed > 0 ? (tokens - last.tokens) / elapsed : nil
     }
 
     private static func secondsLeft(

@@ -30,7 +30,8 @@ struct TrainingRun {
         }
         display.finish()
         if outcome.wasStopped, let signal = signals.received {
-            throw CommandFailure(signal.status, "stopped by \(signal.name) after step \(outcome.step); \(advice(display))")
+            throw CommandFailure(
+                signal.status, "stopped by \(signal.name) after step \(outcome.step); \(advice(display))")
         }
         sayWhatNext(display)
     }
@@ -89,7 +90,7 @@ struct TrainingRun {
     }
 
     private func advice(_ display: TrainingDisplay) -> String {
-        display.lastCheckpoint.map { "to go on: the same command with --resume_from_checkpoint \($0)" }
+        display.lastCheckpoint.map { "to go on from it: --adapter \($0) and another --output_dir" }
             ?? "nothing was saved"
     }
 }
