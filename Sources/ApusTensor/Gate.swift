@@ -1,0 +1,70 @@
+internal import CKernels
+internal import Glibc
+internal import Synchronization
+
+/// A number that one thread raises and one other waits for: first spinning, then yielding, then parked.
+///
+/// The two directions of a `ThreadPool` hand-over are one gate each. What was written before `open` is visible after
+/// `wait`.
+///
+/// `@unchecked Sendable`: the number and the flag are atomic; the mutex and the condition are made for sharing and live
+/// at fixed addresses from `init` to `deinit`.
+final class Gate: @unchecked Sendable {
+    /// How long a waiter stays hot: about 30 µs of spinning, then a few turns of the scheduler.
+    struct Patience {
+        var spins: Int
+        var yields: Int
+    }
+
+    private let value = Atomic<Int>(0)
+    private let isParked = Atomic<Bool>(false)
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private let patience: Patience
+
+    init(patience: Patience) {
+        self.patience = patience
+        pthread_mutex_init(mutex, nil)
+        pthread_cond_init(condition, nil)
+    }
+
+    deinit {
+        pthread_cond_destroy(condition)
+        pthread_mutex_destroy(mutex)
+        condition.deallocate()
+        mutex.deallocate()
+    }
+
+    /// Raises the number and wakes the waiter if it sleeps.
+    func open(_ number: Int) {
+        // Store before load here, flag before number in `park`: in every interleaving one side sees the other.
+        value.store(number, ordering: .sequentiallyConsistent)
+        guard isParked.load(ordering: .sequentiallyConsistent) else { return }
+        pthread_mutex_lock(mutex)
+        pthread_cond_signal(condition)
+        pthread_mutex_unlock(mutex)
+    }
+
+    /// Returns once the number is `number`.
+    func wait(for number: Int) {
+        for _ in 0..<patience.spins {
+            if value.load(ordering: .acquiring) == number { return }
+            apus_spin_hint()
+        }
+        for _ in 0..<patience.yields {
+            if value.load(ordering: .acquiring) == number { return }
+            sched_yield()
+        }
+        park(until: number)
+    }
+
+    private func park(until number: Int) {
+        pthread_mutex_lock(mutex)
+        isParked.store(true, ordering: .sequentiallyConsistent)
+        while value.load(ordering: .sequentiallyConsistent) != number {
+            pthread_cond_wait(condition, mutex)
+        }
+        isParked.store(false, ordering: .relaxed)
+        pthread_mutex_unlock(mutex)
+    }
+}

@@ -1,0 +1,73 @@
+internal import CKernels
+internal import Foundation
+
+/// How the values of a frozen weight are stored.
+public enum WeightFormat: Sendable {
+    /// fp32: the reference, and the adapters.
+    case f32
+    /// bf16 values.
+    case bf16
+    /// Four bits a value with one fp32 scale per block of inputs (QLoRA's NormalFloat4).
+    case nf4
+}
+
+/// A weight matrix, [outputs][inputs], packed for the kernels that read it. Both directions read the same copy.
+///
+/// `@unchecked Sendable`: written while it is made (or repacked, by its one owner between steps), read-only otherwise.
+public final class Weight: @unchecked Sendable {
+    /// Rows of the matrix: width of y in y = x Wᵀ.
+    public let outputs: Int
+    /// Columns of the matrix: width of x.
+    public let inputs: Int
+    /// The stored form.
+    public let format: WeightFormat
+    /// Bytes held.
+    public let byteCount: Int
+    private let storage: Storage
+    private let scales: Storage?
+    var packed: apus_weight
+    let panels: Int
+
+    /// Reserves a packed weight of zeros.
+    ///
+    /// - Parameter group: NF4 only: consecutive inputs that share one scale.
+    init(_ format: WeightFormat, outputs: Int, inputs: Int, group: Int, kernels: apus_linear_kernels)
+        throws(TensorError)
+    {
+        guard format == .f32 || inputs % 2 == 0 else {
+            throw TensorError("weight of \(outputs) x \(inputs): wanted an even number of inputs for 4-bit or bf16 storage; use f32")
+        }
+        self.outputs = outputs
+        self.inputs = inputs
+        self.format = format
+        let stored = format == .f32 ? APUS_WEIGHT_F32 : format == .bf16 ? APUS_WEIGHT_BF16 : APUS_WEIGHT_NF4
+        let width = Int(kernels.panel_width)
+        panels = (outputs + width - 1) / width
+        let bytes = kernels.panel_bytes(stored, Int32(inputs)) * panels
+        storage = try Storage(count: (bytes + 3) / 4)
+        let scaleCount = format == .nf4 ? panels * width * (inputs / group) : 0
+        scales = format == .nf4 ? try Storage(count: scaleCount) : nil
+        byteCount = bytes + scaleCount * 4
+        packed = apus_weight(
+            format: stored, outputs: Int32(outputs), inputs: Int32(inputs), group: Int32(group),
+            panels: UnsafeMutableRawPointer(storage.base), scales: scales?.base)
+    }
+}
+
+/// An adapter's pair of small matrices beside a weight: y += (x Aᵀ) Bᵀ with the scale folded into B.
+public struct LowRank: Sendable {
+    /// A, [rank][inputs].
+    public let a: Weight
+    /// scale · B, [outputs][rank].
+    public let b: Weight
+
+    /// Pairs the two matrices.
+    public init(a: Weight, b: Weight) {
+        precondition(a.outputs == b.inputs, "ranks differ")
+        self.a = a
+        self.b = b
+    }
+
+    /// The rank.
+    public var rank: Int { a.outputs }
+}

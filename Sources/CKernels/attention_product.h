@@ -1,0 +1,102 @@
+// The small matrix product that all of attention is made of. One page holds 16 keys, so every operand fits the L1 cache
+// and needs no packing; what matters is that enough independent chains of multiply-adds are in flight.
+//
+// Each element of c is ONE chain over the depth, in ascending order. Its bits therefore depend on its own row of a and
+// column of b alone, whatever rows it is tiled with.
+
+/// Rows of a that share one load of b: with two vectors of b they fill the registers with accumulators.
+enum { ATTENTION_TILE_ROWS = APUS_LANES == 16 ? 8 : 6 };
+
+/// c = a b, or c += a b. Element (i, k) of a lies at a[i * a_row + k * a_step], so a may also be read transposed.
+typedef struct {
+  const float *a;
+  long a_row, a_step;
+  const float *b;
+  long b_row;
+  float *c;
+  long c_row;
+  int rows, columns, depth;  // columns: a multiple of 4
+  int adds;
+} attention_product;
+
+/// x in every lane. Written as x - 0, which is x for every x and costs nothing (0 + x turns -0 into 0: an addition).
+APUS_INLINE vf attention_splat(float x) { return x - vf_zero(); }
+
+/// The first `count` lanes (a multiple of 4), the others zero, without reading past them.
+APUS_INLINE vf attention_load_part(const float *p, int count) {
+  float lanes[APUS_LANES] = {0};
+  for (int i = 0; i < count; i += 4) memcpy(lanes + i, p + i, 4 * sizeof(float));
+  return vf_load(lanes);
+}
+
+APUS_INLINE void attention_store_part(float *p, vf v, int count) {
+  float lanes[APUS_LANES];
+  vf_store(lanes, v);
+  for (int i = 0; i < count; i += 4) memcpy(p + i, lanes + i, 4 * sizeof(float));
+}
+
+/// `rows` x (`vectors` * APUS_LANES) elements of c at (row, column). Inlined with constant rows and vectors, so that the
+/// accumulators are registers.
+APUS_INLINE void attention_tile(const attention_product *x, int row, int column, int rows, int vectors) {
+  vf sum[ATTENTION_TILE_ROWS][2];
+  float *c = x->c + row * x->c_row + column;
+  for (int i = 0; i < rows; i++)
+    for (int j = 0; j < vectors; j++)
+      sum[i][j] = x->adds ? vf_load(c + i * x->c_row + j * APUS_LANES) : vf_zero();
+  const float *a = x->a + row * x->a_row, *b = x->b + column;
+  const long a_row = x->a_row, a_step = x->a_step, b_row = x->b_row;
+  for (int k = x->depth; k > 0; k--, a += a_step, b += b_row) {
+    vf right[2];
+    for (int j = 0; j < vectors; j++) right[j] = vf_load(b + j * APUS_LANES);
+    for (int i = 0; i < rows; i++) {
+      vf left = attention_splat(a[i * a_row]);
+      for (int j = 0; j < vectors; j++) sum[i][j] = vf_fma(left, right[j], sum[i][j]);
+    }
+  }
+  for (int i = 0; i < rows; i++)
+    for (int j = 0; j < vectors; j++) vf_store(c + i * x->c_row + j * APUS_LANES, sum[i][j]);
+}
+
+/// The last columns of a row where they fill no vector.
+APUS_INLINE void attention_tail(const attention_product *x, int row, int column, int count) {
+  float *c = x->c + row * x->c_row + column;
+  const float *a = x->a + row * x->a_row, *b = x->b + column;
+  vf sum = x->adds ? attention_load_part(c, count) : vf_zero();
+  for (int k = 0; k < x->depth; k++)
+    sum = vf_fma(attention_splat(a[k * x->a_step]), attention_load_part(b + k * x->b_row, count), sum);
+  attention_store_part(c, sum, count);
+}
+
+APUS_INLINE void attention_strip(const attention_product *x, int row, int column, int rows, int vectors) {
+  switch (rows) {
+    case 1: attention_tile(x, row, column, 1, vectors); break;
+    case 2: attention_tile(x, row, column, 2, vectors); break;
+    case 3: attention_tile(x, row, column, 3, vectors); break;
+    case 4: attention_tile(x, row, column, 4, vectors); break;
+    case 5: attention_tile(x, row, column, 5, vectors); break;
+    case 6: attention_tile(x, row, column, 6, vectors); break;
+#if APUS_LANES == 16
+    case 7: attention_tile(x, row, column, 7, vectors); break;
+    case 8: attention_tile(x, row, column, 8, vectors); break;
+#endif
+  }
+}
+
+static __attribute__((noinline)) void attention_multiply(attention_product x) {
+  // Rows are dealt out evenly: 7 as 4 + 3, not 6 + 1, because a tile of one row waits for its own additions.
+  int tiles = (x.rows + ATTENTION_TILE_ROWS - 1) / ATTENTION_TILE_ROWS, column = 0;
+  for (; column + 2 * APUS_LANES <= x.columns; column += 2 * APUS_LANES)
+    for (int t = 0, row = 0; t < tiles; t++) {
+      int rows = (x.rows - row + tiles - t - 1) / (tiles - t);
+      attention_strip(&x, row, column, rows, 2);
+      row += rows;
+    }
+  for (; column + APUS_LANES <= x.columns; column += APUS_LANES)
+    for (int t = 0, row = 0; t < tiles; t++) {
+      int rows = (x.rows - row + tiles - t - 1) / (tiles - t);
+      attention_strip(&x, row, column, rows, 1);
+      row += rows;
+    }
+  if (column < x.columns)
+    for (int row = 0; row < x.rows; row++) attention_tail(&x, row, column, x.columns - column);
+}

@@ -1,0 +1,59 @@
+// Matrix products with packed weights.
+//
+// A weight matrix W is [outputs][inputs]. It is stored once, in panels of `panel_width` outputs, for the kernel that
+// reads it; both directions (y = x Wᵀ and dx = dy W) read the same panels. Every output element is one accumulator that
+// runs over the inner dimension in ascending order, so its bits depend on its own row alone.
+#ifndef APUS_LINEAR_H
+#define APUS_LINEAR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum {
+  APUS_WEIGHT_F32 = 0,   // panel: [inputs][panel_width] fp32
+  APUS_WEIGHT_BF16 = 1,  // panel: [inputs / 2][panel_width][2] bf16
+  APUS_WEIGHT_NF4 = 2,   // panel: [inputs / 2][panel_width] bytes, even input in the low nibble
+} apus_weight_format;
+
+/// A packed weight. `inputs` is even for BF16 and NF4. Panels past `outputs` are padded with zeros.
+typedef struct {
+  apus_weight_format format;
+  int outputs, inputs;
+  int group;      // NF4: consecutive inputs that share one scale; even
+  void *panels;
+  float *scales;  // NF4: [panel][inputs / group][panel_width]
+} apus_weight;
+
+typedef struct {
+  int panel_width;
+  int pairs;  // 1 where BF16 and NF4 products round activations to bf16 (the processor has bf16 dot products)
+
+  /// Bytes of one panel's weights.
+  size_t (*panel_bytes)(apus_weight_format format, int inputs);
+  /// Packs rows first ..< first + count of an F32 or BF16 weight from fp32 rows.
+  void (*pack)(const apus_weight *weight, int first, int count, const float *rows, long ld);
+  /// Packs rows of an NF4 weight: one code a byte, [count][inputs], and scales [count][inputs / group].
+  void (*pack_nf4)(const apus_weight *weight, int first, int count, const uint8_t *codes, const float *scales);
+  /// NF4 codes (one a byte) and scales (largest magnitude) of count values in blocks of 64; the last block may be short.
+  void (*quantize_nf4)(const float *values, long count, uint8_t *codes, float *scales);
+  /// The effective values of one row, fp32, [inputs].
+  void (*read_row)(const apus_weight *weight, int row, float *values);
+
+  /// y = x Wᵀ (+ bias), or y += x Wᵀ where accumulate is set, for the outputs of panels panel_begin ..< panel_end.
+  /// y points at output 0 of its first row.
+  void (*forward)(const apus_weight *weight, const float *x, long ldx, int rows, const float *bias, float *y, long ldy,
+                  int accumulate, int panel_begin, int panel_end, float *scratch);
+  /// dx = dy W, or dx += dy W where accumulate is set, over outputs output_begin ..< output_end (a multiple of the panel
+  /// width to begin with), for inputs in panels panel_begin ..< panel_end of panel_width inputs each. dy points at
+  /// output output_begin of its first row.
+  void (*backward)(const apus_weight *weight, const float *dy, long lddy, int rows, int output_begin, int output_end,
+                   float *dx, long lddx, int accumulate, int panel_begin, int panel_end, float *scratch);
+  /// Floats of scratch that one thread of forward or backward needs.
+  size_t scratch_floats;
+
+  /// c[i][j] += alpha * Σ_row a[row][i] b[row][j] for i in i_begin ..< i_end and j in 0 ..< columns, in blocks of 64 rows.
+  void (*outer)(const float *a, long lda, const float *b, long ldb, int rows, float alpha, float *c, long ldc,
+                int i_begin, int i_end, int columns);
+} apus_linear_kernels;
+
+#endif

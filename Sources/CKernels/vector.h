@@ -1,0 +1,111 @@
+// The vector vocabulary of all kernels, written with clang's generic vectors so that one kernel source serves every
+// instruction set. A file that includes it first defines
+//   APUS_LANES       floats in one vector (4, 8 or 16)
+//   APUS_FMA         1 where a fused multiply-add is one instruction (elsewhere multiply, then add)
+// and compiles under the target attribute of its instruction set. Everything here is static: no symbol leaves a file.
+#ifndef APUS_LANES
+#error "define APUS_LANES before including vector.h"
+#endif
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define APUS_INLINE static inline __attribute__((always_inline))
+
+typedef float vf __attribute__((vector_size(APUS_LANES * 4)));
+typedef int32_t vi __attribute__((vector_size(APUS_LANES * 4)));
+typedef uint32_t vu __attribute__((vector_size(APUS_LANES * 4)));
+
+APUS_INLINE vf vf_load(const float *p) { vf v; memcpy(&v, p, sizeof v); return v; }
+APUS_INLINE void vf_store(float *p, vf v) { memcpy(p, &v, sizeof v); }
+
+// An element's bits must not depend on where a thread's range ends: the tail runs the same vector code on a copy.
+APUS_INLINE vf load_part(const float *p, long count) {
+  vf v = {0};
+  memcpy(&v, p, sizeof(float) * (size_t)(count < APUS_LANES ? count : APUS_LANES));
+  return v;
+}
+
+APUS_INLINE void store_part(float *p, vf v, long count) {
+  memcpy(p, &v, sizeof(float) * (size_t)(count < APUS_LANES ? count : APUS_LANES));
+}
+
+APUS_INLINE vf vf_set(float x) { return (vf){0} + x; }
+APUS_INLINE vf vf_zero(void) { return (vf){0}; }
+
+/// a * b + c, fused where the instruction set fuses.
+APUS_INLINE vf vf_fma(vf a, vf b, vf c) {
+#if APUS_FMA
+  return __builtin_elementwise_fma(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+APUS_INLINE float f_fma(float a, float b, float c) {
+#if APUS_FMA
+  return __builtin_fmaf(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+APUS_INLINE vf vf_max(vf a, vf b) { return __builtin_elementwise_max(a, b); }
+APUS_INLINE vf vf_min(vf a, vf b) { return __builtin_elementwise_min(a, b); }
+
+/// Sum of the lanes as a balanced tree: lane i with lane i + half, until one is left.
+APUS_INLINE float vf_sum(vf v) {
+  float lanes[APUS_LANES];
+  memcpy(lanes, &v, sizeof v);
+  for (int half = APUS_LANES / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
+  return lanes[0];
+}
+
+APUS_INLINE float vf_largest(vf v) {
+  float lanes[APUS_LANES];
+  memcpy(lanes, &v, sizeof v);
+  for (int half = APUS_LANES / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; i++) lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
+  return lanes[0];
+}
+
+/// e^x to about 1 ulp on [-87, 88]; below it 0, above it infinity-free saturation. Same polynomial in every lane.
+APUS_INLINE vf vf_exp(vf x) {
+  const vf low = vf_set(-87.33654f), high = vf_set(88.02f);
+  vi underflow = x < low;
+  x = vf_min(vf_max(x, low), high);
+  // 1.5 * 2^23 pushes the fraction out of the mantissa: round to nearest even without a conversion instruction.
+  vf shifted = vf_fma(x, vf_set(1.44269504f), vf_set(12582912.0f));
+  vf n = shifted - 12582912.0f;
+  vf r = vf_fma(n, vf_set(-0.693359375f), x);
+  r = vf_fma(n, vf_set(2.12194440e-4f), r);
+  vf p = vf_set(1.9875691500e-4f);
+  p = vf_fma(p, r, vf_set(1.3981999507e-3f));
+  p = vf_fma(p, r, vf_set(8.3334519073e-3f));
+  p = vf_fma(p, r, vf_set(4.1665795894e-2f));
+  p = vf_fma(p, r, vf_set(1.6666665459e-1f));
+  p = vf_fma(p, r, vf_set(5.0000001201e-1f));
+  p = vf_fma(p, r * r, r) + 1.0f;
+  vi exponent = ((vi)shifted - 0x4B400000) << 23;
+  vi bits = ((vi)p + exponent) & ~underflow;
+  return (vf)bits;
+}
+
+APUS_INLINE float f_exp(float x) { return vf_exp(vf_set(x))[0]; }
+
+/// bf16 with round to nearest even, NaN kept.
+APUS_INLINE uint16_t bf16_from_float(float x) {
+  uint32_t u;
+  memcpy(&u, &x, 4);
+  if ((u & 0x7FFFFFFF) > 0x7F800000) return (uint16_t)((u >> 16) | 0x40);
+  return (uint16_t)((u + 0x7FFF + ((u >> 16) & 1)) >> 16);
+}
+
+APUS_INLINE float float_from_bf16(uint16_t h) {
+  uint32_t u = (uint32_t)h << 16;
+  float x;
+  memcpy(&x, &u, 4);
+  return x;
+}
