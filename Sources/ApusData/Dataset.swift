@@ -1,0 +1,13 @@
+/// Samples in order. Never empty when it was read from a file.
+public struct Dataset: Sendable, Equatable {
+    /// The rows in the order of the source.
+    public var samples: [Sample]
+
+    /// How many rows there are.
+    public var count: Int { samples.count }
+
+    /// A dataset of rows made in code.
+    public init(samples: [Sample]) {
+        self.samples = samples
+    }
+}

@@ -1,0 +1,40 @@
+/// Scores completions. Names appear in the logs as `rewards/<name>/mean`.
+public protocol RewardFunction: Sendable {
+    /// The name under which the scores are logged.
+    var name: String { get }
+
+    /// One score for each completion, in order; nil (or NaN) where the function does not apply.
+    ///
+    /// - Throws: Whatever went wrong; the caller reports it under the function's name.
+    func scores(_ context: RewardContext) async throws -> [Double?]
+}
+
+/// A reward made of a closure that looks at one completion at a time.
+public struct Reward: RewardFunction {
+    /// Scores one completion; `columns` are the columns of the sample it answers. Nil means "not applicable".
+    public typealias Body = @Sendable (_ completion: String, _ columns: [String: JSONValue]) throws -> Double?
+
+    /// The name under which the scores are logged.
+    public let name: String
+    private let body: Body
+
+    /// A reward with a name for the logs.
+    public init(_ name: String, _ body: @escaping Body) {
+        self.name = name
+        self.body = body
+    }
+
+    /// - Throws: ``RewardError/failed(function:sample:reason:)`` naming the completion on which the closure threw.
+    public func scores(_ context: RewardContext) throws(RewardError) -> [Double?] {
+        var scores: [Double?] = []
+        scores.reserveCapacity(context.completions.count)
+        for (index, completion) in context.completions.enumerated() {
+            do {
+                scores.append(try body(completion, context.columns(at: index)))
+            } catch {
+                throw .failed(function: name, sample: index, reason: "\(error)")
+            }
+        }
+        return scores
+    }
+}

@@ -1,0 +1,33 @@
+/// Where a row stands, for messages.
+struct RowPlace {
+    let file: String
+    let line: Int
+
+    func error(_ code: DataError.Code, _ message: String) -> DataError {
+        DataError(code, file: file, line: line, message: message)
+    }
+
+    /// The members of the object that one line holds.
+    func row(_ bytes: ArraySlice<UInt8>) throws(DataError) -> [String: JSONValue] {
+        guard String(validating: bytes, as: UTF8.self) != nil else {
+            throw error(.invalidText, "wanted UTF-8 text, found other bytes; save the file as UTF-8")
+        }
+        let value: JSONValue
+        do throws(JSONParser.Failure) {
+            value = try JSONParser.parse(bytes)
+        } catch {
+            let column = error.offset - bytes.startIndex + 1
+            throw self.error(
+                .invalidJSON, "\(error.reason) at byte \(column) of the line; each line must be one object")
+        }
+        return try members(of: value)
+    }
+
+    /// The members of a row, which has to be an object.
+    func members(of value: JSONValue) throws(DataError) -> [String: JSONValue] {
+        guard let object = value.object else {
+            throw error(.wrongType, "wanted a row that is an object such as {\"question\": …}, found \(value.kindName)")
+        }
+        return object
+    }
+}

@@ -1,0 +1,21 @@
+public import ApusText
+
+/// What the model is asked: a conversation that goes through the chat template, or plain text that is continued as it is.
+public enum Prompt: Sendable, Equatable {
+    case messages([Message])
+    case text(String)
+}
+
+/// One row of a dataset.
+public struct Sample: Sendable, Equatable {
+    /// What the model is asked.
+    public var prompt: Prompt
+    /// Everything a reward may ask for, by column name ("answer", …).
+    public var columns: [String: JSONValue]
+
+    /// A row.
+    public init(prompt: Prompt, columns: [String: JSONValue] = [:]) {
+        self.prompt = prompt
+        self.columns = columns
+    }
+}

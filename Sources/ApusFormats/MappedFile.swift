@@ -1,0 +1,68 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// A file mapped read-only into memory; its bytes are lent, never handed out.
+///
+/// The mapping lives as long as the object. Pages are read when they are first touched, and `discard(_:)` gives them back.
+///
+/// `@unchecked Sendable`: the base address is set once in `init` and the pages behind it are never written through it.
+public final class MappedFile: @unchecked Sendable {
+    /// The path as it was given.
+    public let path: String
+    /// The size in bytes.
+    public let count: Int
+    private let base: UnsafeMutableRawPointer?
+
+    /// Maps the regular file at `path`.
+    ///
+    /// - Throws: `FormatError` with code `unreadable`.
+    public init(path: String) throws(FormatError) {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Self.systemError(path, "cannot be opened") }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw Self.systemError(path, "cannot be examined") }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw FormatError(.unreadable, file: path, "is not a regular file; give the path of a model file")
+        }
+        self.path = path
+        count = Int(status.st_size)
+        guard count > 0 else {
+            base = nil
+            return
+        }
+        guard let mapped = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), mapped != MAP_FAILED else {
+            throw Self.systemError(path, "cannot be mapped into memory")
+        }
+        base = mapped
+    }
+
+    deinit {
+        if let base { munmap(base, count) }
+    }
+
+    /// Lends the bytes of the whole file to `body`; the pointer must not outlive the call.
+    public func withBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
+        try body(UnsafeRawBufferPointer(start: base, count: count))
+    }
+
+    /// Gives the resident pages that lie wholly inside `range` back to the system; touching them again reads the file again.
+    public func discard(_ range: Range<Int>) {
+        precondition(
+            range.lowerBound >= 0 && range.upperBound <= count, "discard(\(range)) of a file of \(count) bytes")
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let first = (range.lowerBound + page - 1) / page * page
+        let last = range.upperBound == count ? count : range.upperBound / page * page
+        guard let base, first < last else { return }
+        madvise(base + first, last - first, MADV_DONTNEED)
+    }
+
+    private static func systemError(_ path: String, _ what: String) -> FormatError {
+        FormatError(.unreadable, file: path, "\(what) (\(String(cString: strerror(errno))))")
+    }
+}

@@ -1,0 +1,39 @@
+/// One safetensors file, mapped into memory.
+///
+/// Its whole header is checked when it is opened: lengths, offsets, holes, overlaps, duplicate names.
+public final class SafetensorsFile: TensorSource {
+    /// The path as it was given.
+    public let path: String
+    /// Every tensor by name.
+    public let entries: [String: TensorEntry]
+    /// The free text under `__metadata__`.
+    public let metadata: [String: String]
+    private let file: MappedFile
+
+    /// Opens the file at `path` and checks its header.
+    ///
+    /// - Throws: `FormatError` with code `unreadable`, `truncated` or `malformed`.
+    public init(path: String) throws(FormatError) {
+        let file = try MappedFile(path: path)
+        let header = try file.withBytes { (bytes) throws(FormatError) in try SafetensorsHeader(bytes, path: path) }
+        self.path = path
+        self.file = file
+        entries = header.entries
+        metadata = header.metadata
+    }
+
+    public func read(
+        _ name: String, rows: Range<Int>, into destination: UnsafeMutableBufferPointer<Float>
+    ) throws(FormatError) {
+        file.decode(try entry(name), rows: rows, into: destination)
+    }
+
+    public func readBytes(_ name: String) throws(FormatError) -> [UInt8] {
+        file.bytes(of: try entry(name))
+    }
+
+    public func discardPages(of name: String) {
+        guard let entry = entries[name] else { return }
+        file.discard(entry.byteRange)
+    }
+}

@@ -1,0 +1,185 @@
+/// The header of a safetensors file: `u64 length | JSON | data`, every rule of the format checked.
+///
+/// The JSON maps a name to `{"dtype", "shape", "data_offsets": [begin, end]}`, relative to the end of the header.
+/// Tensors must cover the data exactly: no holes, no overlaps, nothing after the last one.
+struct SafetensorsHeader {
+    var entries: [String: TensorEntry] = [:]
+    var metadata: [String: String] = [:]
+
+    /// The reference implementation's limit on the JSON.
+    static let lengthLimit = 100_000_000
+
+    /// Parses and checks the header of a whole file.
+    init(_ bytes: UnsafeRawBufferPointer, path: String) throws(FormatError) {
+        let length = try Self.length(bytes, path: path)
+        let json = UnsafeRawBufferPointer(rebasing: bytes[8..<8 + length])
+        guard json.first == UInt8(ascii: "{") else {
+            throw FormatError(
+                .malformed, file: path, "the header does not start with '{'; this is not a safetensors file")
+        }
+        var scanner = JSONScanner(json)
+        do throws(JSONScanner.Failure) {
+            try parse(&scanner, dataStart: 8 + length, path: path)
+        } catch {
+            let message = "the header is not valid at byte \(8 + error.offset): \(error.message); the file is damaged"
+            throw FormatError(.malformed, file: path, message)
+        }
+        try checkSizes(path: path)
+        try checkLayout(dataStart: 8 + length, fileCount: bytes.count, path: path)
+    }
+
+    private static func length(_ bytes: UnsafeRawBufferPointer, path: String) throws(FormatError) -> Int {
+        guard bytes.count >= 8 else {
+            throw FormatError(
+                .truncated, file: path, "a safetensors file has at least 8 bytes, this one has \(bytes.count)")
+        }
+        let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
+        guard length <= UInt64(lengthLimit) else {
+            let message =
+                "the header claims \(length) bytes, the format allows \(lengthLimit); this is not a safetensors file"
+            throw FormatError(.malformed, file: path, message)
+        }
+        guard Int(length) <= bytes.count - 8 else {
+            let message = "the header claims \(length) bytes, \(bytes.count - 8) are left; copy the file again"
+            throw FormatError(.truncated, file: path, message)
+        }
+        return Int(length)
+    }
+
+    private mutating func parse(_ scanner: inout JSONScanner, dataStart: Int, path: String) throws(JSONScanner.Failure)
+    {
+        var first = true
+        var sawMetadata = false
+        try scanner.beginObject()
+        while let name = try scanner.nextKey(first: &first) {
+            if name == "__metadata__" {
+                guard !sawMetadata else { throw Self.duplicate(name, scanner) }
+                sawMetadata = true
+                try parseMetadata(&scanner)
+            } else {
+                let entry = try Self.parseEntry(name, &scanner, dataStart: dataStart)
+                guard entries.updateValue(entry, forKey: name) == nil else { throw Self.duplicate(name, scanner) }
+            }
+        }
+        try scanner.end()
+    }
+
+    private mutating func parseMetadata(_ scanner: inout JSONScanner) throws(JSONScanner.Failure) {
+        var first = true
+        try scanner.beginObject()
+        while let key = try scanner.nextKey(first: &first) {
+            let value = try scanner.string()
+            guard metadata.updateValue(value, forKey: key) == nil else { throw Self.duplicate(key, scanner) }
+        }
+    }
+
+    private static func parseEntry(
+        _ name: String, _ scanner: inout JSONScanner, dataStart: Int
+    ) throws(JSONScanner.Failure) -> TensorEntry {
+        var first = true
+        var dtype: String?
+        var shape: [Int]?
+        var offsets: [Int]?
+        try scanner.beginObject()
+        while let key = try scanner.nextKey(first: &first) {
+            switch key {
+            case "dtype":
+                guard dtype == nil else { throw duplicate("\(name).\(key)", scanner) }
+                dtype = try scanner.string()
+            case "shape":
+                guard shape == nil else { throw duplicate("\(name).\(key)", scanner) }
+                shape = try counts(&scanner)
+            case "data_offsets":
+                guard offsets == nil else { throw duplicate("\(name).\(key)", scanner) }
+                offsets = try counts(&scanner)
+            default:
+                try scanner.skipValue()
+            }
+        }
+        guard let dtype, let shape, let offsets, offsets.count == 2, offsets[0] <= offsets[1] else {
+            throw fault(scanner, "tensor '\(name)' needs dtype, shape and data_offsets [begin, end]")
+        }
+        guard let type = ElementType(safetensors: dtype) else {
+            throw fault(scanner, "tensor '\(name)' has dtype '\(dtype)', which is not supported")
+        }
+        let (end, overflow) = offsets[1].addingReportingOverflow(dataStart)
+        guard !overflow else { throw fault(scanner, "tensor '\(name)' ends beyond 2^63") }
+        return TensorEntry(name: name, type: type, shape: shape, byteRange: offsets[0] + dataStart..<end)
+    }
+
+    private static func counts(_ scanner: inout JSONScanner) throws(JSONScanner.Failure) -> [Int] {
+        var result: [Int] = []
+        var first = true
+        try scanner.beginArray()
+        while try scanner.nextElement(first: &first) { result.append(try scanner.count()) }
+        return result
+    }
+
+    private static func duplicate(_ key: String, _ scanner: JSONScanner) -> JSONScanner.Failure {
+        fault(scanner, "'\(key)' appears twice")
+    }
+
+    private static func fault(_ scanner: JSONScanner, _ message: String) -> JSONScanner.Failure {
+        JSONScanner.Failure(offset: scanner.offset, message: message)
+    }
+
+    private func checkSizes(path: String) throws(FormatError) {
+        for entry in entries.values {
+            guard let count = checkedProduct(entry.shape), let bytes = entry.type.byteCount(of: count) else {
+                let message =
+                    "tensor '\(entry.name)' of shape \(entry.shape) has more than 2^63 bytes; the file is damaged"
+                throw FormatError(.malformed, file: path, message)
+            }
+            guard bytes == entry.byteRange.count else {
+                let wanted = "\(entry.type.rawValue) \(entry.shape) needs \(bytes) bytes"
+                let message = "tensor '\(entry.name)': \(wanted), its data_offsets hold \(entry.byteRange.count)"
+                throw FormatError(.malformed, file: path, message)
+            }
+        }
+    }
+
+    private func checkLayout(dataStart: Int, fileCount: Int, path: String) throws(FormatError) {
+        let ordered = entries.values.sorted {
+            ($0.byteRange.lowerBound, $0.byteRange.upperBound) < ($1.byteRange.lowerBound, $1.byteRange.upperBound)
+        }
+        var position = dataStart
+        for entry in ordered {
+            guard entry.byteRange.lowerBound == position else {
+                let fault =
+                    entry.byteRange.lowerBound < position ? "overlaps the tensor before it" : "leaves a hole before it"
+                let message =
+                    "tensor '\(entry.name)' starts at byte \(entry.byteRange.lowerBound), wanted \(position): it \(fault)"
+                throw FormatError(.malformed, file: path, message)
+            }
+            position = entry.byteRange.upperBound
+        }
+        guard position <= fileCount else {
+            let message = "the tensors need \(position) bytes, the file has \(fileCount); copy the file again"
+            throw FormatError(.truncated, file: path, message)
+        }
+        guard position == fileCount else {
+            throw FormatError(
+                .malformed, file: path, "\(fileCount - position) bytes follow the last tensor; the file is damaged")
+        }
+    }
+}
+
+/// The product of dimensions, or nil when it overflows; an empty shape is a scalar.
+func checkedProduct(_ dimensions: [Int]) -> Int? {
+    // A zero hides an overflow of the others, so it is left out of the test and put back at the end.
+    var product = 1
+    for dimension in dimensions where dimension != 0 {
+        let (next, overflow) = product.multipliedReportingOverflow(by: dimension)
+        guard !overflow else { return nil }
+        product = next
+    }
+    return dimensions.contains(0) ? 0 : product
+}
+
+extension ElementType {
+    /// The type that a safetensors header calls `name`.
+    init?(safetensors name: String) {
+        guard let type = ElementType(rawValue: name), type.blockElements == 1 else { return nil }
+        self = type
+    }
+}

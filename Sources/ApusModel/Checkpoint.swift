@@ -1,0 +1,98 @@
+public import ApusFormats
+import Foundation
+
+/// A model on disk, whatever its format, under Hugging Face names and layout.
+///
+/// A folder holds `config.json` and safetensors, one file or shards, plain or quantised by bitsandbytes; a single file
+/// is GGUF. The weights stay in the file until rows of them are read.
+public final class Checkpoint: Sendable {
+    /// The folder or file as it was given.
+    public let path: String
+    /// The shape of the model.
+    public let configuration: ModelConfiguration
+    let source: any TensorSource
+    let layout: CheckpointLayout
+
+    /// Opens a folder or a `.gguf` file and checks its configuration and the shape of every tensor it needs.
+    ///
+    /// - Throws: `FormatError` that names the tensor, what was wanted and what was found.
+    public init(path: String) throws(FormatError) {
+        self.path = path
+        if path.lowercased().hasSuffix(".gguf") {
+            let file = try GGUFFile(path: path)
+            configuration = try ModelConfiguration(gguf: file)
+            source = file
+            layout = .gguf(configuration)
+        } else {
+            let folder = URL(filePath: path, directoryHint: .isDirectory)
+            configuration = try Self.readConfiguration(in: folder)
+            source = try ShardedSafetensors(directory: path)
+            layout = .huggingFace
+        }
+        try checkTensors()
+    }
+
+    /// Whether the model holds a tensor.
+    ///
+    /// - Parameter name: A Hugging Face name, such as `model.layers.0.self_attn.q_proj.weight`.
+    public func contains(_ name: String) -> Bool { source.entries[layout.storedName(of: name)] != nil }
+
+    /// The logical shape of a tensor; matrices are `[out, in]`.
+    ///
+    /// - Throws: `FormatError` with code `missing` when there is no such tensor.
+    public func shape(_ name: String) throws(FormatError) -> [Int] {
+        let stored = layout.storedName(of: name)
+        if BitsAndBytesTensor.isQuantized(stored, in: source) {
+            return try BitsAndBytesTensor.shape(of: stored, in: source)
+        }
+        return try source.entry(stored).shape
+    }
+
+    /// Decodes rows of a tensor to fp32, in Hugging Face order; a vector is one row.
+    ///
+    /// - Parameters:
+    ///   - name: A Hugging Face name.
+    ///   - rows: Rows to read, within the first dimension.
+    ///   - destination: Room for exactly these rows, row-major.
+    /// - Throws: `FormatError`: `missing` when there is no such tensor, `malformed` when a weight is NaN or infinite.
+    public func read(
+        _ name: String, rows: Range<Int>, into destination: UnsafeMutableBufferPointer<Float>
+    ) throws(FormatError) {
+        let stored = layout.storedName(of: name)
+        if let quantized = try quantized(name) {
+            quantized.read(rows: rows, into: destination)
+        } else if let order = layout.rowOrder(of: name) {
+            try readPermuted(stored, rows: rows, order: order, into: destination)
+        } else {
+            try source.read(stored, rows: rows, into: destination)
+        }
+        let faults = NonFinite.count(in: UnsafeBufferPointer(destination))
+        guard faults == 0 else {
+            let message = "tensor '\(stored)' holds \(faults) values that are NaN or infinite; the model is damaged"
+            throw FormatError(.malformed, file: path, message)
+        }
+    }
+
+    /// The codes and scales of a weight that the file holds in bitsandbytes NF4; nil when it is stored otherwise.
+    ///
+    /// - Throws: `FormatError` when its parts are missing or disagree.
+    public func quantized(_ name: String) throws(FormatError) -> BitsAndBytesTensor? {
+        let stored = layout.storedName(of: name)
+        guard BitsAndBytesTensor.isQuantized(stored, in: source) else { return nil }
+        return try BitsAndBytesTensor(stored, in: source)
+    }
+
+    /// Releases the resident file pages of a tensor that has been read.
+    public func finish(_ name: String) { source.discardPages(of: layout.storedName(of: name)) }
+
+    private static func readConfiguration(in folder: URL) throws(FormatError) -> ModelConfiguration {
+        let path = folder.appending(path: "config.json").path(percentEncoded: false)
+        let generationPath = folder.appending(path: "generation_config.json").path(percentEncoded: false)
+        let data = try MappedFile(path: path).withBytes { Data($0) }
+        var generation: Data?
+        if FileManager.default.fileExists(atPath: generationPath) {
+            generation = try MappedFile(path: generationPath).withBytes { Data($0) }
+        }
+        return try ModelConfiguration(huggingFace: data, generation: generation, file: path)
+    }
+}

@@ -1,0 +1,42 @@
+/// GPT-2's spelling of bytes as printable characters, in which byte-level vocabularies are written: printable Latin-1
+/// stands for itself, the other 68 bytes for U+0100 onwards.
+enum ByteAlphabet {
+    private static let scalars: [Unicode.Scalar] = {
+        var next: UInt32 = 0x100
+        return (UInt8.min...UInt8.max).map { byte in
+            switch byte {
+            case 0x21...0x7E, 0xA1...0xAC, 0xAE...0xFF: return Unicode.Scalar(byte)
+            default:
+                defer { next += 1 }
+                return Unicode.Scalar(next) ?? "\u{FFFD}"
+            }
+        }
+    }()
+
+    private static let bytes: [UInt8?] = {
+        var table = [UInt8?](repeating: nil, count: 0x144)
+        for (byte, scalar) in scalars.enumerated() { table[Int(scalar.value)] = UInt8(byte) }
+        return table
+    }()
+
+    /// The bytes that a token stands for. A token with a character outside the alphabet stands for itself: added
+    /// tokens such as "a b" are written plainly.
+    static func decode(_ token: String) -> [UInt8] {
+        var result: [UInt8] = []
+        result.reserveCapacity(token.utf8.count)
+        let table = bytes
+        for scalar in token.unicodeScalars {
+            guard scalar.value < 0x144, let byte = table[Int(scalar.value)] else { return Array(token.utf8) }
+            result.append(byte)
+        }
+        return result
+    }
+
+    /// The spelling of bytes.
+    static func encode(_ bytes: some Sequence<UInt8>) -> String {
+        var result = String.UnicodeScalarView()
+        let table = scalars
+        for byte in bytes { result.append(table[Int(byte)]) }
+        return String(result)
+    }
+}

@@ -1,0 +1,127 @@
+/// Merges the bytes of a piece into tokens, the lowest-ranked pair first and the leftmost among equals.
+///
+/// A piece of n bytes takes O(n log n): a heap of candidate pairs over a linked list of symbols. Stale candidates stay
+/// in the heap and are recognised when they surface.
+struct BytePairEncoder: Sendable {
+    struct Merge: Sendable {
+        var rank: Int32
+        var result: Int32
+    }
+
+    /// The token of each single byte; -1 where the vocabulary lacks it.
+    private let byteTokens: [Int32]
+    private let merges: [UInt64: Merge]
+
+    /// - Parameter merges: pairs of token ids with the token they make, best first.
+    init(byteTokens: [Int32], merges: [(left: Int32, right: Int32, result: Int32)]) {
+        self.byteTokens = byteTokens
+        var table: [UInt64: Merge] = [:]
+        table.reserveCapacity(merges.count)
+        for (rank, merge) in merges.enumerated() {
+            table[Self.key(merge.left, merge.right)] = Merge(rank: Int32(rank), result: merge.result)
+        }
+        self.merges = table
+    }
+
+    /// Appends the tokens of one piece. Bytes that the vocabulary lacks vanish, as they do in the reference.
+    func encode(_ piece: ArraySlice<UInt8>, into tokens: inout [Int32]) {
+        var symbols = makeSymbols(piece)
+        guard symbols.count > 1 else {
+            tokens += symbols.map(\.token)
+            return
+        }
+        var heap = CandidateHeap()
+        for index in 0..<(symbols.count - 1) { push(index, symbols, &heap) }
+        while let best = heap.popMinimum() {
+            let left = Int(best.position)
+            guard symbols[left].token >= 0, symbols[left].next >= 0 else { continue }
+            let right = Int(symbols[left].next)
+            guard let merge = merges[Self.key(symbols[left].token, symbols[right].token)],
+                merge.result == best.result
+            else { continue }
+            symbols[left].token = merge.result
+            symbols[left].next = symbols[right].next
+            symbols[right].token = -1
+            if symbols[left].next >= 0 {
+                symbols[Int(symbols[left].next)].previous = Int32(left)
+                push(left, symbols, &heap)
+            }
+            if symbols[left].previous >= 0 { push(Int(symbols[left].previous), symbols, &heap) }
+        }
+        for symbol in symbols where symbol.token >= 0 { tokens.append(symbol.token) }
+    }
+
+    private struct Symbol {
+        /// The token, or -1 once it was merged into its left neighbour.
+        var token: Int32
+        var previous: Int32
+        var next: Int32
+    }
+
+    private func makeSymbols(_ piece: ArraySlice<UInt8>) -> [Symbol] {
+        var symbols: [Symbol] = []
+        symbols.reserveCapacity(piece.count)
+        for byte in piece {
+            let token = byteTokens[Int(byte)]
+            guard token >= 0 else { continue }
+            let index = Int32(symbols.count)
+            symbols.append(Symbol(token: token, previous: index - 1, next: index + 1))
+        }
+        if !symbols.isEmpty { symbols[symbols.count - 1].next = -1 }
+        return symbols
+    }
+
+    /// Puts the pair that starts at symbol `left` on the heap, if it merges.
+    private func push(_ left: Int, _ symbols: [Symbol], _ heap: inout CandidateHeap) {
+        let right = Int(symbols[left].next)
+        if let merge = merges[Self.key(symbols[left].token, symbols[right].token)] {
+            heap.push(.init(rank: merge.rank, position: Int32(left), result: merge.result))
+        }
+    }
+
+    private static func key(_ left: Int32, _ right: Int32) -> UInt64 {
+        UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
+    }
+}
+
+/// A binary heap of pairs that could be merged, lowest rank first, then leftmost.
+struct CandidateHeap {
+    struct Candidate {
+        var rank: Int32
+        var position: Int32
+        var result: Int32
+
+        func precedes(_ other: Candidate) -> Bool {
+            (rank, position) < (other.rank, other.position)
+        }
+    }
+
+    private var items: [Candidate] = []
+
+    mutating func push(_ candidate: Candidate) {
+        items.append(candidate)
+        var child = items.count - 1
+        while child > 0 {
+            let parent = (child - 1) / 2
+            guard items[child].precedes(items[parent]) else { break }
+            items.swapAt(child, parent)
+            child = parent
+        }
+    }
+
+    mutating func popMinimum() -> Candidate? {
+        guard let last = items.popLast() else { return nil }
+        guard let minimum = items.first else { return last }
+        items[0] = last
+        var parent = 0
+        while true {
+            var child = 2 * parent + 1
+            guard child < items.count else { break }
+            if child + 1 < items.count, items[child + 1].precedes(items[child]) { child += 1 }
+            guard items[child].precedes(items[parent]) else { break }
+            items.swapAt(child, parent)
+            parent = child
+        }
+        return minimum
+    }
+}

@@ -1,0 +1,143 @@
+/// The tokenizer inside a GGUF file, as plain arrays: the keys under `tokenizer.` with their names.
+public struct GGUFVocabulary: Sendable {
+    /// `tokenizer.ggml.model`; only "gpt2", byte-level BPE, is supported.
+    public var model: String
+    /// `tokenizer.ggml.pre`: which split pattern the model was trained with.
+    public var pre: String?
+    /// `tokenizer.ggml.tokens`, by id.
+    public var tokens: [String]
+    /// `tokenizer.ggml.token_type`: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte. May be empty.
+    public var tokenTypes: [Int32]
+    /// `tokenizer.ggml.merges`: "left right", best first.
+    public var merges: [String]
+    /// `tokenizer.ggml.bos_token_id`.
+    public var bosToken: Int32?
+    /// `tokenizer.ggml.eos_token_id`.
+    public var endToken: Int32?
+    /// `tokenizer.ggml.eot_token_id`.
+    public var endOfTurnToken: Int32?
+    /// `tokenizer.ggml.unknown_token_id`.
+    public var unknownToken: Int32?
+    /// `tokenizer.ggml.padding_token_id`.
+    public var padToken: Int32?
+    /// `tokenizer.ggml.add_bos_token`; nil leaves it to the family: Llama-3 adds it, the others do not.
+    public var addsBOS: Bool?
+    /// `tokenizer.ggml.add_eos_token`.
+    public var addsEOS: Bool?
+    /// `tokenizer.chat_template`.
+    public var chatTemplate: String?
+    /// What errors call the file.
+    public var name: String
+
+    /// Makes a vocabulary; the properties that are not parameters start out nil.
+    public init(
+        tokens: [String], merges: [String], tokenTypes: [Int32] = [], pre: String? = nil, model: String = "gpt2",
+        name: String = "GGUF file"
+    ) {
+        self.tokens = tokens
+        self.merges = merges
+        self.tokenTypes = tokenTypes
+        self.pre = pre
+        self.model = model
+        self.name = name
+    }
+}
+
+extension GGUFVocabulary {
+    /// How text is split and prepared, by `tokenizer.ggml.pre`.
+    struct Family: Sendable {
+        var pattern: SplitPattern
+        var composesUnicode = false
+        var ignoresMerges = false
+        var addsBOS = false
+    }
+
+    private static let families: [String: Family] = [
+        "gpt-2": Family(pattern: .gpt2(digitsApart: false)),
+        "smollm": Family(pattern: .gpt2(digitsApart: true)),
+        "qwen2": Family(pattern: .qwen2, composesUnicode: true),
+        "deepseek-r1-qwen": Family(pattern: .qwen2, composesUnicode: true),
+        "llama-bpe": Family(pattern: .llama3, ignoresMerges: true, addsBOS: true),
+        "llama3": Family(pattern: .llama3, ignoresMerges: true, addsBOS: true),
+    ]
+
+    func family() throws(TextError) -> Family {
+        guard model == "gpt2" else {
+            throw TextError(
+                code: .unsupported,
+                message:
+                    "\(name): tokenizer model '\(model)' is not supported; use a model with byte-level BPE ('gpt2')"
+            )
+        }
+        guard let family = Self.families[pre ?? ""] else {
+            throw TextError(
+                code: .unsupported,
+                message: "\(name): tokenizer.ggml.pre '\(pre ?? "(absent)")' is not supported; known are "
+                    + Self.families.keys.sorted().joined(separator: ", ")
+            )
+        }
+        return family
+    }
+
+    /// Control and unknown tokens are special, user-defined ones are only cut out of the text.
+    func addedTokens() -> [AddedToken] {
+        zip(tokens.indices, tokenTypes).compactMap { id, type in
+            switch type {
+            case 2, 3: AddedToken(id: Int32(id), content: tokens[id], isSpecial: true)
+            case 4: AddedToken(id: Int32(id), content: tokens[id], isSpecial: false)
+            default: nil
+            }
+        }
+    }
+
+    /// Tokens by id, nil where a padding entry only fills the embedding matrix.
+    func usedTokens() -> [String?] {
+        tokens.indices.map { tokenTypes.indices.contains($0) && tokenTypes[$0] == 5 ? nil : tokens[$0] }
+    }
+
+    var prefix: [Int32] {
+        guard let bosToken, addsBOS ?? ((try? family())?.addsBOS ?? false) else { return [] }
+        return [bosToken]
+    }
+
+    var suffix: [Int32] {
+        guard let endToken, addsEOS == true else { return [] }
+        return [endToken]
+    }
+
+    func definition() throws(TextError) -> TokenizerDefinition {
+        let family = try family()
+        let added = addedTokens()
+        let used = usedTokens()
+        var pairs: [(Substring, Substring)] = []
+        pairs.reserveCapacity(merges.count)
+        for line in merges {
+            guard let pair = TokenizerFile.halves(line) else {
+                throw TextError(code: .malformed, message: "\(name): merge '\(line)' is not two tokens; fetch it again")
+            }
+            pairs.append(pair)
+        }
+        let table = TokenizerDefinition.makeTable(used, added: added)
+        return TokenizerDefinition(
+            tokens: used, merges: try TokenizerDefinition.resolve(pairs, in: table, name: name), addedTokens: added,
+            pattern: family.pattern, composesUnicode: family.composesUnicode, ignoresMerges: family.ignoresMerges,
+            prefix: prefix, suffix: suffix
+        )
+    }
+
+    /// The text of the token with a role, if the file names one.
+    func token(_ id: Int32?) -> String? {
+        guard let id, tokens.indices.contains(Int(id)) else { return nil }
+        return tokens[Int(id)]
+    }
+
+    var configuration: TokenizerConfiguration {
+        var configuration = TokenizerConfiguration()
+        configuration.roles = [
+            "bos_token": token(bosToken), "eos_token": token(endToken), "pad_token": token(padToken),
+            "unk_token": token(unknownToken),
+        ].compactMapValues { $0 }
+        configuration.chatTemplate = chatTemplate
+        return configuration
+    }
+}

@@ -1,0 +1,101 @@
+/// Writes values as Python's `json.dumps(value, ensure_ascii=False)` does, byte for byte: templates print tool
+/// definitions this way and models were trained on that spelling.
+struct JSONWriter {
+    /// Spaces a level; nil writes everything on one line.
+    var indent: Int?
+    /// What stands between elements; nil is Python's default.
+    var itemSeparator: String?
+    /// What stands between a key and its value.
+    var keySeparator = ": "
+    /// Whether characters outside ASCII are written as `\u` escapes.
+    var escapesNonASCII = false
+    /// Whether keys are written in order of their scalars.
+    var sortsKeys = false
+
+    func write(_ value: TemplateValue) -> String {
+        var text = ""
+        append(value, level: 0, to: &text)
+        return text
+    }
+
+    private func append(_ value: TemplateValue, level: Int, to text: inout String) {
+        switch value {
+        case .null: text += "null"
+        case .bool(let value): text += value ? "true" : "false"
+        case .integer(let value): text += String(value)
+        case .number(let value): text += Self.describe(value)
+        case .string(let value): append(value, to: &text)
+        case .array(let elements):
+            appendItems(elements, brackets: ("[", "]"), level: level, to: &text) { element, text in
+                append(element, level: level + 1, to: &text)
+            }
+        case .object(let members):
+            let ordered = sortsKeys ? members.sorted { Self.precedes($0.key, $1.key) } : members
+            appendItems(ordered, brackets: ("{", "}"), level: level, to: &text) { member, text in
+                append(member.key, to: &text)
+                text += keySeparator
+                append(member.value, level: level + 1, to: &text)
+            }
+        }
+    }
+
+    private func appendItems<Item>(
+        _ items: [Item], brackets: (String, String), level: Int, to text: inout String,
+        each: (Item, inout String) -> Void
+    ) {
+        text += brackets.0
+        let separator = itemSeparator ?? (indent == nil ? ", " : ",")
+        for (index, item) in items.enumerated() {
+            if index > 0 { text += separator }
+            breakLine(level: level + 1, in: &text)
+            each(item, &text)
+        }
+        if !items.isEmpty { breakLine(level: level, in: &text) }
+        text += brackets.1
+    }
+
+    private func breakLine(level: Int, in text: inout String) {
+        guard let indent else { return }
+        text += "\n" + String(repeating: " ", count: indent * level)
+    }
+
+    private func append(_ string: String, to text: inout String) {
+        text += "\""
+        for scalar in string.unicodeScalars {
+            switch scalar {
+            case "\"": text += "\\\""
+            case "\\": text += "\\\\"
+            case "\n": text += "\\n"
+            case "\r": text += "\\r"
+            case "\t": text += "\\t"
+            case "\u{08}": text += "\\b"
+            case "\u{0C}": text += "\\f"
+            case _ where scalar.value < 0x20 || (escapesNonASCII && scalar.value >= 0x7F):
+                for unit in String(scalar).utf16 { text += Self.escape(unit) }
+            default: text.unicodeScalars.append(scalar)
+            }
+        }
+        text += "\""
+    }
+
+    private static func escape(_ unit: UInt16) -> String {
+        let digits = String(unit, radix: 16)
+        return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+    }
+
+    /// The order of Python's strings: by scalar.
+    static func precedes(_ left: String, _ right: String) -> Bool {
+        left.utf8.lexicographicallyPrecedes(right.utf8)
+    }
+
+    /// A fraction as Python prints it: shortest digits, an exponent of at least two digits outside 1e-4 ..< 1e16.
+    static func describe(_ value: Double) -> String {
+        guard value.isFinite else { return value.isNaN ? "NaN" : value < 0 ? "-Infinity" : "Infinity" }
+        let text = value.description
+        guard let mark = text.firstIndex(of: "e") else { return text }
+        let mantissa = text[..<mark].hasSuffix(".0") ? text[..<mark].dropLast(2) : text[..<mark]
+        let exponent = Int(text[text.index(after: mark)...]) ?? 0
+        let digits = String(abs(exponent))
+        return "\(mantissa)e\(exponent < 0 ? "-" : "+")\(digits.count < 2 ? "0" : "")\(digits)"
+    }
+}

@@ -1,0 +1,137 @@
+public import Foundation
+
+extension Tokenizer {
+    /// Writes the files that `AutoTokenizer.from_pretrained` needs to tokenize identically. Files that were read from a
+    /// folder are copied as they are; for a GGUF file tokenizer.json and tokenizer_config.json are made.
+    ///
+    /// - Throws: `TextError` when a file cannot be written.
+    public func save(to directory: URL) throws(TextError) {
+        do {
+            try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+            switch origin {
+            case .directory(let source): try Self.copyFiles(from: source, to: directory)
+            case .vocabulary(let vocabulary):
+                for (name, value) in [
+                    ("tokenizer.json", try vocabulary.tokenizerFile()),
+                    ("tokenizer_config.json", vocabulary.configurationFile()),
+                ] {
+                    let text = JSONWriter(indent: 2).write(value) + "\n"
+                    try Data(text.utf8).write(to: directory.appending(path: name), options: .atomic)
+                }
+            }
+        } catch let error as TextError {
+            throw error
+        } catch {
+            throw TextError(
+                code: .file,
+                message: "\(directory.path): the tokenizer's files cannot be written "
+                    + "(\(error.localizedDescription)); check the path and the space left"
+            )
+        }
+    }
+
+    private static func copyFiles(from source: URL, to directory: URL) throws {
+        for name in TokenizerConfiguration.files {
+            let file = source.appending(path: name)
+            let copy = directory.appending(path: name)
+            guard FileManager.default.fileExists(atPath: file.path),
+                file.standardizedFileURL != copy.standardizedFileURL
+            else { continue }
+            try Data(contentsOf: file).write(to: copy, options: .atomic)
+        }
+    }
+}
+
+// MARK: - The files of a GGUF vocabulary
+
+extension GGUFVocabulary {
+    /// A tokenizer.json that encodes as this vocabulary does. Added tokens are listed in the model's vocabulary too:
+    /// `tokenizers` would number them anew otherwise.
+    func tokenizerFile() throws(TextError) -> TemplateValue {
+        let family = try family()
+        let vocabulary = zip(usedTokens(), tokens.indices).compactMap { token, id in
+            token.map { TemplateValue.Member(key: $0, value: .integer(id)) }
+        }
+        return [
+            "version": "1.0", "truncation": nil, "padding": nil,
+            "added_tokens": .array(addedTokens().map(\.json)),
+            "normalizer": family.composesUnicode ? ["type": "NFC"] : nil,
+            "pre_tokenizer": family.pattern.json,
+            "post_processor": postProcessor,
+            "decoder": ["type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true],
+            "model": [
+                "type": "BPE", "dropout": nil, "unk_token": nil, "continuing_subword_prefix": nil,
+                "end_of_word_suffix": nil, "fuse_unk": false, "byte_fallback": false,
+                "ignore_merges": .bool(family.ignoresMerges), "vocab": .object(vocabulary),
+                "merges": .array(merges.map { .string($0) }),
+            ],
+        ]
+    }
+
+    private var postProcessor: TemplateValue {
+        func special(_ id: Int32) -> TemplateValue { .string(token(id) ?? "") }
+        func piece(_ id: Int32) -> TemplateValue { ["SpecialToken": ["id": special(id), "type_id": 0]] }
+        let around = prefix + suffix
+        if around.isEmpty { return nil }
+        let text: TemplateValue = ["Sequence": ["id": "A", "type_id": 0]]
+        let second: TemplateValue = ["Sequence": ["id": "B", "type_id": 1]]
+        let single = prefix.map(piece) + [text] + suffix.map(piece)
+        return [
+            "type": "TemplateProcessing", "single": .array(single), "pair": .array(single + [second]),
+            "special_tokens": .object(
+                Set(around).sorted().map { id in
+                    let name = special(id)
+                    return .init(
+                        key: name.string ?? "",
+                        value: ["id": name, "ids": [.integer(Int(id))], "tokens": [name]]
+                    )
+                }
+            ),
+        ]
+    }
+
+    func configurationFile() -> TemplateValue {
+        var members: [TemplateValue.Member] = [
+            .init(key: "tokenizer_class", value: "PreTrainedTokenizerFast"),
+            .init(key: "clean_up_tokenization_spaces", value: false),
+        ]
+        let configuration = configuration
+        for key in TokenizerConfiguration.roleKeys {
+            if let token = configuration.roles[key] { members.append(.init(key: key, value: .string(token))) }
+        }
+        if let chatTemplate { members.append(.init(key: "chat_template", value: .string(chatTemplate))) }
+        return .object(members)
+    }
+}
+
+extension AddedToken {
+    fileprivate var json: TemplateValue {
+        [
+            "id": .integer(Int(id)), "content": .string(content), "single_word": false, "lstrip": .bool(stripsLeft),
+            "rstrip": .bool(stripsRight), "normalized": .bool(isNormalized), "special": .bool(isSpecial),
+        ]
+    }
+}
+
+extension SplitPattern {
+    /// The 'pre_tokenizer' of a tokenizer.json.
+    fileprivate var json: TemplateValue {
+        func byteLevel(splits: Bool) -> TemplateValue {
+            ["type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": .bool(splits)]
+        }
+        func sequence(_ first: TemplateValue, _ second: TemplateValue) -> TemplateValue {
+            ["type": "Sequence", "pretokenizers": [first, second]]
+        }
+        switch self {
+        case .gpt2(digitsApart: false): return byteLevel(splits: true)
+        case .gpt2(digitsApart: true):
+            return sequence(["type": "Digits", "individual_digits": true], byteLevel(splits: true))
+        case .gpt4(let pattern):
+            let split: TemplateValue = [
+                "type": "Split", "pattern": ["Regex": .string(pattern.expression)], "behavior": "Isolated",
+                "invert": false,
+            ]
+            return sequence(split, byteLevel(splits: false))
+        }
+    }
+}

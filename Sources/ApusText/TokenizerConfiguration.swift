@@ -1,0 +1,52 @@
+import Foundation
+
+/// What the files beside tokenizer.json say: which tokens have a role, and the chat template.
+struct TokenizerConfiguration: Sendable {
+    /// The tokens with a role, as text.
+    var roles: [String: String] = [:]
+    var chatTemplate: String?
+
+    static let roleKeys = ["bos_token", "eos_token", "pad_token", "unk_token"]
+    static let files = [
+        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
+        "added_tokens.json", "vocab.json", "merges.txt",
+    ]
+
+    init() {}
+
+    /// Reads tokenizer_config.json, then special_tokens_map.json for roles the first leaves open, then
+    /// chat_template.jinja, which wins over a template in tokenizer_config.json. Any of them may be absent.
+    init(directory: URL) throws(TextError) {
+        for name in ["tokenizer_config.json", "special_tokens_map.json"] {
+            let file = directory.appending(path: name)
+            guard FileManager.default.fileExists(atPath: file.path) else { continue }
+            let value = try JSONParser.parse(Self.read(file), name: file.path)
+            for key in Self.roleKeys where roles[key] == nil {
+                roles[key] = value[key]?.string ?? value[key]?["content"]?.string
+            }
+            if chatTemplate == nil { chatTemplate = Self.template(value["chat_template"]) }
+        }
+        let file = directory.appending(path: "chat_template.jinja")
+        if FileManager.default.fileExists(atPath: file.path) {
+            chatTemplate = String(decoding: try Self.read(file), as: UTF8.self)
+        }
+    }
+
+    /// A template, or the one named "default" of a list of named templates.
+    private static func template(_ value: TemplateValue?) -> String? {
+        if let text = value?.string { return text }
+        let named = value?.array?.first { $0["name"]?.string == "default" }
+        return named?["template"]?.string
+    }
+
+    static func read(_ file: URL) throws(TextError) -> [UInt8] {
+        do {
+            return [UInt8](try Data(contentsOf: file))
+        } catch {
+            throw TextError(
+                code: .file,
+                message: "\(file.path): cannot be read; check that the folder holds the model's tokenizer files"
+            )
+        }
+    }
+}

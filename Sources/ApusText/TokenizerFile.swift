@@ -1,0 +1,194 @@
+/// Reads tokenizer.json, the format of Hugging Face's `tokenizers`. Whatever would change an encoding and is not
+/// implemented is refused by name.
+struct TokenizerFile {
+    private static let maximumID = 1 << 24
+    let root: TemplateValue
+    let name: String
+
+    init(_ bytes: [UInt8], name: String) throws(TextError) {
+        root = try JSONParser.parse(bytes, name: name)
+        self.name = name
+    }
+
+    func definition() throws(TextError) -> TokenizerDefinition {
+        let model = try checkedModel()
+        let added = try addedTokens()
+        let tokens = try vocabulary(model, added)
+        let table = TokenizerDefinition.makeTable(tokens, added: added)
+        let merges = try TokenizerDefinition.resolve(pairs(model), in: table, name: name)
+        let template = try postProcessor(root["post_processor"] ?? .null)
+        return TokenizerDefinition(
+            tokens: tokens, merges: merges, addedTokens: added, pattern: try splitPattern(),
+            composesUnicode: try composesUnicode(), ignoresMerges: model["ignore_merges"]?.bool ?? false,
+            prefix: template.prefix, suffix: template.suffix
+        )
+    }
+
+    func unsupported(_ what: String) -> TextError {
+        TextError(
+            code: .unsupported,
+            message:
+                "\(name): \(what) is not supported; use a model with byte-level BPE (GPT-2, SmolLM, Qwen2, Llama-3)"
+        )
+    }
+
+    func malformed(_ what: String) -> TextError {
+        TextError(code: .malformed, message: "\(name): \(what); fetch the file again")
+    }
+}
+
+// MARK: - Model
+
+extension TokenizerFile {
+    private func checkedModel() throws(TextError) -> TemplateValue {
+        guard let model = root["model"] else { throw malformed("no 'model'") }
+        if let type = model["type"]?.string, type != "BPE" { throw unsupported("a '\(type)' model") }
+        if model["byte_fallback"]?.bool == true { throw unsupported("'byte_fallback'") }
+        for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
+            if let value = model[key]?.string, !value.isEmpty { throw unsupported("'\(key)'") }
+        }
+        if let type = root["decoder"]?["type"]?.string, type != "ByteLevel" { throw unsupported("a '\(type)' decoder") }
+        return model
+    }
+
+    private func vocabulary(_ model: TemplateValue, _ added: [AddedToken]) throws(TextError) -> [String?] {
+        guard let members = model["vocab"]?.members else { throw malformed("'model.vocab' is not an object") }
+        var tokens: [String?] = []
+        tokens.reserveCapacity(members.count + added.count)
+        for member in members {
+            guard let id = member.value.integer, (0..<Self.maximumID).contains(id) else {
+                throw malformed("token '\(member.key)' has no id in 0..<\(Self.maximumID)")
+            }
+            Self.set(member.key, at: id, in: &tokens)
+        }
+        for token in added { Self.set(token.content, at: Int(token.id), in: &tokens) }
+        return tokens
+    }
+
+    private static func set(_ token: String, at id: Int, in tokens: inout [String?]) {
+        while tokens.count <= id { tokens.append(nil) }
+        tokens[id] = token
+    }
+
+    /// Merges are "left right" in older files and ["left", "right"] in newer ones.
+    private func pairs(_ model: TemplateValue) throws(TextError) -> [(Substring, Substring)] {
+        guard let merges = model["merges"]?.array else { throw malformed("'model.merges' is not a list") }
+        var pairs: [(Substring, Substring)] = []
+        pairs.reserveCapacity(merges.count)
+        for merge in merges {
+            switch merge {
+            case .string(let line):
+                guard let pair = Self.halves(line) else { throw malformed("merge '\(line)' is not two tokens") }
+                pairs.append(pair)
+            case .array(let halves):
+                guard halves.count == 2, let left = halves[0].string, let right = halves[1].string else {
+                    throw malformed("a merge is not two tokens")
+                }
+                pairs.append((left[...], right[...]))
+            default: throw malformed("a merge is neither a string nor a pair")
+            }
+        }
+        return pairs
+    }
+
+    /// The halves of "left right".
+    static func halves(_ line: String) -> (Substring, Substring)? {
+        guard let space = line.utf8.firstIndex(of: UInt8(ascii: " ")) else { return nil }
+        return (line[..<space], line[line.utf8.index(after: space)...])
+    }
+
+    private func addedTokens() throws(TextError) -> [AddedToken] {
+        var tokens: [AddedToken] = []
+        for value in root["added_tokens"]?.array ?? [] {
+            guard let content = value["content"]?.string, let id = value["id"]?.integer,
+                (0..<Self.maximumID).contains(id)
+            else { throw malformed("an entry of 'added_tokens' lacks 'content' or an 'id' in 0..<\(Self.maximumID)") }
+            if value["single_word"]?.bool == true { throw unsupported("'single_word' of token '\(content)'") }
+            tokens.append(
+                AddedToken(
+                    id: Int32(id), content: content, isSpecial: value["special"]?.bool ?? false,
+                    isNormalized: value["normalized"]?.bool ?? false,
+                    stripsLeft: value["lstrip"]?.bool ?? false, stripsRight: value["rstrip"]?.bool ?? false
+                )
+            )
+        }
+        return tokens
+    }
+}
+
+// MARK: - Pipeline
+
+extension TokenizerFile {
+    private func composesUnicode() throws(TextError) -> Bool {
+        guard let type = root["normalizer"]?["type"]?.string else { return false }
+        guard type == "NFC" else { throw unsupported("a '\(type)' normalizer") }
+        return true
+    }
+
+    /// Recognises the pattern from the objects of 'pre_tokenizer', flattened.
+    private func splitPattern() throws(TextError) -> SplitPattern {
+        let steps = flatten(root["pre_tokenizer"] ?? .null, list: "pretokenizers")
+        var pattern: SplitPattern?
+        var digitsApart = false
+        for step in steps {
+            switch step["type"]?.string ?? "" {
+            case "Split" where pattern == nil && !digitsApart: pattern = try splitPattern(step)
+            case "Digits" where pattern == nil:
+                guard step["individual_digits"]?.bool == true else { throw unsupported("'Digits' in groups") }
+                digitsApart = true
+            case "ByteLevel":
+                if step["add_prefix_space"]?.bool == true { throw unsupported("'add_prefix_space'") }
+                guard step["use_regex"]?.bool ?? true else { break }
+                guard pattern == nil else { throw unsupported("splitting twice in 'pre_tokenizer'") }
+                pattern = .gpt2(digitsApart: digitsApart)
+            case let type: throw unsupported("a '\(type)' step at this place in 'pre_tokenizer'")
+            }
+        }
+        guard let pattern, steps.last?["type"]?.string == "ByteLevel" else {
+            throw unsupported("a 'pre_tokenizer' without a split pattern and a final 'ByteLevel' step")
+        }
+        return pattern
+    }
+
+    private func splitPattern(_ step: TemplateValue) throws(TextError) -> SplitPattern {
+        guard step["behavior"]?.string == "Isolated", step["invert"]?.bool != true else {
+            throw unsupported("a 'Split' that is not 'Isolated'")
+        }
+        guard let expression = step["pattern"]?["Regex"]?.string else {
+            throw unsupported("a 'Split' at a fixed string")
+        }
+        guard let pattern = SplitPattern(expression: expression) else {
+            throw unsupported("the split pattern \(expression)")
+        }
+        return pattern
+    }
+
+    /// The steps of a pipeline: a 'Sequence' stands for what it lists.
+    private func flatten(_ value: TemplateValue, list: String) -> [TemplateValue] {
+        guard case .object = value else { return [] }
+        guard value["type"]?.string == "Sequence" else { return [value] }
+        return (value[list]?.array ?? []).flatMap { flatten($0, list: list) }
+    }
+
+    /// The special tokens that 'TemplateProcessing' puts around a single text.
+    private func postProcessor(_ value: TemplateValue) throws(TextError) -> (prefix: [Int32], suffix: [Int32]) {
+        var prefix: [Int32] = []
+        var suffix: [Int32] = []
+        for step in flatten(value, list: "processors") {
+            switch step["type"]?.string ?? "" {
+            case "ByteLevel": break
+            case "TemplateProcessing":
+                var seenText = false
+                for piece in step["single"]?.array ?? [] {
+                    if piece["Sequence"] != nil { seenText = true }
+                    guard let token = piece["SpecialToken"]?["id"]?.string else { continue }
+                    let ids = (step["special_tokens"]?[token]?["ids"]?.array ?? []).compactMap(\.integer).map(
+                        Int32.init)
+                    if seenText { suffix += ids } else { prefix += ids }
+                }
+            case let type: throw unsupported("a '\(type)' post-processor")
+            }
+        }
+        return (prefix, suffix)
+    }
+}

@@ -1,0 +1,145 @@
+public import ApusData
+import Foundation
+
+extension GRPOConfiguration {
+    /// The defaults with some settings laid over them.
+    ///
+    /// Numbers may be written as strings (YAML reads `1e-6` as one), booleans and names as TRL takes them.
+    /// - Throws: ``ConfigurationError`` for an unknown key, a wrong type or a broken rule.
+    public init(settings: [String: JSONValue]) throws(ConfigurationError) {
+        var tree = Self.tree(of: GRPOConfiguration())
+        for (key, value) in settings.sorted(by: { $0.key < $1.key }) where Self.ignoredKeys[key] == nil {
+            guard let standard = tree[key] else {
+                throw ConfigurationError(unknown: key, suggestion: Self.closestKey(to: key))
+            }
+            tree[key] = Self.numeric(value, like: standard, key: key)
+        }
+        do {
+            let data = try JSONEncoder().encode(tree)
+            self = try JSONDecoder().decode(GRPOConfiguration.self, from: data)
+        } catch {
+            throw Self.configurationError(error, tree: tree)
+        }
+        try validate()
+    }
+
+    /// Notices about keys that other trainers need and this one accepts without using them.
+    public static func notices(about settings: [String: JSONValue]) -> [String] {
+        settings.keys.sorted().compactMap { key in ignoredKeys[key].map { "\(key) has no effect: \($0)" } }
+    }
+
+    /// Every key that a configuration may hold.
+    public static var settingNames: [String] { CodingKeys.allCases.map(\.rawValue) }
+
+    static let ignoredKeys: [String: String] = [
+        "use_vllm": "sampling is built in and shares the trained weights",
+        "vllm_mode": "sampling is built in",
+        "vllm_gpu_memory_utilization": "sampling is built in",
+        "vllm_importance_sampling_correction": "the sampler's log-probabilities are the trainer's",
+        "bf16": "the arithmetic is chosen with the model",
+        "fp16": "the arithmetic is chosen with the model",
+        "gradient_checkpointing": "activations are always recomputed layer by layer",
+        "report_to": "metrics go to the console and to metrics.jsonl",
+        "optim": "the optimizer is AdamW in fp32",
+        "remove_unused_columns": "reward functions always see every column",
+        "logging_strategy": "lines are logged every logging_steps",
+        "use_liger_kernel": "the head is always computed in tiles",
+        "per_device_eval_batch_size": "there is no evaluation during training",
+    ]
+
+    private static let integerKeys: Set<CodingKeys> = [
+        .perDeviceTrainBatchSize, .gradientAccumulationSteps, .numGenerations, .generationBatchSize,
+        .stepsPerGeneration,
+        .numIterations, .maxCompletionLength, .maxPromptLength, .topK, .maxSteps, .saveTotalLimit, .seed, .dataSeed,
+    ]
+
+    private static let textKeys: Set<CodingKeys> = [
+        .lossType, .importanceSamplingLevel, .scaleRewards, .multiObjectiveAggregation, .lrSchedulerType, .outputDir,
+        .saveStrategy, .resumeFromCheckpoint,
+    ]
+
+    private static func tree(of configuration: GRPOConfiguration) -> [String: JSONValue] {
+        guard let data = try? JSONEncoder().encode(configuration),
+            let tree = try? JSONDecoder().decode([String: JSONValue].self, from: data)
+        else { preconditionFailure("a configuration always has a JSON form") }
+        return tree
+    }
+
+    /// Reads a string as a number where the setting is one; anything else passes through to be judged by its type.
+    private static func numeric(_ value: JSONValue, like standard: JSONValue, key: String) -> JSONValue {
+        guard case .string(let text) = value, let codingKey = CodingKeys(rawValue: key), !textKeys.contains(codingKey),
+            let number = Double(text), number.isFinite
+        else { return value }
+        return .number(number)
+    }
+
+    private static func configurationError(_ error: any Error, tree: [String: JSONValue]) -> ConfigurationError {
+        let path: [any CodingKey] =
+            switch error {
+            case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),
+                DecodingError.dataCorrupted(let context):
+                context.codingPath
+            case EncodingError.invalidValue(_, let context): context.codingPath
+            default: []
+            }
+        guard let key = path.first.flatMap({ CodingKeys(rawValue: $0.stringValue) }) else {
+            return ConfigurationError(key: "configuration", value: "\(error)", rule: "cannot be read")
+        }
+        let value = tree[key.rawValue].map(describe) ?? "null"
+        return ConfigurationError(key: key.rawValue, value: value, rule: rule(for: key))
+    }
+
+    private static func rule(for key: CodingKeys) -> String {
+        switch key {
+        case .lossType: choices(LossType.self)
+        case .importanceSamplingLevel: choices(ImportanceSamplingLevel.self)
+        case .scaleRewards: choices(RewardScaling.self)
+        case .multiObjectiveAggregation: choices(RewardAggregation.self)
+        case .lrSchedulerType: choices(ScheduleKind.self)
+        case .saveStrategy: choices(SaveStrategy.self)
+        case .outputDir, .resumeFromCheckpoint: "must be a path"
+        case .rewardWeights: "must be a list of numbers"
+        case let key where integerKeys.contains(key): "must be a whole number"
+        case .useBiasCorrectionKL, .maskTruncatedCompletions, .useAdaptiveEntropy, .loggingFirstStep, .shuffleDataset,
+            .disableDropout, .syncRefModel, .strictBatchSize:
+            "must be true or false"
+        default: "must be a finite number"
+        }
+    }
+
+    private static func choices<Choice: CaseIterable & RawRepresentable<String>>(_ type: Choice.Type) -> String {
+        "must be one of " + type.allCases.map(\.rawValue).joined(separator: ", ")
+    }
+
+    private static func describe(_ value: JSONValue) -> String {
+        switch value {
+        case .null: "null"
+        case .bool(let flag): "\(flag)"
+        case .number(let number): number == number.rounded() && abs(number) < 1e15 ? "\(Int(number))" : "\(number)"
+        case .string(let text): "'\(text)'"
+        case .array(let values): "[" + values.map(describe).joined(separator: ", ") + "]"
+        case .object: "a mapping"
+        }
+    }
+
+    /// The known key with the fewest edits, when it is close enough to be a slip.
+    private static func closestKey(to key: String) -> String? {
+        let distances = settingNames.map { (name: $0, distance: editDistance(Array($0.utf8), Array(key.utf8))) }
+        guard let best = distances.min(by: { $0.distance < $1.distance }) else { return nil }
+        return best.distance <= max(2, key.utf8.count / 3) ? best.name : nil
+    }
+
+    private static func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+        var row = Array(0...b.count)
+        for (i, x) in a.enumerated() {
+            var diagonal = row[0]
+            row[0] = i + 1
+            for (j, y) in b.enumerated() {
+                let substitution = diagonal + (x == y ? 0 : 1)
+                diagonal = row[j + 1]
+                row[j + 1] = min(substitution, row[j] + 1, diagonal + 1)
+            }
+        }
+        return row[b.count]
+    }
+}

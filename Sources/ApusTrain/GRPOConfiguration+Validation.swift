@@ -1,0 +1,106 @@
+extension GRPOConfiguration {
+    /// Checks every rule that does not depend on the model, the data or the rewards.
+    /// - Throws: ``ConfigurationError`` naming the key, its value and the rule.
+    public func validate() throws(ConfigurationError) {
+        try validateBatches()
+        try validateSampling()
+        try validateLoss()
+        try validateOptimizer()
+        try validateSaving()
+        _ = try BatchPlan(self)
+    }
+
+    /// Checks the rules that involve the reward functions.
+    func validate(rewardNames names: [String]) throws(ConfigurationError) {
+        guard !names.isEmpty else {
+            throw ConfigurationError(key: "rewards", value: "none given,", rule: "at least one reward is needed")
+        }
+        if let repeated = names.first(where: { name in names.count { $0 == name } > 1 }) {
+            throw ConfigurationError(key: "rewards", value: "'\(repeated)'", rule: "is given more than once")
+        }
+        if let rewardWeights, rewardWeights.count != names.count {
+            throw ConfigurationError(
+                key: "reward_weights", value: "\(rewardWeights.count) weights",
+                rule: "for \(names.count) reward functions: give one a function")
+        }
+    }
+
+    private func validateBatches() throws(ConfigurationError) {
+        try require(.perDeviceTrainBatchSize, perDeviceTrainBatchSize, "must be at least 1") { $0 >= 1 }
+        try require(.gradientAccumulationSteps, gradientAccumulationSteps, "must be at least 1") { $0 >= 1 }
+        try require(.numGenerations, numGenerations, "must be at least 2: advantages compare a group") { $0 >= 2 }
+        try require(.numIterations, numIterations, "must be at least 1") { $0 >= 1 }
+        try require(.stepsPerGeneration, stepsPerGeneration ?? 1, "must be at least 1") { $0 >= 1 }
+        try require(.generationBatchSize, generationBatchSize ?? 1, "must be at least 1") { $0 >= 1 }
+    }
+
+    private func validateSampling() throws(ConfigurationError) {
+        try require(.maxCompletionLength, maxCompletionLength, "must be at least 1") { $0 >= 1 }
+        try require(.maxPromptLength, maxPromptLength ?? 1, "must be at least 1, or null for no limit") { $0 >= 1 }
+        try require(.temperature, temperature, "must be above 0: a group of equal samples teaches nothing") { $0 > 0 }
+        try require(.topP, topP, "must be above 0 and at most 1") { $0 > 0 && $0 <= 1 }
+        try require(.topK, topK, "must be at least 0 (0 is off)") { $0 >= 0 }
+        try require(.minP, minP ?? 0, "must be from 0 to 1") { (0...1).contains($0) }
+        try require(.repetitionPenalty, repetitionPenalty, "must be above 0") { $0 > 0 }
+    }
+
+    private func validateLoss() throws(ConfigurationError) {
+        try require(.epsilon, epsilon, "must be from 0 to 1") { (0...1).contains($0) }
+        try require(.epsilonHigh, epsilonHigh ?? 0, "must be at least 0") { $0 >= 0 }
+        try require(.delta, delta ?? 1, "must be above 0, or null for no bound") { $0 > 0 }
+        try require(.beta, beta, "must be at least 0") { $0 >= 0 }
+        try require(.topEntropyQuantile, topEntropyQuantile, "must be from 0 to 1") { (0...1).contains($0) }
+        try require(.entropyCoef, entropyCoef, "must be a finite number") { _ in true }
+        try require(.entropyCoefDelta, entropyCoefDelta, "must be at least 0") { $0 >= 0 }
+        try require(.entropyTarget, entropyTarget, "must be at least 0") { $0 >= 0 }
+        try require(.entropyCoefMax, entropyCoefMax, "must be at least entropy_coef_min") { $0 >= entropyCoefMin }
+        try require(.sapoTemperatureNeg, sapoTemperatureNeg, "must be above 0") { $0 > 0 }
+        try require(.sapoTemperaturePos, sapoTemperaturePos, "must be above 0") { $0 > 0 }
+        for weight in rewardWeights ?? [] {
+            try require(.rewardWeights, weight, "must be a finite number") { _ in true }
+        }
+        guard !syncRefModel else {
+            throw ConfigurationError(
+                key: "sync_ref_model", value: "true",
+                rule: "needs full fine-tuning: with LoRA the reference is the base model, set it to false")
+        }
+    }
+
+    private func validateOptimizer() throws(ConfigurationError) {
+        try require(.learningRate, learningRate, "must be at least 0") { $0 >= 0 }
+        try require(.warmupSteps, warmupSteps, "must be at least 0 (below 1 it is a share of all steps)") { $0 >= 0 }
+        try require(.warmupRatio, warmupRatio, "must be from 0 to 1") { (0...1).contains($0) }
+        try require(.adamBeta1, adamBeta1, "must be from 0 up to, not including, 1") { (0..<1).contains($0) }
+        try require(.adamBeta2, adamBeta2, "must be from 0 up to, not including, 1") { (0..<1).contains($0) }
+        try require(.adamEpsilon, adamEpsilon, "must be above 0") { $0 > 0 }
+        try require(.weightDecay, weightDecay, "must be at least 0") { $0 >= 0 }
+        try require(.maxGradNorm, maxGradNorm, "must be at least 0 (0 is off)") { $0 >= 0 }
+        guard maxSteps <= 0 else { return }
+        try require(.numTrainEpochs, numTrainEpochs, "must be above 0 when max_steps is not set") { $0 > 0 }
+    }
+
+    private func validateSaving() throws(ConfigurationError) {
+        try require(.loggingSteps, loggingSteps, "must be above 0 (below 1 it is a share of all steps)") { $0 > 0 }
+        try require(.saveSteps, saveSteps, "must be above 0 (below 1 it is a share of all steps)") { $0 > 0 }
+        try require(.saveTotalLimit, saveTotalLimit ?? 1, "must be at least 1, or null to keep all") { $0 >= 1 }
+        try require(.seed, seed, "must be at least 0") { $0 >= 0 }
+        try require(.dataSeed, dataSeed ?? 0, "must be at least 0") { $0 >= 0 }
+        guard !outputDir.isEmpty else {
+            throw ConfigurationError(key: "output_dir", value: "''", rule: "must be a path")
+        }
+    }
+
+    private func require(
+        _ key: CodingKeys, _ value: Int, _ rule: String, _ holds: (Int) -> Bool
+    ) throws(ConfigurationError) {
+        guard holds(value) else { throw ConfigurationError(key: key.rawValue, value: "\(value)", rule: rule) }
+    }
+
+    private func require(
+        _ key: CodingKeys, _ value: Double, _ rule: String, _ holds: (Double) -> Bool
+    ) throws(ConfigurationError) {
+        guard value.isFinite, holds(value) else {
+            throw ConfigurationError(key: key.rawValue, value: "\(value)", rule: rule)
+        }
+    }
+}

@@ -1,0 +1,223 @@
+/// Everything that a GRPO run can be told, under the names that TRL's `GRPOConfig` gives its settings.
+///
+/// The type is flat and its coding keys are TRL's (`per_device_train_batch_size`, `num_generations`, …), so one file serves
+/// both worlds. Defaults are those of trl 1.16. Settings that are off by default are `nil` and are written as `null`.
+/// ``init(settings:)`` reads a partial set of keys over the defaults; ``validate()`` checks the rules between them.
+public struct GRPOConfiguration: Codable, Sendable, Equatable {
+    // MARK: Batches
+
+    /// Completions in one micro-step. When a generation batch cannot be cut into whole groups it is raised to
+    /// ``numGenerations``: see ``BatchPlan``.
+    public var perDeviceTrainBatchSize = 8
+    /// Micro-steps whose gradients are added up before one optimizer step.
+    public var gradientAccumulationSteps = 1
+    /// Completions sampled for each prompt: the size of a group.
+    public var numGenerations = 8
+    /// Completions in one generation batch. Exclusive with ``stepsPerGeneration``.
+    @ExplicitNil public var generationBatchSize: Int?
+    /// Micro-steps that one generation batch is cut into; `nil` means ``gradientAccumulationSteps``.
+    @ExplicitNil public var stepsPerGeneration: Int?
+    /// How many times each generation batch is trained on (μ of the paper).
+    public var numIterations = 1
+    /// Refuse batch sizes that TRL refuses, instead of raising the batch to one whole group. Not a TRL key.
+    public var strictBatchSize = false
+
+    // MARK: Sampling
+
+    /// Longest completion in tokens; also the constant divisor of `dr_grpo`.
+    public var maxCompletionLength = 512
+    /// Keep only the last so many tokens of a prompt; `nil` keeps prompts whole, as TRL has since 1.0.
+    @ExplicitNil public var maxPromptLength: Int?
+    /// Divides the logits, in sampling and in the log-probabilities that are trained.
+    public var temperature = 1.0
+    /// Nucleus sampling; 1 is off. Filters change what is sampled, never a log-probability.
+    public var topP = 1.0
+    /// Keep the k most likely tokens; 0 is off.
+    public var topK = 0
+    /// Drop tokens less likely than this share of the most likely one; `nil` is off.
+    @ExplicitNil public var minP: Double?
+    /// Penalty on tokens of the prompt and the completion so far; 1 is off.
+    public var repetitionPenalty = 1.0
+
+    // MARK: Loss
+
+    /// The form and the reduction of the loss.
+    public var lossType = LossType.dapo
+    /// Whether the ratio is taken for each token or once a completion.
+    public var importanceSamplingLevel = ImportanceSamplingLevel.token
+    /// Clip range below 1, and above when ``epsilonHigh`` is `nil`.
+    public var epsilon = 0.2
+    /// Clip range above 1; for `cispo` the cap itself.
+    @ExplicitNil public var epsilonHigh: Double?
+    /// Upper bound of the unclipped ratio (two-sided clipping).
+    @ExplicitNil public var delta: Double?
+    /// Weight of the KL term; 0 leaves out the reference pass.
+    public var beta = 0.0
+    /// Multiply the KL estimate with the ratio, which makes its gradient unbiased.
+    public var useBiasCorrectionKL = true
+    /// Leave completions that hit ``maxCompletionLength`` out of the loss.
+    public var maskTruncatedCompletions = false
+    /// Train only on this share of tokens, those with the highest entropy; 1 is all.
+    public var topEntropyQuantile = 1.0
+    /// Weight of the entropy bonus.
+    public var entropyCoef = 0.0
+    /// Steer ``entropyCoef`` towards ``entropyTarget``.
+    public var useAdaptiveEntropy = false
+    /// Lower bound of the adaptive coefficient.
+    public var entropyCoefMin = 0.0
+    /// Upper bound of the adaptive coefficient.
+    public var entropyCoefMax = 1.0
+    /// Change of the adaptive coefficient at each optimizer step.
+    public var entropyCoefDelta = 0.005
+    /// Entropy in nats below which the bonus acts.
+    public var entropyTarget = 0.2
+    /// Drop completions of negative advantage that drifted further than this from the policy that sampled them.
+    @ExplicitNil public var offPolicyMaskThreshold: Double?
+    /// SAPO's gate temperature for advantages that are not positive.
+    public var sapoTemperatureNeg = 1.05
+    /// SAPO's gate temperature for positive advantages.
+    public var sapoTemperaturePos = 1.0
+    /// VESPO's exponent for advantages of at least 0.
+    public var vespoKPos = 2.0
+    /// VESPO's decay for advantages of at least 0.
+    public var vespoLambdaPos = 3.0
+    /// VESPO's exponent for negative advantages.
+    public var vespoKNeg = 3.0
+    /// VESPO's decay for negative advantages.
+    public var vespoLambdaNeg = 2.0
+
+    // MARK: Rewards
+
+    /// One weight a reward function; `nil` weighs all 1.
+    @ExplicitNil public var rewardWeights: [Double]?
+    /// What the centred rewards are divided by.
+    public var scaleRewards = RewardScaling.group
+    /// Whether rewards are added before or after they are normalised.
+    public var multiObjectiveAggregation = RewardAggregation.sumThenNormalize
+
+    // MARK: Optimizer
+
+    /// Peak learning rate.
+    public var learningRate = 1e-6
+    /// Shape of the learning rate over the run.
+    public var lrSchedulerType = ScheduleKind.linear
+    /// Optimizer steps of warm-up; below 1, a share of all steps.
+    public var warmupSteps = 0.0
+    /// Warm-up as a share of all steps, when ``warmupSteps`` is 0 (key of older Transformers).
+    public var warmupRatio = 0.0
+    /// AdamW's decay of the first moment.
+    public var adamBeta1 = 0.9
+    /// AdamW's decay of the second moment.
+    public var adamBeta2 = 0.999
+    /// AdamW's term in the denominator.
+    public var adamEpsilon = 1e-8
+    /// AdamW's decoupled weight decay.
+    public var weightDecay = 0.0
+    /// Global gradient norm to clip to; 0 is off.
+    public var maxGradNorm = 1.0
+    /// Optimizer steps of the run; 0 or less means ``numTrainEpochs`` decides.
+    public var maxSteps = -1
+    /// Passes over the prompts.
+    public var numTrainEpochs = 3.0
+
+    // MARK: Logging and saving
+
+    /// Folder of checkpoints and metrics.
+    public var outputDir = "trainer_output"
+    /// Optimizer steps between log lines; below 1, a share of all steps.
+    public var loggingSteps = 10.0
+    /// Log the first step too.
+    public var loggingFirstStep = false
+    /// When checkpoints are written.
+    public var saveStrategy = SaveStrategy.steps
+    /// Optimizer steps between checkpoints; below 1, a share of all steps.
+    public var saveSteps = 500.0
+    /// How many checkpoints to keep; `nil` keeps all.
+    @ExplicitNil public var saveTotalLimit: Int?
+    /// Checkpoint folder to go on from.
+    @ExplicitNil public var resumeFromCheckpoint: String?
+
+    // MARK: Randomness
+
+    /// Seed of sampling, of LoRA's initial values and of the row order.
+    public var seed = 42
+    /// Seed of the prompt order; `nil` means ``seed``.
+    @ExplicitNil public var dataSeed: Int?
+    /// Draw prompts in random order.
+    public var shuffleDataset = true
+    /// Set every dropout probability to 0. Nothing in this trainer drops out, so both values mean the same.
+    public var disableDropout = false
+
+    // MARK: Reference model
+
+    /// Move the reference towards the policy during the run. Only for full fine-tuning: refused here.
+    public var syncRefModel = false
+
+    /// The defaults of trl 1.16.
+    public init() {}
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case perDeviceTrainBatchSize = "per_device_train_batch_size"
+        case gradientAccumulationSteps = "gradient_accumulation_steps"
+        case numGenerations = "num_generations"
+        case generationBatchSize = "generation_batch_size"
+        case stepsPerGeneration = "steps_per_generation"
+        case numIterations = "num_iterations"
+        case strictBatchSize = "strict_batch_size"
+        case maxCompletionLength = "max_completion_length"
+        case maxPromptLength = "max_prompt_length"
+        case temperature
+        case topP = "top_p"
+        case topK = "top_k"
+        case minP = "min_p"
+        case repetitionPenalty = "repetition_penalty"
+        case lossType = "loss_type"
+        case importanceSamplingLevel = "importance_sampling_level"
+        case epsilon
+        case epsilonHigh = "epsilon_high"
+        case delta
+        case beta
+        case useBiasCorrectionKL = "use_bias_correction_kl"
+        case maskTruncatedCompletions = "mask_truncated_completions"
+        case topEntropyQuantile = "top_entropy_quantile"
+        case entropyCoef = "entropy_coef"
+        case useAdaptiveEntropy = "use_adaptive_entropy"
+        case entropyCoefMin = "entropy_coef_min"
+        case entropyCoefMax = "entropy_coef_max"
+        case entropyCoefDelta = "entropy_coef_delta"
+        case entropyTarget = "entropy_target"
+        case offPolicyMaskThreshold = "off_policy_mask_threshold"
+        case sapoTemperatureNeg = "sapo_temperature_neg"
+        case sapoTemperaturePos = "sapo_temperature_pos"
+        case vespoKPos = "vespo_k_pos"
+        case vespoLambdaPos = "vespo_lambda_pos"
+        case vespoKNeg = "vespo_k_neg"
+        case vespoLambdaNeg = "vespo_lambda_neg"
+        case rewardWeights = "reward_weights"
+        case scaleRewards = "scale_rewards"
+        case multiObjectiveAggregation = "multi_objective_aggregation"
+        case learningRate = "learning_rate"
+        case lrSchedulerType = "lr_scheduler_type"
+        case warmupSteps = "warmup_steps"
+        case warmupRatio = "warmup_ratio"
+        case adamBeta1 = "adam_beta1"
+        case adamBeta2 = "adam_beta2"
+        case adamEpsilon = "adam_epsilon"
+        case weightDecay = "weight_decay"
+        case maxGradNorm = "max_grad_norm"
+        case maxSteps = "max_steps"
+        case numTrainEpochs = "num_train_epochs"
+        case outputDir = "output_dir"
+        case loggingSteps = "logging_steps"
+        case loggingFirstStep = "logging_first_step"
+        case saveStrategy = "save_strategy"
+        case saveSteps = "save_steps"
+        case saveTotalLimit = "save_total_limit"
+        case resumeFromCheckpoint = "resume_from_checkpoint"
+        case seed
+        case dataSeed = "data_seed"
+        case shuffleDataset = "shuffle_dataset"
+        case disableDropout = "disable_dropout"
+        case syncRefModel = "sync_ref_model"
+    }
+}

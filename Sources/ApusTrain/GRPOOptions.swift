@@ -1,0 +1,97 @@
+/// The forms of the GRPO loss; the formulas are in ``GRPOLoss``.
+public enum LossType: String, Codable, Sendable, CaseIterable {
+    /// Mean over completions of the mean over tokens: the form of the DeepSeekMath paper.
+    case grpo
+    /// Sum over tokens divided by rows times the longest completion allowed: no bias towards short completions.
+    case drGRPO = "dr_grpo"
+    /// Mean over the tokens of the accumulation window.
+    case dapo
+    /// Mean over the tokens of the micro-batch.
+    case bnpo
+    /// Clipped importance weights without gradient on the log-probabilities.
+    case cispo
+    /// A sigmoid gate instead of clipping.
+    case sapo
+    /// Sum over tokens, mean over completions.
+    case luspo
+    /// Variational sequence-level weights on the log-probabilities.
+    case vespo
+
+    /// Whether the ratio is clipped to `1 - epsilon ... 1 + epsilon_high`.
+    var clipsRatio: Bool {
+        switch self {
+        case .grpo, .bnpo, .drGRPO, .dapo, .luspo: true
+        case .cispo, .sapo, .vespo: false
+        }
+    }
+
+    /// Whether the divisor counts the tokens of the whole generation batch.
+    var dividesByItemCount: Bool {
+        switch self {
+        case .dapo, .cispo, .vespo: true
+        case .grpo, .bnpo, .drGRPO, .sapo, .luspo: false
+        }
+    }
+}
+
+/// Where the importance ratio is taken.
+public enum ImportanceSamplingLevel: String, Codable, Sendable, CaseIterable {
+    /// One ratio a token.
+    case token
+    /// One ratio a completion: the exponential of the mean log-ratio (GSPO).
+    case sequence
+}
+
+/// What centred rewards are divided by. Reads TRL's booleans too: `true` is `group`, `false` is `none`.
+public enum RewardScaling: String, Codable, Sendable, CaseIterable {
+    /// The standard deviation of the row's group.
+    case group
+    /// The standard deviation of the whole generation batch.
+    case batch
+    /// Nothing.
+    case none
+
+    /// Reads a name or a boolean.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if let flag = try? container.decode(Bool.self) {
+            self = flag ? .group : .none
+            return
+        }
+        let name = try container.decode(String.self)
+        guard let value = Self(rawValue: name) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "unknown reward scaling \(name)")
+        }
+        self = value
+    }
+}
+
+/// How several rewards become one advantage.
+public enum RewardAggregation: String, Codable, Sendable, CaseIterable {
+    /// Weighted sum, then normalise it.
+    case sumThenNormalize = "sum_then_normalize"
+    /// Normalise each reward in its group, then take the weighted sum (GDPO).
+    case normalizeThenSum = "normalize_then_sum"
+}
+
+/// Shapes of the learning rate over a run.
+public enum ScheduleKind: String, Codable, Sendable, CaseIterable {
+    /// Warm-up, then a straight line to 0.
+    case linear
+    /// Warm-up, then half a cosine to 0.
+    case cosine
+    /// The peak throughout, no warm-up.
+    case constant
+    /// Warm-up, then the peak.
+    case constantWithWarmup = "constant_with_warmup"
+}
+
+/// When checkpoints are written.
+public enum SaveStrategy: String, Codable, Sendable, CaseIterable {
+    /// Never.
+    case no
+    /// Every `save_steps` and at the end.
+    case steps
+    /// At the end of each epoch.
+    case epoch
+}

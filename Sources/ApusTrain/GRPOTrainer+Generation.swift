@@ -1,0 +1,143 @@
+import ApusData
+import ApusGeneration
+
+extension GRPOTrainer {
+    /// Samples completions of some prompts, scores them, and computes all that the micro-steps on them share.
+    nonisolated(nonsending) func generateAndScore(prompts indices: [Int]) async throws -> GenerationBatch {
+        let step = state.globalStep + 1
+        let samples = indices.map { dataset.samples[$0] }
+        var batch = try sample(indices, samples, step: step)
+        let start = clock.now
+        onEvent?(.phase(.reward, step: step))
+        let context = rewardContext(batch, samples)
+        let table = try await RewardScorer(functions: rewards).table(context)
+        let advantages = Advantages(
+            table: table, weights: configuration.rewardWeights ?? rewards.map { _ in 1 },
+            groupSize: plan.batch.groupSize, scaling: configuration.scaleRewards,
+            aggregation: configuration.multiObjectiveAggregation)
+        for row in batch.rows.indices { batch.rows[row].advantage = advantages.values[row] }
+        appendRolloutMetrics(batch)
+        state.metrics.append(
+            RewardMetrics.metrics(table: table, names: rewards.map(\.name), advantages: advantages))
+        state.metrics.append("time/reward", (clock.now - start) / .seconds(1))
+        report(batch, context, table)
+        warnAboutRewards(advantages)
+        batch.order = rowOrder(batch.rows.count, state.generations)
+        state.generations += 1
+        onEvent?(.phase(.train, step: step))
+        try scoreFixedLogProbs(&batch)
+        return batch
+    }
+
+    private func sample(_ indices: [Int], _ samples: [Sample], step: Int) throws(TrainingError) -> GenerationBatch {
+        let start = clock.now
+        onEvent?(.phase(.rollout, step: step))
+        var prompts: [[Int32]] = []
+        for (index, sample) in zip(indices, samples) { prompts.append(try tokens(of: sample, index: index)) }
+        let size = plan.batch.groupSize
+        let completions = try onPolicy("sample completions") {
+            try policy.generate(
+                prompts, groupSize: size, step: state.generations, sampling: samplingParameters)
+        }
+        guard completions.count == prompts.count, completions.allSatisfy({ $0.count == size }) else {
+            throw TrainingError(.policy, "the sampler did not return \(size) completions for each prompt")
+        }
+        let rows = completions.enumerated().flatMap { group, completions in
+            completions.map { completion in
+                let isMasked = configuration.maskTruncatedCompletions && completion.isTruncated
+                return RolloutRow(group: group, completion: completion, isMasked: isMasked)
+            }
+        }
+        state.metrics.append("time/rollout", (clock.now - start) / .seconds(1))
+        return GenerationBatch(prompts: prompts, rows: rows, sampledAtStep: state.globalStep)
+    }
+
+    private var samplingParameters: SamplingParameters {
+        SamplingParameters(
+            temperature: Float(configuration.temperature), topK: configuration.topK, topP: Float(configuration.topP),
+            minP: Float(configuration.minP ?? 0), repetitionPenalty: Float(configuration.repetitionPenalty),
+            maxNewTokens: configuration.maxCompletionLength, seed: UInt64(configuration.seed))
+    }
+
+    private func tokens(of sample: Sample, index: Int) throws(TrainingError) -> [Int32] {
+        var tokens: [Int32]
+        do {
+            tokens = try tokenizer.tokens(of: sample.prompt)
+        } catch {
+            throw TrainingError(.prompt, "prompt \(index + 1) of the data set cannot be turned into tokens: \(error)")
+        }
+        if let limit = configuration.maxPromptLength, tokens.count > limit {
+            if !state.hasCutPrompt {
+                onEvent?(
+                    .warning(
+                        "prompt \(index + 1) has \(tokens.count) tokens: only the last \(limit) are kept "
+                            + "(max_prompt_length), which cuts the system prompt first; said once"))
+            }
+            state.hasCutPrompt = true
+            tokens = Array(tokens.suffix(limit))
+        }
+        guard !tokens.isEmpty else { throw TrainingError(.prompt, "prompt \(index + 1) of the data set is empty") }
+        let needed = tokens.count + configuration.maxCompletionLength
+        if let limit = policy.contextLength, needed > limit {
+            throw TrainingError(
+                .prompt,
+                "prompt \(index + 1) has \(tokens.count) tokens, with max_completion_length "
+                    + "\(configuration.maxCompletionLength) that is more than the model's context of \(limit): "
+                    + "lower max_completion_length or set max_prompt_length")
+        }
+        return tokens
+    }
+
+    private func rewardContext(_ batch: GenerationBatch, _ samples: [Sample]) -> RewardContext {
+        let names = dataset.samples.first.map { Array($0.columns.keys) } ?? []
+        let columns = names.map { name in (name, batch.rows.map { samples[$0.group].columns[name] ?? .null }) }
+        return RewardContext(
+            prompts: batch.rows.map { samples[$0.group].prompt },
+            completions: batch.rows.map { tokenizer.text(of: $0.completion.tokens) },
+            completionTokens: batch.rows.map(\.completion.tokens),
+            columns: Dictionary(uniqueKeysWithValues: columns), globalStep: state.globalStep, maxSteps: plan.maxSteps)
+    }
+
+    private func appendRolloutMetrics(_ batch: GenerationBatch) {
+        let lengths = batch.rows.map { Double($0.completion.tokens.count) }
+        let terminated = batch.rows.filter { !$0.completion.isTruncated }.map { Double($0.completion.tokens.count) }
+        state.tokensSeen += batch.rows.reduce(0) { $0 + batch.prompts[$1.group].count + $1.completion.tokens.count }
+        state.metrics.set("num_tokens", Double(state.tokensSeen))
+        state.metrics.append([
+            ("completions/mean_length", lengths.mean),
+            ("completions/min_length", lengths.min() ?? 0),
+            ("completions/max_length", lengths.max() ?? 0),
+            ("completions/clipped_ratio", 1 - Double(terminated.count) / Double(lengths.count)),
+            ("completions/mean_terminated_length", terminated.isEmpty ? 0 : terminated.mean),
+            ("completions/min_terminated_length", terminated.min() ?? 0),
+            ("completions/max_terminated_length", terminated.max() ?? 0),
+            // What TRL called the mean length up to 0.16, and Unsloth still does.
+            ("completion_length", lengths.mean),
+        ])
+    }
+
+    private func report(_ batch: GenerationBatch, _ context: RewardContext, _ table: [[Double]]) {
+        guard let onEvent else { return }
+        onEvent(
+            .rollout(
+                RolloutReport(
+                    step: state.globalStep + 1, prompts: context.prompts, completions: context.completions,
+                    rewardNames: rewards.map(\.name), rewards: table.map { $0.map { $0.isNaN ? nil : $0 } },
+                    advantages: batch.rows.map(\.advantage), isTruncated: batch.rows.map(\.completion.isTruncated))))
+    }
+
+    private func warnAboutRewards(_ advantages: Advantages) {
+        let unscored = advantages.rewards.count { $0.isNaN }
+        if unscored > 0 {
+            onEvent?(.warning("no reward function scored \(unscored) completions: they are left out of this step"))
+        }
+        state.emptyGenerationsInRow =
+            advantages.values.allSatisfy { $0 == 0 } ? state.emptyGenerationsInRow + 1 : 0
+        if state.emptyGenerationsInRow % 10 == 0, state.emptyGenerationsInRow > 0 {
+            onEvent?(
+                .warning(
+                    "in \(state.emptyGenerationsInRow) generations in a row every group got equal rewards: nothing is "
+                        + "learned; raise num_generations or temperature, or use prompts of another difficulty"))
+        }
+    }
+}

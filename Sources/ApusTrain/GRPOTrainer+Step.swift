@@ -1,0 +1,135 @@
+import ApusGeneration
+import ApusModel
+
+extension GRPOTrainer {
+    /// Steps in a row that may be skipped before the run gives up.
+    private static let skippedStepLimit = 5
+
+    /// One optimizer step: the micro-steps of its window, clipping, AdamW, the schedule.
+    nonisolated(nonsending) func optimizerStep(_ window: Range<Int>, prompts: [[Int]]) async throws {
+        let start = clock.now
+        state.isPoisoned = false
+        var loss = 0.0
+        policy.zeroGradients()
+        for microStep in window {
+            if state.microStep % plan.batch.generateEvery == 0 {
+                generation = try await generateAndScore(prompts: prompts[microStep / plan.batch.generateEvery])
+            }
+            if let generation { loss += try trainingMicroStep(generation, window: window.count) }
+            state.microStep += 1
+        }
+        try applyGradients()
+        state.entropy.endWindow(configuration)
+        if configuration.useAdaptiveEntropy { state.metrics.append("entropy_coef", state.entropy.coefficient) }
+        state.globalStep += 1
+        state.stepsSinceLog += 1
+        state.lossSum += loss
+        state.totalLoss += loss
+        state.metrics.append("step_time", (clock.now - start) / .seconds(1))
+    }
+
+    /// The loss of one slice of the generation batch and its gradients. What is not finite counts as 0 and poisons the step.
+    private func trainingMicroStep(_ generation: GenerationBatch, window: Int) throws(TrainingError) -> Double {
+        let start = clock.now
+        let steps = plan.batch.stepsPerGeneration
+        let selection = generation.slice(state.microStep % steps, of: steps)
+        let packed = PackedRows(selection.filter { needsScores(generation.rows[$0]) }, of: generation)
+        var scores: [Int: TokenScores] = [:]
+        if !packed.groups.isEmpty {
+            let result = try onPolicy("compute log-probabilities") {
+                try policy.forward(packed.groups, temperature: Float(configuration.temperature))
+            }
+            packed.forEach(result) { scores[$0] = $1 }
+        }
+        let batch = LossBatch(
+            rows: selection.map { lossRow(generation.rows[$0], scores[$0]) }, itemCount: generation.itemCount,
+            window: window, stepsPerGeneration: steps, paddedLength: generation.paddedLength,
+            entropyCoefficient: state.entropy.activeCoefficient(configuration))
+        let evaluation = loss.evaluate(batch)
+        state.entropy.add(evaluation)
+        state.metrics.append(evaluation.metrics)
+        appendSamplingMetrics(generation, scores)
+        guard evaluation.loss.isFinite, evaluation.logProbGradients.allSatisfy({ $0.allSatisfy(\.isFinite) }) else {
+            state.isPoisoned = true
+            return 0
+        }
+        if !packed.groups.isEmpty { try backward(evaluation, packed, Array(selection)) }
+        state.metrics.append("time/train", (clock.now - start) / .seconds(1))
+        return evaluation.loss
+    }
+
+    /// Whether the loss depends on a row at all. Without KL and entropy terms its gradient is a multiple of the advantage, so
+    /// rows of groups whose rewards are all equal need no forward pass; their tokens still count in every denominator.
+    func needsScores(_ row: RolloutRow) -> Bool {
+        if row.isMasked { return false }
+        let usesEntropy =
+            configuration.topEntropyQuantile < 1 || configuration.entropyCoef != 0 || configuration.useAdaptiveEntropy
+        return row.advantage != 0 || configuration.beta != 0 || usesEntropy
+    }
+
+    private func lossRow(_ row: RolloutRow, _ scores: TokenScores?) -> LossRow {
+        LossRow(
+            advantage: row.advantage, mask: row.completion.tokens.map { _ in !row.isMasked },
+            logProbs: scores?.logProbs ?? [], oldLogProbs: row.oldLogProbs,
+            referenceLogProbs: row.referenceLogProbs, entropies: scores?.entropies ?? [])
+    }
+
+    private func backward(
+        _ evaluation: LossEvaluation, _ packed: PackedRows, _ selection: [Int]
+    ) throws(TrainingError) {
+        let position = Dictionary(uniqueKeysWithValues: selection.enumerated().map { ($1, $0) })
+        func inTreeOrder(_ gradients: [[Float]]) -> [[[Float]]] {
+            packed.rows.map { $0.map { row in position[row].map { gradients[$0] } ?? [] } }
+        }
+        try onPolicy("compute gradients") {
+            try policy.backward(
+                inTreeOrder(evaluation.logProbGradients),
+                entropyGradients: evaluation.entropyGradients.map(inTreeOrder))
+        }
+    }
+
+    /// Clips and applies the gradients. A step whose loss or gradient is not finite is skipped: applying it would destroy the
+    /// parameters and the optimizer's moments. TRL applies it and only hides the loss in the log.
+    private func applyGradients() throws(TrainingError) {
+        let norm = state.isPoisoned ? .nan : policy.gradientNorm()
+        state.gradientNorm = norm
+        state.learningRate = schedule.learningRate(step: state.globalStep)
+        guard norm.isFinite else { return try skipStep() }
+        state.skippedInRow = 0
+        let limit = configuration.maxGradNorm
+        if limit > 0, limit / (norm + 1e-6) < 1 { policy.scaleGradients(by: Float(limit / (norm + 1e-6))) }
+        state.appliedSteps += 1
+        policy.optimizerStep(
+            OptimizerStep(
+                learningRate: state.learningRate, beta1: configuration.adamBeta1, beta2: configuration.adamBeta2,
+                epsilon: configuration.adamEpsilon, weightDecay: configuration.weightDecay,
+                step: state.appliedSteps))
+    }
+
+    private func skipStep() throws(TrainingError) {
+        policy.zeroGradients()
+        state.skippedInRow += 1
+        let step = state.globalStep + 1
+        guard state.skippedInRow < Self.skippedStepLimit else {
+            throw TrainingError(
+                .notFinite,
+                "loss or gradient was not finite in \(state.skippedInRow) steps in a row, the last was step \(step): "
+                    + "lower learning_rate or max_grad_norm; earlier checkpoints are intact")
+        }
+        onEvent?(.warning("step \(step) is skipped: its loss or gradient is not finite"))
+    }
+
+    /// How far the sampler's log-probabilities are from the trainer's, as long as the policy has not moved.
+    private func appendSamplingMetrics(_ generation: GenerationBatch, _ scores: [Int: TokenScores]) {
+        guard generation.sampledAtStep == state.globalStep else { return }
+        var differences: [Double] = []
+        for (row, scores) in scores {
+            let sampled = generation.rows[row].completion.logProbs
+            guard sampled.count == scores.logProbs.count else { continue }
+            differences += zip(sampled, scores.logProbs).map { Double(abs($0 - $1)) }
+        }
+        guard let largest = differences.max() else { return }
+        state.metrics.append("sampling/sampling_logp_difference/mean", differences.mean)
+        state.metrics.append("sampling/sampling_logp_difference/max", largest)
+    }
+}

@@ -1,0 +1,145 @@
+public import ApusData
+import Foundation
+
+/// Trains a policy by GRPO: samples groups of completions, scores them, and moves the policy towards the better ones.
+///
+/// A trainer is used from one task at a time; the policy runs on whatever executor called ``run()``.
+public final class GRPOTrainer {
+    /// The settings of the run.
+    public let configuration: GRPOConfiguration
+    /// The sizes of the run.
+    public let plan: TrainingPlan
+    /// Set it to let the run finish its optimizer step, save and stop.
+    public let stopSignal: StopSignal
+    /// Called for each event, in order, on the thread that trains.
+    public var onEvent: (@Sendable (TrainingEvent) -> Void)?
+
+    let policy: any Policy
+    let tokenizer: any PromptTokenizer
+    let dataset: Dataset
+    let rewards: [any RewardFunction]
+    let loss: GRPOLoss
+    let schedule: LearningRateSchedule
+    /// The order in which the rows of the n-th generation are trained on; replaced to repeat a recorded run.
+    var rowOrder: (_ count: Int, _ generation: Int) -> [Int]
+    var state: RunState
+    var generation: GenerationBatch?
+    var directory: RunDirectory?
+    var metricsLog: MetricsLog?
+    let clock = ContinuousClock()
+
+    /// Checks everything that can be checked before the first step.
+    /// - Throws: ``ConfigurationError`` or ``TrainingError``.
+    public init(
+        configuration: GRPOConfiguration, policy: any Policy, tokenizer: any PromptTokenizer, dataset: Dataset,
+        rewards: [any RewardFunction], stopSignal: StopSignal = StopSignal()
+    ) throws {
+        try configuration.validate()
+        try configuration.validate(rewardNames: rewards.map(\.name))
+        let batch = try BatchPlan(configuration)
+        guard dataset.samples.count >= batch.promptsPerGeneration else {
+            throw TrainingError(
+                .tooFewPrompts,
+                "the data set has \(dataset.samples.count) prompts, one generation takes \(batch.promptsPerGeneration): "
+                    + "add prompts or lower gradient_accumulation_steps or per_device_train_batch_size")
+        }
+        guard configuration.resumeFromCheckpoint == nil else {
+            throw TrainingError(
+                .unsupported,
+                "resume_from_checkpoint: a run cannot be resumed yet: start from the adapter of the "
+                    + "checkpoint instead, with a new output_dir")
+        }
+        self.configuration = configuration
+        self.policy = policy
+        self.tokenizer = tokenizer
+        self.dataset = dataset
+        self.rewards = rewards
+        self.stopSignal = stopSignal
+        plan = TrainingPlan(configuration, batch: batch, prompts: dataset.samples.count)
+        loss = GRPOLoss(configuration)
+        schedule = LearningRateSchedule(configuration, maxSteps: plan.maxSteps)
+        state = RunState(entropy: EntropyController(configuration))
+        let seed = configuration.seed
+        rowOrder = { RowShuffle.order(count: $0, generation: $1, seed: seed) }
+    }
+
+    /// Trains until `max_steps`, or until ``stopSignal`` is set.
+    ///
+    /// Checkpoints, `trainer_state.json` and `metrics.jsonl` go to `output_dir`.
+    /// - Returns: how it ended.
+    /// - Throws: ``TrainingError``.
+    public nonisolated(nonsending) func run() async throws -> TrainingOutcome {
+        let directory = try RunDirectory(path: configuration.outputDir)
+        self.directory = directory
+        metricsLog = try MetricsLog(directory: directory.url)
+        let start = clock.now
+        onEvent?(.started(plan))
+        if let notice = plan.batch.notice { onEvent?(.notice(notice)) }
+        var sampler = RepeatSampler(
+            promptCount: plan.prompts, promptsPerGeneration: plan.batch.promptsPerGeneration,
+            shuffles: configuration.shuffleDataset, seed: configuration.dataSeed ?? configuration.seed)
+        var epoch = 0
+        while !isFinished {
+            try await runEpoch(epoch, prompts: sampler.nextEpoch())
+            epoch += 1
+        }
+        try logIfNeeded(force: true)
+        return TrainingOutcome(
+            step: state.globalStep, wasStopped: state.globalStep < plan.maxSteps,
+            meanLoss: state.totalLoss / Double(max(state.globalStep, 1)), tokens: state.tokensSeen,
+            seconds: (clock.now - start) / .seconds(1))
+    }
+
+    private var isFinished: Bool { state.globalStep >= plan.maxSteps || stopSignal.isRequested }
+
+    /// One pass over the prompts; the last optimizer step may have fewer micro-steps than the others.
+    private nonisolated(nonsending) func runEpoch(_ epoch: Int, prompts: [[Int]]) async throws {
+        let accumulation = plan.batch.accumulationSteps
+        for first in stride(from: 0, to: plan.microStepsPerEpoch, by: accumulation) {
+            guard !isFinished else { return }
+            let window = first..<min(first + accumulation, plan.microStepsPerEpoch)
+            try await optimizerStep(window, prompts: prompts)
+            state.epoch = Double(epoch) + Double(window.upperBound) / Double(plan.microStepsPerEpoch)
+            onEvent?(.stepFinished(step: state.globalStep, of: plan.maxSteps))
+            try logIfNeeded(force: false)
+            try saveIfNeeded(isEpochEnd: window.upperBound == plan.microStepsPerEpoch)
+        }
+    }
+
+    private func logIfNeeded(force: Bool) throws(TrainingError) {
+        let step = state.globalStep
+        let interval = Self.interval(configuration.loggingSteps, of: plan.maxSteps)
+        let isDue = step % interval == 0 || (step == 1 && configuration.loggingFirstStep)
+        guard state.stepsSinceLog > 0, force || isDue else { return }
+        var record = MetricsRecord(step: step)
+        record.append("loss", state.lossSum / Double(state.stepsSinceLog))
+        record.append("grad_norm", state.gradientNorm)
+        record.append("learning_rate", state.learningRate)
+        state.metrics.drain(into: &record)
+        record.append("epoch", state.epoch)
+        state.lossSum = 0
+        state.stepsSinceLog = 0
+        state.history.append(record)
+        try metricsLog?.append(record)
+        onEvent?(.logged(record))
+    }
+
+    /// A number of steps; below 1, a share of all steps.
+    static func interval(_ steps: Double, of total: Int) -> Int {
+        max(1, steps < 1 ? Int((steps * Double(total)).rounded(.up)) : Int(steps))
+    }
+}
+
+/// How a run ended.
+public struct TrainingOutcome: Sendable, Equatable {
+    /// Optimizer steps done.
+    public var step: Int
+    /// Whether it was stopped on request before its last step.
+    public var wasStopped: Bool
+    /// Mean loss of all steps (`train_loss`).
+    public var meanLoss: Double
+    /// Prompt and completion tokens of all generations.
+    public var tokens: Int
+    /// How long it took (`train_runtime`).
+    public var seconds: Double
+}

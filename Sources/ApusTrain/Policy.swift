@@ -1,0 +1,79 @@
+public import ApusGeneration
+public import ApusModel
+public import Foundation
+
+/// What the trainer needs from a model, its adapter and its sampler.
+///
+/// The real one is ``ModelPolicy``. A policy is used from one thread at a time.
+public protocol Policy: AnyObject {
+    /// The longest sequence of prompt and completion; `nil` for no limit.
+    var contextLength: Int? { get }
+
+    /// Whether a completion's log-probabilities are, bit for bit, those that ``score(_:temperature:adapterEnabled:)`` would
+    /// give: the trainer then need not compute them again.
+    var samplesExactLogProbs: Bool { get }
+
+    /// Samples `groupSize` completions of each prompt.
+    /// - Parameter step: the ordinal of this generation in the run: it keys the random numbers, so equal ordinals repeat.
+    /// - Returns: `[prompt][completion]`.
+    func generate(
+        _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters
+    ) throws -> [[Completion]]
+
+    /// Log-probabilities and entropies of completions, without what a backward pass needs.
+    /// - Returns: `[group][completion]`.
+    func score(_ groups: [TokenGroup], temperature: Float, adapterEnabled: Bool) throws -> [[TokenScores]]
+
+    /// Like ``score(_:temperature:adapterEnabled:)`` with the adapter, keeping what ``backward(_:entropyGradients:)`` needs.
+    func forward(_ groups: [TokenGroup], temperature: Float) throws -> [[TokenScores]]
+
+    /// Adds to the gradients of the trained parameters, given the loss's derivative by each log-probability (and entropy) of
+    /// the last forward pass, `[group][completion][token]`.
+    func backward(_ logProbGradients: [[[Float]]], entropyGradients: [[[Float]]]?) throws
+
+    /// Clears the gradients.
+    func zeroGradients()
+
+    /// The L2 norm of all gradients together.
+    func gradientNorm() -> Double
+
+    /// Multiplies all gradients.
+    func scaleGradients(by factor: Float)
+
+    /// One AdamW step; `parameters.step` counts from 1.
+    func optimizerStep(_ parameters: OptimizerStep)
+
+    /// Writes the trained parameters in the layout that other tools load (a PEFT adapter).
+    func save(to directory: URL) throws
+
+    /// Writes the optimizer's state beside them, exactly.
+    func saveOptimizer(to directory: URL) throws
+}
+
+/// The hyper-parameters of one AdamW step.
+public struct OptimizerStep: Sendable, Equatable {
+    /// The learning rate of this step.
+    public var learningRate: Double
+    /// Decay of the first moment.
+    public var beta1: Double
+    /// Decay of the second moment.
+    public var beta2: Double
+    /// Added to the denominator.
+    public var epsilon: Double
+    /// Decoupled weight decay.
+    public var weightDecay: Double
+    /// The number of this step, from 1: what the bias correction uses.
+    public var step: Int
+
+    /// Memberwise.
+    public init(
+        learningRate: Double, beta1: Double, beta2: Double, epsilon: Double, weightDecay: Double, step: Int
+    ) {
+        self.learningRate = learningRate
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+        self.weightDecay = weightDecay
+        self.step = step
+    }
+}

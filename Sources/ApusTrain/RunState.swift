@@ -1,0 +1,39 @@
+/// Where a run is.
+struct RunState: Sendable {
+    /// Optimizer steps done, counting those that were skipped.
+    var globalStep = 0
+    /// Optimizer steps that changed the parameters.
+    var appliedSteps = 0
+    /// Micro-steps done.
+    var microStep = 0
+    /// Generations done.
+    var generations = 0
+    /// Passes over the prompts done, with the part of the current one.
+    var epoch = 0.0
+    /// Prompt and completion tokens of all generations.
+    var tokensSeen = 0
+    /// Steps in a row that were skipped because something was not finite.
+    var skippedInRow = 0
+    /// Generations in a row in which no group taught anything.
+    var emptyGenerationsInRow = 0
+    /// Sum of the micro-losses since the last log line.
+    var lossSum = 0.0
+    /// Sum of the losses of all steps.
+    var totalLoss = 0.0
+    /// Optimizer steps since the last log line.
+    var stepsSinceLog = 0
+    /// Global gradient norm of the last step, before clipping.
+    var gradientNorm = 0.0
+    /// Learning rate of the last step.
+    var learningRate = 0.0
+    /// Whether a prompt has been cut at its length limit.
+    var hasCutPrompt = false
+    /// Whether a micro-step of the current optimizer step gave something that is not finite.
+    var isPoisoned = false
+    /// Metrics since the last log line.
+    var metrics = MetricWindow()
+    /// All log lines.
+    var history: [MetricsRecord] = []
+    /// The weight of the entropy bonus.
+    var entropy: EntropyController
+}

@@ -1,0 +1,49 @@
+public import ApusData
+
+/// What a run tells while it goes on.
+public enum TrainingEvent: Sendable {
+    /// The sizes of the run, before its first step.
+    case started(TrainingPlan)
+    /// Something that the user should know and need not act on.
+    case notice(String)
+    /// Something that the user should look at.
+    case warning(String)
+    /// A part of a step begins.
+    case phase(TrainingPhase, step: Int)
+    /// A generation batch was sampled and scored.
+    case rollout(RolloutReport)
+    /// An optimizer step is done; `step` counts from 1.
+    case stepFinished(step: Int, of: Int)
+    /// A log line: the same values that `metrics.jsonl` gets.
+    case logged(MetricsRecord)
+    /// A checkpoint is complete on disk.
+    case saved(path: String)
+}
+
+/// The parts of a step.
+public enum TrainingPhase: String, Sendable {
+    /// Completions are sampled.
+    case rollout
+    /// Reward functions run.
+    case reward
+    /// Gradients are computed and applied.
+    case train
+}
+
+/// One generation batch with its texts, for display and logs.
+public struct RolloutReport: Sendable {
+    /// The optimizer step, from 1, that it is first used in.
+    public var step: Int
+    /// One prompt a completion.
+    public var prompts: [Prompt]
+    /// The completions' texts.
+    public var completions: [String]
+    /// Names of the reward functions.
+    public var rewardNames: [String]
+    /// `[completion][function]`; `nil` where a function did not apply.
+    public var rewards: [[Double?]]
+    /// One advantage a completion.
+    public var advantages: [Double]
+    /// Whether each completion was cut at the length limit.
+    public var isTruncated: [Bool]
+}

@@ -1,0 +1,29 @@
+/// The sizes of a run.
+public struct TrainingPlan: Sendable, Equatable {
+    /// How batches are cut.
+    public var batch: BatchPlan
+    /// Prompts in the data set.
+    public var prompts: Int
+    /// Micro-steps in one pass over the prompts.
+    public var microStepsPerEpoch: Int
+    /// Optimizer steps in one pass over the prompts; the last one may have fewer micro-steps.
+    public var stepsPerEpoch: Int
+    /// Optimizer steps of the run.
+    public var maxSteps: Int
+    /// Passes over the prompts that are begun.
+    public var epochs: Int
+
+    init(_ configuration: GRPOConfiguration, batch: BatchPlan, prompts: Int) {
+        self.batch = batch
+        self.prompts = prompts
+        microStepsPerEpoch = prompts / batch.promptsPerGeneration * batch.generateEvery
+        stepsPerEpoch = max(1, (microStepsPerEpoch + batch.accumulationSteps - 1) / batch.accumulationSteps)
+        if configuration.maxSteps > 0 {
+            maxSteps = configuration.maxSteps
+            epochs = (maxSteps + stepsPerEpoch - 1) / stepsPerEpoch
+        } else {
+            maxSteps = Int((configuration.numTrainEpochs * Double(stepsPerEpoch)).rounded(.up))
+            epochs = Int(configuration.numTrainEpochs.rounded(.up))
+        }
+    }
+}

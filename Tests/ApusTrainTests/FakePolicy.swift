@@ -1,0 +1,116 @@
+import ApusData
+import ApusGeneration
+import ApusModel
+import Foundation
+import Synchronization
+
+@testable import ApusTrain
+
+/// A policy with one number for a model: every log-probability is that number, every gradient lands on it. It records what the
+/// trainer asks for.
+class FakePolicy: Policy {
+    var contextLength: Int?
+    var samplesExactLogProbs = false
+    var parameter: Float = -1
+    var gradient: Double = 0
+    var normOverride: Double?
+    var forwardRows: [Int] = []
+    var scoredRows: [(rows: Int, adapterEnabled: Bool)] = []
+    var optimizerSteps: [OptimizerStep] = []
+    var scales: [Float] = []
+    var saveError: (any Error)?
+    var entropyGradientSum = 0.0
+    /// The completion of a prompt's n-th sample; by default lengths 1, 2, 3, … of token 7.
+    var complete: (_ prompt: [Int32], _ sample: Int) -> Completion = { _, sample in
+        FakePolicy.completion(Array(repeating: 7, count: sample % 4 + 1))
+    }
+
+    static func completion(_ tokens: [Int32], _ reason: FinishReason = .stop) -> Completion {
+        Completion(tokens: tokens, logProbs: tokens.map { _ in -1 }, finishReason: reason)
+    }
+
+    func generate(
+        _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters
+    ) throws -> [[Completion]] {
+        prompts.map { prompt in (0..<groupSize).map { complete(prompt, $0) } }
+    }
+
+    func score(_ groups: [TokenGroup], temperature: Float, adapterEnabled: Bool) throws -> [[TokenScores]] {
+        scoredRows.append((groups.reduce(0) { $0 + $1.completions.count }, adapterEnabled))
+        return scores(groups)
+    }
+
+    func forward(_ groups: [TokenGroup], temperature: Float) throws -> [[TokenScores]] {
+        forwardRows.append(groups.reduce(0) { $0 + $1.completions.count })
+        return scores(groups)
+    }
+
+    private func scores(_ groups: [TokenGroup]) -> [[TokenScores]] {
+        groups.map { group in
+            group.completions.map { tokens in
+                TokenScores(logProbs: tokens.map { _ in parameter }, entropies: tokens.map { _ in 0.5 })
+            }
+        }
+    }
+
+    func backward(_ logProbGradients: [[[Float]]], entropyGradients: [[[Float]]]?) throws {
+        gradient += logProbGradients.joined().joined().reduce(0) { $0 + Double($1) }
+        entropyGradientSum += (entropyGradients ?? []).joined().joined().reduce(0) { $0 + Double($1) }
+    }
+
+    func zeroGradients() { gradient = 0 }
+    func gradientNorm() -> Double { normOverride ?? abs(gradient) }
+    func scaleGradients(by factor: Float) {
+        scales.append(factor)
+        gradient *= Double(factor)
+    }
+    func optimizerStep(_ parameters: OptimizerStep) { optimizerSteps.append(parameters) }
+    func save(to directory: URL) throws {
+        try Data("adapter".utf8).write(to: directory.appending(path: "adapter_model.safetensors"))
+        if let saveError { throw saveError }
+    }
+    func saveOptimizer(to directory: URL) throws {
+        try Data("moments".utf8).write(to: directory.appending(path: "optimizer.safetensors"))
+    }
+}
+
+/// A tokenizer whose text is token numbers, separated by blanks.
+struct NumberTokenizer: PromptTokenizer {
+    func tokens(of prompt: Prompt) throws -> [Int32] {
+        guard case .text(let text) = prompt else { return [] }
+        return text.split(separator: " ").compactMap { Int32($0) }
+    }
+    func text(of completion: [Int32]) -> String { completion.map { "\($0)" }.joined(separator: " ") }
+    func save(to directory: URL) throws {
+        try Data("{}".utf8).write(to: directory.appending(path: "tokenizer.json"))
+    }
+}
+
+/// A reward computed from the tokens of each completion.
+struct TokenReward: RewardFunction {
+    var name: String
+    var score: @Sendable (_ tokens: [Int32]) throws -> Double?
+    init(_ name: String, _ score: @escaping @Sendable ([Int32]) throws -> Double?) {
+        self.name = name
+        self.score = score
+    }
+    func scores(_ context: RewardContext) async throws -> [Double?] { try context.completionTokens.map(score) }
+}
+
+/// Collects what a trainer tells.
+final class EventRecorder: Sendable {
+    private let storage = Mutex<[TrainingEvent]>([])
+    func append(_ event: TrainingEvent) { storage.withLock { $0.append(event) } }
+    var events: [TrainingEvent] { storage.withLock { $0 } }
+    var records: [MetricsRecord] { events.compactMap { if case .logged(let record) = $0 { record } else { nil } } }
+    var warnings: [String] { events.compactMap { if case .warning(let text) = $0 { text } else { nil } } }
+    var notices: [String] { events.compactMap { if case .notice(let text) = $0 { text } else { nil } } }
+}
+
+/// An empty folder that is removed with the value that holds it.
+final class TemporaryFolder {
+    let url = FileManager.default.temporaryDirectory.appending(path: "apus-\(UUID().uuidString)")
+    init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
+    deinit { try? FileManager.default.removeItem(at: url) }
+    var names: [String] { ((try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []).sorted() }
+}
