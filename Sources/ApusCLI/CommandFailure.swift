@@ -1,3 +1,5 @@
+import Apus
+
 /// Why the program ends, as the shell sees it.
 enum ExitStatus: Int32 {
     case success = 0
@@ -22,21 +24,23 @@ struct CommandFailure: Error, CustomStringConvertible {
     }
 }
 
+extension CommandFailure {
+    /// How a run's error ends the program: the trainer knows whether it had begun.
+    init(training error: any Error) {
+        if let failure = error as? CommandFailure {
+            self = failure
+        } else if let error = error as? TrainingError {
+            self.init(error.isBadInput ? .badInput : .runFailed, error.description)
+        } else {
+            self.init(.runFailed, String(describing: error))
+        }
+    }
+}
+
 /// Runs `body`; whatever it throws ends the program with `status`, unless it already says how to end.
 func failing<Result>(as status: ExitStatus, _ body: () throws -> Result) throws -> Result {
     do {
         return try body()
-    } catch let failure as CommandFailure {
-        throw failure
-    } catch {
-        throw CommandFailure(status, String(describing: error))
-    }
-}
-
-/// The asynchronous twin of `failing(as:_:)`.
-func failing<Result>(as status: ExitStatus, _ body: () async throws -> Result) async throws -> Result {
-    do {
-        return try await body()
     } catch let failure as CommandFailure {
         throw failure
     } catch {

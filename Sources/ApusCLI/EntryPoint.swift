@@ -5,6 +5,8 @@ import Foundation
 @main
 enum EntryPoint {
     static func main() async {
+        // Whoever reads our output may go away (`apus train | head`): that must not end a run.
+        signal(SIGPIPE, SIG_IGN)
         do {
             var command = try ApusCommand.parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {

@@ -66,11 +66,16 @@ struct PromptOptions: ParsableArguments {
         if raw, system != nil { throw ValidationError("--system needs the chat template; leave out --raw") }
     }
 
-    /// The prompt's tokens.
+    /// The prompt's tokens, at least one.
     ///
     /// - Throws: `CommandFailure` with status 2, for instance when the model has no chat template.
     func tokens(for tokenizer: Tokenizer) throws -> [Int32] {
-        if raw { return tokenizer.encode(prompt) }
+        let tokens = try raw ? tokenizer.encode(prompt) : chatTokens(for: tokenizer)
+        guard !tokens.isEmpty else { throw CommandFailure(.badInput, "--prompt has no token to continue from") }
+        return tokens
+    }
+
+    private func chatTokens(for tokenizer: Tokenizer) throws -> [Int32] {
         guard tokenizer.chatTemplate != nil else {
             throw CommandFailure(.badInput, "the model has no chat template; give the whole prompt with --raw")
         }

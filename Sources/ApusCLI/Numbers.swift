@@ -10,6 +10,11 @@ func scientific(_ value: Double) -> String {
     String(format: "%.2g", value)
 }
 
+/// A number without needless digits: `32`, `0.5`.
+func compact(_ value: Double) -> String {
+    String(format: "%g", value)
+}
+
 /// A length of time in at most two units: `41 s`, `2 min 05 s`, `3 h 12 min`.
 func timeSpan(_ seconds: Double) -> String {
     let total = Int(seconds.rounded())

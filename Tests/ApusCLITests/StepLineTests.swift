@@ -12,7 +12,8 @@ import Testing
     private func line(_ step: Int, of count: Int, _ metrics: [String: Double], left: Double? = nil) -> StepLine {
         StepLine(
             step: step, stepCount: count, metrics: metrics,
-            rewardNames: ["xmlcount_reward_func", "correctness_reward_func"], tokensPerSecond: left == nil ? nil : 812.4, secondsLeft: left)
+            rewardNames: ["xmlcount_reward_func", "correctness_reward_func"],
+            tokensPerSecond: left == nil ? nil : 812.4, secondsLeft: left)
     }
 
     @Test func aStepIsOneReadableLine() {

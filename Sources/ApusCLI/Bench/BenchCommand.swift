@@ -50,12 +50,16 @@ struct BenchCommand: AsyncParsableCommand {
 
     func run() async throws {
         let model = try ModelLoading.model(path: model, precision: precision, threads: threads)
-        var result = try await failing(as: .runFailed) { () async throws -> BenchResult in
+        var result: BenchResult
+        do {
             switch kind {
-            case .grpo: try await GRPOBench(model: model, group: batch, tokens: tokens, steps: steps).run()
-            case .prefill: try DecodingBench(model: model).prefill(repetitions: steps)
-            case .decode: try DecodingBench(model: model).decode(batch: batch, tokens: tokens, repetitions: steps)
+            case .grpo: result = try await GRPOBench(model: model, group: batch, tokens: tokens, steps: steps).run()
+            case .prefill: result = try DecodingBench(model: model).prefill(repetitions: steps)
+            case .decode:
+                result = try DecodingBench(model: model).decode(batch: batch, tokens: tokens, repetitions: steps)
             }
+        } catch {
+            throw CommandFailure(training: error)
         }
         result.format = precision.rawValue
         Terminal.printLine(json ? try JSONLine.encode(result) : result.description)

@@ -9,6 +9,9 @@ final class FixedLengthPolicy: Policy {
         self.base = base
     }
 
+    var contextLength: Int? { base.contextLength }
+    var samplesExactLogProbs: Bool { base.samplesExactLogProbs }
+
     func generate(
         _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters
     ) throws -> [[Completion]] {

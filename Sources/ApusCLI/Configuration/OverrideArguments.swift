@@ -58,7 +58,9 @@ extension Setting {
         switch treatment {
         case .trainer(let kind), .run(let kind): kind
         case .alias(let name), .fallback(let name): SettingTable.row(name)?.kind
-        case .ignored, .family, .refused: nil
+        case .ignored(let unless, _), .refused(let unless, _):
+            !unless.isEmpty && unless.allSatisfy { $0 == "true" || $0 == "false" } ? .flag : nil
+        case .family: nil
         }
     }
 }

@@ -28,9 +28,7 @@ struct ScoreCommand: ParsableCommand {
         let (model, adapter) = try modelOptions.load()
         let prompt = try promptOptions.tokens(for: model.tokenizer)
         let tokens = model.tokenizer.encode(completion, addSpecialTokens: false)
-        guard !prompt.isEmpty, !tokens.isEmpty else {
-            throw CommandFailure(.badInput, "prompt and completion must each have at least one token")
-        }
+        guard !tokens.isEmpty else { throw CommandFailure(.badInput, "--completion has no token to score") }
         let scores = try failing(as: .runFailed) {
             try TrainingPass(model: model, adapter: adapter).score(
                 [TokenGroup(prompt: prompt, completions: [tokens])], temperature: 1, adapterEnabled: adapter != nil)
@@ -40,9 +38,8 @@ struct ScoreCommand: ParsableCommand {
             Terminal.printLine(try JSONLine.encode(result))
         } else {
             for (token, logProb) in zip(tokens, result.logProbs) {
-                Terminal.printLine(
-                    "\(fixed(Double(logProb), 6))\t\(token)\t\(model.tokenizer.decode([token], skipSpecialTokens: false))"
-                )
+                let text = try JSONLine.encode(model.tokenizer.decode([token], skipSpecialTokens: false))
+                Terminal.printLine("\(fixed(Double(logProb), 6))\t\(token)\t\(text)")
             }
         }
     }

@@ -14,6 +14,7 @@ struct TrainingRun {
     func run() async throws {
         let trainer = try prepare()
         let display = TrainingDisplay()
+        defer { display.finish() }
         trainer.onEvent = { display.show($0) }
         let stop = trainer.stopSignal
         let signals = StopSignals { signal in
@@ -23,12 +24,9 @@ struct TrainingRun {
         let outcome: TrainingOutcome
         do {
             outcome = try await trainer.run()
-        } catch let error as TrainingError {
-            throw CommandFailure(error.isBadInput ? .badInput : .runFailed, error.description)
         } catch {
-            throw CommandFailure(.runFailed, String(describing: error))
+            throw CommandFailure(training: error)
         }
-        display.finish()
         if outcome.wasStopped, let signal = signals.received {
             throw CommandFailure(
                 signal.status, "stopped by \(signal.name) after step \(outcome.step); \(advice(display))")
@@ -73,7 +71,7 @@ struct TrainingRun {
     ) -> String {
         """
         model    \(settings.model) (\(settings.precision.rawValue))
-        adapter  \(settings.adapter ?? "rank \(settings.loraRank), alpha \(settings.loraAlpha)"), \
+        adapter  \(settings.adapter ?? "rank \(settings.loraRank), alpha \(compact(settings.loraAlpha))"), \
         \(adapter.parameterCount) parameters
         data     \(settings.dataset), \(dataset.count) prompts
         rewards  \(rewards.map(\.name).joined(separator: ", "))
