@@ -8,11 +8,11 @@ extension GRPOConfiguration {
     /// - Throws: ``ConfigurationError`` for an unknown key, a wrong type or a broken rule.
     public init(settings: [String: JSONValue]) throws(ConfigurationError) {
         var tree = Self.tree(of: GRPOConfiguration())
-        for (key, value) in settings.sorted(by: { $0.key < $1.key }) where Self.ignoredKeys[key] == nil {
-            guard let standard = tree[key] else {
+        for (key, value) in settings.sorted(by: { $0.key < $1.key }) {
+            guard tree[key] != nil else {
                 throw ConfigurationError(unknown: key, suggestion: Self.closestKey(to: key))
             }
-            tree[key] = Self.numeric(value, like: standard, key: key)
+            tree[key] = try Self.checked(value, key: key)
         }
         do {
             let data = try JSONEncoder().encode(tree)
@@ -23,29 +23,8 @@ extension GRPOConfiguration {
         try validate()
     }
 
-    /// Notices about keys that other trainers need and this one accepts without using them.
-    public static func notices(about settings: [String: JSONValue]) -> [String] {
-        settings.keys.sorted().compactMap { key in ignoredKeys[key].map { "\(key) has no effect: \($0)" } }
-    }
-
     /// Every key that a configuration may hold.
     public static var settingNames: [String] { CodingKeys.allCases.map(\.rawValue) }
-
-    static let ignoredKeys: [String: String] = [
-        "use_vllm": "sampling is built in and shares the trained weights",
-        "vllm_mode": "sampling is built in",
-        "vllm_gpu_memory_utilization": "sampling is built in",
-        "vllm_importance_sampling_correction": "the sampler's log-probabilities are the trainer's",
-        "bf16": "the arithmetic is chosen with the model",
-        "fp16": "the arithmetic is chosen with the model",
-        "gradient_checkpointing": "activations are always recomputed layer by layer",
-        "report_to": "metrics go to the console and to metrics.jsonl",
-        "optim": "the optimizer is AdamW in fp32",
-        "remove_unused_columns": "reward functions always see every column",
-        "logging_strategy": "lines are logged every logging_steps",
-        "use_liger_kernel": "the head is always computed in tiles",
-        "per_device_eval_batch_size": "there is no evaluation during training",
-    ]
 
     private static let integerKeys: Set<CodingKeys> = [
         .perDeviceTrainBatchSize, .gradientAccumulationSteps, .numGenerations, .generationBatchSize,
@@ -53,8 +32,9 @@ extension GRPOConfiguration {
         .numIterations, .maxCompletionLength, .maxPromptLength, .topK, .maxSteps, .saveTotalLimit, .seed, .dataSeed,
     ]
 
-    private static let textKeys: Set<CodingKeys> = [
-        .lossType, .importanceSamplingLevel, .scaleRewards, .multiObjectiveAggregation, .lrSchedulerType, .outputDir,
+    private static let nonNumericKeys: Set<CodingKeys> = [
+        .rewardWeights, .lossType, .importanceSamplingLevel, .scaleRewards, .multiObjectiveAggregation,
+        .lrSchedulerType, .outputDir,
         .saveStrategy, .resumeFromCheckpoint,
     ]
 
@@ -65,12 +45,18 @@ extension GRPOConfiguration {
         return tree
     }
 
-    /// Reads a string as a number where the setting is one; anything else passes through to be judged by its type.
-    private static func numeric(_ value: JSONValue, like standard: JSONValue, key: String) -> JSONValue {
-        guard case .string(let text) = value, let codingKey = CodingKeys(rawValue: key), !textKeys.contains(codingKey),
-            let number = Double(text), number.isFinite
-        else { return value }
-        return .number(number)
+    /// Reads a string as a number where the setting is one, and refuses numbers that JSON or the setting cannot hold. Other
+    /// mismatches pass, for the decoder to find.
+    private static func checked(_ value: JSONValue, key: String) throws(ConfigurationError) -> JSONValue {
+        guard let codingKey = CodingKeys(rawValue: key), !nonNumericKeys.contains(codingKey) else { return value }
+        var value = value
+        if case .string(let text) = value, let number = Double(text) { value = .number(number) }
+        guard case .number(let number) = value else { return value }
+        let isWhole = number == number.rounded() && abs(number) < 0x1p53
+        guard number.isFinite, isWhole || !integerKeys.contains(codingKey) else {
+            throw ConfigurationError(key: key, value: describe(value), rule: rule(for: codingKey))
+        }
+        return value
     }
 
     private static func configurationError(_ error: any Error, tree: [String: JSONValue]) -> ConfigurationError {
@@ -79,7 +65,6 @@ extension GRPOConfiguration {
             case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),
                 DecodingError.dataCorrupted(let context):
                 context.codingPath
-            case EncodingError.invalidValue(_, let context): context.codingPath
             default: []
             }
         guard let key = path.first.flatMap({ CodingKeys(rawValue: $0.stringValue) }) else {

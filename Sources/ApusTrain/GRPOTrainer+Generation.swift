@@ -10,7 +10,7 @@ extension GRPOTrainer {
         let start = clock.now
         onEvent?(.phase(.reward, step: step))
         let context = rewardContext(batch, samples)
-        let table = try await RewardScorer(functions: rewards).table(context)
+        let table = try await scores(context)
         let advantages = Advantages(
             table: table, weights: configuration.rewardWeights ?? rewards.map { _ in 1 },
             groupSize: plan.batch.groupSize, scaling: configuration.scaleRewards,
@@ -89,13 +89,20 @@ extension GRPOTrainer {
     }
 
     private func rewardContext(_ batch: GenerationBatch, _ samples: [Sample]) -> RewardContext {
-        let names = dataset.samples.first.map { Array($0.columns.keys) } ?? []
-        let columns = names.map { name in (name, batch.rows.map { samples[$0.group].columns[name] ?? .null }) }
-        return RewardContext(
-            prompts: batch.rows.map { samples[$0.group].prompt },
+        RewardContext(
+            samples: batch.rows.map { samples[$0.group] },
             completions: batch.rows.map { tokenizer.text(of: $0.completion.tokens) },
-            completionTokens: batch.rows.map(\.completion.tokens),
-            columns: Dictionary(uniqueKeysWithValues: columns), globalStep: state.globalStep, maxSteps: plan.maxSteps)
+            completionTokens: batch.rows.map(\.completion.tokens), globalStep: state.globalStep,
+            maxSteps: plan.maxSteps)
+    }
+
+    /// `[row][function]`, NaN where a function did not apply.
+    private nonisolated(nonsending) func scores(_ context: RewardContext) async throws -> [[Double]] {
+        do {
+            return try await RewardTable(rewards, on: context).rows.map { $0.map { $0 ?? .nan } }
+        } catch let error as RewardError {
+            throw TrainingError(.reward, "step \(state.globalStep + 1): \(error)")
+        }
     }
 
     private func appendRolloutMetrics(_ batch: GenerationBatch) {

@@ -49,7 +49,10 @@ extension GRPOTrainer {
         state.entropy.add(evaluation)
         state.metrics.append(evaluation.metrics)
         appendSamplingMetrics(generation, scores)
-        guard evaluation.loss.isFinite, evaluation.logProbGradients.allSatisfy({ $0.allSatisfy(\.isFinite) }) else {
+        // On policy the loss does not depend on the log-probabilities' values, so a broken model shows in them alone.
+        guard evaluation.loss.isFinite, scores.values.allSatisfy({ $0.logProbs.allSatisfy(\.isFinite) }),
+            evaluation.logProbGradients.allSatisfy({ $0.allSatisfy(\.isFinite) })
+        else {
             state.isPoisoned = true
             return 0
         }

@@ -72,6 +72,10 @@ public final class GRPOTrainer {
         let directory = try RunDirectory(path: configuration.outputDir)
         self.directory = directory
         metricsLog = try MetricsLog(directory: directory.url)
+        defer {
+            self.directory = nil
+            metricsLog = nil
+        }
         let start = clock.now
         onEvent?(.started(plan))
         if let notice = plan.batch.notice { onEvent?(.notice(notice)) }

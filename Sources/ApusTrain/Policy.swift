@@ -50,6 +50,14 @@ public protocol Policy: AnyObject {
     func saveOptimizer(to directory: URL) throws
 }
 
+extension Policy {
+    /// No limit.
+    public var contextLength: Int? { nil }
+
+    /// Log-probabilities are computed again where they are needed.
+    public var samplesExactLogProbs: Bool { false }
+}
+
 /// The hyper-parameters of one AdamW step.
 public struct OptimizerStep: Sendable, Equatable {
     /// The learning rate of this step.

@@ -50,8 +50,7 @@ final class RunDirectory {
             case let error as CocoaError where error.code == .fileWriteNoPermission: "permission denied"
             case let error as POSIXError where error.code == .ENOSPC: "no space left on the device"
             case let error as CocoaError: underlyingReason(error)
-            case let error as any CustomStringConvertible where !(error is NSError): "\(error)"
-            default: "\((error as NSError).localizedDescription)"
+            default: "\(error)"
             }
         return TrainingError(
             .output, "cannot \(action): \(reason); nothing half-written is left, earlier checkpoints are intact")

@@ -1,0 +1,79 @@
+public import ApusGeneration
+public import ApusModel
+public import Foundation
+
+/// A language model with a LoRA adapter as the policy of a run: sampler, scorer and optimizer share one copy of the weights.
+public final class ModelPolicy: Policy {
+    /// The frozen base model.
+    public let model: LanguageModel
+    /// What is trained.
+    public let adapter: LoRAAdapter
+    private let engine: GenerationEngine
+    private let pass: TrainingPass
+
+    /// The longest sequence that the model was made for.
+    public var contextLength: Int? { model.configuration.contextLength }
+
+    /// The sampler runs the very arithmetic of the training pass.
+    public let samplesExactLogProbs: Bool
+
+    /// Binds a model and its adapter.
+    /// - Parameter samplesExactLogProbs: trust the sampler's log-probabilities instead of computing them again where the
+    ///   policy may move before they are used.
+    public init(model: LanguageModel, adapter: LoRAAdapter, samplesExactLogProbs: Bool = false) {
+        self.model = model
+        self.adapter = adapter
+        self.samplesExactLogProbs = samplesExactLogProbs
+        engine = GenerationEngine(model: model, adapter: adapter)
+        pass = TrainingPass(model: model, adapter: adapter)
+    }
+
+    /// Samples completions; sample indices run through the whole batch.
+    public func generate(
+        _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters
+    ) throws -> [[Completion]] {
+        let requests = prompts.enumerated().map { index, prompt in
+            GenerationRequest(prompt: prompt, completions: groupSize, firstSample: index * groupSize)
+        }
+        return try engine.generate(requests, sampling: sampling, step: step)
+    }
+
+    /// Scores completions under the adapter or the base model.
+    public func score(_ groups: [TokenGroup], temperature: Float, adapterEnabled: Bool) throws -> [[TokenScores]] {
+        try pass.score(groups, temperature: temperature, adapterEnabled: adapterEnabled)
+    }
+
+    /// Scores completions and keeps what a backward pass needs.
+    public func forward(_ groups: [TokenGroup], temperature: Float) throws -> [[TokenScores]] {
+        try pass.forward(groups, temperature: temperature)
+    }
+
+    /// Adds to the adapter's gradients.
+    public func backward(_ logProbGradients: [[[Float]]], entropyGradients: [[[Float]]]?) throws {
+        try pass.backward(logProbGradients, entropyGradients: entropyGradients)
+    }
+
+    /// Clears the adapter's gradients.
+    public func zeroGradients() { adapter.zeroGradients() }
+
+    /// The L2 norm of the adapter's gradients.
+    public func gradientNorm() -> Double { adapter.gradientNorm() }
+
+    /// Multiplies the adapter's gradients.
+    public func scaleGradients(by factor: Float) { adapter.scaleGradients(by: factor) }
+
+    /// One AdamW step on the adapter.
+    public func optimizerStep(_ parameters: OptimizerStep) {
+        adapter.adamWStep(
+            learningRate: parameters.learningRate, beta1: parameters.beta1, beta2: parameters.beta2,
+            epsilon: parameters.epsilon, weightDecay: parameters.weightDecay, step: parameters.step)
+    }
+
+    /// Writes the adapter as PEFT does.
+    public func save(to directory: URL) throws { try adapter.save(to: directory) }
+
+    /// Writes `optimizer.safetensors`: AdamW's moments of every adapter tensor, as `<name>.exp_avg` and `<name>.exp_avg_sq`.
+    public func saveOptimizer(to directory: URL) throws {
+        try OptimizerFile.write(adapter, to: directory)
+    }
+}

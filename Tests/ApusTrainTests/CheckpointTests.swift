@@ -1,0 +1,140 @@
+import ApusData
+import Foundation
+import Testing
+
+@testable import ApusTrain
+
+/// What a run leaves on disk, also when the disk or the process fails.
+struct CheckpointTests {
+    private func trainer(
+        _ folder: TemporaryFolder, _ policy: FakePolicy = FakePolicy(), _ change: (inout GRPOConfiguration) -> Void
+    ) throws -> GRPOTrainer {
+        var configuration = GRPOTrainerTests.configuration(folder)
+        configuration.saveStrategy = .steps
+        change(&configuration)
+        return try GRPOTrainer(
+            configuration: configuration, policy: policy, tokenizer: NumberTokenizer(),
+            dataset: GRPOTrainerTests.prompts(4), rewards: [GRPOTrainerTests.parity])
+    }
+
+    @Test func aCheckpointIsWrittenAtTheEnd() async throws {
+        let folder = try TemporaryFolder()
+        _ = try await trainer(folder) { $0.saveSteps = 250 }.run()
+        #expect(folder.names == [".apus.lock", "checkpoint-3", "metrics.jsonl"])
+        let files = try FileManager.default.contentsOfDirectory(
+            atPath: folder.url.appending(path: "checkpoint-3").path)
+        #expect(
+            files.sorted() == [
+                "adapter_model.safetensors", "apus_state.json", "optimizer.safetensors", "tokenizer.json",
+                "trainer_state.json",
+            ])
+    }
+
+    @Test func trainerStateHasThePortableKeys() async throws {
+        let folder = try TemporaryFolder()
+        _ = try await trainer(folder) { _ in }.run()
+        let data = try Data(contentsOf: folder.url.appending(path: "checkpoint-3/trainer_state.json"))
+        let tree = try JSONDecoder().decode([String: JSONValue].self, from: data)
+        let keys: Set = [
+            "best_metric", "best_model_checkpoint", "epoch", "eval_steps", "global_step", "is_hyper_param_search",
+            "is_local_process_zero", "is_world_process_zero", "log_history", "logging_steps", "max_steps",
+            "num_input_tokens_seen", "num_train_epochs", "save_steps", "stateful_callbacks", "total_flos",
+            "train_batch_size", "trial_name", "trial_params",
+        ]
+        #expect(Set(tree.keys) == keys)
+        #expect(tree["global_step"] == .number(3) && tree["best_metric"] == .null)
+        let history = try #require(tree["log_history"]?.array)
+        #expect(history.count == 3)
+        #expect(history[2].object?["step"] == .number(3))
+        #expect(history[2].object?["reward"] == .number(0.5))
+        #expect(data.last == UInt8(ascii: "\n"))
+    }
+
+    @Test func metricsFileHoldsTheLoggedLines() async throws {
+        let folder = try TemporaryFolder()
+        let recorder = EventRecorder()
+        let trainer = try trainer(folder) { _ in }
+        trainer.onEvent = { recorder.append($0) }
+        _ = try await trainer.run()
+        let text = try String(contentsOf: folder.url.appending(path: "metrics.jsonl"), encoding: .utf8)
+        #expect(text == recorder.records.map { $0.json + "\n" }.joined())
+        let lines = text.split(separator: "\n")
+        #expect(lines.count == 3)
+        for line in lines {
+            let tree = try JSONDecoder().decode([String: JSONValue].self, from: Data(line.utf8))
+            #expect(tree["completion_length"] == tree["completions/mean_length"])
+            #expect(tree["rewards/parity"] == tree["rewards/parity/mean"])
+        }
+        #expect(lines[0].hasPrefix(#"{"loss": "#))
+    }
+
+    @Test func onlyTheNewestAreKept() async throws {
+        let folder = try TemporaryFolder()
+        _ = try await trainer(folder) {
+            $0.maxSteps = 5
+            $0.saveSteps = 1
+            $0.saveTotalLimit = 2
+        }.run()
+        #expect(folder.names.filter { $0.hasPrefix("checkpoint") } == ["checkpoint-4", "checkpoint-5"])
+    }
+
+    @Test func aFullDiskLeavesEarlierCheckpointsAlone() async throws {
+        let folder = try TemporaryFolder()
+        let policy = FakePolicy()
+        let trainer = try trainer(folder, policy) { $0.saveSteps = 1 }
+        nonisolated(unsafe) let unsafePolicy = policy  // The callback runs on the thread that trains.
+        trainer.onEvent = { event in
+            if case .stepFinished(step: 2, of: _) = event { unsafePolicy.saveError = POSIXError(.ENOSPC) }
+        }
+        let error = await #expect(throws: TrainingError.self) { _ = try await trainer.run() }
+        #expect(error?.code == .output)
+        #expect(error?.description.contains("no space left on the device") == true, "\(error?.description ?? "")")
+        #expect(folder.names == [".apus.lock", "checkpoint-1", "metrics.jsonl"])
+    }
+
+    @Test func aFullDiskUnderTheMetricsIsOneLine() throws {
+        let log = try MetricsLog(opening: URL(filePath: "/dev/full"))
+        var record = MetricsRecord(step: 1)
+        record.append("loss", 1)
+        let error = #expect(throws: TrainingError.self) { try log.append(record) }
+        #expect(error?.description.contains("no space left on the device") == true, "\(error?.description ?? "")")
+        #expect(error?.description.contains("\n") == false)
+    }
+
+    @Test func anOutputFolderThatCannotExistIsRefused() async throws {
+        let folder = try TemporaryFolder()
+        let file = folder.url.appending(path: "file")
+        try Data().write(to: file)
+        let trainer = try trainer(folder) { $0.outputDir = file.appending(path: "run").path }
+        let error = await #expect(throws: TrainingError.self) { _ = try await trainer.run() }
+        #expect(error?.code == .output)
+        #expect(error?.description.contains("\n") == false)
+    }
+
+    @Test func twoRunsDoNotShareAFolder() throws {
+        let folder = try TemporaryFolder()
+        let first = try RunDirectory(path: folder.url.path)
+        #expect(throws: TrainingError.self) { _ = try RunDirectory(path: folder.url.path) }
+        withExtendedLifetime(first) {}
+    }
+
+    @Test func remnantsOfAKilledSaveAreRemovedAndCheckpointsReplaced() async throws {
+        let folder = try TemporaryFolder()
+        let remnant = folder.url.appending(path: ".checkpoint-draft-7")
+        let old = folder.url.appending(path: "checkpoint-3")
+        for url in [remnant, old] {
+            try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+            try Data("old".utf8).write(to: url.appending(path: "old"))
+        }
+        _ = try await trainer(folder) { _ in }.run()
+        #expect(folder.names == [".apus.lock", "checkpoint-3", "metrics.jsonl"])
+        #expect(!FileManager.default.fileExists(atPath: old.appending(path: "old").path))
+    }
+
+    @Test func namesInMetricLinesAreEscaped() throws {
+        var record = MetricsRecord(step: 2)
+        record.append("rewards/a\"b\\c\n", .nan)
+        record.append("x", 1e-7)
+        #expect(record.json == #"{"rewards/a\"b\\c\u000a": null, "x": 1e-07, "step": 2}"#)
+    }
+}

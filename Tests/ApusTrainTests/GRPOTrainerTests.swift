@@ -1,0 +1,244 @@
+import ApusData
+import ApusGeneration
+import Foundation
+import Testing
+
+@testable import ApusTrain
+
+/// The loop itself, on a policy that only counts.
+struct GRPOTrainerTests {
+    /// Half of the completions are better than the other half.
+    static let parity = TokenReward("parity") { Double($0.count % 2) }
+    static let constant = TokenReward("constant") { _ in 1 }
+
+    static func prompts(_ count: Int) -> Dataset {
+        Dataset(samples: (0..<count).map { Sample(prompt: .text("\($0 + 10)"), columns: [:]) })
+    }
+
+    static func configuration(_ folder: TemporaryFolder) -> GRPOConfiguration {
+        var configuration = GRPOConfiguration()
+        configuration.outputDir = folder.url.path
+        configuration.perDeviceTrainBatchSize = 4
+        configuration.numGenerations = 4
+        configuration.maxSteps = 3
+        configuration.loggingSteps = 1
+        configuration.saveStrategy = .no
+        return configuration
+    }
+
+    @Test func rowsOfZeroAdvantageNeedNoForwardPass() async throws {
+        let folder = try TemporaryFolder()
+        let policy = FakePolicy()
+        let recorder = EventRecorder()
+        let trainer = try GRPOTrainer(
+            configuration: Self.configuration(folder), policy: policy, tokenizer: NumberTokenizer(),
+            dataset: Self.prompts(8), rewards: [Self.constant])
+        trainer.onEvent = { recorder.append($0) }
+        _ = try await trainer.run()
+        #expect(policy.forwardRows.isEmpty)
+        #expect(policy.optimizerSteps.map(\.step) == [1, 2, 3])
+        #expect(recorder.records.allSatisfy { $0["loss"] == 0 && $0["grad_norm"] == 0 && $0["entropy"] == nil })
+        #expect(recorder.records[0]["frac_reward_zero_std"] == 1)
+    }
+
+    @Test func klAndEntropyTermsNeedEveryRow() async throws {
+        for change in [\GRPOConfiguration.beta, \.entropyCoef] {
+            let folder = try TemporaryFolder()
+            var configuration = Self.configuration(folder)
+            configuration[keyPath: change] = 0.1
+            configuration.maxSteps = 1
+            let policy = FakePolicy()
+            let trainer = try GRPOTrainer(
+                configuration: configuration, policy: policy, tokenizer: NumberTokenizer(),
+                dataset: Self.prompts(8), rewards: [Self.constant])
+            _ = try await trainer.run()
+            #expect(policy.forwardRows == [4])
+            #expect((policy.entropyGradientSum < 0) == (change == \.entropyCoef))
+        }
+    }
+
+    @Test func tutorialBatchIsRaisedToOneGroup() async throws {
+        let folder = try TemporaryFolder()
+        var configuration = Self.configuration(folder)
+        configuration.perDeviceTrainBatchSize = 1
+        configuration.gradientAccumulationSteps = 4
+        configuration.numGenerations = 6
+        let recorder = EventRecorder()
+        let trainer = try GRPOTrainer(
+            configuration: configuration, policy: FakePolicy(), tokenizer: NumberTokenizer(),
+            dataset: Self.prompts(8), rewards: [Self.parity])
+        trainer.onEvent = { recorder.append($0) }
+        #expect(trainer.plan.batch.generationBatchSize == 24)
+        #expect(trainer.plan.batch.promptsPerGeneration == 4)
+        _ = try await trainer.run()
+        #expect(recorder.notices.count == 1)
+        #expect(recorder.notices[0].contains("is now 6 (4 prompts, 24 completions an optimizer step)"))
+        configuration.strictBatchSize = true
+        #expect(throws: ConfigurationError.self) { try configuration.validate() }
+    }
+
+    @Test func gradientsAreClippedByTheGlobalNorm() async throws {
+        let folder = try TemporaryFolder()
+        var configuration = Self.configuration(folder)
+        configuration.maxGradNorm = 0.5
+        configuration.maxSteps = 1
+        let policy = FakePolicy()
+        policy.normOverride = 4
+        let recorder = EventRecorder()
+        let trainer = try GRPOTrainer(
+            configuration: configuration, policy: policy, tokenizer: NumberTokenizer(), dataset: Self.prompts(4),
+            rewards: [Self.parity])
+        trainer.onEvent = { recorder.append($0) }
+        _ = try await trainer.run()
+        #expect(policy.scales.count == 1 && isClose(Double(policy.scales[0]), 0.125, tolerance: 1e-6))
+        #expect(recorder.records[0]["grad_norm"] == 4)
+    }
+
+    @Test func stepsThatAreNotFiniteAreSkippedAndThenEndTheRun() async throws {
+        let folder = try TemporaryFolder()
+        var configuration = Self.configuration(folder)
+        configuration.maxSteps = 20
+        let policy = FakePolicy()
+        policy.parameter = .nan
+        let recorder = EventRecorder()
+        let trainer = try GRPOTrainer(
+            configuration: configuration, policy: policy, tokenizer: NumberTokenizer(), dataset: Self.prompts(4),
+            rewards: [Self.parity])
+        trainer.onEvent = { recorder.append($0) }
+        let error = await #expect(throws: TrainingError.self) { _ = try await trainer.run() }
+        #expect(error?.code == .notFinite)
+        #expect(policy.optimizerSteps.isEmpty)
+        #expect(recorder.warnings.count == 4)
+        #expect(recorder.records.allSatisfy { $0["loss"] == 0 && $0["grad_norm"] == nil })
+    }
+
+    @Test func aRequestToStopFinishesTheStepAndSaves() async throws {
+        let folder = try TemporaryFolder()
+        var configuration = Self.configuration(folder)
+        configuration.saveStrategy = .steps
+        configuration.maxSteps = 10
+        let trainer = try GRPOTrainer(
+            configuration: configuration, policy: FakePolicy(), tokenizer: NumberTokenizer(),
+            dataset: Self.prompts(4), rewards: [Self.parity])
+        let stop = trainer.stopSignal
+        trainer.onEvent = { event in
+            if case .phase(.reward, step: 2) = event { stop.request() }
+        }
+        let outcome = try await trainer.run()
+        #expect(outcome.step == 2 && outcome.wasStopped)
+        #expect(folder.names.contains("checkpoint-2"))
+    }
+
+    @Test func rewardFailuresNameTheFunction() async throws {
+        struct Wrong: RewardFunction {
+            var name = "wrong_count"
+            func scores(_ context: RewardContext) async throws -> [Double?] { [1] }
+        }
+        struct Broken: Error {}
+        let functions: [any RewardFunction] = [
+            Wrong(), TokenReward("endless") { _ in .infinity }, TokenReward("throwing") { _ in throw Broken() },
+        ]
+        for function in functions {
+            let folder = try TemporaryFolder()
+            let trainer = try GRPOTrainer(
+                configuration: Self.configuration(folder), policy: FakePolicy(), tokenizer: NumberTokenizer(),
+                dataset: Self.prompts(4), rewards: [function])
+            let error = await #expect(throws: TrainingError.self) { _ = try await trainer.run() }
+            #expect(error?.code == .reward)
+            #expect(error?.description.contains(function.name) == true)
+            #expect(error?.description.contains("\n") == false)
+        }
+    }
+
+    @Test func missingRewardsAreLeftOutWithAWarning() async throws {
+        let folder = try TemporaryFolder()
+        let recorder = EventRecorder()
+        let trainer = try GRPOTrainer(
+            configuration: Self.configuration(folder), policy: FakePolicy(), tokenizer: NumberTokenizer(),
+            dataset: Self.prompts(4), rewards: [TokenReward("some") { $0.count == 1 ? .nan : Double($0.count) }])
+        trainer.onEvent = { recorder.append($0) }
+        _ = try await trainer.run()
+        #expect(recorder.warnings.first?.contains("1 completions") == true)
+        #expect(recorder.records[0]["rewards/some/mean"] == 3)
+    }
+
+    @Test func equalRewardsForManyGenerationsAreReported() async throws {
+        let folder = try TemporaryFolder()
+        var configuration = Self.configuration(folder)
+        configuration.maxSteps = 10
+        let recorder = EventRecorder()
+        let trainer = try GRPOTrainer(
+            configuration: configuration, policy: FakePolicy(), tokenizer: NumberTokenizer(),
+            dataset: Self.prompts(4), rewards: [Self.constant])
+        trainer.onEvent = { recorder.append($0) }
+        _ = try await trainer.run()
+        #expect(recorder.warnings.count == 1)
+    }
+
+    @Test func truncatedCompletionsAreMaskedAndCounted() async throws {
+        let folder = try TemporaryFolder()
+        var configuration = Self.configuration(folder)
+        configuration.maskTruncatedCompletions = true
+        configuration.maxSteps = 1
+        let policy = FakePolicy()
+        policy.complete = { _, sample in
+            FakePolicy.completion(Array(repeating: 7, count: sample + 1), sample == 3 ? .length : .stop)
+        }
+        let recorder = EventRecorder()
+        let trainer = try GRPOTrainer(
+            configuration: configuration, policy: policy, tokenizer: NumberTokenizer(), dataset: Self.prompts(4),
+            rewards: [Self.parity])
+        trainer.onEvent = { recorder.append($0) }
+        _ = try await trainer.run()
+        #expect(recorder.records[0]["completions/clipped_ratio"] == 0.25)
+        #expect(recorder.records[0]["completions/mean_terminated_length"] == 2)
+        #expect(policy.forwardRows == [3])
+        #expect(trainer.generation?.itemCount == 6)
+    }
+
+    @Test func promptsAreCutFromTheLeftAndMustFitTheContext() async throws {
+        let folder = try TemporaryFolder()
+        var configuration = Self.configuration(folder)
+        configuration.maxSteps = 1
+        configuration.maxPromptLength = 2
+        let dataset = Dataset(samples: [Sample(prompt: .text("1 2 3 4"), columns: [:])])
+        let policy = FakePolicy()
+        let recorder = EventRecorder()
+        let trainer = try GRPOTrainer(
+            configuration: configuration, policy: policy, tokenizer: NumberTokenizer(), dataset: dataset,
+            rewards: [Self.parity])
+        trainer.onEvent = { recorder.append($0) }
+        _ = try await trainer.run()
+        #expect(trainer.generation?.prompts == [[3, 4]])
+        #expect(recorder.warnings.count == 1)
+
+        configuration.maxPromptLength = nil
+        configuration.maxCompletionLength = 10
+        policy.contextLength = 13
+        let second = try GRPOTrainer(
+            configuration: configuration, policy: policy, tokenizer: NumberTokenizer(), dataset: dataset,
+            rewards: [Self.parity])
+        let error = await #expect(throws: TrainingError.self) { _ = try await second.run() }
+        #expect(error?.code == .prompt)
+    }
+
+    @Test func runsThatCannotStartAreRefused() throws {
+        let folder = try TemporaryFolder()
+        var configuration = Self.configuration(folder)
+        func start(_ prompts: Int, _ rewards: [any RewardFunction]) throws {
+            _ = try GRPOTrainer(
+                configuration: configuration, policy: FakePolicy(), tokenizer: NumberTokenizer(),
+                dataset: Self.prompts(prompts), rewards: rewards)
+        }
+        #expect(throws: ConfigurationError.self) { try start(4, []) }
+        #expect(throws: ConfigurationError.self) { try start(4, [Self.parity, Self.parity]) }
+        #expect(throws: TrainingError.self) { try start(0, [Self.parity]) }
+        configuration.rewardWeights = [1, 2]
+        #expect(throws: ConfigurationError.self) { try start(4, [Self.parity]) }
+        configuration.rewardWeights = nil
+        configuration.gradientAccumulationSteps = 5
+        #expect(throws: TrainingError.self) { try start(4, [Self.parity]) }
+        try start(5, [Self.parity])
+        #expect(folder.names.isEmpty)
+    }
+}
