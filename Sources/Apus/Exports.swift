@@ -2,5 +2,6 @@
 @_exported public import ApusData
 @_exported public import ApusGeneration
 @_exported public import ApusModel
+@_exported public import class ApusTensor.CPUBackend
 @_exported public import ApusText
 @_exported public import ApusTrain

@@ -33,15 +33,14 @@ struct ModelOptions: ParsableArguments {
     }
 }
 
-/// Loads models for commands: shows progress on a terminal and chooses the arithmetic that goes with the weights.
+/// Loads models for commands and shows progress on a terminal.
 enum ModelLoading {
     /// - Throws: `CommandFailure` with status 2.
     static func model(path: String, precision: WeightPrecision, threads: Int?) throws -> LanguageModel {
         defer { Terminal.clearTransientLine() }
         return try failing(as: .badInput) {
             try LanguageModel(
-                path: path, precision: precision, arithmetic: precision == .f32 ? .f32reference : .bf16,
-                threads: threads, progress: showProgress)
+                path: path, precision: precision, backend: CPUBackend(threads: threads), progress: showProgress)
         }
     }
 

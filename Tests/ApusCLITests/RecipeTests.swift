@@ -23,7 +23,7 @@ import Testing
         #expect(run.settings.precision == .nf4)
         #expect(run.settings.loraRank == 32)
         #expect(run.settings.loraAlpha == 32)
-        #expect(run.settings.loraConfiguration.targetModules == RunSettings.linearModules)
+        #expect(run.settings.loraConfiguration == LoRAConfiguration(rank: 32, alpha: 32, baseModel: "m"))
         #expect(run.settings.answerExtraction == "after_hashes")
         #expect(run.settings.rewardFunctions == BuiltInRewards.sets["tutorial"])
         #expect(

@@ -13,11 +13,7 @@ struct GRPOBench {
     func run() async throws -> BenchResult {
         let output = FileManager.default.temporaryDirectory.appending(path: "apus-bench-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: output) }
-        var lora = LoRAConfiguration()
-        lora.rank = 32
-        lora.alpha = 32
-        lora.targetModules = RunSettings.linearModules
-        let adapter = try LoRAAdapter(lora, for: model, seed: 3407)
+        let adapter = try LoRAAdapter(LoRAConfiguration(rank: 32, alpha: 32), for: model, seed: 3407)
         let trainer = try GRPOTrainer(
             configuration: configuration(output),
             policy: FixedLengthPolicy(ModelPolicy(model: model, adapter: adapter)),

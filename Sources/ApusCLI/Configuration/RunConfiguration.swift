@@ -74,24 +74,19 @@ struct RunConfiguration: Equatable, Sendable {
             throw complain("model_name_or_path", "is missing; give a model folder or GGUF file (--model PATH)")
         }
         let counts = [
-            ("lora_r", settings.loraRank), ("dataset_size", settings.datasetSize), ("threads", settings.threads),
+            ("dataset_size", settings.datasetSize), ("threads", settings.threads),
             ("max_seq_length", settings.maxSequenceLength),
         ]
         for case (let key, let count?) in counts where count < 1 {
             throw complain(key, "must be at least 1, found \(count)")
         }
-        if settings.loraAlpha <= 0 { throw complain("lora_alpha", "must be above 0, found \(settings.loraAlpha)") }
-        try checkTargetModules(complain)
-        try checkRewards(complain)
-    }
-
-    private func checkTargetModules(_ complain: Complaint) throws {
-        if settings.loraTargetModules == ["all-linear"] { return }
-        if settings.loraTargetModules.isEmpty { throw complain("lora_target_modules", "names no projection") }
-        for name in settings.loraTargetModules where !RunSettings.linearModules.contains(name) {
-            let known = RunSettings.linearModules.joined(separator: ", ")
-            throw complain("lora_target_modules", "knows no '\(name)'; choose among \(known), or all-linear")
+        do {
+            _ = try settings.loraConfiguration.modules()
+        } catch {
+            let key = String(error.description.prefix { $0 != ":" })
+            throw SettingError((given[key]?.written.prefix ?? "") + error.description)
         }
+        try checkRewards(complain)
     }
 
     private func checkRewards(_ complain: Complaint) throws {

@@ -34,9 +34,6 @@ struct RunSettings: Codable, Equatable, Sendable {
     /// The value of `dataset_name` that needs no file.
     static let builtInDataset = "arithmetic"
 
-    /// The projections that `all-linear` stands for, in the order of a layer.
-    static let linearModules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-
     enum CodingKeys: String, CodingKey, CaseIterable {
         case model = "model_name_or_path"
         case loadsIn4Bit = "load_in_4bit"
@@ -64,13 +61,8 @@ struct RunSettings: Codable, Equatable, Sendable {
 
     /// The adapter to make when none is given to start from.
     var loraConfiguration: LoRAConfiguration {
-        var configuration = LoRAConfiguration()
-        configuration.rank = loraRank
-        configuration.alpha = loraAlpha
-        configuration.targetModules =
-            loraTargetModules == ["all-linear"] ? Self.linearModules : loraTargetModules
-        configuration.usesRSLoRA = usesRSLoRA
-        configuration.baseModel = model
-        return configuration
+        LoRAConfiguration(
+            rank: loraRank, alpha: loraAlpha, targetModules: loraTargetModules, usesRSLoRA: usesRSLoRA,
+            baseModel: model)
     }
 }
