@@ -119,6 +119,10 @@ private struct QuantizationState {
         var offset: Float
     }
 
+    /// Far above any model and any block, and low enough that sizes can be rounded up without overflow.
+    private static let elementLimit = 1 << 48
+    private static let blockSizes = 2...1 << 16
+
     let shape: [Int]
     let blockSize: Int
     let type: ElementType
@@ -142,7 +146,8 @@ private struct QuantizationState {
         let types: [String: ElementType] = ["bfloat16": .bf16, "float16": .f16, "float32": .f32]
         guard stored.quantType == "nf4", let type = types[stored.dtype],
             !stored.shape.isEmpty, stored.shape.allSatisfy({ $0 > 0 }), let count = checkedProduct(stored.shape),
-            stored.blockSize > 0, stored.blockSize % 2 == 0, (stored.nestedBlockSize ?? 1) > 0
+            count < Self.elementLimit, Self.blockSizes.contains(stored.blockSize), stored.blockSize % 2 == 0,
+            Self.blockSizes.contains(stored.nestedBlockSize ?? 256)
         else {
             let message =
                 "tensor '\(key)': type \(stored.quantType), dtype \(stored.dtype), shape \(stored.shape), "

@@ -1,3 +1,4 @@
+internal import ApusFormats
 public import ApusTensor
 public import ApusText
 internal import Foundation
@@ -50,7 +51,7 @@ public final class LanguageModel: Sendable {
     /// Bytes of packed weights.
     public let weightBytes: Int
     let embedding: Weight
-    let head: Weight
+    package let head: Weight
     let layers: [LayerWeights]
     let finalNorm: Matrix
     private let rotary = Mutex<RotaryTable?>(nil)

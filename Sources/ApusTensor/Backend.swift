@@ -131,6 +131,8 @@ public protocol Backend: AnyObject, Sendable {
     func addRMSNorm(_ x: Matrix, adding d: Matrix, gain: Matrix, epsilon: Float, into y: Matrix)
     /// dx += the gradient of RMSNorm at x.
     func rmsNormBackward(_ x: Matrix, gain: Matrix, epsilon: Float, dy: Matrix, addingTo dx: Matrix)
+    /// Copies all values.
+    func copy(_ source: Matrix, into destination: Matrix)
     /// x += d.
     func add(_ x: Matrix, _ d: Matrix)
     /// Copies rows: destination[i] = source[indices[i]].
@@ -149,6 +151,8 @@ public protocol Backend: AnyObject, Sendable {
 
     // MARK: Attention
 
+    /// Makes room for contexts of up to `maxContext` keys; called before attention sees them.
+    func prepareAttention(_ shape: KeyValueCache.Shape, maxContext: Int) throws
     /// Rotates the heads of each row by its position, in place; `inverse` rotates back (the gradient).
     func rope(_ x: Matrix, headSize: Int, table: RotaryTable, positions: [Int32], inverse: Bool)
     /// Writes keys and values into a layer's pages: entry e copies row rows[e] to slot slots[e].

@@ -36,8 +36,8 @@ extension CPUBackend {
         }
     }
 
-    /// Makes room for contexts of `maxContext` keys before attention runs on them.
-    public func reserveAttention(_ shape: KeyValueCache.Shape, maxContext: Int) throws {
+    /// See `Backend`.
+    public func prepareAttention(_ shape: KeyValueCache.Shape, maxContext: Int) throws {
         var pages = apus_pages(
             keys: nil, values: nil, heads: Int32(shape.heads), kv_heads: Int32(shape.keyValueHeads),
             head_size: Int32(shape.headSize), scale: 1)

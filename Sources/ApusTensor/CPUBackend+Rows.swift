@@ -42,6 +42,12 @@ extension CPUBackend {
     }
 
     /// See `Backend`.
+    public func copy(_ source: Matrix, into destination: Matrix) {
+        precondition(source.rows == destination.rows && source.columns == destination.columns, "shapes differ")
+        destination.pointer.update(from: source.pointer, count: source.rows * source.columns)
+    }
+
+    /// See `Backend`.
     public func add(_ x: Matrix, _ d: Matrix) {
         let (to, from) = (x.pointer, d.pointer)
         split(x.rows) { _, rows in

@@ -74,6 +74,10 @@ import Testing
         #"{"quant_type": "nf4", "blocksize": 64, "dtype": "bfloat16", "shape": [4294967296, 4294967296]}"#,
         #"{"quant_type": "nf4", "blocksize": 64, "dtype": "bfloat16", "shape": [-64, -128]}"#,
         #"{"quant_type": "nf4", "blocksize": 64, "dtype": "bfloat16", "shape": [64, 129]}"#,
+        #"{"quant_type": "nf4", "blocksize": 64, "dtype": "bfloat16", "shape": [9223372036854775807]}"#,
+        #"{"quant_type": "nf4", "blocksize": 9223372036854775806, "dtype": "bfloat16", "shape": [64, 128]}"#,
+        #"{"quant_type": "nf4", "blocksize": 64, "dtype": "bfloat16", "shape": [64, 128], "#
+            + #""nested_blocksize": 9223372036854775807}"#,
         #"{"quant_type": "nf4"}"#,
     ])
     func lyingStatesAreRefused(json: String) throws {

@@ -1,6 +1,7 @@
 import ApusFormats
 import ApusModel
 import ApusTestSupport
+import ApusText
 import Foundation
 import Testing
 
@@ -137,6 +138,37 @@ import Testing
         expectError(.malformed, name, "1 values") { try read(checkpoint, name) }
     }
 
+    @Test func tokenizerOfTheFile() throws {
+        var gguf = try TinyGGUF(converting: "tiny_llama")
+        expectError(.missing, "tokenizer.ggml.tokens") { try open(gguf).makeTokenizer() }
+        var tokens = (0..<256).map { "<unused\($0)>" }
+        tokens.replaceSubrange(0..<5, with: ["a", "b", "ab", "<s>", "</s>"])
+        gguf.builder.pairs += [
+            ("tokenizer.ggml.model", .string("gpt2")), ("tokenizer.ggml.pre", .string("gpt-2")),
+            ("tokenizer.ggml.tokens", .strings(tokens)), ("tokenizer.ggml.merges", .strings(["a b"])),
+            ("tokenizer.chat_template", .string("{{ messages }}")),
+        ]
+        let checkpoint = try open(gguf)
+        #expect(checkpoint.chatTemplate == "{{ messages }}")
+        let tokenizer = try checkpoint.makeTokenizer()
+        #expect(tokenizer.encode("aba") == [2, 0])
+        #expect(tokenizer.endToken == 2 && tokenizer.bosToken == 1)
+    }
+
+    @Test(arguments: [
+        ("chat_template.jinja", "one", "one"), ("tokenizer_config.json", #"{"chat_template":"two"}"#, "two"),
+        (
+            "tokenizer_config.json",
+            #"{"chat_template":[{"name":"tools","template":"x"},{"name":"default","template":"three"}]}"#, "three"
+        ),
+        ("tokenizer_config.json", "{}", nil),
+    ])
+    func chatTemplateOfAFolder(file: String, text: String, template: String?) throws {
+        let path = try modified("", nil)
+        _ = try folder.write(Data(text.utf8), as: file)
+        #expect(try Checkpoint(path: path).chatTemplate == template)
+    }
+
     @Test func missingFilesAreNamed() throws {
         expectError(.unreadable, "config.json") { try Checkpoint(path: folder.url.path()) }
         _ = try folder.write(Fixture.data("tiny_llama/config.json"), as: "config.json")
@@ -160,6 +192,7 @@ import Testing
         }
         expectError(.mismatch, "token_embd.weight") { try open(replacing("llama.vocab_size", .uint32(300))) }
         expectError(.unsupported, "blk.1") { try open(replacing("llama.block_count", .uint32(1))) }
+        expectError(.unsupported, "one of 3 parts") { try open(replacing("split.count", .uint32(3))) }
         gguf.builder.pairs.append(("llama.rope.scaling.type", .string("yarn")))
         expectError(.unsupported, "yarn") { try open(gguf) }
     }

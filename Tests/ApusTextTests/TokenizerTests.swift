@@ -166,10 +166,9 @@ func nastyText(_ generator: inout SystemRandomNumberGenerator) -> String {
     }
 
     private func withTokenizerFile(_ text: String, _ body: (URL) throws -> Void) throws {
-        let directory = FileManager.default.temporaryDirectory.appending(path: "apus-text-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: directory) }
-        try Data(text.utf8).write(to: directory.appending(path: "tokenizer.json"))
-        try body(directory)
+        try withTemporaryDirectory { directory in
+            try Data(text.utf8).write(to: directory.appending(path: "tokenizer.json"))
+            try body(directory)
+        }
     }
 }

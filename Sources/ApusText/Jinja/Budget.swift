@@ -13,7 +13,7 @@ extension ChatTemplate {
 
         /// Makes limits; the defaults are a hundred times above what long conversations need.
         public init(
-            steps: Int = 10_000_000, depth: Int = 200, outputBytes: Int = 16 << 20, textBytes: Int = 256 << 20
+            steps: Int = 10_000_000, depth: Int = 200, outputBytes: Int = 16 << 20, textBytes: Int = 64 << 20
         ) {
             self.steps = steps
             self.depth = depth

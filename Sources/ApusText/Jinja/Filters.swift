@@ -86,7 +86,7 @@ extension Interpreter {
         let indentsFirst = arguments.value(1, "first")?.isTrue ?? false
         let indentsBlank = arguments.value(2, "blank")?.isTrue ?? false
         guard (0...64).contains(width) else { throw failure("'indent' wants a width of 0 to 64") }
-        let lines = TextSearch(text).split(at: "\n")
+        let lines = (text + "\n").pythonLines()
         try budget.spend(bytes: text.utf8.count + lines.count * width, line: line)
         let margin = String(repeating: " ", count: width)
         return lines.enumerated().map { index, line in

@@ -13,6 +13,7 @@ extension Interpreter {
         case .literal(let value): return Value(value)
         case .name(let name): return lookUp(name)
         case .list(let elements): return try makeList(try evaluate(elements))
+        case .tuple(let elements): return try makeList(try evaluate(elements), isTuple: true)
         case .dictionary(let members): return try evaluateDictionary(members)
         case .attribute(let operand, let name): return try attribute(name, of: try evaluate(operand))
         case .item(let operand, let index): return try item(try evaluate(index), of: operand)
@@ -180,8 +181,8 @@ extension Value.LoopState {
         case "first": .bool(index == 0)
         case "last": .bool(index == items.count - 1)
         case "length": .integer(items.count)
-        case "depth": .integer(nesting)
-        case "depth0": .integer(nesting - 1)
+        case "depth": .integer(1)
+        case "depth0": .integer(0)
         case "previtem": index > 0 ? items[index - 1] : nil
         case "nextitem": index + 1 < items.count ? items[index + 1] : nil
         default: nil

@@ -22,7 +22,8 @@ extension Interpreter {
         case .list(let list):
             var parts: [String] = []
             for item in list.items { parts.append(try representation(of: item)) }
-            return try bracketed(parts, "[", "]")
+            guard list.isTuple else { return try bracketed(parts, "[", "]") }
+            return try bracketed(parts, "(", parts.count == 1 ? ",)" : ")")
         case .dictionary(let dictionary):
             var parts: [String] = []
             for member in dictionary.members {

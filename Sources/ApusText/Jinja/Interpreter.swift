@@ -11,7 +11,6 @@ struct Interpreter {
     /// The line that is being evaluated, for errors.
     var line = 1
     private var output = ""
-    private var loopNesting = 0
 
     /// How a statement ended.
     enum Flow {
@@ -34,9 +33,9 @@ struct Interpreter {
     }
 
     /// A list, refused where it would nest too deep or hold what has no value of its own.
-    func makeList(_ items: [Value]) throws(TextError) -> Value {
+    func makeList(_ items: [Value], isTuple: Bool = false) throws(TextError) -> Value {
         for item in items { try checkElement(item) }
-        return .list(Value.List(items))
+        return .list(Value.List(items, isTuple: isTuple))
     }
 
     /// Refuses what must not be held by other values: a namespace that holds itself would never be freed.
@@ -139,11 +138,9 @@ extension Interpreter {
             _ = try execute(loop.otherwise)
             return
         }
-        loopNesting += 1
-        defer { loopNesting -= 1 }
         for (index, item) in items.enumerated() {
             try budget.spend(steps: 1, line: line)
-            scopes.append(["loop": .loop(.init(items: items, index: index, nesting: loopNesting))])
+            scopes.append(["loop": .loop(.init(items: items, index: index))])
             defer { scopes.removeLast() }
             try bind(item, to: loop.names)
             if try execute(loop.body) == .breakLoop { break }

@@ -102,8 +102,8 @@ extension Lexer {
     private func endOfText(_ text: Range<Int>, sign: UInt8, isVariable: Bool) -> Int {
         var end = text.upperBound
         if sign == UInt8(ascii: "-") {
-            while end > text.lowerBound, Self.isSpace(bytes[end - 1]) { end -= 1 }
-            return end
+            let kept = String(decoding: bytes[text], as: UTF8.self).stripped(of: nil, left: false)
+            return text.lowerBound + kept.utf8.count
         }
         guard sign != UInt8(ascii: "+"), !isVariable else { return end }
         while end > text.lowerBound, bytes[end - 1] != 0x0A {
@@ -115,6 +115,14 @@ extension Lexer {
 
     static func isSpace(_ byte: UInt8) -> Bool {
         (0x09...0x0D).contains(byte) || (0x1C...0x20).contains(byte)
+    }
+
+    /// Where the white space character at `position` ends, if there is one.
+    private func endOfSpace(at position: Int) -> Int? {
+        let scalar = String(decoding: bytes[position..<min(position + 4, bytes.count)], as: UTF8.self).unicodeScalars
+            .first
+        guard let scalar, scalar.isPythonSpace else { return nil }
+        return position + String(scalar).utf8.count
     }
 
     private mutating func skipComment() throws(TextError) {
@@ -132,7 +140,7 @@ extension Lexer {
     private mutating func trimBehindTag(sign: UInt8, isVariable: Bool) {
         var end = index
         if sign == UInt8(ascii: "-") {
-            while end < bytes.count, Self.isSpace(bytes[end]) { end += 1 }
+            while let next = endOfSpace(at: end) { end = next }
         } else if sign != UInt8(ascii: "+"), !isVariable, end < bytes.count, bytes[end] == 0x0A {
             end += 1
         }

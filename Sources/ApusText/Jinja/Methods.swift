@@ -19,7 +19,9 @@ extension Interpreter {
     ) throws(TextError) -> Value? {
         try budget.spend(steps: dictionary.members.count, line: line)
         switch name {
-        case "items": return .list(Value.List(dictionary.members.map { .list(.init([.string($0.key), $0.value])) }))
+        case "items":
+            return .list(
+                Value.List(dictionary.members.map { .list(.init([.string($0.key), $0.value], isTuple: true)) }))
         case "keys": return .list(Value.List(dictionary.members.map { .string($0.key) }))
         case "values": return .list(Value.List(dictionary.members.map(\.value)))
         case "get":

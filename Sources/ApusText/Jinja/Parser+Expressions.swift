@@ -1,5 +1,5 @@
 extension Parser {
-    /// One expression, or several with commas between: a tuple, kept as a list.
+    /// One expression, or several with commas between: a tuple.
     mutating func tuple(allowsCondition: Bool = true) throws(TextError) -> Expression {
         let line = current.line
         let first = try allowsCondition ? expression() : disjunction()
@@ -9,7 +9,7 @@ extension Parser {
             if case .mark(")") = current.kind { break }
             elements.append(try allowsCondition ? expression() : disjunction())
         }
-        return Expression(kind: .list(elements), line: line)
+        return Expression(kind: .tuple(elements), line: line)
     }
 
     /// `a if b else c`
@@ -157,7 +157,7 @@ extension Parser {
             }
             return Expression(kind: .literal(.string(text)), line: line)
         case .mark("("):
-            if skip(")") { return Expression(kind: .list([]), line: line) }
+            if skip(")") { return Expression(kind: .tuple([]), line: line) }
             let result = try tuple()
             try expect(")")
             return result

@@ -17,9 +17,12 @@ enum Value {
     struct List {
         var items: [Value]
         let depth: Int
+        /// Tuples differ from lists only in how they are printed.
+        let isTuple: Bool
 
-        init(_ items: [Value]) {
+        init(_ items: [Value], isTuple: Bool = false) {
             self.items = items
+            self.isTuple = isTuple
             depth = 1 + (items.lazy.map(\.depth).max() ?? 0)
         }
     }
@@ -54,7 +57,6 @@ enum Value {
     struct LoopState {
         var items: [Value]
         var index: Int
-        var nesting: Int
     }
 
     /// How deep lists and mappings nest.
