@@ -1,4 +1,6 @@
 /// The kinds of word problem: one or two steps of arithmetic. The order is part of ``ArithmeticKind/isHeldOut(_:)``.
+///
+/// The names spell the operations: `muladd` is a·b + c, `addmul` is (a + b)·c, `times` is a·b + a.
 public enum ArithmeticKind: String, CaseIterable, Codable, Sendable {
     case add, sub, mul
     case addadd, addsub, subadd, subsub, muladd, mulsub, addmul, times

@@ -1,10 +1,16 @@
 /// A JSON tree. Numbers are doubles: integers beyond 2^53 lose their last digits, so identifiers belong in strings.
 public enum JSONValue: Sendable, Equatable {
+    /// `null`.
     case null
+    /// `true` or `false`.
     case bool(Bool)
+    /// A number; always finite when it was read from a file.
     case number(Double)
+    /// Text.
     case string(String)
+    /// An array.
     case array([JSONValue])
+    /// An object; the order of its members is not kept.
     case object([String: JSONValue])
 }
 

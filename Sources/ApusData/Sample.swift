@@ -2,7 +2,9 @@ public import ApusText
 
 /// What the model is asked: a conversation that goes through the chat template, or plain text that is continued as it is.
 public enum Prompt: Sendable, Equatable {
+    /// A conversation, rendered by the model's chat template.
     case messages([Message])
+    /// Text that is continued as it is.
     case text(String)
 }
 

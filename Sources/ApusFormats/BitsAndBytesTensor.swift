@@ -43,14 +43,14 @@ public struct BitsAndBytesTensor: Sendable {
         blockSize = state.blockSize
         type = state.type
         codes = try source.readBytes(name)
-        map = try source.readFloats(name + ".quant_map")
+        map = try Self.floats(name + ".quant_map", in: source)
         let blocks = (state.elementCount + state.blockSize - 1) / state.blockSize
         try Self.check(codes.count, (state.elementCount + 1) / 2, "bytes of codes", name, source)
         try Self.check(map.count, 16, "entries in quant_map", name, source)
         if let nested = state.nested {
             absmax = try Self.nestedScales(nested, of: name, blocks: blocks, in: source)
         } else {
-            absmax = try source.readFloats(name + ".absmax")
+            absmax = try Self.floats(name + ".absmax", in: source)
         }
         try Self.check(absmax.count, blocks, "scales in absmax", name, source)
     }
@@ -83,8 +83,8 @@ public struct BitsAndBytesTensor: Sendable {
         _ nested: QuantizationState.Nested, of name: String, blocks: Int, in source: any TensorSource
     ) throws(FormatError) -> [Float] {
         let codes = try source.readBytes(name + ".absmax")
-        let absmax = try source.readFloats(name + ".nested_absmax")
-        let map = try source.readFloats(name + ".nested_quant_map")
+        let absmax = try floats(name + ".nested_absmax", in: source)
+        let map = try floats(name + ".nested_quant_map", in: source)
         try check(codes.count, blocks, "bytes in absmax", name, source)
         try check(
             absmax.count, (blocks + nested.blockSize - 1) / nested.blockSize, "scales in nested_absmax", name, source)
@@ -92,6 +92,14 @@ public struct BitsAndBytesTensor: Sendable {
         return NF4.NestedScales(
             codes: codes, absmax: absmax, offset: nested.offset, map: map, blockSize: nested.blockSize
         ).dequantized()
+    }
+
+    private static func floats(_ name: String, in source: any TensorSource) throws(FormatError) -> [Float] {
+        let found = try source.entry(name).type
+        guard found == .f32 else {
+            throw FormatError(.mismatch, file: source.path, "tensor '\(name)': wanted F32, found \(found.rawValue)")
+        }
+        return try source.readFloats(name)
     }
 
     private static func check(
@@ -110,6 +118,10 @@ private struct QuantizationState {
         var blockSize: Int
         var offset: Float
     }
+
+    /// Far above any model and any block, and low enough that sizes can be rounded up without overflow.
+    private static let elementLimit = 1 << 48
+    private static let blockSizes = 2...1 << 16
 
     let shape: [Int]
     let blockSize: Int
@@ -134,7 +146,8 @@ private struct QuantizationState {
         let types: [String: ElementType] = ["bfloat16": .bf16, "float16": .f16, "float32": .f32]
         guard stored.quantType == "nf4", let type = types[stored.dtype],
             !stored.shape.isEmpty, stored.shape.allSatisfy({ $0 > 0 }), let count = checkedProduct(stored.shape),
-            stored.blockSize > 0, stored.blockSize % 2 == 0, (stored.nestedBlockSize ?? 1) > 0
+            count < Self.elementLimit, Self.blockSizes.contains(stored.blockSize), stored.blockSize % 2 == 0,
+            Self.blockSizes.contains(stored.nestedBlockSize ?? 256)
         else {
             let message =
                 "tensor '\(key)': type \(stored.quantType), dtype \(stored.dtype), shape \(stored.shape), "

@@ -1,7 +1,9 @@
+// The names of GGUF's types are kept as the field spells them.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
 /// How the elements of a stored tensor are encoded.
 ///
 /// The `q…` types are GGUF's blocks: a run of elements along the last dimension shares its scales.
-// swift-format-ignore: AlwaysUseLowerCamelCase
 public enum ElementType: String, Sendable, Equatable, CaseIterable {
     case f32 = "F32"
     case f16 = "F16"

@@ -24,16 +24,19 @@ public final class GGUFFile: TensorSource {
         metadata = header.metadata
     }
 
+    /// Decodes rows of a tensor to fp32; see `TensorSource`.
     public func read(
         _ name: String, rows: Range<Int>, into destination: UnsafeMutableBufferPointer<Float>
     ) throws(FormatError) {
         file.decode(try entry(name), rows: rows, into: destination)
     }
 
+    /// The bytes of a tensor as they are stored.
     public func readBytes(_ name: String) throws(FormatError) -> [UInt8] {
         file.bytes(of: try entry(name))
     }
 
+    /// Releases the resident file pages of a tensor.
     public func discardPages(of name: String) {
         guard let entry = entries[name] else { return }
         file.discard(entry.byteRange)

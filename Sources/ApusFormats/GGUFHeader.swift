@@ -101,9 +101,10 @@ extension ByteReader {
         }
         let type = try ElementType(ggml: integer(UInt32.self, "the type of '\(name)'"), tensor: name, path: path)
         let offset = try integer(UInt64.self, "the offset of '\(name)'")
-        guard (dimensions.first ?? 1) % type.blockElements == 0 else {
+        let rowLength = dimensions.first ?? 1
+        guard rowLength % type.blockElements == 0 else {
             let message =
-                "rows of '\(name)' have \(dimensions[0]) elements, \(type.rawValue) needs a multiple of \(type.blockElements)"
+                "rows of '\(name)' have \(rowLength) elements, \(type.rawValue) needs a multiple of \(type.blockElements)"
             throw FormatError(.malformed, file: path, message)
         }
         guard let count = checkedProduct(dimensions), let bytes = type.byteCount(of: count) else {

@@ -13,12 +13,10 @@ public enum NF4 {
         0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
     ]
 
-    /// Where code `i` gives way to `i + 1`; a value has to be strictly above to move up.
-    static let thresholds: [Float] = [
-        -0.8480964004993439, -0.6106329262256622, -0.4599952697753906, -0.33967943489551544, -0.23460740596055984,
-        -0.13791173323988914, -0.045525018125772476, 0.03979014977812767, 0.1202552504837513, 0.2035212516784668,
-        0.2920137718319893, 0.3893125355243683, 0.5016634166240692, 0.6427869200706482, 0.8614784181118011,
-    ]
+    /// Where code `i` gives way to `i + 1`: halfway, and a value has to be strictly above to move up.
+    ///
+    /// Computed, because as decimal literals some of them would round to the neighbouring number.
+    static let thresholds: [Float] = zip(table, table.dropFirst()).map { ($0 + $1) * 0.5 }
 
     /// Quantises a flattened matrix.
     ///

@@ -30,16 +30,19 @@ public final class ShardedSafetensors: TensorSource {
         }
     }
 
+    /// Decodes rows of a tensor to fp32; see `TensorSource`.
     public func read(
         _ name: String, rows: Range<Int>, into destination: UnsafeMutableBufferPointer<Float>
     ) throws(FormatError) {
         try shard(of: name).read(name, rows: rows, into: destination)
     }
 
+    /// The bytes of a tensor as they are stored.
     public func readBytes(_ name: String) throws(FormatError) -> [UInt8] {
         try shard(of: name).readBytes(name)
     }
 
+    /// Releases the resident file pages of a tensor.
     public func discardPages(of name: String) { files[name]?.discardPages(of: name) }
 
     private func shard(of name: String) throws(FormatError) -> SafetensorsFile {

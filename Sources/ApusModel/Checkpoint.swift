@@ -1,5 +1,6 @@
 public import ApusFormats
 import Foundation
+import Synchronization
 
 /// A model on disk, whatever its format, under Hugging Face names and layout.
 ///
@@ -12,14 +13,19 @@ public final class Checkpoint: Sendable {
     public let configuration: ModelConfiguration
     let source: any TensorSource
     let layout: CheckpointLayout
+    /// The NF4 weight that rows were last read from, so that a reader that goes through it in pieces unpacks it once.
+    private let current = Mutex<BitsAndBytesTensor?>(nil)
 
     /// Opens a folder or a `.gguf` file and checks its configuration and the shape of every tensor it needs.
     ///
     /// - Throws: `FormatError` that names the tensor, what was wanted and what was found.
     public init(path: String) throws(FormatError) {
         self.path = path
-        if path.lowercased().hasSuffix(".gguf") {
+        var isFolder: ObjCBool = false
+        _ = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+        if !isFolder.boolValue {
             let file = try GGUFFile(path: path)
+            try Self.checkWhole(file)
             configuration = try ModelConfiguration(gguf: file)
             source = file
             layout = .gguf(configuration)
@@ -59,7 +65,7 @@ public final class Checkpoint: Sendable {
         _ name: String, rows: Range<Int>, into destination: UnsafeMutableBufferPointer<Float>
     ) throws(FormatError) {
         let stored = layout.storedName(of: name)
-        if let quantized = try quantized(name) {
+        if let quantized = try currentQuantized(stored) {
             quantized.read(rows: rows, into: destination)
         } else if let order = layout.rowOrder(of: name) {
             try readPermuted(stored, rows: rows, order: order, into: destination)
@@ -83,7 +89,25 @@ public final class Checkpoint: Sendable {
     }
 
     /// Releases the resident file pages of a tensor that has been read.
-    public func finish(_ name: String) { source.discardPages(of: layout.storedName(of: name)) }
+    public func finish(_ name: String) {
+        let stored = layout.storedName(of: name)
+        source.discardPages(of: stored)
+        current.withLock { if $0?.name == stored { $0 = nil } }
+    }
+
+    private func currentQuantized(_ stored: String) throws(FormatError) -> BitsAndBytesTensor? {
+        guard BitsAndBytesTensor.isQuantized(stored, in: source) else { return nil }
+        if let tensor = current.withLock({ $0 }), tensor.name == stored { return tensor }
+        let tensor = try BitsAndBytesTensor(stored, in: source)
+        current.withLock { $0 = tensor }
+        return tensor
+    }
+
+    private static func checkWhole(_ file: GGUFFile) throws(FormatError) {
+        guard let parts = file.metadata["split.count"]?.int, parts > 1 else { return }
+        let message = "is one of \(parts) parts of a model; join them with 'llama-gguf-split --merge' first"
+        throw FormatError(.unsupported, file: file.path, message)
+    }
 
     private static func readConfiguration(in folder: URL) throws(FormatError) -> ModelConfiguration {
         let path = folder.appending(path: "config.json").path(percentEncoded: false)

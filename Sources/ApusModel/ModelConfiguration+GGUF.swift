@@ -93,7 +93,13 @@ private struct GGUFMetadata {
     }
 
     func ropeScaling(architecture: String) throws(FormatError) -> RopeScaling {
-        if file.entries["rope_freqs.weight"] != nil { return .divisors(try file.readFloats("rope_freqs.weight")) }
+        if let entry = file.entries["rope_freqs.weight"] {
+            guard entry.type == .f32 else {
+                throw FormatError(
+                    .unsupported, file: file.path, "rope_freqs.weight is \(entry.type.rawValue), wanted F32")
+            }
+            return .divisors(try file.readFloats(entry.name))
+        }
         let kind = try optional("\(architecture).rope.scaling.type", "text", \.string) ?? "none"
         switch kind {
         case "none": return .none

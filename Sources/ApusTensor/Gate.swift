@@ -10,10 +10,12 @@ internal import Synchronization
 /// `@unchecked Sendable`: the number and the flag are atomic; the mutex and the condition are made for sharing and live
 /// at fixed addresses from `init` to `deinit`.
 final class Gate: @unchecked Sendable {
-    /// How long a waiter stays hot: about 30 µs of spinning, then a few turns of the scheduler.
+    /// How long a waiter stays hot: rounds of a few spins and one offer of the processor to whoever else is ready.
+    ///
+    /// The other side may itself be waiting for this processor, so a round is short: a microsecond or two.
     struct Patience {
-        var spins: Int
-        var yields: Int
+        var rounds: Int
+        var spinsPerRound: Int
     }
 
     private let value = Atomic<Int>(0)
@@ -36,6 +38,10 @@ final class Gate: @unchecked Sendable {
     }
 
     /// Raises the number and wakes the waiter if it sleeps.
+    ///
+    /// Never inlined, as is `wait`: an atomic operation does not keep the optimizer from moving a retain across it, a
+    /// call with unknown effects does.
+    @inline(never)
     func open(_ number: Int) {
         // Store before load here, flag before number in `park`: in every interleaving one side sees the other.
         value.store(number, ordering: .sequentiallyConsistent)
@@ -46,12 +52,13 @@ final class Gate: @unchecked Sendable {
     }
 
     /// Returns once the number is `number`.
+    @inline(never)
     func wait(for number: Int) {
-        for _ in 0..<patience.spins {
-            if value.load(ordering: .acquiring) == number { return }
-            apus_spin_hint()
-        }
-        for _ in 0..<patience.yields {
+        for _ in 0..<patience.rounds {
+            for _ in 0..<patience.spinsPerRound {
+                if value.load(ordering: .acquiring) == number { return }
+                apus_spin_hint()
+            }
             if value.load(ordering: .acquiring) == number { return }
             sched_yield()
         }

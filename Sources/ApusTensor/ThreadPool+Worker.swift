@@ -2,9 +2,12 @@ internal import Glibc
 
 extension ThreadPool {
     /// One thread's part of a run.
+    ///
+    /// The closure is borrowed: `run` keeps it alive until every thread has finished. No reference changes hands, so no
+    /// reference count can be out of step with the gates.
     struct Job {
         let tasks: Range<Int>
-        let body: (Int) -> Void
+        let body: UnsafePointer<(Int) -> Void>
     }
 
     /// One thread of a pool, and the mailbox through which it gets its jobs.
@@ -39,6 +42,7 @@ extension ThreadPool {
 
         /// Ends the thread and waits for its end.
         func stop() {
+            job = nil
             announce()
             pthread_join(thread, nil)
         }
@@ -61,13 +65,12 @@ extension ThreadPool {
             }
         }
 
-        /// Never inlined, so that the closure, which lives only as long as the run, is let go of before `finished`
-        /// opens.
+        /// Never inlined, so that its own reference to the closure is given up before `finished` opens.
         @inline(never)
         private func carryOut() -> Bool {
             guard let job else { return false }
-            self.job = nil
-            for task in job.tasks { job.body(task) }
+            let body = job.body.pointee
+            for task in job.tasks { body(task) }
             return true
         }
     }

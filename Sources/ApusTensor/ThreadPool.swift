@@ -20,7 +20,7 @@ public final class ThreadPool: @unchecked Sendable {
         self.threads = threads
         // With fewer processors than threads a spinning thread keeps a working one from running.
         let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
-        let patience = Gate.Patience(spins: threads > processors ? 0 : 1_000, yields: 50)
+        let patience = Gate.Patience(rounds: 30, spinsPerRound: threads > processors ? 0 : 40)
         workers = (1..<threads).map { _ in Worker(patience: patience) }
     }
 
@@ -32,18 +32,21 @@ public final class ThreadPool: @unchecked Sendable {
     ///
     /// The tasks of a thread are contiguous, and the first `tasks` % `threads` threads have one more than the others.
     /// A run inside a run, or two at once, is a precondition failure. The calls are concurrent: what one writes, no
-    /// other may touch.
+    /// other may touch. `body` is not `@Sendable`, so that kernels can capture pointers; it must not be written in
+    /// actor-isolated code (an actor's method, a main file's top level), whose closures trap on other threads.
     public func run(_ tasks: Int, _ body: (Int) -> Void) {
         let wasRunning = isRunning.exchange(true, ordering: .acquiring)
         precondition(!wasRunning, "a thread pool carries out one run at a time")
         defer { isRunning.store(false, ordering: .releasing) }
         let helpers = workers.prefix(max(min(tasks, threads) - 1, 0))
         withoutActuallyEscaping(body) { body in
-            for (index, worker) in helpers.enumerated() {
-                worker.start(Job(tasks: share(of: index + 1, tasks: tasks), body: body))
+            withUnsafePointer(to: body) { body in
+                for (index, worker) in helpers.enumerated() {
+                    worker.start(Job(tasks: share(of: index + 1, tasks: tasks), body: body))
+                }
+                for task in share(of: 0, tasks: tasks) { body.pointee(task) }
+                for worker in helpers { worker.waitUntilFinished() }
             }
-            for task in share(of: 0, tasks: tasks) { body(task) }
-            for worker in helpers { worker.waitUntilFinished() }
         }
     }
 

@@ -84,3 +84,12 @@ extension TemplateValue: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral
     /// Nothing.
     public init(nilLiteral: ()) { self = .null }
 }
+
+extension TemplateValue {
+    /// Reads a JSON document, for instance a list of tool definitions.
+    ///
+    /// - Throws: `TextError` when the bytes are no valid JSON.
+    public init(json: some Sequence<UInt8>) throws(TextError) {
+        self = try JSONParser.parse(Array(json), name: "JSON")
+    }
+}

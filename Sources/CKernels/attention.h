@@ -38,9 +38,10 @@ typedef struct {
   const apus_pages *pages;
   const apus_visibility *visible;
   int first, rows, group, kv;
-  float *query;   // [query][head_size], scaled
-  float *sum;     // [query][head_size]
-  float *scores;  // [page][query][16]
+  float *query;       // [query][head_size], scaled
+  float *sum;         // [query][head_size]
+  float *normaliser;  // [query], 1 / sum of exponentials
+  float *scores;      // [page][query][16]
 } attention_forward_tile;
 
 APUS_INLINE float *attention_scores(const attention_forward_tile *t, int p, int query) {
@@ -110,8 +111,8 @@ static float attention_softmax(float *scores, long page_stride, int context, flo
   return lanes[0];
 }
 
-/// Takes a tile's queries, all set, through its pages. Leaves weighted sums of values in `sum`, and for each query in
-/// log_sum_exp (a row's heads side by side, rows `ld` apart, or NULL) its normaliser.
+/// Takes a tile's queries, all set, through its pages and leaves their outputs in `sum`. log_sum_exp: a row's heads side
+/// by side, rows `ld` apart, or NULL.
 static void attention_forward_rows(const attention_forward_tile *t, float *log_sum_exp, long ld) {
   const int size = t->pages->head_size;
   int longest = 0;
@@ -119,20 +120,19 @@ static void attention_forward_rows(const attention_forward_tile *t, float *log_s
     if (t->visible->context[t->first + row] > longest) longest = t->visible->context[t->first + row];
   int pages = (longest + APUS_PAGE_TOKENS - 1) / APUS_PAGE_TOKENS;
   for (int p = 0; p < pages; p++) attention_forward_page(t, p, 0);
-  float reciprocal[t->rows * t->group];
   for (int query = 0; query < t->rows * t->group; query++) {
     int row = query / t->group, context = t->visible->context[t->first + row];
     float maximum = -INFINITY, sum = 0;
     if (context > 0)
       sum = attention_softmax(attention_scores(t, 0, query), (long)t->rows * t->group * APUS_PAGE_TOKENS, context,
                               &maximum);
-    reciprocal[query] = context > 0 ? 1 / sum : 0;
+    t->normaliser[query] = context > 0 ? 1 / sum : 0;
     if (log_sum_exp) log_sum_exp[row * ld + query % t->group] = maximum + logf(sum);
   }
   memset(t->sum, 0, (size_t)t->rows * t->group * size * sizeof(float));
   for (int p = 0; p < pages; p++) attention_forward_page(t, p, 1);
   for (int query = 0; query < t->rows * t->group; query++)
-    for (int d = 0; d < size; d++) t->sum[query * size + d] *= reciprocal[query];
+    for (int d = 0; d < size; d++) t->sum[query * size + d] *= t->normaliser[query];
 }
 
 static void attention_forward(const apus_pages *pages, const apus_visibility *visible, const float *q, long ldq,
@@ -141,25 +141,27 @@ static void attention_forward(const apus_pages *pages, const apus_visibility *vi
   const int size = pages->head_size, group = pages->heads / pages->kv_heads;
   const int together = attention_rows_together(pages, ATTENTION_FORWARD_QUERIES);
   const long width = (long)group * size;
-  float *query = attention_aligned(scratch), *sum = query + together * width;
+  float *query = attention_aligned(scratch), *scores = query + 2 * together * width;
   for (int kv = kv_begin; kv < kv_end; kv++)
     for (int first = row_begin; first < row_end; first += together) {
-      attention_forward_tile t = {pages, visible, first, row_end - first, group, kv, query, sum, sum + together * width};
-      if (t.rows > together) t.rows = together;
+      attention_forward_tile t = {.pages = pages, .visible = visible, .first = first, .group = group, .kv = kv,
+                                  .rows = row_end - first < together ? row_end - first : together,
+                                  .query = query, .sum = query + together * width, .normaliser = scores};
+      t.scores = scores + attention_round_up(together * group);
       for (int row = 0; row < t.rows; row++)
         for (long i = 0; i < width; i++)
           query[row * width + i] = pages->scale * q[(first + row) * ldq + kv * width + i];
       attention_forward_rows(
           &t, log_sum_exp ? log_sum_exp + (long)first * pages->heads + kv * group : NULL, pages->heads);
       for (int row = 0; row < t.rows; row++)
-        memcpy(out + (first + row) * ldo + kv * width, sum + row * width, width * sizeof(float));
+        memcpy(out + (first + row) * ldo + kv * width, t.sum + row * width, width * sizeof(float));
     }
 }
 
 static size_t attention_forward_scratch(const apus_pages *pages, int max_context) {
   size_t queries = (size_t)attention_rows_together(pages, ATTENTION_FORWARD_QUERIES) * pages->heads / pages->kv_heads;
   size_t padded = (max_context + APUS_PAGE_TOKENS - 1) / APUS_PAGE_TOKENS * APUS_PAGE_TOKENS;
-  return queries * (2 * pages->head_size + padded) + ATTENTION_ALIGNMENT;
+  return queries * (2 * pages->head_size + 1 + padded) + 2 * ATTENTION_ALIGNMENT;
 }
 
 #define APUS_ATTENTION_KERNELS                                                                          \

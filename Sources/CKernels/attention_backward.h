@@ -5,12 +5,16 @@
 // same bits whatever else is computed.
 
 /// Queries (rows times the heads that share a key/value head) that meet a page together.
-enum { ATTENTION_BACKWARD_QUERIES = 12 };
-/// Floats by which scratch is over-allocated, so that it can begin at a cache line.
+enum { ATTENTION_BACKWARD_QUERIES = 24 };
+/// Floats of a cache line, at which every part of scratch begins.
 enum { ATTENTION_ALIGNMENT = 16 };
 
 APUS_INLINE float *attention_aligned(float *scratch) {
   return (float *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
+}
+
+APUS_INLINE long attention_round_up(long floats) {
+  return (floats + ATTENTION_ALIGNMENT - 1) / ATTENTION_ALIGNMENT * ATTENTION_ALIGNMENT;
 }
 
 APUS_INLINE int attention_rows_together(const apus_pages *pages, int queries) {
@@ -86,21 +90,62 @@ static void attention_backward_tile(const attention_gathered *g, const attention
                                     int rows) {
   const int size = g->size, queries = rows * g->group;
   const long at = (long)row * g->group * size;
-  attention_multiply((attention_product){g->query + at, size, 1, page->keys, APUS_PAGE_TOKENS, page->weights,
-                                         APUS_PAGE_TOKENS, queries, APUS_PAGE_TOKENS, size, 0});
-  attention_multiply((attention_product){g->d_out + at, size, 1, page->values_by_element, APUS_PAGE_TOKENS,
-                                         page->d_scores, APUS_PAGE_TOKENS, queries, APUS_PAGE_TOKENS, size, 0});
+  float *query = g->query + at, *d_out = g->d_out + at, *d_query = g->d_query + at;
+  const int slots = APUS_PAGE_TOKENS;
+  // scores = query . keys, and how much the output's gradient asks for each value
+  attention_multiply((attention_product){.rows = queries, .columns = slots, .depth = size,
+                                         .a = query, .a_row = size, .a_step = 1,
+                                         .b = page->keys, .b_row = slots, .c = page->weights, .c_row = slots});
+  attention_multiply((attention_product){.rows = queries, .columns = slots, .depth = size,
+                                         .a = d_out, .a_row = size, .a_step = 1,
+                                         .b = page->values_by_element, .b_row = slots,
+                                         .c = page->d_scores, .c_row = slots});
   attention_backward_softmax(g, page, row, rows);
-  attention_multiply((attention_product){page->d_scores, APUS_PAGE_TOKENS, 1, page->keys_by_position, size,
-                                         g->d_query + at, size, queries, size, APUS_PAGE_TOKENS, 1});
-  attention_multiply((attention_product){page->d_scores, 1, APUS_PAGE_TOKENS, g->query + at, size, page->d_keys, size,
-                                         APUS_PAGE_TOKENS, size, queries, 1});
-  attention_multiply((attention_product){page->weights, 1, APUS_PAGE_TOKENS, g->d_out + at, size, page->d_values, size,
-                                         APUS_PAGE_TOKENS, size, queries, 1});
+  attention_multiply((attention_product){.rows = queries, .columns = size, .depth = slots, .adds = 1,
+                                         .a = page->d_scores, .a_row = slots, .a_step = 1,
+                                         .b = page->keys_by_position, .b_row = size, .c = d_query, .c_row = size});
+  // Both transposed: one chain over the queries for each element of a key's or value's gradient.
+  attention_multiply((attention_product){.rows = slots, .columns = size, .depth = queries, .adds = 1,
+                                         .a = page->d_scores, .a_row = 1, .a_step = slots,
+                                         .b = query, .b_row = size, .c = page->d_keys, .c_row = size});
+  attention_multiply((attention_product){.rows = slots, .columns = size, .depth = queries, .adds = 1,
+                                         .a = page->weights, .a_row = 1, .a_step = slots,
+                                         .b = d_out, .b_row = size, .c = page->d_values, .c_row = size});
+}
+
+/// Fills `g`, whose sizes and buffers are set, from the run's rows.
+static void attention_gather(const attention_gathered *g, const apus_pages *pages, int first_row, int kv,
+                             const float *q, long ldq, const float *out, const float *d_out, long ldo,
+                             const float *log_sum_exp) {
+  const long width = (long)g->group * g->size;
+  for (int row = 0; row < g->rows; row++) {
+    const long from = first_row + row;
+    for (long i = 0; i < width; i++) g->query[row * width + i] = pages->scale * q[from * ldq + kv * width + i];
+    memcpy(g->d_out + row * width, d_out + from * ldo + kv * width, width * sizeof(float));
+    memcpy(g->log_sum_exp + row * g->group, log_sum_exp + from * pages->heads + kv * g->group,
+           g->group * sizeof(float));
+    for (int head = 0; head < g->group; head++)
+      g->dot[row * g->group + head] = attention_dot(g->d_out + row * width + head * g->size,
+                                                    out + from * ldo + kv * width + head * g->size, g->size);
+  }
+  memset(g->d_query, 0, g->rows * width * sizeof(float));
 }
 
 static void attention_add(float *to, const float *from, int count) {
   for (int i = 0; i < count; i++) to[i] += from[i];
+}
+
+/// Adds the gradients of the page's first `count` slots to the rows, or the prefix positions, that they belong to.
+static void attention_close_page(const attention_backward_page *page, const apus_pages *pages, const apus_run *run,
+                                 int kv, int count, float *d_k, float *d_v, long ldkv, float *d_prefix_k,
+                                 float *d_prefix_v) {
+  const int size = pages->head_size;
+  for (int i = 0; i < count; i++) {
+    const long position = page->position + i, own = position - run->first_position;
+    const long at = (own < 0 ? position * pages->kv_heads * size : (run->first_row + own) * ldkv) + kv * size;
+    attention_add((own < 0 ? d_prefix_k : d_k) + at, page->d_keys + i * size, size);
+    attention_add((own < 0 ? d_prefix_v : d_v) + at, page->d_values + i * size, size);
+  }
 }
 
 static void attention_backward(const apus_pages *pages, const apus_run *run, int kv, const float *q, long ldq,
@@ -109,43 +154,26 @@ static void attention_backward(const apus_pages *pages, const apus_run *run, int
                                float *scratch) {
   const int size = pages->head_size, group = pages->heads / pages->kv_heads, rows = run->rows;
   const int together = attention_rows_together(pages, ATTENTION_BACKWARD_QUERIES);
-  const long width = (long)group * size, total = rows * width, page_floats = (long)size * APUS_PAGE_TOKENS;
-  float *next = attention_aligned(scratch);
-  attention_backward_page page = {.keys_by_position = next, .values_by_element = next + page_floats,
-                                  .d_keys = next + 2 * page_floats, .d_values = next + 3 * page_floats};
-  page.weights = next + 4 * page_floats;
-  page.d_scores = page.weights + together * group * APUS_PAGE_TOKENS;
-  next = page.d_scores + together * group * APUS_PAGE_TOKENS;
-  attention_gathered g = {size, group, rows, run->first_position, next, next + total, next + 2 * total,
-                          next + 3 * total, next + 3 * total + rows * group};
-
-  for (int row = 0; row < rows; row++) {
-    const long from = run->first_row + row;
-    for (long i = 0; i < width; i++) g.query[row * width + i] = pages->scale * q[from * ldq + kv * width + i];
-    memcpy(g.d_out + row * width, d_out + from * ldo + kv * width, width * sizeof(float));
-    memcpy(g.log_sum_exp + row * group, log_sum_exp + from * pages->heads + kv * group, group * sizeof(float));
-    for (int head = 0; head < group; head++)
-      g.dot[row * group + head] = attention_dot(g.d_out + row * width + head * size,
-                                                out + from * ldo + kv * width + head * size, size);
-  }
-  memset(g.d_query, 0, total * sizeof(float));
+  const long width = (long)group * size, total = attention_round_up(rows * width), block = size * APUS_PAGE_TOKENS;
+  float *blocks = attention_aligned(scratch), *tile = blocks + 4 * block;
+  float *gathered = tile + 2 * together * group * APUS_PAGE_TOKENS;
+  attention_backward_page page = {.keys_by_position = blocks, .values_by_element = blocks + block,
+                                  .d_keys = blocks + 2 * block, .d_values = blocks + 3 * block,
+                                  .weights = tile, .d_scores = tile + together * group * APUS_PAGE_TOKENS};
+  attention_gathered g = {.size = size, .group = group, .rows = rows, .first_position = run->first_position,
+                          .query = gathered, .d_out = gathered + total, .d_query = gathered + 2 * total,
+                          .log_sum_exp = gathered + 3 * total, .dot = gathered + 3 * total + rows * group};
+  attention_gather(&g, pages, run->first_row, kv, q, ldq, out, d_out, ldo, log_sum_exp);
 
   const int context = run->first_position + rows;
   for (int p = 0; (page.position = p * APUS_PAGE_TOKENS) < context; p++) {
     int count = context - page.position < APUS_PAGE_TOKENS ? context - page.position : APUS_PAGE_TOKENS;
     attention_open_page(pages, run->table[p], kv, count, &page);
+    // Rows before the page's first position see none of it.
     int row = page.position > run->first_position ? page.position - run->first_position : 0;
     for (; row < rows; row += together)
       attention_backward_tile(&g, &page, row, rows - row < together ? rows - row : together);
-    for (int i = 0; i < count; i++) {
-      long own = page.position + i - run->first_position, prefix = page.position + i;
-      float *to_k = own < 0 ? d_prefix_k + (prefix * pages->kv_heads + kv) * size
-                            : d_k + (run->first_row + own) * ldkv + kv * size;
-      float *to_v = own < 0 ? d_prefix_v + (prefix * pages->kv_heads + kv) * size
-                            : d_v + (run->first_row + own) * ldkv + kv * size;
-      attention_add(to_k, page.d_keys + i * size, size);
-      attention_add(to_v, page.d_values + i * size, size);
-    }
+    attention_close_page(&page, pages, run, kv, count, d_k, d_v, ldkv, d_prefix_k, d_prefix_v);
   }
   for (int row = 0; row < rows; row++)
     for (long i = 0; i < width; i++)
@@ -156,5 +184,5 @@ static size_t attention_backward_scratch(const apus_pages *pages, int max_contex
   size_t group = pages->heads / pages->kv_heads, size = pages->head_size;
   size_t together = attention_rows_together(pages, ATTENTION_BACKWARD_QUERIES);
   return 4 * size * APUS_PAGE_TOKENS + 2 * together * group * APUS_PAGE_TOKENS +
-         max_context * group * (3 * size + 2) + ATTENTION_ALIGNMENT;
+         3 * attention_round_up(max_context * group * size) + 2 * max_context * group + ATTENTION_ALIGNMENT;
 }

@@ -19,9 +19,6 @@ typedef struct {
   int adds;
 } attention_product;
 
-/// x in every lane. Written as x - 0, which is x for every x and costs nothing (0 + x turns -0 into 0: an addition).
-APUS_INLINE vf attention_splat(float x) { return x - vf_zero(); }
-
 /// The first `count` lanes (a multiple of 4), the others zero, without reading past them.
 APUS_INLINE vf attention_load_part(const float *p, int count) {
   float lanes[APUS_LANES] = {0};
@@ -43,15 +40,15 @@ APUS_INLINE void attention_tile(const attention_product *x, int row, int column,
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < vectors; j++)
       sum[i][j] = x->adds ? vf_load(c + i * x->c_row + j * APUS_LANES) : vf_zero();
-  const float *a = x->a + row * x->a_row, *b = x->b + column;
-  const long a_row = x->a_row, a_step = x->a_step, b_row = x->b_row;
-  for (int k = x->depth; k > 0; k--, a += a_step, b += b_row) {
+  // One base for each row and one running offset: a single row pointer would be moved along a chain of additions.
+  const float *left[ATTENTION_TILE_ROWS], *b = x->b + column;
+  for (int i = 0; i < rows; i++) left[i] = x->a + (row + i) * x->a_row;
+  const long step = x->a_step, b_row = x->b_row, end = x->depth * step;
+  for (long k = 0; k != end; k += step, b += b_row) {
     vf right[2];
     for (int j = 0; j < vectors; j++) right[j] = vf_load(b + j * APUS_LANES);
-    for (int i = 0; i < rows; i++) {
-      vf left = attention_splat(a[i * a_row]);
-      for (int j = 0; j < vectors; j++) sum[i][j] = vf_fma(left, right[j], sum[i][j]);
-    }
+    for (int i = 0; i < rows; i++)
+      for (int j = 0; j < vectors; j++) sum[i][j] = vf_fma(vf_set(left[i][k]), right[j], sum[i][j]);
   }
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < vectors; j++) vf_store(c + i * x->c_row + j * APUS_LANES, sum[i][j]);
@@ -63,7 +60,7 @@ APUS_INLINE void attention_tail(const attention_product *x, int row, int column,
   const float *a = x->a + row * x->a_row, *b = x->b + column;
   vf sum = x->adds ? attention_load_part(c, count) : vf_zero();
   for (int k = 0; k < x->depth; k++)
-    sum = vf_fma(attention_splat(a[k * x->a_step]), attention_load_part(b + k * x->b_row, count), sum);
+    sum = vf_fma(vf_set(a[k * x->a_step]), attention_load_part(b + k * x->b_row, count), sum);
   attention_store_part(c, sum, count);
 }
 
@@ -82,21 +79,24 @@ APUS_INLINE void attention_strip(const attention_product *x, int row, int column
   }
 }
 
-static __attribute__((noinline)) void attention_multiply(attention_product x) {
+/// All rows of the columns column ..< column + vectors * APUS_LANES.
+APUS_INLINE void attention_columns(const attention_product *x, int column, int vectors) {
   // Rows are dealt out evenly: 7 as 4 + 3, not 6 + 1, because a tile of one row waits for its own additions.
-  int tiles = (x.rows + ATTENTION_TILE_ROWS - 1) / ATTENTION_TILE_ROWS, column = 0;
-  for (; column + 2 * APUS_LANES <= x.columns; column += 2 * APUS_LANES)
-    for (int t = 0, row = 0; t < tiles; t++) {
-      int rows = (x.rows - row + tiles - t - 1) / (tiles - t);
-      attention_strip(&x, row, column, rows, 2);
-      row += rows;
-    }
-  for (; column + APUS_LANES <= x.columns; column += APUS_LANES)
-    for (int t = 0, row = 0; t < tiles; t++) {
-      int rows = (x.rows - row + tiles - t - 1) / (tiles - t);
-      attention_strip(&x, row, column, rows, 1);
-      row += rows;
-    }
+  int tiles = (x->rows + ATTENTION_TILE_ROWS - 1) / ATTENTION_TILE_ROWS;
+  for (int row = 0; tiles > 0; tiles--) {
+    int rows = (x->rows - row + tiles - 1) / tiles;
+    attention_strip(x, row, column, rows, vectors);
+    row += rows;
+  }
+}
+
+static __attribute__((noinline)) void attention_multiply(attention_product x) {
+  int column = 0;
+  for (; column + 2 * APUS_LANES <= x.columns; column += 2 * APUS_LANES) attention_columns(&x, column, 2);
+  if (column + APUS_LANES <= x.columns) {
+    attention_columns(&x, column, 1);
+    column += APUS_LANES;
+  }
   if (column < x.columns)
     for (int row = 0; row < x.rows; row++) attention_tail(&x, row, column, x.columns - column);
 }

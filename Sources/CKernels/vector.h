@@ -31,7 +31,8 @@ APUS_INLINE void store_part(float *p, vf v, long count) {
   memcpy(p, &v, sizeof(float) * (size_t)(count < APUS_LANES ? count : APUS_LANES));
 }
 
-APUS_INLINE vf vf_set(float x) { return (vf){0} + x; }
+/// x in every lane. Subtracting +0 keeps every x, so no instruction is left; adding it would turn -0 into +0.
+APUS_INLINE vf vf_set(float x) { return x - (vf){0}; }
 APUS_INLINE vf vf_zero(void) { return (vf){0}; }
 
 /// a * b + c, fused where the instruction set fuses.

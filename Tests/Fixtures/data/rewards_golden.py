@@ -177,6 +177,7 @@ FORMATS = [
     "<reasoning>\n\n</reasoning>\n<answer>\n\n</answer>\n", "<reasoning>\na\n</reasoning>\n\n<answer>\n42\n</answer>\n",
     "<reasoning>\na\n</reasoning> \n<answer>\n42\n</answer>\n", "<reasoning>\na\n</reasoning>\n<answer>\n\n</answer>\n</answer>\n",
     "<reasoning>\na\n</reasoning>\n<answer>\n</answer>\n\n", "<reasoning>\na\n</reasoning>\n<answer>\n</answer>\n</answer>\n\n",
+    "<reasoning>\n</reasoning>\n<answer>\n1\n2\n</answer>\n", "<reasoning>\na\nb\n</reasoning>\n<answer>\n</answer>\n",
     "<reasoning>\n\n</reasoning>\n<answer>\n</answer>\n</answer>\n\n", whole("a", "42", "\nüñ😀👨‍👩‍👧"), whole("👨‍👩‍👧", "42", "\ne\u0301"),
 ]
 PIECES = [

@@ -1,0 +1,66 @@
+/// Splits `[CONFIG.yaml] --key value --key=value --flag` into the file's path and the settings.
+struct OverrideArguments: Equatable {
+    private(set) var configurationPath: String?
+    private(set) var settings: [WrittenSetting] = []
+
+    /// - Throws: `SettingError` for a key without a value, an unknown key or a second path.
+    init(_ arguments: [String]) throws {
+        var rest = arguments[...]
+        while let argument = rest.popFirst() {
+            guard argument.hasPrefix("--") else {
+                guard configurationPath == nil, !argument.hasPrefix("-") else {
+                    throw SettingError("\(argument): expected '--key value' or one configuration file")
+                }
+                configurationPath = argument
+                continue
+            }
+            settings.append(try Self.setting(argument.dropFirst(2), &rest))
+        }
+    }
+
+    private static func setting(_ text: Substring, _ rest: inout ArraySlice<String>) throws -> WrittenSetting {
+        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        let key = SettingTable.canonicalSpelling(String(parts[0]))
+        guard let row = SettingTable.row(key) else {
+            throw SettingError("--\(parts[0]): \(SettingTable.unknown(key))")
+        }
+        let values = parts.count > 1 ? [String(parts[1])] : takeValues(for: row.kind, &rest)
+        guard let first = values.first else {
+            throw SettingError("--\(parts[0]): expected a value after it")
+        }
+        let value = values.count == 1 ? try raw(first) : .list(values.map { .scalar($0, isPlain: true) })
+        return WrittenSetting(name: key, value: value, place: .commandLine)
+    }
+
+    /// The arguments that belong to a key: a list takes all up to the next key, a flag may stand alone.
+    private static func takeValues(for kind: SettingKind?, _ rest: inout ArraySlice<String>) -> [String] {
+        var values: [String] = []
+        while let next = rest.first, !next.hasPrefix("--") {
+            if kind == .flag, RawValue.flag(next) == nil { break }
+            values.append(next)
+            rest.removeFirst()
+            guard kind == .textList || kind == .numberList else { break }
+        }
+        return values.isEmpty && kind == .flag ? ["true"] : values
+    }
+
+    private static func raw(_ text: String) throws -> RawValue {
+        if text.hasPrefix("[") || text.hasPrefix("{"), let value = try ConfigurationFile.parseValue(text) {
+            return value
+        }
+        return .scalar(text, isPlain: true)
+    }
+}
+
+extension Setting {
+    /// The kind of value, followed through other names; nil where any value is accepted.
+    var kind: SettingKind? {
+        switch treatment {
+        case .trainer(let kind), .run(let kind): kind
+        case .alias(let name), .fallback(let name): SettingTable.row(name)?.kind
+        case .ignored(let unless, _), .refused(let unless, _):
+            !unless.isEmpty && unless.allSatisfy { $0 == "true" || $0 == "false" } ? .flag : nil
+        case .family: nil
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import Apus
+
+/// A value as it was written, before anyone knows which type its setting wants.
+///
+/// A YAML file and the command line both end here, so `1e-6`, `"1e-6"` and `--learning_rate 1e-6` are one thing.
+indirect enum RawValue: Equatable, Sendable {
+    /// `isPlain` is false when the text stood in quotes: then `null` and `true` are just words.
+    case scalar(String, isPlain: Bool)
+    case list([RawValue])
+    case map([String: RawValue])
+
+    /// YAML's spellings of "nothing", and Python's.
+    var isNull: Bool {
+        guard case .scalar(let text, isPlain: true) = self else { return false }
+        return ["", "~", "null", "Null", "NULL", "None"].contains(text)
+    }
+
+    /// As it is shown in a message.
+    var shown: String {
+        switch self {
+        case .scalar(let text, _): "'\(text)'"
+        case .list(let items): "a list of \(items.count)"
+        case .map: "a mapping"
+        }
+    }
+
+    /// The value by YAML's own rules, for the inside of mappings whose keys Apus does not know.
+    var untyped: JSONValue {
+        switch self {
+        case .list(let items): return .array(items.map(\.untyped))
+        case .map(let entries): return .object(entries.mapValues(\.untyped))
+        case .scalar(let text, let isPlain):
+            if isNull { return .null }
+            guard isPlain else { return .string(text) }
+            if let flag = Self.flag(text) { return .bool(flag) }
+            if let number = Self.number(text) { return .number(number) }
+            return .string(text)
+        }
+    }
+
+    /// A finite number, with Python's underscores between digits allowed.
+    static func number(_ text: String) -> Double? {
+        let digits = text.contains("_") ? text.filter { $0 != "_" } : text
+        guard let first = digits.first, first.isNumber || "+-.".contains(first) else { return nil }
+        guard let value = Double(digits), value.isFinite else { return nil }
+        return value
+    }
+
+    /// YAML 1.1's words for true and false.
+    static func flag(_ text: String) -> Bool? {
+        switch text.lowercased() {
+        case "true", "yes", "on": true
+        case "false", "no", "off": false
+        default: nil
+        }
+    }
+}

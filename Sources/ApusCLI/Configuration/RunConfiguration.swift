@@ -1,0 +1,103 @@
+import Apus
+import Foundation
+
+/// All settings of a run, resolved and checked: what `apus train` does is a function of this and the files it names.
+struct RunConfiguration: Equatable, Sendable {
+    var settings = RunSettings()
+    var trainer = GRPOConfiguration()
+    /// What was accepted without effect or adjusted, one line each.
+    var notices: [String] = []
+
+    /// Resolves a configuration file (or none) and the arguments that override it.
+    ///
+    /// - Throws: `SettingError`, before anything is loaded or written.
+    init(arguments: [String]) throws {
+        let overrides = try OverrideArguments(arguments)
+        let file = try overrides.configurationPath.map(ConfigurationFile.read) ?? []
+        try self.init(layers: [file, overrides.settings])
+    }
+
+    /// Resolves layers of settings, the last one on top.
+    init(layers: [[WrittenSetting]]) throws {
+        let resolution = try SettingResolution(layers: layers)
+        notices = resolution.notices
+        settings = try Self.runSettings(resolution.run)
+        try check(resolution.run)
+        do {
+            trainer = try GRPOConfiguration(settings: resolution.trainer.mapValues(\.value))
+        } catch {
+            let place = resolution.trainer[error.key]?.written.prefix ?? ""
+            throw SettingError(place + error.description)
+        }
+        try fitSequenceLength(resolution.trainer)
+    }
+
+    /// Lays values over the defaults' own encoding, so that one list of keys and one set of defaults exist.
+    private static func runSettings(_ values: [String: SettingResolution.Assignment]) throws -> RunSettings {
+        var tree = try members(of: RunSettings())
+        for (key, assignment) in values { tree[key] = assignment.value }
+        return try JSONDecoder().decode(RunSettings.self, from: JSONEncoder().encode(JSONValue.object(tree)))
+    }
+
+    /// A value's encoding, by key.
+    static func members(of value: some Encodable) throws -> [String: JSONValue] {
+        let tree = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(value))
+        return tree.object ?? [:]
+    }
+
+    /// Prompt and completion have to fit `max_seq_length` together; without `max_prompt_length` the rest is the prompt's.
+    private mutating func fitSequenceLength(_ given: [String: SettingResolution.Assignment]) throws {
+        guard let limit = settings.maxSequenceLength else { return }
+        let completion = trainer.maxCompletionLength
+        guard let prompt = trainer.maxPromptLength else {
+            guard completion < limit else {
+                throw SettingError(
+                    "max_seq_length: \(limit) leaves no prompt beside max_completion_length \(completion)")
+            }
+            trainer.maxPromptLength = limit - completion
+            notices.append("max_prompt_length: is \(limit - completion), what max_seq_length leaves for a prompt")
+            return
+        }
+        guard prompt + completion <= limit else {
+            throw SettingError(
+                "max_seq_length: \(limit) is below max_prompt_length \(prompt) + max_completion_length \(completion)")
+        }
+    }
+
+    private typealias Complaint = (_ key: String, _ problem: String) -> SettingError
+
+    private func check(_ given: [String: SettingResolution.Assignment]) throws {
+        func complain(_ key: String, _ problem: String) -> SettingError {
+            given[key].map { SettingError($0.written, problem) } ?? SettingError("\(key): \(problem)")
+        }
+        if settings.model.isEmpty {
+            throw complain("model_name_or_path", "is missing; give a model folder or GGUF file (--model PATH)")
+        }
+        let counts = [
+            ("dataset_size", settings.datasetSize), ("threads", settings.threads),
+            ("max_seq_length", settings.maxSequenceLength),
+        ]
+        for case (let key, let count?) in counts where count < 1 {
+            throw complain(key, "must be at least 1, found \(count)")
+        }
+        do {
+            _ = try settings.loraConfiguration.modules()
+        } catch {
+            let key = String(error.description.prefix { $0 != ":" })
+            throw SettingError((given[key]?.written.prefix ?? "") + error.description)
+        }
+        try checkRewards(complain)
+    }
+
+    private func checkRewards(_ complain: Complaint) throws {
+        let names = BuiltInRewards.sets.keys.sorted() + BuiltInRewards.names
+        if settings.rewardFunctions.isEmpty {
+            throw complain("reward_funcs", "names no reward; choose among \(names.joined(separator: ", "))")
+        }
+        for name in settings.rewardFunctions where !names.contains(name) {
+            let suggestion = nearestName(to: name, among: names).map { "; did you mean \($0)?" }
+            let choices = "; choose among \(names.joined(separator: ", "))"
+            throw complain("reward_funcs", "knows no '\(name)'" + (suggestion ?? choices))
+        }
+    }
+}

@@ -1,0 +1,68 @@
+import Apus
+
+/// What a run needs beside the trainer's own settings: the model, the adapter, the data and the machine. Keys are those of
+/// TRL's `ModelConfig` and `ScriptArguments` where these have one.
+struct RunSettings: Codable, Equatable, Sendable {
+    /// A model folder in Hugging Face's layout, or a GGUF file. Empty until the user gives one.
+    var model = ""
+    /// Whether the frozen weights are quantised to NF4 (as Unsloth's default) or kept in bf16.
+    var loadsIn4Bit = true
+    /// `float32` keeps weights and arithmetic in fp32 when `load_in_4bit` is false; `auto` and `bfloat16` are bf16.
+    var dtype = "auto"
+    /// Prompt and completion together, in tokens; nil for the model's own context length.
+    var maxSequenceLength: Int?
+    /// Threads to compute with; nil for one a core.
+    var threads: Int?
+    /// A PEFT adapter folder to go on training from; nil for a fresh adapter.
+    var adapter: String?
+    var loraRank = 16
+    var loraAlpha = 32.0
+    /// Names of projections, or `all-linear`.
+    var loraTargetModules = ["all-linear"]
+    var usesRSLoRA = false
+    /// A JSONL file, or `arithmetic` for the problems that are built in.
+    var dataset = RunSettings.builtInDataset
+    /// How many problems the built-in dataset has.
+    var datasetSize = 1000
+    var promptColumn = "question"
+    var answerColumn: String? = "answer"
+    var answerExtraction = "none"
+    var systemPrompt: String?
+    /// Names of built-in reward functions, or of sets of them.
+    var rewardFunctions = ["tutorial"]
+
+    /// The value of `dataset_name` that needs no file.
+    static let builtInDataset = "arithmetic"
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case model = "model_name_or_path"
+        case loadsIn4Bit = "load_in_4bit"
+        case dtype
+        case maxSequenceLength = "max_seq_length"
+        case threads
+        case adapter
+        case loraRank = "lora_r"
+        case loraAlpha = "lora_alpha"
+        case loraTargetModules = "lora_target_modules"
+        case usesRSLoRA = "use_rslora"
+        case dataset = "dataset_name"
+        case datasetSize = "dataset_size"
+        case promptColumn = "prompt_column"
+        case answerColumn = "answer_column"
+        case answerExtraction = "answer_extraction"
+        case systemPrompt = "system_prompt"
+        case rewardFunctions = "reward_funcs"
+    }
+
+    /// How the frozen weights are stored.
+    var precision: WeightPrecision {
+        if loadsIn4Bit { .nf4 } else { dtype == "float32" ? .f32 : .bf16 }
+    }
+
+    /// The adapter to make when none is given to start from.
+    var loraConfiguration: LoRAConfiguration {
+        LoRAConfiguration(
+            rank: loraRank, alpha: loraAlpha, targetModules: loraTargetModules, usesRSLoRA: usesRSLoRA,
+            baseModel: model)
+    }
+}

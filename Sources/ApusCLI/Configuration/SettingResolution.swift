@@ -1,0 +1,110 @@
+import Apus
+
+/// Settings by their own names, in their own types, with the notices that getting there gave.
+struct SettingResolution {
+    /// A value with the place it came from.
+    struct Assignment {
+        var value: JSONValue
+        var written: WrittenSetting
+    }
+
+    private(set) var trainer: [String: Assignment] = [:]
+    private(set) var run: [String: Assignment] = [:]
+    /// What was accepted without effect, one line for each reason.
+    private(set) var notices: [String] = []
+
+    private var ignored: [(notice: String, names: [String])] = []
+
+    /// Lays the layers over each other, the last one on top.
+    ///
+    /// - Throws: `SettingError` for the first setting that is unknown, refused, of the wrong type or given twice.
+    init(layers: [[WrittenSetting]]) throws {
+        for layer in layers {
+            var names: [String: WrittenSetting] = [:]
+            let fallbacks = try layer.filter { try !assign($0, &names) }
+            for setting in fallbacks { try assignFallback(setting, &names) }
+        }
+        notices = ignored.map { "\($0.names.joined(separator: ", ")): \($0.notice)" }
+    }
+
+    /// Handles one setting; false when it only counts in the absence of another.
+    private mutating func assign(_ setting: WrittenSetting, _ names: inout [String: WrittenSetting]) throws -> Bool {
+        let key = SettingTable.canonicalSpelling(setting.name)
+        guard let row = SettingTable.row(key) else {
+            throw SettingError(setting, SettingTable.unknown(key))
+        }
+        switch row.treatment {
+        case .trainer, .run: try store(setting, as: row, &names)
+        case .alias(let name): try SettingTable.row(name).map { try store(setting, as: $0, &names) }
+        case .fallback: return false
+        case .ignored(let unless, let notice):
+            if !setting.value.isAmong(unless) { ignore(key, notice) }
+        case .family(let prefix, let unless, let notice, let reason):
+            if setting.value.isAmong(unless) { break }
+            guard case .scalar(let text, _) = setting.value, text.hasPrefix(prefix) else {
+                throw SettingError(setting, "\(setting.value.shown) is refused: \(reason)")
+            }
+            ignore(key, "\(notice) (for \(text))")
+        case .refused(let unless, let reason):
+            if !setting.value.isAmong(unless) {
+                throw SettingError(setting, "\(setting.value.shown) is refused: \(reason)")
+            }
+        }
+        return true
+    }
+
+    private mutating func store(
+        _ setting: WrittenSetting, as row: Setting, _ names: inout [String: WrittenSetting]
+    ) throws {
+        if let other = names.updateValue(setting, forKey: row.name), other.value != setting.value {
+            throw SettingError(
+                setting, "\(setting.value.shown) contradicts \(other.label) \(other.value.shown); keep one of them")
+        }
+        // "Nothing" means the default: in every setting that can be nothing, that is the default.
+        if setting.value.isNull {
+            trainer[row.name] = nil
+            run[row.name] = nil
+            return
+        }
+        guard let kind = row.kind, let value = kind.value(of: setting.value) else {
+            throw SettingError(setting, "expected \(row.kind?.rule ?? "a value"), found \(setting.value.shown)")
+        }
+        let assignment = Assignment(value: value, written: setting)
+        if case .trainer = row.treatment { trainer[row.name] = assignment } else { run[row.name] = assignment }
+    }
+
+    /// A setting that stands in for another counts unless the same layer gives that other one.
+    private mutating func assignFallback(
+        _ setting: WrittenSetting, _ names: inout [String: WrittenSetting]
+    ) throws {
+        guard case .fallback(let name)? = SettingTable.row(SettingTable.canonicalSpelling(setting.name))?.treatment,
+            let row = SettingTable.row(name)
+        else { return }
+        if let given = names[name] {
+            if given.value != setting.value { ignore(setting.name, "\(given.name) is given too and counts") }
+        } else {
+            try store(setting, as: row, &names)
+        }
+    }
+
+    private mutating func ignore(_ name: String, _ notice: String) {
+        if let index = ignored.firstIndex(where: { $0.notice == notice }) {
+            if !ignored[index].names.contains(name) { ignored[index].names.append(name) }
+        } else {
+            ignored.append((notice, [name]))
+        }
+    }
+}
+
+extension RawValue {
+    /// Whether the value is nothing or one of these words.
+    fileprivate func isAmong(_ words: [String]) -> Bool {
+        if isNull { return true }
+        switch self {
+        case .scalar(let text, _):
+            return words.contains(text) || RawValue.flag(text).map { words.contains(String($0)) } == true
+        case .list(let items): return items.isEmpty && words.contains("[]")
+        case .map(let entries): return entries.isEmpty
+        }
+    }
+}

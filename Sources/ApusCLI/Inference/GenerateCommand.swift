@@ -1,0 +1,119 @@
+import Apus
+import ArgumentParser
+
+/// `apus generate`: continues a prompt, token by token.
+struct GenerateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "generate",
+        abstract: "Continue a prompt with a model, with or without an adapter.",
+        discussion: """
+            The text is printed as it comes. The same seed gives the same text, whatever the number of threads.
+
+              apus generate --model models/smollm2.gguf --prompt "What is 12 + 30?" --temperature 0
+              apus generate --model M --adapter outputs/checkpoint-100 --system "Answer briefly." --prompt "Hello"
+
+            --json prints one object with text, token_ids, prompt_token_ids, finish_reason (stop or length) and \
+            tokens_per_second. Everything else goes to standard error.
+            """)
+
+    @OptionGroup var modelOptions: ModelOptions
+    @OptionGroup var promptOptions: PromptOptions
+    @OptionGroup var sampling: SamplingOptions
+
+    @Flag(help: "Print one JSON object instead of the text.")
+    var json = false
+
+    func run() throws {
+        let (model, adapter) = try modelOptions.load()
+        let prompt = try promptOptions.tokens(for: model.tokenizer)
+        let generation = try failing(as: .runFailed) {
+            try generate(prompt, with: GenerationEngine(model: model, adapter: adapter), model.tokenizer)
+        }
+        if json { Terminal.printLine(try JSONLine.encode(generation)) }
+    }
+
+    private func generate(
+        _ prompt: [Int32], with engine: GenerationEngine, _ tokenizer: Tokenizer
+    ) throws -> GenerationResult {
+        var decoder = StreamingDecoder(tokenizer: tokenizer)
+        let clock = ContinuousClock()
+        var firstToken: ContinuousClock.Instant?
+        let request = GenerationRequest(prompt: prompt, completions: 1, firstSample: 0)
+        let completions = try engine.generate([request], sampling: sampling.parameters, step: 0) { _, _, token in
+            if firstToken == nil { firstToken = clock.now }
+            if !json { Terminal.stream(decoder.append(token)) }
+            return true
+        }
+        let elapsed = firstToken.map { ($0.duration(to: clock.now)).seconds } ?? 0
+        if !json { Terminal.stream(decoder.finish() + "\n") }
+        let completion = completions[0][0]
+        let decoded = Double(completion.tokens.count - 1)
+        return GenerationResult(
+            text: tokenizer.decode(completion.tokens), tokenIDs: completion.tokens, promptTokenIDs: prompt,
+            finishReason: completion.isTruncated ? "length" : "stop",
+            tokensPerSecond: elapsed > 0 ? decoded / elapsed : 0)
+    }
+}
+
+/// What `apus generate --json` prints.
+struct GenerationResult: Encodable {
+    var text: String
+    var tokenIDs: [Int32]
+    var promptTokenIDs: [Int32]
+    var finishReason: String
+    /// Tokens after the first, by the time since the first: the prompt's share is not in it.
+    var tokensPerSecond: Double
+
+    enum CodingKeys: String, CodingKey {
+        case text
+        case tokenIDs = "token_ids"
+        case promptTokenIDs = "prompt_token_ids"
+        case finishReason = "finish_reason"
+        case tokensPerSecond = "tokens_per_second"
+    }
+}
+
+/// How the next token is chosen.
+struct SamplingOptions: ParsableArguments {
+    @Option(help: "Stop after this many tokens.")
+    var maxNewTokens = 200
+
+    @Option(help: "Divides the logits; 0 always takes the likeliest token.")
+    var temperature: Float = 1
+
+    @Option(help: "Sample among the k likeliest tokens; 0 is off.")
+    var topK = 0
+
+    @Option(help: "Sample among the likeliest tokens that together have this probability; 1 is off.")
+    var topP: Float = 1
+
+    @Option(help: "Leave out tokens less likely than this share of the likeliest; 0 is off.")
+    var minP: Float = 0
+
+    @Option(help: "Makes tokens that already occurred less likely; 1 is off.")
+    var repetitionPenalty: Float = 1
+
+    @Option(help: "The seed of the random numbers.")
+    var seed: UInt64 = 0
+
+    func validate() throws {
+        let rules: [(holds: Bool, rule: String)] = [
+            (maxNewTokens >= 1, "--max-new-tokens must be at least 1, found \(maxNewTokens)"),
+            (temperature >= 0 && temperature.isFinite, "--temperature must be 0 or above, found \(temperature)"),
+            (topK >= 0, "--top-k must be 0 or above, found \(topK)"),
+            (topP > 0 && topP <= 1, "--top-p must be above 0 and at most 1, found \(topP)"),
+            (minP >= 0 && minP <= 1, "--min-p must be from 0 to 1, found \(minP)"),
+            (
+                repetitionPenalty > 0 && repetitionPenalty.isFinite,
+                "--repetition-penalty must be above 0, found \(repetitionPenalty)"
+            ),
+        ]
+        if let broken = rules.first(where: { !$0.holds }) { throw ValidationError(broken.rule) }
+    }
+
+    var parameters: SamplingParameters {
+        SamplingParameters(
+            temperature: temperature, topK: topK, topP: topP, minP: minP, repetitionPenalty: repetitionPenalty,
+            maxNewTokens: maxNewTokens, minNewTokens: 0, seed: seed)
+    }
+}

@@ -1,0 +1,86 @@
+public import Apus
+public import ArgumentParser
+import Foundation
+
+extension WeightPrecision: ExpressibleByArgument {}
+
+/// The options of every command that loads a model.
+struct ModelOptions: ParsableArguments {
+    @Option(help: "A model folder in Hugging Face's layout, or a GGUF file.")
+    var model: String
+
+    @Option(help: "A PEFT adapter folder, such as outputs/checkpoint-100.")
+    var adapter: String?
+
+    @Option(help: "How weights are kept: nf4 (4 bits), bf16, or f32 with fp32 reference arithmetic throughout.")
+    var precision: WeightPrecision = .nf4
+
+    @Option(help: "Threads to compute with (default: one a core). The numbers do not depend on it.")
+    var threads: Int?
+
+    func validate() throws {
+        if let threads, threads < 1 { throw ValidationError("--threads must be at least 1, found \(threads)") }
+    }
+
+    /// Loads the model and, if one was named, its adapter.
+    ///
+    /// - Throws: `CommandFailure` with status 2.
+    func load() throws -> (model: LanguageModel, adapter: LoRAAdapter?) {
+        let model = try ModelLoading.model(path: model, precision: precision, threads: threads)
+        guard let adapter else { return (model, nil) }
+        let loaded = try failing(as: .badInput) { try LoRAAdapter(directory: URL(filePath: adapter), for: model) }
+        return (model, loaded)
+    }
+}
+
+/// Loads models for commands and shows progress on a terminal.
+enum ModelLoading {
+    /// - Throws: `CommandFailure` with status 2.
+    static func model(path: String, precision: WeightPrecision, threads: Int?) throws -> LanguageModel {
+        defer { Terminal.clearTransientLine() }
+        return try failing(as: .badInput) {
+            try LanguageModel(
+                path: path, precision: precision, backend: CPUBackend(threads: threads), progress: showProgress)
+        }
+    }
+
+    private static func showProgress(_ fraction: Double) {
+        guard Terminal.showsProgress else { return }
+        Terminal.showTransient("loading \(Int((fraction * 100).rounded())) %")
+    }
+}
+
+/// The options of every command that continues a prompt.
+struct PromptOptions: ParsableArguments {
+    @Option(help: "The user's message, or with --raw the text to continue.")
+    var prompt: String
+
+    @Option(help: "A system message before the prompt.")
+    var system: String?
+
+    @Flag(help: "Take the prompt as text, without the model's chat template.")
+    var raw = false
+
+    func validate() throws {
+        if raw, system != nil { throw ValidationError("--system needs the chat template; leave out --raw") }
+    }
+
+    /// The prompt's tokens, at least one.
+    ///
+    /// - Throws: `CommandFailure` with status 2, for instance when the model has no chat template.
+    func tokens(for tokenizer: Tokenizer) throws -> [Int32] {
+        let tokens = try raw ? tokenizer.encode(prompt) : chatTokens(for: tokenizer)
+        guard !tokens.isEmpty else { throw CommandFailure(.badInput, "--prompt has no token to continue from") }
+        return tokens
+    }
+
+    private func chatTokens(for tokenizer: Tokenizer) throws -> [Int32] {
+        guard tokenizer.chatTemplate != nil else {
+            throw CommandFailure(.badInput, "the model has no chat template; give the whole prompt with --raw")
+        }
+        let system = system.map { [Message(role: "system", content: $0)] } ?? []
+        return try failing(as: .badInput) {
+            try tokenizer.encodeChat(system + [Message(role: "user", content: prompt)], addGenerationPrompt: true)
+        }
+    }
+}

@@ -1,0 +1,164 @@
+internal import ApusFormats
+public import ApusTensor
+public import ApusText
+internal import Foundation
+internal import Synchronization
+
+/// How a model's frozen weights are held in memory.
+public enum WeightPrecision: String, Codable, Sendable, CaseIterable {
+    /// fp32 weights and fp32 arithmetic: the reference.
+    case f32
+    /// bf16 weights.
+    case bf16
+    /// Linear layers in NF4, four bits a weight; embedding and head in bf16 (QLoRA).
+    case nf4
+
+    var linearFormat: WeightFormat {
+        switch self {
+        case .f32: .f32
+        case .bf16: .bf16
+        case .nf4: .nf4
+        }
+    }
+
+    var tableFormat: WeightFormat { self == .f32 ? .f32 : .bf16 }
+}
+
+/// The frozen weights of one layer.
+struct LayerWeights: Sendable {
+    let inputNorm: Matrix
+    let postAttentionNorm: Matrix
+    /// Indexed by `LinearModule`.
+    let linears: [Weight]
+    /// Indexed by `LinearModule`; nil where the module has no bias.
+    let biases: [Matrix?]
+}
+
+/// A model in memory: frozen weights packed for their kernels, its tokenizer and its shape. Immutable.
+public final class LanguageModel: Sendable {
+    /// The model's folder or file.
+    public let checkpointPath: String
+    /// The model's shape.
+    public let configuration: ModelConfiguration
+    /// Text to tokens and back, with the chat template.
+    public let tokenizer: Tokenizer
+    /// Tokens that end a completion: the tokenizer's and the generation configuration's.
+    public let endTokens: Set<Int32>
+    /// How the weights are held.
+    public let precision: WeightPrecision
+    /// The device.
+    public let backend: any Backend
+    /// Bytes of packed weights.
+    public let weightBytes: Int
+    let embedding: Weight
+    package let head: Weight
+    let layers: [LayerWeights]
+    let finalNorm: Matrix
+    private let rotary = Mutex<RotaryTable?>(nil)
+
+    /// Loads a model: a Hugging Face folder or a `.gguf` file.
+    ///
+    /// - Parameters:
+    ///   - precision: how to hold the linear layers.
+    ///   - backend: the device; nil for the CPU with its best kernels.
+    ///   - progress: told the share of layers that are loaded, from 0 to 1.
+    /// - Throws: `FormatError`, `TextError` or `TensorError`, each one line that says what to do.
+    public init(
+        path: String, precision: WeightPrecision = .bf16, backend: (any Backend)? = nil,
+        progress: ((Double) -> Void)? = nil
+    ) throws {
+        let checkpoint = try Checkpoint(path: path)
+        let backend = if let backend { backend } else { try CPUBackend() as any Backend }
+        let configuration = checkpoint.configuration
+        tokenizer = try checkpoint.makeTokenizer()
+        let loader = WeightLoader(checkpoint: checkpoint, backend: backend)
+        let embedding = try loader.weight(
+            "model.embed_tokens.weight", precision.tableFormat, configuration.vocabularySize, configuration.hiddenSize)
+        let tied = configuration.tiesEmbeddings || !checkpoint.contains("lm_head.weight")
+        head =
+            tied
+            ? embedding
+            : try loader.weight(
+                "lm_head.weight", precision.tableFormat, configuration.vocabularySize, configuration.hiddenSize)
+        var layers: [LayerWeights] = []
+        for layer in 0..<configuration.layerCount {
+            layers.append(try loader.layer(layer, configuration, precision.linearFormat))
+            progress?(Double(layer + 1) / Double(configuration.layerCount))
+        }
+        finalNorm = try loader.vector("model.norm.weight", configuration.hiddenSize)
+        self.layers = layers
+        self.embedding = embedding
+        self.backend = backend
+        self.configuration = configuration
+        self.precision = precision
+        checkpointPath = path
+        endTokens = Set(configuration.endTokens).union(tokenizer.endToken.map { [$0] } ?? [])
+        weightBytes =
+            embedding.byteCount + (tied ? 0 : head.byteCount)
+            + layers.reduce(0) { $0 + $1.linears.reduce(0) { $0 + $1.byteCount } }
+    }
+
+    /// The layout of this model's keys and values.
+    public var cacheShape: KeyValueCache.Shape {
+        KeyValueCache.Shape(
+            layers: configuration.layerCount, heads: configuration.headCount,
+            keyValueHeads: configuration.keyValueHeadCount, headSize: configuration.headSize)
+    }
+
+    /// Rotation angles of at least `positions` positions; grown on demand, since few runs use a model's whole context.
+    func rotaryTable(positions: Int) throws -> RotaryTable {
+        try rotary.withLock { table in
+            if let table, table.positions >= positions { return table }
+            let grown = try RotaryTable(
+                inverseFrequencies: configuration.ropeInverseFrequencies(), positions: max(512, positions * 2))
+            table = grown
+            return grown
+        }
+    }
+}
+
+/// Reads a checkpoint's tensors into a backend's layout.
+private struct WeightLoader {
+    let checkpoint: Checkpoint
+    let backend: any Backend
+
+    func layer(_ layer: Int, _ configuration: ModelConfiguration, _ format: WeightFormat) throws -> LayerWeights {
+        var linears: [Weight] = []
+        var biases: [Matrix?] = []
+        for module in LinearModule.allCases {
+            let (outputs, inputs) = module.shape(configuration)
+            let path = module.path(layer: layer)
+            linears.append(try weight(path + ".weight", format, outputs, inputs))
+            biases.append(checkpoint.contains(path + ".bias") ? try vector(path + ".bias", outputs) : nil)
+        }
+        let prefix = "model.layers.\(layer)."
+        return LayerWeights(
+            inputNorm: try vector(prefix + "input_layernorm.weight", configuration.hiddenSize),
+            postAttentionNorm: try vector(prefix + "post_attention_layernorm.weight", configuration.hiddenSize),
+            linears: linears, biases: biases)
+    }
+
+    func weight(_ name: String, _ format: WeightFormat, _ outputs: Int, _ inputs: Int) throws -> Weight {
+        defer { checkpoint.finish(name) }
+        if format == .nf4, let stored = try checkpoint.quantized(name), stored.blockSize == 64 {
+            var codes = [UInt8](repeating: 0, count: outputs * inputs)
+            for index in codes.indices {
+                let byte = stored.codes[index / 2]
+                codes[index] = index % 2 == 0 ? byte >> 4 : byte & 15
+            }
+            return try backend.makeWeight(nf4Codes: codes, scales: stored.absmax, outputs: outputs, inputs: inputs)
+        }
+        return try backend.makeWeight(format, outputs: outputs, inputs: inputs) { rows, destination in
+            try checkpoint.read(name, rows: rows, into: destination)
+        }
+    }
+
+    func vector(_ name: String, _ count: Int) throws -> Matrix {
+        let matrix = try Matrix(rows: 1, columns: count)
+        var values = [Float](repeating: 0, count: count)
+        try values.withUnsafeMutableBufferPointer { try checkpoint.read(name, rows: 0..<1, into: $0) }
+        matrix.values = values
+        checkpoint.finish(name)
+        return matrix
+    }
+}

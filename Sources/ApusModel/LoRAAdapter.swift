@@ -1,0 +1,169 @@
+public import ApusTensor
+internal import Foundation
+
+/// A low-rank adapter in training: its parameters, their gradients and AdamW's moments, each one flat fp32 buffer.
+///
+/// `@unchecked Sendable`: used by the thread that owns the numeric core, and by no other at the same time.
+public final class LoRAAdapter: @unchecked Sendable {
+    /// Where one tensor lies in the flat buffers.
+    public struct Tensor: Sendable {
+        /// PEFT's key, such as `base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight`.
+        public let name: String
+        /// `[rank, inputs]` of an A, `[outputs, rank]` of a B.
+        public let shape: [Int]
+        /// Elements of the flat buffers.
+        public let range: Range<Int>
+    }
+
+    /// One module's pair.
+    struct Pair: Sendable {
+        let a: Tensor
+        let b: Tensor
+        let lowRank: LowRank
+    }
+
+    /// The shape.
+    public let configuration: LoRAConfiguration
+    /// Layer by layer, module by module (q, k, v, o, gate, up, down), A before B.
+    public let tensors: [Tensor]
+    /// Number of trained parameters.
+    public var parameterCount: Int { buffers.parameters.columns }
+    /// AdamW's moments in the order of the parameters; zero before the first step.
+    public var optimizerState: (firstMoment: [Float], secondMoment: [Float]) {
+        get { (buffers.firstMoment.values, buffers.secondMoment.values) }
+        set {
+            buffers.firstMoment.values = newValue.firstMoment
+            buffers.secondMoment.values = newValue.secondMoment
+        }
+    }
+    let baseModel: String
+    private let backend: any Backend
+    private let pairs: [[Pair?]]
+    private let buffers: Buffers
+
+    private struct Buffers {
+        let parameters: Matrix
+        let gradients: Matrix
+        let firstMoment: Matrix
+        let secondMoment: Matrix
+
+        init(count: Int) throws {
+            parameters = try Matrix(rows: 1, columns: count)
+            gradients = try Matrix(rows: 1, columns: count)
+            firstMoment = try Matrix(rows: 1, columns: count)
+            secondMoment = try Matrix(rows: 1, columns: count)
+        }
+    }
+
+    /// A new adapter that changes nothing yet: A uniform in ±1/√inputs (PEFT's Kaiming initialisation), B zero.
+    ///
+    /// - Throws: `ModelError` for an impossible configuration.
+    public convenience init(_ configuration: LoRAConfiguration, for model: LanguageModel, seed: UInt64) throws {
+        try self.init(zero: configuration, for: model)
+        let random = Philox(seed: seed)
+        var values = [Float](repeating: 0, count: parameterCount)
+        for (index, tensor) in tensors.enumerated() where index % 2 == 0 {
+            let bound = 1 / Float(tensor.shape[1]).squareRoot()
+            for (i, element) in tensor.range.enumerated() {
+                values[element] = (2 * Float(random.uniform(step: 0, sample: index, position: i)) - 1) * bound
+            }
+        }
+        try setParameters(values)
+    }
+
+    /// An adapter of zeros.
+    init(zero configuration: LoRAConfiguration, for model: LanguageModel) throws {
+        let modules = try configuration.modules()
+        var tensors: [Tensor] = []
+        var pairs: [[Pair?]] = []
+        var offset = 0
+        func tensor(_ path: String, _ letter: String, _ shape: [Int]) -> Tensor {
+            defer { offset += shape[0] * shape[1] }
+            return Tensor(
+                name: "base_model.model.\(path).lora_\(letter).weight", shape: shape,
+                range: offset..<offset + shape[0] * shape[1])
+        }
+        for layer in 0..<model.configuration.layerCount {
+            var row: [Pair?] = []
+            for module in LinearModule.allCases {
+                guard modules.contains(module) else {
+                    row.append(nil)
+                    continue
+                }
+                let (outputs, inputs) = module.shape(model.configuration)
+                let path = module.path(layer: layer)
+                let a = tensor(path, "A", [configuration.rank, inputs])
+                let b = tensor(path, "B", [outputs, configuration.rank])
+                let exact = model.precision == .f32
+                let lowRank = LowRank(
+                    a: try model.backend.makeAdapterWeight(outputs: configuration.rank, inputs: inputs, exact: exact),
+                    b: try model.backend.makeAdapterWeight(outputs: outputs, inputs: configuration.rank, exact: exact))
+                row.append(Pair(a: a, b: b, lowRank: lowRank))
+                tensors += [a, b]
+            }
+            pairs.append(row)
+        }
+        self.configuration = configuration
+        self.tensors = tensors
+        self.pairs = pairs
+        baseModel = configuration.baseModel ?? model.checkpointPath
+        backend = model.backend
+        buffers = try Buffers(count: offset)
+    }
+
+    /// All parameters in the order of `tensors`.
+    public var parameters: [Float] { buffers.parameters.values }
+
+    /// All gradients in the order of `tensors`.
+    public var gradients: [Float] { buffers.gradients.values }
+
+    /// Replaces all parameters.
+    ///
+    /// - Throws: `ModelError` when their number differs or one of them is not finite.
+    public func setParameters(_ values: [Float]) throws(ModelError) {
+        guard values.count == parameterCount else {
+            throw ModelError("adapter: wanted \(parameterCount) parameters, found \(values.count)")
+        }
+        guard values.allSatisfy(\.isFinite) else {
+            throw ModelError("adapter: some parameters are NaN or infinite; use an earlier checkpoint")
+        }
+        buffers.parameters.values = values
+        repack()
+    }
+
+    /// Sets all gradients to zero.
+    public func zeroGradients() { buffers.gradients.clear() }
+
+    /// L2 norm of all gradients together.
+    public func gradientNorm() -> Double { backend.sumOfSquares(buffers.gradients).squareRoot() }
+
+    /// Multiplies all gradients.
+    public func scaleGradients(by factor: Float) { backend.scale(buffers.gradients, by: factor) }
+
+    /// One AdamW step on all parameters with the gradients as they are.
+    public func adamWStep(_ step: AdamWStep) {
+        backend.adamW(
+            step, parameters: buffers.parameters, firstMoment: buffers.firstMoment,
+            secondMoment: buffers.secondMoment, gradients: buffers.gradients)
+        repack()
+    }
+
+    func pair(layer: Int, _ module: LinearModule) -> Pair? { pairs[layer][module.rawValue] }
+
+    /// Where a tensor's gradient is added, in the tensor's shape.
+    func gradient(_ tensor: Tensor) -> Matrix { view(buffers.gradients, tensor) }
+
+    private func view(_ flat: Matrix, _ tensor: Tensor) -> Matrix {
+        Matrix(
+            storage: flat.storage, offset: flat.offset + tensor.range.lowerBound, rows: tensor.shape[0],
+            columns: tensor.shape[1])
+    }
+
+    /// Brings the parameters into the form that the kernels read.
+    private func repack() {
+        for case let pair? in pairs.joined() {
+            backend.repack(pair.lowRank.a, from: view(buffers.parameters, pair.a), scale: 1)
+            backend.repack(pair.lowRank.b, from: view(buffers.parameters, pair.b), scale: configuration.scale)
+        }
+    }
+}

@@ -1,0 +1,128 @@
+internal import ApusTensor
+
+/// The backward pass: from each layer's kept input the inside is computed again, then differentiated by hand.
+extension Transformer {
+    /// Adds every adapter gradient of a batch.
+    ///
+    /// - Parameters:
+    ///   - batch: what `forward` ran on; its keys and values are still in `cache`.
+    ///   - inputs: what `forward` kept.
+    ///   - dHidden: gradient of the final hidden states (after the last norm), [rows][hidden]; overwritten.
+    func backward(
+        _ batch: PackedBatch, cache: KeyValueCache, workspace: Workspace, inputs: LayerInputs, dHidden: Matrix
+    ) throws {
+        guard let adapter else { return }
+        let rotary = try model.rotaryTable(positions: batch.maxContext)
+        let count = model.layers.count
+        let dx = workspace.delta(batch.rows)
+        dx.clear()
+        backend.rmsNormBackward(
+            inputs[count], gain: model.finalNorm, epsilon: epsilon, dy: dHidden, addingTo: dx)
+        for layer in (0..<count).reversed() {
+            let x = workspace.residual(batch.rows)
+            backend.copy(inputs[layer], into: x)
+            recomputeAttention(layer, batch, rotary, cache, workspace, x)
+            recomputeFeedForward(layer, workspace, x)
+            feedForwardBackward(layer, adapter, workspace, x, dx)
+            try attentionBackward(layer, adapter, batch, rotary, cache, workspace, inputs[layer], dx)
+        }
+    }
+
+    /// Fills query, attended, logSumExp; leaves x after attention, and its norm in `normed`. Keys and values are in the
+    /// cache: of their modules only the adapters' projections are needed.
+    private func recomputeAttention(
+        _ layer: Int, _ batch: PackedBatch, _ rotary: RotaryTable, _ cache: KeyValueCache, _ workspace: Workspace,
+        _ x: Matrix
+    ) {
+        let rows = batch.rows
+        let (normed, q, attended) = (workspace.normed(rows), workspace.query(rows), workspace.attended(rows))
+        backend.rmsNorm(x, gain: model.layers[layer].inputNorm, epsilon: epsilon, into: normed)
+        backend.linear(
+            normed,
+            [product(layer, .query, workspace, into: q)]
+                + [LinearModule.key, .value].compactMap { projection(layer, $0, workspace, rows: rows) })
+        rotate(q, batch, rotary, inverse: false)
+        backend.attention(
+            q, cache: cache, layer: layer, visible: batch.visible, into: attended,
+            logSumExp: workspace.logSumExp(rows))
+        let output = workspace.dNormed(rows)
+        backend.linear(attended, [product(layer, .attentionOutput, workspace, into: output)])
+        backend.addRMSNorm(
+            x, adding: output, gain: model.layers[layer].postAttentionNorm, epsilon: epsilon, into: normed)
+    }
+
+    /// Fills gate, up and activated, and the projection of the down module.
+    private func recomputeFeedForward(_ layer: Int, _ workspace: Workspace, _ x: Matrix) {
+        let rows = x.rows
+        let (gate, up, activated) = (workspace.gate(rows), workspace.up(rows), workspace.activated(rows))
+        backend.linear(
+            workspace.normed(rows),
+            [product(layer, .gate, workspace, into: gate), product(layer, .up, workspace, into: up)])
+        backend.siluGate(gate, up, into: activated)
+        if let projection = projection(layer, .down, workspace, rows: rows) { backend.linear(activated, [projection]) }
+    }
+
+    private func feedForwardBackward(
+        _ layer: Int, _ adapter: LoRAAdapter, _ workspace: Workspace, _ x: Matrix, _ dx: Matrix
+    ) {
+        let rows = x.rows
+        let dActivated = workspace.dActivated(rows)
+        backend.linearBackward(
+            [gradient(layer, .down, adapter, workspace, dx)], input: workspace.activated(rows), dx: dActivated,
+            accumulate: false)
+        let (gate, up) = (workspace.gate(rows), workspace.up(rows))
+        backend.siluGateBackward(gate: gate, up: up, dh: dActivated)
+        let dNormed = workspace.dNormed(rows)
+        backend.linearBackward(
+            [
+                gradient(layer, .gate, adapter, workspace, gate), gradient(layer, .up, adapter, workspace, up),
+            ], input: workspace.normed(rows), dx: dNormed, accumulate: false)
+        backend.rmsNormBackward(
+            x, gain: model.layers[layer].postAttentionNorm, epsilon: epsilon, dy: dNormed, addingTo: dx)
+    }
+
+    private func attentionBackward(
+        _ layer: Int, _ adapter: LoRAAdapter, _ batch: PackedBatch, _ rotary: RotaryTable, _ cache: KeyValueCache,
+        _ workspace: Workspace, _ input: Matrix, _ dx: Matrix
+    ) throws {
+        let rows = batch.rows
+        let (q, attended) = (workspace.query(rows), workspace.attended(rows))
+        let (dq, dk, dv) = (workspace.dQuery(rows), workspace.dKey(rows), workspace.dValue(rows))
+        let dAttended = workspace.dAttended(rows)
+        backend.linearBackward(
+            [gradient(layer, .attentionOutput, adapter, workspace, dx)], input: attended, dx: dAttended,
+            accumulate: false)
+        try backend.attentionBackward(
+            q, out: attended, dOut: dAttended, logSumExp: workspace.logSumExp(rows), cache: cache, layer: layer,
+            segments: batch.segments, tables: batch.visible.tables, dq: dq, dk: dk, dv: dv)
+        rotate(dq, batch, rotary, inverse: true)
+        rotate(dk, batch, rotary, inverse: true)
+        let normed = workspace.normed(rows)
+        backend.rmsNorm(input, gain: model.layers[layer].inputNorm, epsilon: epsilon, into: normed)
+        let gradients = [
+            gradient(layer, .query, adapter, workspace, dq), gradient(layer, .key, adapter, workspace, dk),
+            gradient(layer, .value, adapter, workspace, dv),
+        ]
+        // Nothing below the first layer is trained.
+        let dNormed = layer > 0 ? workspace.dNormed(rows) : nil
+        backend.linearBackward(gradients, input: normed, dx: dNormed, accumulate: false)
+        if let dNormed {
+            backend.rmsNormBackward(
+                input, gain: model.layers[layer].inputNorm, epsilon: epsilon, dy: dNormed, addingTo: dx)
+        }
+    }
+
+    private func gradient(
+        _ layer: Int, _ module: LinearModule, _ adapter: LoRAAdapter, _ workspace: Workspace, _ dOutput: Matrix
+    ) -> LinearGradient {
+        let rows = dOutput.rows
+        let parts = adapter.pair(layer: layer, module).map { pair in
+            LinearGradient.Adapter(
+                lowRank: pair.lowRank, projected: workspace.projected(module, rows),
+                dProjected: workspace.dProjected(module, rows), aGradient: adapter.gradient(pair.a),
+                bGradient: adapter.gradient(pair.b), scale: adapter.configuration.scale)
+        }
+        return LinearGradient(
+            dOutput: dOutput, weight: model.layers[layer].linears[module.rawValue], adapter: parts)
+    }
+}

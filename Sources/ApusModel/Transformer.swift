@@ -1,0 +1,98 @@
+package import ApusTensor
+
+/// The forward pass of every architecture: one loop over layers, read from the configuration.
+package struct Transformer {
+    let model: LanguageModel
+    let adapter: LoRAAdapter?
+
+    /// A pass of a model, with or without an adapter.
+    package init(model: LanguageModel, adapter: LoRAAdapter?) {
+        self.model = model
+        self.adapter = adapter
+    }
+
+    var backend: any Backend { model.backend }
+    var configuration: ModelConfiguration { model.configuration }
+    var epsilon: Float { configuration.normEpsilon }
+
+    /// Runs all layers over packed rows, writing their keys and values into `cache`.
+    ///
+    /// - Parameter keep: receives the residual stream at each layer's input; nil where no backward pass follows.
+    /// - Returns: final hidden states after the last norm, [rows][hidden], in the workspace.
+    package func forward(_ batch: PackedBatch, cache: KeyValueCache, workspace: Workspace, keep: LayerInputs?) throws -> Matrix {
+        let rows = batch.rows
+        let x = workspace.residual(rows)
+        let normed = workspace.normed(rows)
+        let rotary = try model.rotaryTable(positions: batch.maxContext)
+        try backend.prepareAttention(model.cacheShape, maxContext: batch.maxContext)
+        backend.embed(batch.tokens, table: model.embedding, into: x)
+        for (index, layer) in model.layers.enumerated() {
+            if index == 0 {
+                backend.rmsNorm(x, gain: layer.inputNorm, epsilon: epsilon, into: normed)
+            } else {
+                backend.addRMSNorm(
+                    x, adding: workspace.delta(rows), gain: layer.inputNorm, epsilon: epsilon, into: normed)
+            }
+            keep.map { backend.copy(x, into: $0[index]) }
+            attend(index, batch, rotary, cache, workspace)
+            backend.addRMSNorm(
+                x, adding: workspace.delta(rows), gain: layer.postAttentionNorm, epsilon: epsilon, into: normed)
+            feedForward(index, rows, workspace)
+        }
+        backend.addRMSNorm(x, adding: workspace.delta(rows), gain: model.finalNorm, epsilon: epsilon, into: normed)
+        keep.map { backend.copy(x, into: $0[model.layers.count]) }
+        return normed
+    }
+
+    private func attend(
+        _ layer: Int, _ batch: PackedBatch, _ rotary: RotaryTable, _ cache: KeyValueCache, _ workspace: Workspace
+    ) {
+        let rows = batch.rows
+        let (q, k, v) = (workspace.query(rows), workspace.key(rows), workspace.value(rows))
+        backend.linear(
+            workspace.normed(rows),
+            [
+                product(layer, .query, workspace, into: q), product(layer, .key, workspace, into: k),
+                product(layer, .value, workspace, into: v),
+            ])
+        rotate(q, batch, rotary, inverse: false)
+        rotate(k, batch, rotary, inverse: false)
+        backend.writeKeysAndValues(k, v, cache: cache, layer: layer, rows: batch.writeRows, slots: batch.writeSlots)
+        let attended = workspace.attended(rows)
+        backend.attention(q, cache: cache, layer: layer, visible: batch.visible, into: attended, logSumExp: nil)
+        backend.linear(attended, [product(layer, .attentionOutput, workspace, into: workspace.delta(rows))])
+    }
+
+    private func feedForward(_ layer: Int, _ rows: Int, _ workspace: Workspace) {
+        let (gate, up) = (workspace.gate(rows), workspace.up(rows))
+        backend.linear(
+            workspace.normed(rows),
+            [product(layer, .gate, workspace, into: gate), product(layer, .up, workspace, into: up)])
+        let activated = workspace.activated(rows)
+        backend.siluGate(gate, up, into: activated)
+        backend.linear(activated, [product(layer, .down, workspace, into: workspace.delta(rows))])
+    }
+
+    func rotate(_ x: Matrix, _ batch: PackedBatch, _ rotary: RotaryTable, inverse: Bool) {
+        backend.rope(
+            x, headSize: configuration.headSize, table: rotary, positions: batch.positions, inverse: inverse)
+    }
+
+    /// One linear module's product; without an output only its adapter's projection is computed.
+    func product(_ layer: Int, _ module: LinearModule, _ workspace: Workspace, into output: Matrix?) -> LinearProduct {
+        let weights = model.layers[layer]
+        let lowRank = adapter?.pair(layer: layer, module)?.lowRank
+        let rows = output?.rows ?? 0
+        return LinearProduct(
+            weight: weights.linears[module.rawValue], bias: weights.biases[module.rawValue], lowRank: lowRank,
+            projected: lowRank.map { _ in workspace.projected(module, rows) }, output: output)
+    }
+
+    /// Only the projection x Aᵀ of a module, which its adapter's gradient needs; nil without an adapter there.
+    func projection(_ layer: Int, _ module: LinearModule, _ workspace: Workspace, rows: Int) -> LinearProduct? {
+        guard let lowRank = adapter?.pair(layer: layer, module)?.lowRank else { return nil }
+        return LinearProduct(
+            weight: model.layers[layer].linears[module.rawValue], bias: nil, lowRank: lowRank,
+            projected: workspace.projected(module, rows), output: nil)
+    }
+}

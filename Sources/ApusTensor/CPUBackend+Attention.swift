@@ -1,0 +1,85 @@
+internal import CKernels
+
+extension CPUBackend {
+    /// See `Backend`.
+    public func writeKeysAndValues(
+        _ k: Matrix, _ v: Matrix, cache: KeyValueCache, layer: Int, rows: [Int32], slots: [Int32]
+    ) {
+        var pages = cache.layer(layer)
+        kernels.attention.write(
+            &pages, k.pointer, k.columns, v.pointer, v.columns, rows, slots, Int32(rows.count))
+    }
+
+    /// See `Backend`. A task is a block of rows of one key/value head.
+    public func attention(
+        _ q: Matrix, cache: KeyValueCache, layer: Int, visible: Visibility, into out: Matrix, logSumExp: Matrix?
+    ) {
+        let rowBlock = q.rows > 256 ? 32 : 1
+        let blocks = (q.rows + rowBlock - 1) / rowBlock
+        let heads = cache.shape.keyValueHeads
+        let pages = cache.layer(layer)
+        visible.tables.withUnsafeBufferPointer { tables in
+            visible.tableOffsets.withUnsafeBufferPointer { offsets in
+                visible.contexts.withUnsafeBufferPointer { contexts in
+                    let seen = apus_visibility(
+                        tables: tables.baseAddress, table_offset: offsets.baseAddress, context: contexts.baseAddress)
+                    deal(blocks * heads) { thread, task in
+                        var (pages, seen) = (pages, seen)
+                        let begin = task / heads * rowBlock
+                        self.kernels.attention.forward(
+                            &pages, &seen, q.pointer, q.columns, out.pointer, out.columns, logSumExp?.pointer,
+                            Int32(begin), Int32(min(begin + rowBlock, q.rows)), Int32(task % heads),
+                            Int32(task % heads + 1), self.scratch(thread))
+                    }
+                }
+            }
+        }
+    }
+
+    /// See `Backend`.
+    public func prepareAttention(_ shape: KeyValueCache.Shape, maxContext: Int) throws {
+        var pages = apus_pages(
+            keys: nil, values: nil, heads: Int32(shape.heads), kv_heads: Int32(shape.keyValueHeads),
+            head_size: Int32(shape.headSize), scale: 1)
+        let forward = kernels.attention.forward_scratch(&pages, Int32(maxContext))
+        let backward = kernels.attention.backward_scratch(&pages, Int32(maxContext))
+        try reserveScratch(max(forward, backward))
+    }
+
+    /// See `Backend`. A task is one segment and one key/value head; what a completion adds to its prompt's keys is kept
+    /// apart and summed in the segments' order, so the bits do not depend on which thread was first.
+    public func attentionBackward(
+        _ q: Matrix, out: Matrix, dOut: Matrix, logSumExp: Matrix, cache: KeyValueCache, layer: Int,
+        segments: [Segment], tables: [Int32], dq: Matrix, dk: Matrix, dv: Matrix
+    ) throws {
+        dk.clear()
+        dv.clear()
+        let width = dk.columns
+        var offsets = [0]
+        for segment in segments { offsets.append(offsets[offsets.count - 1] + 2 * segment.firstPosition * width) }
+        let prefix = try Matrix(rows: 1, columns: offsets[segments.count])
+        let pages = cache.layer(layer)
+        let heads = cache.shape.keyValueHeads
+        tables.withUnsafeBufferPointer { tables in
+            deal(segments.count * heads) { thread, task in
+                let segment = segments[task / heads]
+                var pages = pages
+                var run = apus_run(
+                    first_row: Int32(segment.firstRow), rows: Int32(segment.rows),
+                    first_position: Int32(segment.firstPosition), table: tables.baseAddress! + segment.tableOffset)
+                let dPrefix = prefix.pointer + offsets[task / heads]
+                self.kernels.attention.backward(
+                    &pages, &run, Int32(task % heads), q.pointer, q.columns, out.pointer, dOut.pointer, out.columns,
+                    logSumExp.pointer, dq.pointer, dq.columns, dk.pointer, dv.pointer, width, dPrefix,
+                    dPrefix + segment.firstPosition * width, self.scratch(thread))
+            }
+        }
+        for (index, segment) in segments.enumerated() {
+            guard let parent = segment.parentFirstRow else { continue }
+            let count = segment.firstPosition * width
+            let from = prefix.pointer + offsets[index]
+            kernels.layer.add(dk.pointer + parent * width, from, 0, count)
+            kernels.layer.add(dv.pointer + parent * width, from + count, 0, count)
+        }
+    }
+}

@@ -1,0 +1,131 @@
+internal import CKernels
+
+extension CPUBackend {
+    /// See `Backend`.
+    public func embed(_ tokens: [Int32], table: Weight, into x: Matrix) {
+        precondition(x.rows == tokens.count && x.columns == table.inputs, "shapes differ")
+        let base = x.pointer
+        split(tokens.count) { _, rows in
+            withUnsafePointer(to: table.packed) {
+                for row in rows { self.kernels.linear.read_row($0, tokens[row], base + row * table.inputs) }
+            }
+        }
+    }
+
+    /// See `Backend`.
+    public func rmsNorm(_ x: Matrix, gain: Matrix, epsilon: Float, into y: Matrix) {
+        let (from, to, g) = (x.pointer, y.pointer, gain.pointer)
+        let width = Int32(x.columns)
+        split(x.rows) { _, rows in
+            self.kernels.layer.rms_norm(from, g, epsilon, to, width, Int32(rows.lowerBound), Int32(rows.upperBound))
+        }
+    }
+
+    /// See `Backend`.
+    public func addRMSNorm(_ x: Matrix, adding d: Matrix, gain: Matrix, epsilon: Float, into y: Matrix) {
+        let (from, to, g, delta) = (x.pointer, y.pointer, gain.pointer, d.pointer)
+        let width = Int32(x.columns)
+        split(x.rows) { _, rows in
+            self.kernels.layer.add_rms_norm(
+                from, delta, g, epsilon, to, width, Int32(rows.lowerBound), Int32(rows.upperBound))
+        }
+    }
+
+    /// See `Backend`.
+    public func rmsNormBackward(_ x: Matrix, gain: Matrix, epsilon: Float, dy: Matrix, addingTo dx: Matrix) {
+        let (from, to, g, dOutput) = (x.pointer, dx.pointer, gain.pointer, dy.pointer)
+        let width = Int32(x.columns)
+        split(x.rows) { _, rows in
+            self.kernels.layer.rms_norm_backward(
+                from, g, epsilon, dOutput, to, width, Int32(rows.lowerBound), Int32(rows.upperBound))
+        }
+    }
+
+    /// See `Backend`.
+    public func copy(_ source: Matrix, into destination: Matrix) {
+        precondition(source.rows == destination.rows && source.columns == destination.columns, "shapes differ")
+        destination.pointer.update(from: source.pointer, count: source.rows * source.columns)
+    }
+
+    /// See `Backend`.
+    public func add(_ x: Matrix, _ d: Matrix) {
+        let (to, from) = (x.pointer, d.pointer)
+        split(x.rows) { _, rows in
+            self.kernels.layer.add(to, from, rows.lowerBound * x.columns, rows.upperBound * x.columns)
+        }
+    }
+
+    /// See `Backend`.
+    public func gather(_ source: Matrix, _ indices: [Int], into destination: Matrix) {
+        precondition(destination.rows == indices.count && destination.columns == source.columns, "shapes differ")
+        let (from, to, width) = (source.pointer, destination.pointer, source.columns)
+        for (row, index) in indices.enumerated() { (to + row * width).update(from: from + index * width, count: width) }
+    }
+
+    /// See `Backend`.
+    public func scatterAdd(_ source: Matrix, _ indices: [Int], into destination: Matrix) {
+        let (from, to, width) = (source.pointer, destination.pointer, source.columns)
+        for (row, index) in indices.enumerated() {
+            kernels.layer.add(to + index * width, from + row * width, 0, width)
+        }
+    }
+
+    /// See `Backend`.
+    public func siluGate(_ gate: Matrix, _ up: Matrix, into h: Matrix) {
+        let (g, u, to, width) = (gate.pointer, up.pointer, h.pointer, gate.columns)
+        split(gate.rows) { _, rows in
+            self.kernels.layer.silu_gate(g, u, to, rows.lowerBound * width, rows.upperBound * width)
+        }
+    }
+
+    /// See `Backend`.
+    public func siluGateBackward(gate: Matrix, up: Matrix, dh: Matrix) {
+        let (g, u, d, width) = (gate.pointer, up.pointer, dh.pointer, gate.columns)
+        split(gate.rows) { _, rows in
+            self.kernels.layer.silu_gate_backward(g, u, d, g, u, rows.lowerBound * width, rows.upperBound * width)
+        }
+    }
+
+    /// See `Backend`.
+    public func rope(_ x: Matrix, headSize: Int, table: RotaryTable, positions: [Int32], inverse: Bool) {
+        let (base, cosines, sines) = (x.pointer, table.cosines.pointer, table.sines.pointer)
+        let heads = Int32(x.columns / headSize)
+        split(x.rows) { _, rows in
+            self.kernels.layer.rope(
+                base, x.columns, heads, Int32(headSize), cosines, sines, positions, inverse ? -1 : 1,
+                Int32(rows.lowerBound), Int32(rows.upperBound))
+        }
+    }
+
+    /// See `Backend`.
+    public func sumOfSquares(_ x: Matrix) -> Double {
+        kernels.optimizer.sum_of_squares(x.pointer, x.rows * x.columns)
+    }
+
+    /// See `Backend`.
+    public func scale(_ x: Matrix, by factor: Float) {
+        let base = x.pointer
+        for i in 0..<x.rows * x.columns { base[i] *= factor }
+    }
+
+    /// See `Backend`.
+    public func adamW(
+        _ step: AdamWStep, parameters: Matrix, firstMoment: Matrix, secondMoment: Matrix, gradients: Matrix
+    ) {
+        let (p, m, v, g) = (parameters.pointer, firstMoment.pointer, secondMoment.pointer, gradients.pointer)
+        let correction1 = 1 - power(step.beta1, step.step)
+        let correction2 = (1 - power(step.beta2, step.step)).squareRoot()
+        split(parameters.rows * parameters.columns) { _, range in
+            let i = range.lowerBound
+            self.kernels.optimizer.adamw(
+                p + i, m + i, v + i, g + i, range.count, step.learningRate, step.beta1, step.beta2, step.epsilon,
+                step.weightDecay, correction1, correction2, 1)
+        }
+    }
+
+    private func power(_ base: Double, _ exponent: Int) -> Double {
+        var result = 1.0
+        for _ in 0..<exponent { result *= base }
+        return result
+    }
+}

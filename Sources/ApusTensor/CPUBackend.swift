@@ -1,0 +1,61 @@
+internal import CKernels
+internal import Foundation
+
+/// The CPU: kernels of one instruction set, split over a pool of threads in fixed parts.
+///
+/// `@unchecked Sendable`: scratch memory is written only inside a pool run, each thread in its own part, and the
+/// numeric core that calls it is owned by one thread at a time.
+public final class CPUBackend: Backend, @unchecked Sendable {
+    let kernels: apus_kernels
+    let pool: ThreadPool
+    private var scratch: [Storage] = []
+    /// Which kernels run.
+    public let instructionSet: InstructionSet
+
+    /// A backend on `threads` threads.
+    ///
+    /// - Parameters:
+    ///   - instructionSet: nil for the best one of this processor, or what `APUS_ISA` names.
+    ///   - threads: nil for one a processor.
+    public init(instructionSet: InstructionSet? = nil, threads: Int? = nil) throws(TensorError) {
+        let selected = if let instructionSet { instructionSet } else { try InstructionSet.selected() }
+        guard let table = apus_kernels_named(selected.rawValue) else {
+            throw TensorError("instruction set '\(selected.rawValue)' cannot run on this processor; choose another")
+        }
+        self.instructionSet = selected
+        kernels = table.pointee
+        let count = threads ?? ProcessInfo.processInfo.activeProcessorCount
+        guard count > 0 else { throw TensorError("threads: wanted at least 1, found \(count)") }
+        pool = ThreadPool(threads: count)
+        for _ in 0..<count { scratch.append(try Storage(count: Int(kernels.linear.scratch_floats))) }
+    }
+
+    /// For people.
+    public var name: String { "CPU, \(instructionSet.rawValue), \(pool.threads) threads" }
+
+    /// Runs `body` once on every thread with the thread's share of 0 ..< count.
+    func split(_ count: Int, _ body: (_ thread: Int, Range<Int>) -> Void) {
+        let parts = min(pool.threads, count)
+        guard parts > 1 else {
+            if count > 0 { body(0, 0..<count) }
+            return
+        }
+        pool.run(parts) { part in body(part, count * part / parts..<count * (part + 1) / parts) }
+    }
+
+    /// Runs tasks 0 ..< count, dealt out in turn so that neighbouring tasks of growing cost are shared evenly.
+    func deal(_ count: Int, _ body: (_ thread: Int, _ task: Int) -> Void) {
+        let parts = min(pool.threads, count)
+        pool.run(parts) { part in
+            for task in stride(from: part, to: count, by: parts) { body(part, task) }
+        }
+    }
+
+    /// The thread's scratch, grown to at least `count` floats. Call before a run, not inside one.
+    func reserveScratch(_ count: Int) throws(TensorError) {
+        guard scratch[0].count < count else { return }
+        for thread in scratch.indices { scratch[thread] = try Storage(count: count) }
+    }
+
+    func scratch(_ thread: Int) -> UnsafeMutablePointer<Float> { scratch[thread].base }
+}

@@ -1,0 +1,119 @@
+internal import CKernels
+internal import Foundation
+
+/// Keys and values of all layers in pages of 16 positions; which sequence owns a page is the caller's business.
+public final class KeyValueCache: Sendable {
+    /// Positions in a page.
+    public static let pageTokens = Int(APUS_PAGE_TOKENS)
+
+    /// The sizes that decide a page's layout.
+    public struct Shape: Sendable, Equatable {
+        /// Layers.
+        public let layers: Int
+        /// Query heads.
+        public let heads: Int
+        /// Key/value heads.
+        public let keyValueHeads: Int
+        /// Width of a head.
+        public let headSize: Int
+
+        /// A shape.
+        public init(layers: Int, heads: Int, keyValueHeads: Int, headSize: Int) {
+            self.layers = layers
+            self.heads = heads
+            self.keyValueHeads = keyValueHeads
+            self.headSize = headSize
+        }
+
+        /// Bytes of one page over all layers.
+        public var pageBytes: Int { 2 * layers * keyValueHeads * headSize * KeyValueCache.pageTokens * 4 }
+    }
+
+    /// The layout.
+    public let shape: Shape
+    /// Number of pages.
+    public let pages: Int
+    private let keys: Storage
+    private let values: Storage
+
+    /// Reserves `pages` pages for every layer; memory is touched only when a page is written.
+    public init(shape: Shape, pages: Int) throws(TensorError) {
+        self.shape = shape
+        self.pages = pages
+        let count = shape.layers * pages * shape.keyValueHeads * shape.headSize * Self.pageTokens
+        keys = try Storage(count: count)
+        values = try Storage(count: count)
+    }
+
+    func layer(_ layer: Int) -> apus_pages {
+        precondition(layer < shape.layers, "no such layer")
+        let begin = layer * pages * shape.keyValueHeads * shape.headSize * Self.pageTokens
+        return apus_pages(
+            keys: keys.base + begin, values: values.base + begin, heads: Int32(shape.heads),
+            kv_heads: Int32(shape.keyValueHeads), head_size: Int32(shape.headSize),
+            scale: 1 / Float(shape.headSize).squareRoot())
+    }
+}
+
+/// What each query row sees: keys 0 ..< contexts[row] of the sequence whose page numbers begin at
+/// tables[tableOffsets[row]].
+public struct Visibility: Sendable {
+    /// Page numbers of all sequences, one after the other.
+    public var tables: [Int32]
+    /// Start of each row's sequence in `tables`.
+    public var tableOffsets: [Int32]
+    /// Keys that each row sees: its position + 1.
+    public var contexts: [Int32]
+
+    /// A visibility.
+    public init(tables: [Int32], tableOffsets: [Int32], contexts: [Int32]) {
+        self.tables = tables
+        self.tableOffsets = tableOffsets
+        self.contexts = contexts
+    }
+}
+
+/// Consecutive rows of one sequence in a packed batch. A completion's parent is its prompt, whose rows hold the keys
+/// of the positions before `firstPosition`.
+public struct Segment: Sendable {
+    /// First row in the batch.
+    public var firstRow: Int
+    /// Number of rows.
+    public var rows: Int
+    /// Position of the first row.
+    public var firstPosition: Int
+    /// Start of the sequence's page numbers.
+    public var tableOffset: Int
+    /// First row of the prompt that lies before, or nil.
+    public var parentFirstRow: Int?
+
+    /// A segment.
+    public init(firstRow: Int, rows: Int, firstPosition: Int, tableOffset: Int, parentFirstRow: Int?) {
+        self.firstRow = firstRow
+        self.rows = rows
+        self.firstPosition = firstPosition
+        self.tableOffset = tableOffset
+        self.parentFirstRow = parentFirstRow
+    }
+}
+
+/// Cosines and sines of every position, [position][headSize / 2].
+public final class RotaryTable: Sendable {
+    let cosines: Matrix
+    let sines: Matrix
+    /// Positions in the table.
+    public var positions: Int { cosines.rows }
+
+    /// Angles are fp32 products position · inverseFrequency, as transformers forms them.
+    public init(inverseFrequencies: [Float], positions: Int) throws(TensorError) {
+        cosines = try Matrix(rows: positions, columns: inverseFrequencies.count)
+        sines = try Matrix(rows: positions, columns: inverseFrequencies.count)
+        for position in 0..<positions {
+            for (i, frequency) in inverseFrequencies.enumerated() {
+                let angle = Double(Float(position) * frequency)
+                cosines.pointer[position * inverseFrequencies.count + i] = Float(cos(angle))
+                sines.pointer[position * inverseFrequencies.count + i] = Float(sin(angle))
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+/// Cuts a template into tokens, trimming white space as Jinja2 does with `trim_blocks` and `lstrip_blocks`, which is how
+/// chat templates are written.
+struct Lexer {
+    /// Longest template, and most tokens in one tag: far above any real template, low enough that no syntax tree is
+    /// deep enough to overflow the stack.
+    private static let maximumBytes = 1 << 20
+    static let maximumTokensInTag = 2_000
+
+    let bytes: [UInt8]
+    var index = 0
+    var line = 1
+    var tokens: [Token] = []
+    /// Whether what was read last ended with a line break, so that white space before a block is an indentation.
+    private var isAtLineStart = true
+
+    static func tokens(of source: String) throws(TextError) -> [Token] {
+        var lexer = Lexer(source)
+        guard lexer.bytes.count <= maximumBytes else {
+            throw TextError(code: .templateLimit, message: "the template is longer than \(maximumBytes) bytes", line: 1)
+        }
+        while lexer.index < lexer.bytes.count { try lexer.scanTextAndTag() }
+        lexer.append(.end)
+        return lexer.tokens
+    }
+
+    /// Line breaks become "\n", and one at the very end is dropped.
+    private init(_ source: String) {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(source.utf8.count)
+        var previous: UInt8 = 0
+        for byte in source.utf8 {
+            if byte == 0x0D {
+                bytes.append(0x0A)
+            } else if byte != 0x0A || previous != 0x0D {
+                bytes.append(byte)
+            }
+            previous = byte
+        }
+        if bytes.last == 0x0A { bytes.removeLast() }
+        self.bytes = bytes
+    }
+
+    mutating func append(_ kind: Token.Kind) { tokens.append(Token(kind: kind, line: line)) }
+
+    /// Moves on, counting lines.
+    mutating func advance(to end: Int) {
+        while index < end {
+            if bytes[index] == 0x0A { line += 1 }
+            index += 1
+        }
+    }
+
+    func failure(_ message: String) -> TextError { TextError(code: .templateSyntax, message: message, line: line) }
+
+    func starts(with text: StaticString, at position: Int) -> Bool {
+        guard position + text.utf8CodeUnitCount <= bytes.count else { return false }
+        return bytes[position...].starts(with: "\(text)".utf8)
+    }
+}
+
+// MARK: - Text and tags
+
+extension Lexer {
+    private mutating func scanTextAndTag() throws(TextError) {
+        let start = index
+        guard let opening = nextOpening(from: start) else {
+            append(.text(String(decoding: bytes[start...], as: UTF8.self)))
+            return advance(to: bytes.count)
+        }
+        let kind = bytes[opening + 1]
+        var inside = opening + 2
+        let sign = inside < bytes.count ? bytes[inside] : 0
+        let isSigned = sign == UInt8(ascii: "-") || sign == UInt8(ascii: "+")
+        if isSigned { inside += 1 }
+        let end = endOfText(start..<opening, sign: sign, isVariable: kind == UInt8(ascii: "{"))
+        if end > start { append(.text(String(decoding: bytes[start..<end], as: UTF8.self))) }
+        advance(to: inside)
+        switch kind {
+        case UInt8(ascii: "#"): try skipComment()
+        case UInt8(ascii: "{"): try scanTag(begin: .variableBegin, end: .variableEnd)
+        default: try scanTag(begin: .blockBegin, end: .blockEnd)
+        }
+        isAtLineStart = bytes[index - 1] == 0x0A
+    }
+
+    private func nextOpening(from start: Int) -> Int? {
+        var position = start
+        while position + 1 < bytes.count {
+            if bytes[position] == UInt8(ascii: "{") {
+                switch bytes[position + 1] {
+                case UInt8(ascii: "{"), UInt8(ascii: "%"), UInt8(ascii: "#"): return position
+                default: break
+                }
+            }
+            position += 1
+        }
+        return nil
+    }
+
+    /// Where the text before a tag ends: `-` takes all white space away, and a block or comment that begins its line
+    /// takes its indentation, unless `+` forbids it.
+    private func endOfText(_ text: Range<Int>, sign: UInt8, isVariable: Bool) -> Int {
+        var end = text.upperBound
+        if sign == UInt8(ascii: "-") {
+            let kept = String(decoding: bytes[text], as: UTF8.self).stripped(of: nil, left: false)
+            return text.lowerBound + kept.utf8.count
+        }
+        guard sign != UInt8(ascii: "+"), !isVariable else { return end }
+        while end > text.lowerBound, bytes[end - 1] != 0x0A {
+            guard Self.isSpace(bytes[end - 1]) else { return text.upperBound }
+            end -= 1
+        }
+        return end > text.lowerBound || isAtLineStart ? end : text.upperBound
+    }
+
+    static func isSpace(_ byte: UInt8) -> Bool {
+        (0x09...0x0D).contains(byte) || (0x1C...0x20).contains(byte)
+    }
+
+    /// Where the white space character at `position` ends, if there is one.
+    private func endOfSpace(at position: Int) -> Int? {
+        let scalar = String(decoding: bytes[position..<min(position + 4, bytes.count)], as: UTF8.self).unicodeScalars
+            .first
+        guard let scalar, scalar.isPythonSpace else { return nil }
+        return position + String(scalar).utf8.count
+    }
+
+    private mutating func skipComment() throws(TextError) {
+        var end = index
+        while !starts(with: "#}", at: end) {
+            guard end < bytes.count else { throw failure("a comment is not closed; add '#}'") }
+            end += 1
+        }
+        let sign = end > index ? bytes[end - 1] : 0
+        advance(to: end + 2)
+        trimBehindTag(sign: sign, isVariable: false)
+    }
+
+    /// A block or comment takes the line break behind it; `-` takes all white space.
+    private mutating func trimBehindTag(sign: UInt8, isVariable: Bool) {
+        var end = index
+        if sign == UInt8(ascii: "-") {
+            while let next = endOfSpace(at: end) { end = next }
+        } else if sign != UInt8(ascii: "+"), !isVariable, end < bytes.count, bytes[end] == 0x0A {
+            end += 1
+        }
+        advance(to: end)
+    }
+
+    private mutating func scanTag(begin: Token.Kind, end: Token.Kind) throws(TextError) {
+        append(begin)
+        let first = tokens.count
+        let isVariable = end == .variableEnd
+        var openBrackets = 0
+        while true {
+            while index < bytes.count, Self.isSpace(bytes[index]) { advance(to: index + 1) }
+            guard index < bytes.count else { throw failure("a tag is not closed; add \(isVariable ? "'}}'" : "'%}'")") }
+            guard tokens.count - first < Self.maximumTokensInTag else {
+                throw TextError(
+                    code: .templateLimit, message: "a tag is longer than \(Self.maximumTokensInTag) tokens", line: line)
+            }
+            if openBrackets == 0, let (length, sign) = closing(isVariable: isVariable) {
+                append(end)
+                advance(to: index + length)
+                return trimBehindTag(sign: sign, isVariable: isVariable)
+            }
+            try scanToken()
+            guard case .mark(let mark)? = tokens.last?.kind else { continue }
+            if "([{".contains(mark) { openBrackets += 1 }
+            if ")]}".contains(mark) { openBrackets -= 1 }
+        }
+    }
+
+    /// The length of the tag's closing at this place, and its sign.
+    private func closing(isVariable: Bool) -> (length: Int, sign: UInt8)? {
+        let sign = bytes[index]
+        let isSigned = sign == UInt8(ascii: "-") || (sign == UInt8(ascii: "+") && !isVariable)
+        let position = isSigned ? index + 1 : index
+        guard starts(with: isVariable ? "}}" : "%}", at: position) else { return nil }
+        return isSigned ? (3, sign) : (2, 0)
+    }
+}

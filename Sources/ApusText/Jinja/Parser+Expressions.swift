@@ -1,0 +1,290 @@
+extension Parser {
+    /// One expression, or several with commas between: a tuple.
+    mutating func tuple(allowsCondition: Bool = true) throws(TextError) -> Expression {
+        let line = current.line
+        let first = try allowsCondition ? expression() : disjunction()
+        guard current.kind == .mark(",") else { return first }
+        var elements = [first]
+        while skip(",") {
+            if case .mark(")") = current.kind { break }
+            elements.append(try allowsCondition ? expression() : disjunction())
+        }
+        return Expression(kind: .tuple(elements), line: line)
+    }
+
+    /// `a if b else c`
+    mutating func expression() throws(TextError) -> Expression {
+        try enter()
+        defer { leave() }
+        let line = current.line
+        var result = try disjunction()
+        while skip(name: "if") {
+            let condition = try disjunction()
+            let otherwise = skip(name: "else") ? try expression() : nil
+            result = Expression(
+                kind: .conditional(condition: condition, then: result, otherwise: otherwise), line: line)
+        }
+        return result
+    }
+
+    private mutating func disjunction() throws(TextError) -> Expression {
+        let line = current.line
+        var left = try conjunction()
+        while skip(name: "or") { left = Expression(kind: .or(left, try conjunction()), line: line) }
+        return left
+    }
+
+    private mutating func conjunction() throws(TextError) -> Expression {
+        let line = current.line
+        var left = try negation()
+        while skip(name: "and") { left = Expression(kind: .and(left, try negation()), line: line) }
+        return left
+    }
+
+    private mutating func negation() throws(TextError) -> Expression {
+        let line = current.line
+        guard skip(name: "not") else { return try comparison() }
+        try enter()
+        defer { leave() }
+        return Expression(kind: .not(try negation()), line: line)
+    }
+
+    private mutating func comparison() throws(TextError) -> Expression {
+        let line = current.line
+        let first = try sum()
+        var rest: [ComparisonStep] = []
+        while let next = comparisonOperator() { rest.append(.init(sign: next, operand: try sum())) }
+        return rest.isEmpty ? first : Expression(kind: .comparison(first, rest), line: line)
+    }
+
+    private mutating func comparisonOperator() -> ComparisonOperator? {
+        switch current.kind {
+        case .mark(let mark):
+            guard let found = ComparisonOperator(rawValue: mark) else { return nil }
+            advance()
+            return found
+        case .name("in"):
+            advance()
+            return .contained
+        case .name("not") where following.kind == .name("in"):
+            advance()
+            advance()
+            return .notContained
+        default: return nil
+        }
+    }
+
+    private mutating func binaryOperator(_ candidates: BinaryOperator...) -> BinaryOperator? {
+        guard case .mark(let mark) = current.kind, let found = candidates.first(where: { $0.rawValue == mark }) else {
+            return nil
+        }
+        advance()
+        return found
+    }
+
+    private mutating func sum() throws(TextError) -> Expression {
+        let line = current.line
+        var left = try concatenation()
+        while let next = binaryOperator(.add, .subtract) {
+            left = Expression(kind: .binary(next, left, try concatenation()), line: line)
+        }
+        return left
+    }
+
+    private mutating func concatenation() throws(TextError) -> Expression {
+        let line = current.line
+        var left = try product()
+        while let next = binaryOperator(.concatenate) {
+            left = Expression(kind: .binary(next, left, try product()), line: line)
+        }
+        return left
+    }
+
+    private mutating func product() throws(TextError) -> Expression {
+        let line = current.line
+        var left = try power()
+        while let next = binaryOperator(.multiply, .divide, .divideWhole, .remainder) {
+            left = Expression(kind: .binary(next, left, try power()), line: line)
+        }
+        return left
+    }
+
+    private mutating func power() throws(TextError) -> Expression {
+        let line = current.line
+        var left = try unary()
+        while let next = binaryOperator(.power) {
+            left = Expression(kind: .binary(next, left, try unary()), line: line)
+        }
+        return left
+    }
+
+    /// Filters bind closer than operators, but not to what stands behind a sign: `-x | abs` negates first.
+    private mutating func unary(takesFilters: Bool = true) throws(TextError) -> Expression {
+        try enter()
+        defer { leave() }
+        let line = current.line
+        var result: Expression
+        if skip("-") {
+            result = Expression(kind: .negative(try unary(takesFilters: false)), line: line)
+        } else if skip("+") {
+            result = try unary(takesFilters: false)
+        } else {
+            result = try postfix(try primary())
+        }
+        if takesFilters { result = try filters(result) }
+        return result
+    }
+}
+
+// MARK: - Operands
+
+extension Parser {
+    private mutating func primary() throws(TextError) -> Expression {
+        let line = current.line
+        let token = current
+        advance()
+        switch token.kind {
+        case .name("true"), .name("True"): return Expression(kind: .literal(.bool(true)), line: line)
+        case .name("false"), .name("False"): return Expression(kind: .literal(.bool(false)), line: line)
+        case .name("none"), .name("None"): return Expression(kind: .literal(.null), line: line)
+        case .name(let name): return Expression(kind: .name(name), line: line)
+        case .integer(let value): return Expression(kind: .literal(.integer(value)), line: line)
+        case .number(let value): return Expression(kind: .literal(.number(value)), line: line)
+        case .string(var text):
+            while case .string(let more) = current.kind {
+                text += more
+                advance()
+            }
+            return Expression(kind: .literal(.string(text)), line: line)
+        case .mark("("):
+            if skip(")") { return Expression(kind: .tuple([]), line: line) }
+            let result = try tuple()
+            try expect(")")
+            return result
+        case .mark("["): return Expression(kind: .list(try elements(until: "]")), line: line)
+        case .mark("{"): return try dictionary(line: line)
+        default:
+            throw TextError(
+                code: .templateSyntax, message: "wanted an expression, found \(token.spelling)", line: line)
+        }
+    }
+
+    private mutating func elements(until end: String) throws(TextError) -> [Expression] {
+        var result: [Expression] = []
+        while current.kind != .mark(end) {
+            result.append(try expression())
+            if !skip(",") { break }
+        }
+        try expect(end)
+        return result
+    }
+
+    private mutating func dictionary(line: Int) throws(TextError) -> Expression {
+        var members: [(key: Expression, value: Expression)] = []
+        while current.kind != .mark("}") {
+            let key = try expression()
+            try expect(":")
+            members.append((key, try expression()))
+            if !skip(",") { break }
+        }
+        try expect("}")
+        return Expression(kind: .dictionary(members), line: line)
+    }
+
+    private mutating func postfix(_ operand: Expression) throws(TextError) -> Expression {
+        var result = operand
+        while true {
+            let line = current.line
+            if skip(".") {
+                if case .integer(let index) = current.kind {
+                    advance()
+                    let literal = Expression(kind: .literal(.integer(index)), line: line)
+                    result = Expression(kind: .item(result, literal), line: line)
+                } else {
+                    result = Expression(kind: .attribute(result, try expectName()), line: line)
+                }
+            } else if skip("[") {
+                result = try subscripted(result, line: line)
+            } else if current.kind == .mark("(") {
+                result = Expression(kind: .call(result, try arguments()), line: line)
+            } else {
+                return result
+            }
+        }
+    }
+
+    private mutating func subscripted(_ operand: Expression, line: Int) throws(TextError) -> Expression {
+        var parts: [Expression?] = [nil]
+        while current.kind != .mark("]") {
+            if skip(":") {
+                parts.append(nil)
+            } else {
+                guard parts[parts.count - 1] == nil else { throw unexpected("']'") }
+                parts[parts.count - 1] = try expression()
+            }
+        }
+        try expect("]")
+        switch parts.count {
+        case 1:
+            guard let index = parts[0] else { throw failure("an index is missing between '[' and ']'") }
+            return Expression(kind: .item(operand, index), line: line)
+        case 2, 3:
+            let step = parts.count == 3 ? parts[2] : nil
+            return Expression(kind: .slice(operand, start: parts[0], stop: parts[1], step: step), line: line)
+        default: throw failure("a slice has at most two ':'")
+        }
+    }
+
+    private mutating func arguments() throws(TextError) -> Arguments {
+        try expect("(")
+        var result = Arguments()
+        while current.kind != .mark(")") {
+            if case .name(let name) = current.kind, following.kind == .mark("=") {
+                advance()
+                advance()
+                result.named.append((name, try expression()))
+            } else {
+                guard result.named.isEmpty else { throw failure("an argument without a name follows one with a name") }
+                result.positional.append(try expression())
+            }
+            if !skip(",") { break }
+        }
+        try expect(")")
+        return result
+    }
+
+    mutating func optionalArguments() throws(TextError) -> Arguments {
+        current.kind == .mark("(") ? try arguments() : Arguments()
+    }
+
+    /// `x | filter(…)` and `x is test`, in any number.
+    private mutating func filters(_ operand: Expression) throws(TextError) -> Expression {
+        var result = operand
+        while true {
+            let line = current.line
+            if skip("|") {
+                let name = try expectName()
+                result = Expression(kind: .filter(result, name, try optionalArguments()), line: line)
+            } else if skip(name: "is") {
+                let isNegated = skip(name: "not")
+                let name = try expectName()
+                result = Expression(kind: .test(result, name, try testArguments()), line: line)
+                if isNegated { result = Expression(kind: .not(result), line: line) }
+            } else {
+                return result
+            }
+        }
+    }
+
+    /// A test takes one argument without parentheses: `x is divisibleby 3`.
+    private mutating func testArguments() throws(TextError) -> Arguments {
+        switch current.kind {
+        case .mark("("): return try arguments()
+        case .name(let name) where ["else", "or", "and", "if", "is", "in", "not", "recursive"].contains(name):
+            return Arguments()
+        case .name, .string, .integer, .number, .mark("["), .mark("{"):
+            return Arguments(positional: [try postfix(try primary())])
+        default: return Arguments()
+        }
+    }
+}

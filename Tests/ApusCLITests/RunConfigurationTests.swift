@@ -1,0 +1,120 @@
+import Apus
+import Testing
+
+@testable import ApusCLI
+
+@Suite struct RunConfigurationTests {
+    @Test func namesOfOtherProgramsAreTheSameSettings() throws {
+        let configuration = try resolve(
+            """
+            model_name: m
+            dataset_path: d.jsonl
+            r: 32
+            max_lora_rank: 32
+            target_modules: [q_proj, k_proj]
+            random_state: 3407
+            """)
+        #expect(configuration.settings.model == "m")
+        #expect(configuration.settings.dataset == "d.jsonl")
+        #expect(configuration.settings.loraRank == 32)
+        #expect(configuration.settings.loraTargetModules == ["q_proj", "k_proj"])
+        #expect(configuration.trainer.seed == 3407)
+        #expect(configuration.notices.isEmpty)
+    }
+
+    @Test func aStandInYieldsToTheSettingItself() throws {
+        let configuration = try resolve("model: m\nrandom_state: 3407\nseed: 42\nmax_lora_rank: 64\nlora_r: 8\n")
+        #expect(configuration.trainer.seed == 42)
+        #expect(configuration.settings.loraRank == 8)
+        #expect(configuration.notices.count == 2)
+        #expect(try resolve("model: m\nseed: 42", ["--random_state", "7"]).trainer.seed == 7)
+    }
+
+    @Test func numbersThatYAMLReadsAsTextAreNumbers() throws {
+        for text in ["1e-6", "\"1e-6\"", "1.0e-06", "0.000001"] {
+            #expect(try resolve("model: m\nlearning_rate: \(text)\n").trainer.learningRate == 1e-6)
+        }
+        #expect(try resolve("model: m\nmax_steps: 1e3\n").trainer.maxSteps == 1000)
+    }
+
+    @Test func yamlsBooleansReachTheWordsTheyStandFor() throws {
+        #expect(try resolve("model: m\nsave_strategy: no\n").trainer.saveStrategy == .no)
+        #expect(try resolve("model: m\nscale_rewards: false\n").trainer.scaleRewards == .none)
+        #expect(try resolve("model: m\nscale_rewards: True\n").trainer.scaleRewards == .group)
+    }
+
+    @Test func nothingMeansTheDefault() throws {
+        let configuration = try resolve("model: m\nlearning_rate: null\nmax_prompt_length: None\nbeta:\n")
+        #expect(configuration.trainer == GRPOConfiguration())
+        #expect(try resolve("model: m\nlora_r: 4", ["--lora_r", "null"]).settings.loraRank == 16)
+    }
+
+    @Test(arguments: [
+        ("learning_rate: fast", "run.yaml:2: learning_rate: expected a number, found 'fast'"),
+        ("learning_rate: nan", "run.yaml:2: learning_rate: expected a number, found 'nan'"),
+        ("learning_rate: .inf", "run.yaml:2: learning_rate: expected a number, found '.inf'"),
+        ("num_generations: 2.5", "run.yaml:2: num_generations: expected a whole number, found '2.5'"),
+        ("num_generations: [6]", "run.yaml:2: num_generations: expected a whole number, found a list of 1"),
+        ("shuffle_dataset: 7", "run.yaml:2: shuffle_dataset: expected true or false, found '7'"),
+        ("reward_weights: [1, x]", "run.yaml:2: reward_weights: expected a list of numbers, found a list of 2"),
+        ("learning_rate: -1", "run.yaml:2: learning_rate: -1.0 must be at least 0"),
+        ("lora_r: 0", "run.yaml:2: lora_r: wanted at least 1, found 0"),
+        ("lora_dropout: 0.05", "run.yaml:2: lora_dropout: '0.05' is refused: "),
+        ("sync_ref_model: true", "run.yaml:2: sync_ref_model: true needs full fine-tuning"),
+        ("optim: sgd", "run.yaml:2: optim: 'sgd' is refused: only AdamW is supported"),
+        ("eval_strategy: steps", "run.yaml:2: eval_strategy: 'steps' is refused: "),
+        ("lora_target_modules: [lm_head]", "run.yaml:2: lora_target_modules: wanted some of q_proj, "),
+        ("reward_funcs: [corectness_reward_func]", "did you mean correctness_reward_func?"),
+        ("lerning_rate: 1", "run.yaml:2: lerning_rate: unknown setting; did you mean learning_rate?"),
+        ("model_name_or_path: other", "run.yaml:2: model_name_or_path: 'other' contradicts run.yaml:1: model 'm'"),
+        ("threads: 0", "run.yaml:2: threads: must be at least 1, found 0"),
+    ])
+    func refusalsNamePlaceKeyValueAndRule(line: String, wanted: String) throws {
+        let message = try #require(refusal("model: m\n\(line)\n"))
+        #expect(message.contains(wanted), "\(message)")
+        #expect(!message.contains("\n"))
+    }
+
+    @Test func aModelIsNeeded() throws {
+        #expect(refusal("beta: 0.1\n")?.hasPrefix("model_name_or_path: is missing") == true)
+    }
+
+    @Test func acceptedKeysAreExplainedOnceForEachReason() throws {
+        let configuration = try resolve(
+            """
+            model: m
+            use_vllm: true
+            vllm_mode: colocate
+            gpu_memory_utilization: 0.6
+            optim: adamw_8bit
+            bf16: true
+            use_gradient_checkpointing: unsloth
+            report_to: none
+            fp16: false
+            """)
+        #expect(configuration.notices.count == 2)
+        #expect(configuration.notices[0].hasPrefix("use_vllm, vllm_mode, gpu_memory_utilization: "))
+        #expect(configuration.notices[1].hasPrefix("optim: "))
+    }
+
+    @Test func sequenceLengthIsSharedByPromptAndCompletion() throws {
+        let base = "model: m\nmax_seq_length: 512\nmax_completion_length: 200\n"
+        #expect(try resolve(base + "max_prompt_length: 256\n").trainer.maxPromptLength == 256)
+        #expect(try resolve(base).trainer.maxPromptLength == 312)
+        #expect(refusal(base + "max_prompt_length: 400\n")?.contains("max_seq_length: 512 is below") == true)
+        #expect(refusal("model: m\nmax_seq_length: 100\n")?.contains("leaves no prompt") == true)
+    }
+
+    @Test func theResolvedConfigurationResolvesToItself() throws {
+        let first = try resolve(
+            "model: m\nlearning_rate: 5e-6\nsystem_prompt: \"a: b\\nc\"\nreward_weights: [1, 0.5, 1, 1, 1]\nmin_p: 0.1\n"
+        )
+        #expect(try resolve(first.yaml) == first)
+    }
+
+    @Test func precisionFollowsTheTwoKeysThatNameIt() throws {
+        #expect(try resolve("model: m\n").settings.precision == .nf4)
+        #expect(try resolve("model: m\nload_in_4bit: false\n").settings.precision == .bf16)
+        #expect(try resolve("model: m\nload_in_4bit: false\ntorch_dtype: float32\n").settings.precision == .f32)
+    }
+}

@@ -1,0 +1,86 @@
+import Apus
+import ApusTestSupport
+import Foundation
+import Testing
+
+@testable import ApusCLI
+
+/// Whole runs of the program on a model of half a million parameters.
+@Suite(.serialized) final class RunTests {
+    private let folder = FileManager.default.temporaryDirectory.appending(path: "apus-test-\(UUID().uuidString)")
+    private let model = Fixture.url("base96-slips").path
+
+    deinit {
+        try? FileManager.default.removeItem(at: folder)
+    }
+
+    private func training(steps: Int, completionLength: Int = 16) -> [String] {
+        [
+            "train", "--model", model, "--load_in_4bit", "false", "--reward_funcs", "demo", "--dataset_size", "20",
+            "--per_device_train_batch_size", "8", "--num_generations", "4", "--max_completion_length",
+            "\(completionLength)", "--max_steps", "\(steps)", "--logging_steps", "1", "--output_dir", folder.path,
+        ]
+    }
+
+    @Test func trainingLeavesAnAdapterThatGenerates() throws {
+        let outcome = try Program.run(training(steps: 2))
+        try #require(outcome.status == 0, "\(outcome.errors)")
+        #expect(outcome.output.contains("\nstep 1/2  reward "))
+        #expect(outcome.output.contains("\nstep 2/2  reward "))
+        #expect(!outcome.output.contains("\u{1B}"))
+        let checkpoint = folder.appending(path: "checkpoint-2").path
+        #expect(outcome.output.contains("--adapter \(checkpoint)"))
+
+        let text = try Program.run(
+            [
+                "generate", "--model", model, "--adapter", checkpoint, "--precision", "bf16", "--prompt",
+                "What is 2+3?",
+                "--max-new-tokens", "8", "--json",
+            ])
+        try #require(text.status == 0, "\(text.errors)")
+        let fields = try JSONDecoder().decode([String: JSONValue].self, from: Data(text.output.utf8))
+        #expect(
+            Set(fields.keys) == ["text", "token_ids", "prompt_token_ids", "finish_reason", "tokens_per_second"])
+        #expect((1...8).contains(fields["token_ids"]?.array?.count ?? 0))
+    }
+
+    @Test func scoresAreLogProbabilities() throws {
+        let outcome = try Program.run([
+            "score", "--model", model, "--precision", "f32", "--raw", "--prompt", "8*12=", "--completion", "96",
+            "--json",
+        ])
+        try #require(outcome.status == 0, "\(outcome.errors)")
+        let fields = try JSONDecoder().decode([String: JSONValue].self, from: Data(outcome.output.utf8))
+        #expect(Set(fields.keys) == ["prompt_token_ids", "token_ids", "logprobs"])
+        let logProbs = (fields["logprobs"]?.array ?? []).compactMap(\.number)
+        #expect(logProbs.count == fields["token_ids"]?.array?.count)
+        #expect(logProbs.allSatisfy { $0 <= 0 })
+    }
+
+    @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, Int32(143))])
+    func aSignalSavesAndStops(signal: Int32, status: Int32) throws {
+        let outcome = try Program.run(training(steps: 10000)) { line, process in
+            if line.hasPrefix("step     2/") { kill(process.processIdentifier, signal) }
+        }
+        #expect(outcome.status == status, "\(outcome.errors)")
+        let saved = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+            .filter { $0.hasPrefix("checkpoint-") }
+        #expect(saved.count == 1)
+        #expect(outcome.errorLines.last?.hasPrefix("apus: stopped by ") == true)
+    }
+
+    @Test(arguments: ["grpo", "prefill", "decode"])
+    func benchmarksPrintTheirFields(kind: String) throws {
+        let outcome = try Program.run([
+            "bench", kind, "--model", model, "--precision", "bf16", "--batch", "2", "--tokens", "4", "--steps", "1",
+            "--json",
+        ])
+        try #require(outcome.status == 0, "\(outcome.errors)")
+        let fields = try JSONDecoder().decode([String: JSONValue].self, from: Data(outcome.output.utf8))
+        let own: [String: Set<String>] = [
+            "grpo": ["seconds_per_step", "completion_tokens_per_second", "steps"],
+            "prefill": ["prefill_tokens_per_second"], "decode": ["decode_tokens_per_second"],
+        ]
+        #expect(Set(fields.keys) == own[kind]?.union(["peer", "format", "batch", "peak_rss_mib"]))
+    }
+}

@@ -1,0 +1,148 @@
+import ApusFormats
+import ApusTestSupport
+import Foundation
+import Testing
+
+@Suite struct GGUFFileTests {
+    private let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    private func open(_ builder: GGUFBuilder) throws -> GGUFFile {
+        try GGUFFile(path: try folder.write(builder.data(), as: "test.gguf"))
+    }
+
+    private static var small: GGUFBuilder {
+        var builder = GGUFBuilder()
+        builder.pairs = [
+            ("general.architecture", .string("llama")), ("a.count", .uint32(7)), ("a.scale", .float32(0.5)),
+            ("a.flag", .bool(true)), ("a.tokens", .strings(["a", "é", ""])), ("a.types", .int32s([1, -2])),
+        ]
+        builder.append("first", shape: [2, 3], type: 0, bytes: (0..<24).map { UInt8($0) })
+        builder.append("second", shape: [32], type: 2, bytes: [UInt8](repeating: 0x11, count: 18))
+        return builder
+    }
+
+    @Test(arguments: [2, 3] as [UInt32])
+    func readsMetadataAndShapes(version: UInt32) throws {
+        var builder = Self.small
+        builder.version = version
+        let file = try open(builder)
+        #expect(file.metadata["general.architecture"]?.string == "llama")
+        #expect(file.metadata["a.count"]?.int == 7)
+        #expect(file.metadata["a.scale"]?.float == 0.5)
+        #expect(file.metadata["a.flag"]?.bool == true)
+        #expect(file.metadata["a.tokens"]?.strings == ["a", "é", ""])
+        #expect(file.metadata["a.types"]?.ints == [1, -2])
+        #expect(file.metadata["a.types"]?.string == nil)
+        #expect(file.entries["first"]?.shape == [2, 3])
+        #expect(file.entries["second"]?.byteRange.count == 18)
+        #expect(try file.readBytes("first") == (0..<24).map { UInt8($0) })
+        file.discardPages(of: "first")
+        #expect(try file.readBytes("first").first == 0)
+        expectFormatError(.missing, containing: "'third'") { try file.readFloats("third") }
+    }
+
+    @Test func truncationAtEveryByteIsRefused() throws {
+        let data = Self.small.data()
+        for length in 0..<data.count {
+            expectFormatError { try GGUFFile(path: try folder.write(data.prefix(length), as: "cut.gguf")) }
+        }
+    }
+
+    @Test(arguments: [0x00, 0x7F, 0xFF] as [UInt8])
+    func anyDamagedByteIsReadOrRefused(value: UInt8) throws {
+        let data = Self.small.data()
+        for position in data.indices {
+            var damaged = data
+            damaged[position] = value
+            guard let file = try? GGUFFile(path: try folder.write(damaged, as: "damaged.gguf")) else { continue }
+            for name in file.entries.keys { _ = try file.readFloats(name) }
+        }
+    }
+
+    @Test func wrongMagicAndVersionsAreRefused() throws {
+        var builder = Self.small
+        builder.magic = "GGML"
+        expectFormatError(.malformed, containing: "GGUF") { try open(builder) }
+        builder = Self.small
+        builder.version = 1
+        expectFormatError(.unsupported, containing: "version 1") { try open(builder) }
+        builder.version = 3 << 24
+        expectFormatError(.unsupported, containing: "big-endian") { try open(builder) }
+    }
+
+    @Test(arguments: [UInt64.max, 1 << 63, 1 << 40])
+    func hugeCountsAreRefusedBeforeAllocation(count: UInt64) throws {
+        var builder = Self.small
+        builder.tensorCount = count
+        expectFormatError(.truncated) { try open(builder) }
+        builder = Self.small
+        builder.pairCount = count
+        expectFormatError(.truncated) { try open(builder) }
+        let length = withUnsafeBytes(of: count.littleEndian) { [UInt8]($0) }
+        builder = Self.small
+        builder.pairs.append(("long", .raw(8, length)))
+        expectFormatError(.truncated, containing: "long") { try open(builder) }
+        builder.pairs[builder.pairs.count - 1] = ("many", .raw(9, [5, 0, 0, 0] + length))
+        expectFormatError(.truncated, containing: "many") { try open(builder) }
+    }
+
+    @Test(arguments: [(23, "IQ4_XS"), (18, "IQ3_XXS"), (99, "number 99")] as [(UInt32, String)])
+    func undecodableTypesAreNamed(id: UInt32, name: String) throws {
+        var builder = Self.small
+        builder.append("third", shape: [256], type: id, bytes: [])
+        expectFormatError(.unsupported, containing: name) { try open(builder) }
+    }
+
+    @Test func badTensorsAreRefused() throws {
+        var builder = Self.small
+        builder.append("first", shape: [1], type: 0, bytes: [0, 0, 0, 0])
+        expectFormatError(.malformed, containing: "twice") { try open(builder) }
+        builder = Self.small
+        builder.append("odd", shape: [33], type: 2, bytes: [UInt8](repeating: 0, count: 36))
+        expectFormatError(.malformed, containing: "multiple of 32") { try open(builder) }
+        builder = Self.small
+        builder.tensors[0].dimensions = [1 << 32, 1 << 31]
+        expectFormatError(.malformed, containing: "2^63") { try open(builder) }
+        builder.tensors[0].dimensions = [0, UInt64.max]
+        expectFormatError(.malformed, containing: "2^63") { try open(builder) }
+        builder.tensors[0].dimensions = [1, 1, 1, 1, 1]
+        expectFormatError(.malformed, containing: "5 dimensions") { try open(builder) }
+        builder = Self.small
+        builder.tensors[1].offset = 0
+        expectFormatError(.malformed, containing: "offset 0") { try open(builder) }
+        builder.tensors[1].offset = UInt64.max
+        expectFormatError(.malformed, containing: "'second'") { try open(builder) }
+    }
+
+    @Test(arguments: [0, 3, 1 << 30] as [UInt32])
+    func badAlignmentIsRefused(alignment: UInt32) throws {
+        var builder = Self.small
+        builder.pairs.append(("general.alignment", .uint32(alignment)))
+        expectFormatError(.malformed, containing: "general.alignment") { try open(builder) }
+    }
+
+    @Test func badMetadataIsRefused() throws {
+        var builder = Self.small
+        builder.pairs.append(("a.count", .uint32(8)))
+        expectFormatError(.malformed, containing: "twice") { try open(builder) }
+        builder = Self.small
+        builder.pairs.append(("nested", .raw(9, [9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])))
+        expectFormatError(.unsupported, containing: "array of arrays") { try open(builder) }
+        builder.pairs[builder.pairs.count - 1] = ("odd", .raw(13, []))
+        expectFormatError(.unsupported, containing: "value type 13") { try open(builder) }
+        builder.pairs[builder.pairs.count - 1] = ("odd", .raw(7, [2]))
+        expectFormatError(.malformed, containing: "truth value") { try open(builder) }
+        builder.pairs[builder.pairs.count - 1] = ("odd", .raw(8, [1, 0, 0, 0, 0, 0, 0, 0, 0xFF]))
+        expectFormatError(.malformed, containing: "UTF-8") { try open(builder) }
+    }
+
+    @Test func alignmentOfTheFileIsUsed() throws {
+        var builder = Self.small
+        builder.alignment = 64
+        builder.pairs.append(("general.alignment", .uint32(64)))
+        let file = try open(builder)
+        #expect(file.entries.values.allSatisfy { $0.byteRange.lowerBound % 64 == 0 })
+    }
+}

@@ -1,0 +1,116 @@
+import ApusFormats
+import ApusTestSupport
+import Foundation
+import Testing
+
+@Suite struct SafetensorsFileTests {
+    private let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    private func open(_ data: Data) throws -> SafetensorsFile {
+        try SafetensorsFile(path: try folder.write(data, as: "test.safetensors"))
+    }
+
+    private static let two =
+        #"{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"#
+        + #""b\u0041":{"dtype":"U8","shape":[3,1],"data_offsets":[8,11]}}"#
+
+    @Test func readsTensors() throws {
+        let file = try open(safetensors(Self.two, data: [0, 0, 128, 63, 0, 0, 0, 64, 1, 2, 3]))
+        #expect(file.metadata == ["format": "pt"])
+        #expect(try file.readFloats("a") == [1, 2])
+        #expect(try file.readFloats("bA") == [1, 2, 3])
+        #expect(file.entries["bA"]?.shape == [3, 1])
+    }
+
+    @Test func trailingSpacesAndScalarsAreAllowed() throws {
+        let header = #"{"s":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}   "#
+        let file = try open(safetensors(header, data: [0, 0, 128, 63]))
+        #expect(try file.readFloats("s") == [1])
+        #expect(try open(safetensors("{}")).entries.isEmpty)
+    }
+
+    @Test func truncationAtEveryByteIsRefused() throws {
+        let data = safetensors(Self.two, data: [UInt8](repeating: 0, count: 11))
+        for length in 0..<data.count { expectFormatError { try open(data.prefix(length)) } }
+    }
+
+    @Test(arguments: [0x00, 0x22, 0x39, 0xFF] as [UInt8])
+    func anyDamagedByteIsReadOrRefused(value: UInt8) throws {
+        let data = safetensors(Self.two, data: [UInt8](repeating: 0, count: 11))
+        for position in data.indices {
+            var damaged = data
+            damaged[position] = value
+            guard let file = try? open(damaged) else { continue }
+            for name in file.entries.keys { _ = try file.readFloats(name) }
+        }
+    }
+
+    @Test func headerLengthIsChecked() throws {
+        func length(_ value: UInt64) -> Data { withUnsafeBytes(of: value.littleEndian) { Data($0) } + Data("{}".utf8) }
+        expectFormatError(.truncated, containing: "claims 3 bytes, 2 are left") { try open(length(3)) }
+        expectFormatError(.malformed, containing: "100000000") { try open(length(100_000_001)) }
+        expectFormatError(.malformed) { try open(length(.max)) }
+        expectFormatError(.malformed) { try open(length(0)) }
+    }
+
+    @Test(arguments: [
+        (#" {"a":1}"#, "start with '{'"),
+        (#"{"a":1}"#, "wanted '{'"),
+        (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},}"#, "wanted"),
+        (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}} x"#, "after the end"),
+        (
+            #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
+            "twice"
+        ),
+        (#"{"a":{"dtype":"F32","dtype":"F16","shape":[1],"data_offsets":[0,4]}}"#, "twice"),
+        (#"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, "non-negative"),
+        (#"{"a":{"dtype":"F32","shape":[1.0],"data_offsets":[0,4]}}"#, "non-negative"),
+        (#"{"a":{"dtype":"F32","shape":[9223372036854775808],"data_offsets":[0,4]}}"#, "2^63"),
+        (#"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}"#, "2^63"),
+        (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,9223372036854775807]}}"#, "2^63"),
+        (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, "data_offsets"),
+        (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0]}}"#, "data_offsets"),
+        (#"{"a":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}}"#, "F8_E4M3"),
+        (#"{"a":{"dtype":"Q4_0","shape":[32],"data_offsets":[0,4]}}"#, "Q4_0"),
+        (#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, "needs 8 bytes"),
+        (
+            #"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[3],"data_offsets":[1,4]}}"#,
+            "overlaps"
+        ),
+        (
+            #"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[1],"data_offsets":[3,4]}}"#,
+            "hole"
+        ),
+        (#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[3,4]}}"#, "hole"),
+        (#"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"#, "2 bytes follow"),
+        (#"{"__metadata__":{"x":1}}"#, "wanted '\"'"),
+        (#"{"__metadata__":{"x":"1","x":"2"}}"#, "twice"),
+    ])
+    func lyingHeadersAreRefused(header: String, complaint: String) throws {
+        expectFormatError(.malformed, containing: complaint) { try open(safetensors(header, data: [0, 0, 0, 0])) }
+    }
+
+    @Test func tensorsBeyondTheEndAreRefused() throws {
+        let header = #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#
+        let error = expectFormatError(.truncated) { try open(safetensors(header, data: [0, 0, 0, 0])) }
+        #expect(error?.message.contains("\(8 + header.utf8.count + 8) bytes") == true)
+    }
+
+    @Test func invalidTextIsRefused() throws {
+        var data = safetensors(#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#, data: [0])
+        data[10] = 0xFF
+        expectFormatError(.malformed, containing: "UTF-8") { try open(data) }
+    }
+
+    @Test func deepNestingIsRefused() throws {
+        let nested = String(repeating: "[", count: 100_000)
+        expectFormatError(.malformed, containing: "nested") { try open(safetensors(#"{"a":{"x":\#(nested)"#)) }
+    }
+
+    @Test func foldersAndMissingFilesAreRefused() {
+        expectFormatError(.unreadable, containing: "regular file") { try SafetensorsFile(path: folder.url.path()) }
+        expectFormatError(.unreadable, containing: "cannot be opened") { try SafetensorsFile(path: "/nonexistent/x") }
+    }
+}

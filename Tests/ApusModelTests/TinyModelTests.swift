@@ -1,0 +1,54 @@
+import ApusTensor
+import Testing
+
+@testable import ApusModel
+
+/// The forward and backward pass against transformers + PEFT in fp32, on every instruction set of this machine.
+@Suite struct TinyModelTests {
+    static let exact = InstructionSet.available.filter { $0 != .emulatedBF16 && $0 != .avx512bf16 }
+
+    @Test(arguments: TinyModel.names, exact)
+    func fp32LogProbsAndEntropies(name: String, set: InstructionSet) throws {
+        let tiny = try TinyModel(name, precision: .f32, backend: CPUBackend(instructionSet: set, threads: 2))
+        let scores = try TrainingPass(model: tiny.model, adapter: tiny.adapter).score(tiny.groups)
+        let golden = try tiny.completionValues("logps")
+        let entropies = try tiny.completionEntropies()
+        for group in 0..<2 {
+            #expect(relativeDifference(scores[group][0].logProbs, golden[group]) < 1e-5)
+            #expect(relativeDifference(scores[group][0].entropies, entropies[group]) < 1e-5)
+        }
+    }
+
+    @Test(arguments: TinyModel.names)
+    func adapterOffIsTheBaseModel(name: String) throws {
+        let tiny = try TinyModel(name, precision: .f32, backend: CPUBackend(threads: 1))
+        let pass = TrainingPass(model: tiny.model, adapter: tiny.adapter)
+        let scores = try pass.score(tiny.groups, adapterEnabled: false)
+        let golden = try tiny.completionValues("base_logps")
+        for group in 0..<2 { #expect(relativeDifference(scores[group][0].logProbs, golden[group]) < 1e-5) }
+    }
+
+    @Test(arguments: TinyModel.names, exact)
+    func fp32Gradients(name: String, set: InstructionSet) throws {
+        try checkGradients(name, precision: .f32, set: set, tolerance: 1e-3)
+    }
+
+    @Test(arguments: TinyModel.names, InstructionSet.available)
+    func bf16Gradients(name: String, set: InstructionSet) throws {
+        try checkGradients(name, precision: .bf16, set: set, tolerance: 3e-2)
+    }
+
+    private func checkGradients(_ name: String, precision: WeightPrecision, set: InstructionSet, tolerance: Float)
+        throws
+    {
+        let tiny = try TinyModel(name, precision: precision, backend: CPUBackend(instructionSet: set, threads: 2))
+        let pass = TrainingPass(model: tiny.model, adapter: tiny.adapter)
+        let scores = try pass.forward(tiny.groups)
+        try pass.backward(scores.map { $0.map { $0.logProbs.map { _ in -1 } } })
+        let gradients = tiny.adapter.gradients
+        for tensor in tiny.adapter.tensors {
+            let difference = relativeDifference(Array(gradients[tensor.range]), try tiny.gradient(tensor.name))
+            #expect(difference < tolerance, "\(tensor.name) differs by \(difference)")
+        }
+    }
+}

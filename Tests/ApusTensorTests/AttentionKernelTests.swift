@@ -1,0 +1,130 @@
+import Testing
+
+@Suite struct AttentionKernelTests {
+    @Test(arguments: PagedAttention.instructionSets, AttentionShape.all)
+    func `forward and backward match the definition`(instructionSet: String, shape: AttentionShape) {
+        let inputs = AttentionInputs(shape)
+        let reference = AttentionReference(shape, inputs)
+        let attention = PagedAttention(shape, inputs, instructionSet: instructionSet)
+        let forward = attention.forward()
+        #expect(largestError(forward.out, reference.out) < 2e-6)
+        #expect(largestError(forward.logSumExp, reference.logSumExp) < 2e-6)
+
+        var gradients = attention.backward(forward, sequences: Array(0..<shape.sequences))
+        for i in gradients.prefixK.indices {
+            gradients.k[i] += gradients.prefixK[i]
+            gradients.v[i] += gradients.prefixV[i]
+        }
+        #expect(largestError(gradients.q, reference.dQ) < 2e-6)
+        #expect(largestError(gradients.k, reference.dK) < 2e-5)
+        #expect(largestError(gradients.v, reference.dV) < 2e-5)
+    }
+
+    @Test func `the definition's gradient is the slope of its loss`() {
+        let shape = AttentionShape(heads: 4, keyValueHeads: 2, headSize: 4, prompt: 3, completions: [4, 2])
+        let inputs = AttentionInputs(shape)
+        let reference = AttentionReference(shape, inputs)
+        let step: Float = 0x1p-8
+        func slope(_ path: WritableKeyPath<AttentionInputs, [Float]>, _ index: Int) -> Double {
+            var up = inputs
+            var down = inputs
+            up[keyPath: path][index] += step
+            down[keyPath: path][index] -= step
+            let width = Double(up[keyPath: path][index]) - Double(down[keyPath: path][index])
+            return (AttentionReference(shape, up).loss(up) - AttentionReference(shape, down).loss(down)) / width
+        }
+        for index in inputs.q.indices { #expect(abs(slope(\.q, index) - reference.dQ[index]) < 1e-4) }
+        for index in inputs.k.indices {
+            #expect(abs(slope(\.k, index) - reference.dK[index]) < 1e-4)
+            #expect(abs(slope(\.v, index) - reference.dV[index]) < 1e-4)
+        }
+    }
+
+    @Test(arguments: PagedAttention.instructionSets, AttentionShape.all)
+    func `a row's bits do not depend on the rows and heads beside it`(instructionSet: String, shape: AttentionShape) {
+        let attention = PagedAttention(shape, AttentionInputs(shape), instructionSet: instructionSet)
+        let together = attention.forward()
+        let rows = Array(0..<shape.rows)
+        let heads = 0..<shape.keyValueHeads
+        #expect(attention.forward(order: rows, pieces: rows.map { ($0..<($0 + 1), heads) }) == together)
+        #expect(attention.forward(order: rows, pieces: heads.map { (0..<rows.count, $0..<($0 + 1)) }) == together)
+        let split = rows.count / 3
+        #expect(attention.forward(order: rows, pieces: [(split..<rows.count, heads), (0..<split, heads)]) == together)
+    }
+
+    @Test(arguments: PagedAttention.instructionSets, AttentionShape.all)
+    func `rows of different sequences can be neighbours`(instructionSet: String, shape: AttentionShape) {
+        let attention = PagedAttention(shape, AttentionInputs(shape), instructionSet: instructionSet)
+        let together = attention.forward()
+        // The last rows of all sequences are what a step of decoding computes; a stride mixes all contexts as well.
+        let stride = [7, 11, 13].first { shape.rows % $0 != 0 } ?? 1
+        let orders = [
+            (0..<shape.sequences).compactMap { shape.ownRows($0).last },
+            (0..<shape.rows).map { $0 * stride % shape.rows },
+        ]
+        for order in orders {
+            let mixed = attention.forward(order: order, pieces: [(0..<order.count, 0..<shape.keyValueHeads)])
+            for (index, row) in order.enumerated() {
+                #expect(slice(mixed.out, index, shape.width) == slice(together.out, row, shape.width))
+                #expect(slice(mixed.logSumExp, index, shape.heads) == slice(together.logSumExp, row, shape.heads))
+            }
+        }
+    }
+
+    @Test(arguments: PagedAttention.instructionSets, AttentionShape.all)
+    func `slots without a key change nothing`(instructionSet: String, shape: AttentionShape) {
+        let inputs = AttentionInputs(shape)
+        let clean = PagedAttention(shape, inputs, instructionSet: instructionSet, garbage: 0)
+        let forward = clean.forward()
+        let gradients = clean.backward(forward, sequences: Array(0..<shape.sequences))
+        for garbage in [Float.nan, .infinity, -.greatestFiniteMagnitude] {
+            let dirty = PagedAttention(shape, inputs, instructionSet: instructionSet, garbage: garbage)
+            #expect(dirty.forward() == forward)
+            #expect(dirty.backward(forward, sequences: Array(0..<shape.sequences)) == gradients)
+        }
+    }
+
+    @Test(arguments: PagedAttention.instructionSets, AttentionShape.all)
+    func `a run's gradients do not depend on other runs`(instructionSet: String, shape: AttentionShape) {
+        let attention = PagedAttention(shape, AttentionInputs(shape), instructionSet: instructionSet)
+        let forward = attention.forward()
+        let all = attention.backward(forward, sequences: Array(0..<shape.sequences))
+        for sequence in 0..<shape.sequences {
+            let alone = attention.backward(forward, sequences: [sequence])
+            for row in shape.ownRows(sequence) {
+                #expect(slice(alone.q, row, shape.width) == slice(all.q, row, shape.width))
+                #expect(slice(alone.k, row, shape.keyValueWidth) == slice(all.k, row, shape.keyValueWidth))
+                #expect(slice(alone.v, row, shape.keyValueWidth) == slice(all.v, row, shape.keyValueWidth))
+            }
+        }
+    }
+
+    @Test(arguments: PagedAttention.instructionSets)
+    func `gradients of keys and values are added to`(instructionSet: String) {
+        let shape = AttentionShape(heads: 4, keyValueHeads: 2, headSize: 16, prompt: 21, completions: [14])
+        let attention = PagedAttention(shape, AttentionInputs(shape), instructionSet: instructionSet)
+        let forward = attention.forward()
+        let fromZero = attention.backward(forward, sequences: [1])
+        let fromHalf = attention.backward(forward, sequences: [1], start: 0.5)
+        #expect(fromHalf.q[(21 * shape.width)...] == fromZero.q[(21 * shape.width)...])
+        #expect(fromHalf.k == fromZero.k.map { 0.5 + $0 })
+        #expect(fromHalf.v == fromZero.v.map { 0.5 + $0 })
+        #expect(fromHalf.prefixK == fromZero.prefixK.map { 0.5 + $0 })
+        #expect(fromHalf.prefixV == fromZero.prefixV.map { 0.5 + $0 })
+        // The prompt's rows are not this run's: their place in the packed gradients stays as it was.
+        #expect(fromZero.k[..<(21 * shape.keyValueWidth)].allSatisfy { $0 == 0 })
+        #expect(fromZero.prefixK.contains { $0 != 0 })
+    }
+}
+
+/// Row `index` of a packed matrix.
+private func slice(_ matrix: [Float], _ index: Int, _ width: Int) -> ArraySlice<Float>.SubSequence {
+    matrix[(index * width)..<((index + 1) * width)]
+}
+
+/// The largest distance, infinite where a number is not finite.
+private func largestError(_ found: [Float], _ wanted: [Double]) -> Double {
+    zip(found, wanted).reduce(found.count == wanted.count ? 0 : .infinity) {
+        $1.0.isFinite ? max($0, abs(Double($1.0) - $1.1)) : .infinity
+    }
+}
