@@ -1,5 +1,6 @@
 import ApusData
 import ApusGeneration
+import ApusTestSupport
 import Foundation
 import Testing
 
