@@ -24,7 +24,13 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 let package = Package(
     name: "apus",
+    products: [
+        .library(name: "Apus", targets: ["Apus"]),
+        .executable(name: "apus", targets: ["ApusCLI"]),
+    ],
     dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
     targets: [
         .target(name: "CKernels", cSettings: cSettings),
@@ -32,6 +38,25 @@ let package = Package(
         module("ApusText", []),
         module("ApusTensor", ["CKernels"]),
         module("ApusModel", ["ApusTensor", "ApusFormats", "ApusText"]),
+        module("ApusGeneration", ["ApusModel", "ApusTensor"]),
+        module("ApusData", ["ApusText"]),
+        module("ApusTrain", ["ApusData", "ApusGeneration", "ApusModel", "ApusText", "ApusFormats"]),
+        module("Apus", ["ApusTrain", "ApusData", "ApusGeneration", "ApusModel", "ApusText"]),
+        .executableTarget(
+            name: "ApusCLI",
+            dependencies: [
+                "Apus", "Yams", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: swiftSettings
+        ),
         .target(name: "ApusTestSupport", path: "Tests/ApusTestSupport", swiftSettings: swiftSettings),
+        tests("ApusFormatsTests", ["ApusFormats"]),
+        tests("ApusTextTests", ["ApusText"]),
+        tests("ApusTensorTests", ["ApusTensor", "CKernels"]),
+        tests("ApusModelTests", ["ApusModel", "ApusTensor", "ApusFormats"]),
+        tests("ApusGenerationTests", ["ApusGeneration", "ApusModel", "ApusTensor"]),
+        tests("ApusDataTests", ["ApusData", "ApusText"]),
+        tests("ApusTrainTests", ["ApusTrain", "ApusData", "ApusModel", "ApusFormats", "ApusGeneration", "ApusText"]),
+        tests("ApusCLITests", ["ApusCLI"]),
     ]
 )

@@ -46,19 +46,13 @@ public struct RewardTable: Sendable, Equatable {
     private typealias Outcome = Result<[Double?], any Error>
 
     private static func outcomes(_ functions: [any RewardFunction], _ context: RewardContext) async -> [Outcome] {
-        await withTaskGroup(of: (Int, Outcome).self) { group in
-            for (index, function) in functions.enumerated() {
-                group.addTask {
-                    do {
-                        return (index, .success(try await function.scores(context)))
-                    } catch {
-                        return (index, .failure(error))
-                    }
-                }
-            }
-            var outcomes = [Outcome](repeating: .success([]), count: functions.count)
-            for await (index, outcome) in group { outcomes[index] = outcome }
+        let tasks = functions.map { function in Task { try await function.scores(context) } }
+        return await withTaskCancellationHandler {
+            var outcomes: [Outcome] = []
+            for task in tasks { outcomes.append(await task.result) }
             return outcomes
+        } onCancel: {
+            for task in tasks { task.cancel() }
         }
     }
 

@@ -52,7 +52,8 @@ struct ByteReader {
     private mutating func skip(_ count: Int, _ what: String) throws(FormatError) {
         guard count <= remaining else {
             let message =
-                "ends inside \(what): wanted \(count) bytes at byte \(offset), \(remaining) are left; copy the file again"
+                "ends inside \(what): wanted \(count) bytes at byte \(offset), "
+                + "\(remaining) are left; copy the file again"
             throw FormatError(.truncated, file: path, message)
         }
         offset += count

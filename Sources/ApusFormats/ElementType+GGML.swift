@@ -7,7 +7,8 @@ extension ElementType {
         }
         let name = Self.undecodable[id] ?? "number \(id)"
         let message =
-            "tensor '\(tensor)' has type \(name), which is not supported; use a file in Q4_0, Q4_K, Q5_K, Q6_K, Q8_0, F16 or BF16"
+            "tensor '\(tensor)' has type \(name), which is not supported; "
+            + "use a file in Q4_0, Q4_K, Q5_K, Q6_K, Q8_0, F16 or BF16"
         throw FormatError(.unsupported, file: path, message)
     }
 

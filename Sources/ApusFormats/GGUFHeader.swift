@@ -1,4 +1,5 @@
-/// What precedes the data of a GGUF file: `"GGUF" | u32 version | u64 tensors | u64 pairs | pairs | tensor infos | padding`.
+/// What precedes the data of a GGUF file:
+/// `"GGUF" | u32 version | u64 tensors | u64 pairs | pairs | tensor infos | padding`.
 struct GGUFHeader {
     private(set) var metadata: [String: GGUFValue] = [:]
     private(set) var entries: [String: TensorEntry] = [:]
@@ -53,7 +54,8 @@ struct GGUFHeader {
         for info in infos {
             guard info.offset == UInt64(position - dataStart) else {
                 let message =
-                    "tensor '\(info.name)' lies at offset \(info.offset), wanted \(position - dataStart); the file is damaged"
+                    "tensor '\(info.name)' lies at offset \(info.offset), "
+                    + "wanted \(position - dataStart); the file is damaged"
                 throw FormatError(.malformed, file: path, message)
             }
             guard info.byteCount <= fileCount - position else {
@@ -104,7 +106,8 @@ extension ByteReader {
         let rowLength = dimensions.first ?? 1
         guard rowLength % type.blockElements == 0 else {
             let message =
-                "rows of '\(name)' have \(rowLength) elements, \(type.rawValue) needs a multiple of \(type.blockElements)"
+                "rows of '\(name)' have \(rowLength) elements, "
+                + "\(type.rawValue) needs a multiple of \(type.blockElements)"
             throw FormatError(.malformed, file: path, message)
         }
         guard let count = checkedProduct(dimensions), let bytes = type.byteCount(of: count) else {

@@ -8,9 +8,9 @@
 
 /// A file mapped read-only into memory; its bytes are lent, never handed out.
 ///
-/// The mapping lives as long as the object. Pages are read when they are first touched, and `discard(_:)` gives them back.
+/// The mapping lives as long as the object. Pages are read when they are first touched; `discard(_:)` gives them back.
 ///
-/// `@unchecked Sendable`: the base address is set once in `init` and the pages behind it are never written through it.
+/// `@unchecked Sendable`: the base address is set once in `init`, and nothing writes through it.
 public final class MappedFile: @unchecked Sendable {
     /// The path as it was given.
     public let path: String
@@ -51,7 +51,7 @@ public final class MappedFile: @unchecked Sendable {
         try body(UnsafeRawBufferPointer(start: base, count: count))
     }
 
-    /// Gives the resident pages that lie wholly inside `range` back to the system; touching them again reads the file again.
+    /// Gives the resident pages that lie wholly inside `range` back to the system; they are read again when touched.
     public func discard(_ range: Range<Int>) {
         precondition(
             range.lowerBound >= 0 && range.upperBound <= count, "discard(\(range)) of a file of \(count) bytes")

@@ -148,7 +148,8 @@ struct SafetensorsHeader {
                 let fault =
                     entry.byteRange.lowerBound < position ? "overlaps the tensor before it" : "leaves a hole before it"
                 let message =
-                    "tensor '\(entry.name)' starts at byte \(entry.byteRange.lowerBound), wanted \(position): it \(fault)"
+                    "tensor '\(entry.name)' starts at byte \(entry.byteRange.lowerBound), "
+                    + "wanted \(position): it \(fault)"
                 throw FormatError(.malformed, file: path, message)
             }
             position = entry.byteRange.upperBound

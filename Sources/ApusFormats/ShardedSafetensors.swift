@@ -25,7 +25,8 @@ public final class ShardedSafetensors: TensorSource {
             (entries, files) = try Self.open(ShardIndex(path: index), in: folder)
         } else {
             let message =
-                "holds neither model.safetensors nor model.safetensors.index.json; give a Hugging Face folder or a .gguf file"
+                "holds neither model.safetensors nor model.safetensors.index.json; "
+                + "give a Hugging Face folder or a .gguf file"
             throw FormatError(.missing, file: directory, message)
         }
     }

@@ -111,7 +111,8 @@ enum SuperBlockDecoder {
         }
     }
 
-    /// The j-th of eight (scale, minimum) pairs that Q4_K and Q5_K pack in 6 bits each into 12 bytes, times `d` and `dmin`.
+    /// The j-th of eight (scale, minimum) pairs that Q4_K and Q5_K pack in 6 bits each into 12 bytes,
+    /// times `d` and `dmin`.
     @inline(__always)
     private static func scaleAndMinimum(
         _ s: UnsafePointer<UInt8>, _ j: Int, _ d: Float, _ dmin: Float

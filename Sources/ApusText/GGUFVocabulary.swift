@@ -58,6 +58,7 @@ extension GGUFVocabulary {
         "qwen2": Family(pattern: .qwen2, composesUnicode: true),
         "deepseek-r1-qwen": Family(pattern: .qwen2, composesUnicode: true),
         "llama-bpe": Family(pattern: .llama3, ignoresMerges: true, addsBOS: true),
+        "llama-v3": Family(pattern: .llama3, ignoresMerges: true, addsBOS: true),
         "llama3": Family(pattern: .llama3, ignoresMerges: true, addsBOS: true),
     ]
 
@@ -119,7 +120,8 @@ extension GGUFVocabulary {
         }
         let table = TokenizerDefinition.makeTable(used, added: added)
         return TokenizerDefinition(
-            tokens: used, merges: try TokenizerDefinition.resolve(pairs, in: table, name: name), addedTokens: added,
+            tokens: used, table: table, merges: try TokenizerDefinition.resolve(pairs, in: table, name: name),
+            addedTokens: added,
             pattern: family.pattern, composesUnicode: family.composesUnicode, ignoresMerges: family.ignoresMerges,
             prefix: prefix, suffix: suffix
         )

@@ -53,7 +53,7 @@ public final class Tokenizer: Sendable {
     private init(
         _ definition: TokenizerDefinition, _ configuration: TokenizerConfiguration, origin: Origin
     ) throws(TextError) {
-        let table = TokenizerDefinition.makeTable(definition.tokens, added: definition.addedTokens)
+        let table = definition.table
         let added = definition.addedTokens
         self.definition = definition
         self.table = table

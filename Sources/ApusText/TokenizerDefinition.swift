@@ -2,6 +2,8 @@
 struct TokenizerDefinition: Sendable {
     /// Tokens by id in the byte alphabet, added tokens in plain text; nil where an id is not used.
     var tokens: [String?]
+    /// The same tokens by the bytes they stand for.
+    var table: TokenTable
     /// Pairs of token ids to merge, best first.
     var merges: [(left: Int32, right: Int32, result: Int32)]
     var addedTokens: [AddedToken]

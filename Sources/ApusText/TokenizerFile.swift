@@ -18,7 +18,7 @@ struct TokenizerFile {
         let merges = try TokenizerDefinition.resolve(pairs(model), in: table, name: name)
         let template = try postProcessor(root["post_processor"] ?? .null)
         return TokenizerDefinition(
-            tokens: tokens, merges: merges, addedTokens: added, pattern: try splitPattern(),
+            tokens: tokens, table: table, merges: merges, addedTokens: added, pattern: try splitPattern(),
             composesUnicode: try composesUnicode(), ignoresMerges: model["ignore_merges"]?.bool ?? false,
             prefix: template.prefix, suffix: template.suffix
         )

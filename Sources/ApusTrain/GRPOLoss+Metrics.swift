@@ -9,10 +9,10 @@ extension GRPOLoss {
             let kl = zip(rows, terms).map { row, terms in klDivergences(row, terms) }
             result.append(("kl", tokenMean(kl, in: batch)))
         }
-        // Rows that were not scored have no entropy: the mean is over what was scored, so that skipping work that cannot
-        // change the policy does not pull the metric towards 0.
+        // Rows that were not scored have no entropy: the mean is over the others, so that skipping work that cannot change
+        // the policy does not pull the metric towards 0. A micro-batch without any counted token gives 0, as in TRL.
         var scored = batch
-        scored.rows = rows.filter(\.isScored)
+        scored.rows = rows.filter { $0.isScored || $0.tokenCount == 0 }
         if !scored.rows.isEmpty {
             result.append(("entropy", tokenMean(scored.rows.map { $0.entropies.map(Double.init) }, in: scored)))
         }

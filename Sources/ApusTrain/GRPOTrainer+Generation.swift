@@ -6,7 +6,7 @@ extension GRPOTrainer {
     nonisolated(nonsending) func generateAndScore(prompts indices: [Int]) async throws -> GenerationBatch {
         let step = state.globalStep + 1
         let samples = indices.map { dataset.samples[$0] }
-        var batch = try sample(indices, samples, step: step)
+        var batch = try sample(indices.map { promptTokens[$0] ?? [] }, step: step)
         let start = clock.now
         onEvent?(.phase(.reward, step: step))
         let context = rewardContext(batch, samples)
@@ -29,11 +29,9 @@ extension GRPOTrainer {
         return batch
     }
 
-    private func sample(_ indices: [Int], _ samples: [Sample], step: Int) throws(TrainingError) -> GenerationBatch {
+    private func sample(_ prompts: [[Int32]], step: Int) throws(TrainingError) -> GenerationBatch {
         let start = clock.now
         onEvent?(.phase(.rollout, step: step))
-        var prompts: [[Int32]] = []
-        for (index, sample) in zip(indices, samples) { prompts.append(try tokens(of: sample, index: index)) }
         let size = plan.batch.groupSize
         let completions = try onPolicy("sample completions") {
             try policy.generate(
@@ -57,35 +55,6 @@ extension GRPOTrainer {
             temperature: Float(configuration.temperature), topK: configuration.topK, topP: Float(configuration.topP),
             minP: Float(configuration.minP ?? 0), repetitionPenalty: Float(configuration.repetitionPenalty),
             maxNewTokens: configuration.maxCompletionLength, seed: UInt64(configuration.seed))
-    }
-
-    private func tokens(of sample: Sample, index: Int) throws(TrainingError) -> [Int32] {
-        var tokens: [Int32]
-        do {
-            tokens = try tokenizer.tokens(of: sample.prompt)
-        } catch {
-            throw TrainingError(.prompt, "prompt \(index + 1) of the data set cannot be turned into tokens: \(error)")
-        }
-        if let limit = configuration.maxPromptLength, tokens.count > limit {
-            if !state.hasCutPrompt {
-                onEvent?(
-                    .warning(
-                        "prompt \(index + 1) has \(tokens.count) tokens: only the last \(limit) are kept "
-                            + "(max_prompt_length), which cuts the system prompt first; said once"))
-            }
-            state.hasCutPrompt = true
-            tokens = Array(tokens.suffix(limit))
-        }
-        guard !tokens.isEmpty else { throw TrainingError(.prompt, "prompt \(index + 1) of the data set is empty") }
-        let needed = tokens.count + configuration.maxCompletionLength
-        if let limit = policy.contextLength, needed > limit {
-            throw TrainingError(
-                .prompt,
-                "prompt \(index + 1) has \(tokens.count) tokens, with max_completion_length "
-                    + "\(configuration.maxCompletionLength) that is more than the model's context of \(limit): "
-                    + "lower max_completion_length or set max_prompt_length")
-        }
-        return tokens
     }
 
     private func rewardContext(_ batch: GenerationBatch, _ samples: [Sample]) -> RewardContext {

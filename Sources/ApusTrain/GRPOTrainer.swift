@@ -23,6 +23,8 @@ public final class GRPOTrainer {
     /// The order in which the rows of the n-th generation are trained on; replaced to repeat a recorded run.
     var rowOrder: (_ count: Int, _ generation: Int) -> [Int]
     var state: RunState
+    /// The tokens of the prompts that this run uses, by their index in the data set.
+    var promptTokens: [Int: [Int32]] = [:]
     var generation: GenerationBatch?
     var directory: RunDirectory?
     var metricsLog: MetricsLog?
@@ -63,22 +65,15 @@ public final class GRPOTrainer {
     /// - Returns: how it ended.
     /// - Throws: ``TrainingError``.
     public nonisolated(nonsending) func run() async throws -> TrainingOutcome {
-        let directory = try RunDirectory(path: configuration.outputDir)
-        self.directory = directory
-        defer {
-            self.directory = nil
-            metricsLog = nil
-        }
-        if let checkpoint = try checkpointToResume(in: directory) { try resume(from: checkpoint) }
-        let resumedStep = state.globalStep > 0 ? state.globalStep : nil
-        metricsLog = try MetricsLog(directory: directory.url, continuingFrom: resumedStep)
         let start = clock.now
         onEvent?(.started(plan))
         if let notice = plan.batch.notice { onEvent?(.notice(notice)) }
-        if let resumedStep { onEvent?(.notice("goes on after step \(resumedStep)")) }
         var sampler = RepeatSampler(
             promptCount: plan.prompts, promptsPerGeneration: plan.batch.promptsPerGeneration,
             shuffles: configuration.shuffleDataset, seed: configuration.dataSeed ?? configuration.seed)
+        try preparePrompts(sampler)
+        defer { closeOutput() }
+        try openOutput()
         var epoch = state.microStep / plan.microStepsPerEpoch
         for _ in 0..<epoch { _ = sampler.nextEpoch() }
         while !isFinished {
@@ -92,6 +87,28 @@ public final class GRPOTrainer {
             step: state.globalStep, wasStopped: state.globalStep < plan.maxSteps,
             meanLoss: state.totalLoss / Double(max(state.globalStep, 1)), tokens: state.tokensSeen,
             seconds: (clock.now - start) / .seconds(1))
+    }
+
+    /// Takes the output folder, and goes to the checkpoint that the run continues, if it does.
+    private func openOutput() throws(TrainingError) {
+        let directory = try RunDirectory(path: configuration.outputDir)
+        self.directory = directory
+        if let checkpoint = try checkpointToResume(in: directory) {
+            try resume(from: checkpoint)
+            onEvent?(.notice("goes on after step \(state.globalStep) of \(checkpoint.path)"))
+            metricsLog = try MetricsLog(directory: directory.url, continuingFrom: state.globalStep)
+            return
+        }
+        if let earlier = directory.newestCheckpoint {
+            onEvent?(
+                .warning("output_dir holds \(earlier.lastPathComponent) of an earlier run; this run starts afresh"))
+        }
+        metricsLog = try MetricsLog(directory: directory.url, continuingFrom: nil)
+    }
+
+    private func closeOutput() {
+        directory = nil
+        metricsLog = nil
     }
 
     private func checkpointToResume(in directory: RunDirectory) throws(TrainingError) -> URL? {

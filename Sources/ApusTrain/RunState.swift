@@ -37,8 +37,6 @@ struct RunState: Sendable {
     var trainingSeconds = 0.0
     /// The step of the newest checkpoint.
     var savedStep: Int?
-    /// Whether a prompt has been cut at its length limit.
-    var hasCutPrompt = false
     /// Whether a micro-step of the current optimizer step gave something that is not finite.
     var isPoisoned = false
     /// Metrics since the last log line.

@@ -1,10 +1,11 @@
 import ApusTestSupport
-import ApusText
 import Foundation
 import Testing
 
-/// JSON with the order of its keys: `JSONDecoder` loses it, and templates print it. The template language's own
-/// literals are a superset of JSON, so that a template reads them: `{{ … }}` written back by `tojson`.
+@testable import ApusText
+
+/// What Jinja2 made of templates; see text_golden.py. The variables are read apart, by a parser that keeps the order of
+/// keys, which templates print.
 struct TemplateGolden: Decodable, Sendable {
     struct Outcome: Decodable, Sendable {
         var source: String?
@@ -13,6 +14,20 @@ struct TemplateGolden: Decodable, Sendable {
         var error: String?
     }
 
+    struct Moment: Decodable, Sendable {
+        var seconds: Double
+        var format: String
+        var text: String
+
+        init(from decoder: any Decoder) throws {
+            var list = try decoder.unkeyedContainer()
+            seconds = try list.decode(Double.self)
+            format = try list.decode(String.self)
+            text = try list.decode(String.self)
+        }
+    }
+
+    var dates: [Moment]
     var models: [Outcome]
     var snippets: [Outcome]
 }
@@ -62,5 +77,17 @@ struct TemplateGolden: Decodable, Sendable {
             let source = try String(decoding: Fixture.data("text/templates/\(file)"), as: UTF8.self)
             check(outcome, source, try Self.variables(Self.member(value, "context")))
         }
+    }
+
+    @Test func `tells dates as strftime does`() throws {
+        let zone = try #require(TimeZone(secondsFromGMT: 0))
+        for moment in try Self.golden.get().dates {
+            let time = CalendarTime(Date(timeIntervalSince1970: moment.seconds), in: zone)
+            #expect(time.formatted(moment.format) == moment.text)
+        }
+        let eastern = try #require(TimeZone(secondsFromGMT: 3600))
+        #expect(CalendarTime(Date(timeIntervalSince1970: 0), in: eastern).formatted("%H:%M %Q %") == "01:00 %Q %")
+        let template = try ChatTemplate(source: "{{ strftime_now('%Y') }}")
+        #expect(try template.render([:], date: Date(timeIntervalSince1970: 1_000_000_000)) == "2001")
     }
 }

@@ -1,6 +1,7 @@
 import ApusData
 import ApusGeneration
 import ApusModel
+import ApusTestSupport
 import Foundation
 import Synchronization
 
@@ -124,10 +125,7 @@ final class EventRecorder: Sendable {
     var notices: [String] { events.compactMap { if case .notice(let text) = $0 { text } else { nil } } }
 }
 
-/// An empty folder that is removed with the value that holds it.
-final class TemporaryFolder {
-    let url = FileManager.default.temporaryDirectory.appending(path: "apus-\(UUID().uuidString)")
-    init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
-    deinit { try? FileManager.default.removeItem(at: url) }
+extension TemporaryFolder {
+    /// What lies in the folder, sorted.
     var names: [String] { ((try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []).sorted() }
 }

@@ -1,5 +1,6 @@
 import ApusData
 import ApusGeneration
+import ApusTestSupport
 import Foundation
 import Testing
 
@@ -211,7 +212,9 @@ struct GRPOTrainerTests {
         _ = try await trainer.run()
         #expect(trainer.generation?.prompts == [[3, 4]])
         #expect(recorder.warnings.count == 1)
+        #expect(recorder.warnings.first?.hasPrefix("1 of 1 prompts are longer than max_prompt_length 2") == true)
 
+        configuration.outputDir = folder.url.appending(path: "second").path
         configuration.maxPromptLength = nil
         configuration.maxCompletionLength = 10
         policy.contextLength = 13
@@ -219,7 +222,8 @@ struct GRPOTrainerTests {
             configuration: configuration, policy: policy, tokenizer: NumberTokenizer(), dataset: dataset,
             rewards: [Self.parity])
         let error = await #expect(throws: TrainingError.self) { _ = try await second.run() }
-        #expect(error?.code == .prompt)
+        #expect(error?.code == .prompt && error?.isBadInput == true)
+        #expect(!folder.names.contains("second"))
     }
 
     @Test func runsThatCannotStartAreRefused() throws {

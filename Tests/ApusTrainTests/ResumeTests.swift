@@ -1,4 +1,5 @@
 import ApusData
+import ApusTestSupport
 import Foundation
 import Testing
 
@@ -10,7 +11,7 @@ struct ResumeTests {
         var configuration = GRPOTrainerTests.configuration(folder)
         configuration.maxSteps = 10
         configuration.saveStrategy = .steps
-        configuration.saveSteps = 1
+        configuration.saveSteps = 100
         configuration.learningRate = 0.05
         configuration.warmupSteps = 2
         configuration.loggingSteps = 2

@@ -1,6 +1,7 @@
 import ApusData
 import ApusGeneration
 import ApusModel
+import ApusTestSupport
 import Foundation
 import Testing
 

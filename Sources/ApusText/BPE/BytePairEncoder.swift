@@ -3,24 +3,14 @@
 /// A piece of n bytes takes O(n log n): a heap of candidate pairs over a linked list of symbols. Stale candidates stay
 /// in the heap and are recognised when they surface.
 struct BytePairEncoder: Sendable {
-    struct Merge: Sendable {
-        var rank: Int32
-        var result: Int32
-    }
-
     /// The token of each single byte; -1 where the vocabulary lacks it.
     private let byteTokens: [Int32]
-    private let merges: [UInt64: Merge]
+    private let merges: MergeTable
 
     /// - Parameter merges: pairs of token ids with the token they make, best first.
     init(byteTokens: [Int32], merges: [(left: Int32, right: Int32, result: Int32)]) {
         self.byteTokens = byteTokens
-        var table: [UInt64: Merge] = [:]
-        table.reserveCapacity(merges.count)
-        for (rank, merge) in merges.enumerated() {
-            table[Self.key(merge.left, merge.right)] = Merge(rank: Int32(rank), result: merge.result)
-        }
-        self.merges = table
+        self.merges = MergeTable(merges)
     }
 
     /// Appends the tokens of one piece. Bytes that the vocabulary lacks vanish, as they do in the reference.
@@ -36,7 +26,7 @@ struct BytePairEncoder: Sendable {
             let left = Int(best.position)
             guard symbols[left].token >= 0, symbols[left].next >= 0 else { continue }
             let right = Int(symbols[left].next)
-            guard let merge = merges[Self.key(symbols[left].token, symbols[right].token)],
+            guard let merge = merges[symbols[left].token, symbols[right].token],
                 merge.result == best.result
             else { continue }
             symbols[left].token = merge.result
@@ -74,13 +64,9 @@ struct BytePairEncoder: Sendable {
     /// Puts the pair that starts at symbol `left` on the heap, if it merges.
     private func push(_ left: Int, _ symbols: [Symbol], _ heap: inout CandidateHeap) {
         let right = Int(symbols[left].next)
-        if let merge = merges[Self.key(symbols[left].token, symbols[right].token)] {
+        if let merge = merges[symbols[left].token, symbols[right].token] {
             heap.push(.init(rank: merge.rank, position: Int32(left), result: merge.result))
         }
-    }
-
-    private static func key(_ left: Int32, _ right: Int32) -> UInt64 {
-        UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
     }
 }
 

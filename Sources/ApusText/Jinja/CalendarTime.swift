@@ -13,6 +13,7 @@ struct CalendarTime {
     private let month: Int
     private let day: Int
     private let weekday: Int
+    /// Counted from 1.
     private let dayOfYear: Int
     private let secondOfDay: Int
 
@@ -62,7 +63,7 @@ struct CalendarTime {
         case "b", "h": String(Self.months[month - 1].prefix(3))
         case "d": padded(day)
         case "e": padded(day, with: " ")
-        case "j": padded(dayOfYear + 1, width: 3)
+        case "j": padded(dayOfYear, width: 3)
         case "A": Self.days[weekday]
         case "a": String(Self.days[weekday].prefix(3))
         case "H": padded(secondOfDay / 3600)

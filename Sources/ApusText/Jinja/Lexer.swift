@@ -1,5 +1,5 @@
-/// Cuts a template into tokens, trimming white space as Jinja2 does with `trim_blocks` and `lstrip_blocks`, which is how
-/// chat templates are written.
+/// Cuts a template into tokens, trimming white space as Jinja2 does with `trim_blocks` and `lstrip_blocks`: chat
+/// templates are written for these settings.
 struct Lexer {
     /// Longest template, and most tokens in one tag: far above any real template, low enough that no syntax tree is
     /// deep enough to overflow the stack.

@@ -5,6 +5,7 @@ Writes the small tokenizers (only where they are missing: training is not reprod
 encodings.json and templates.json.
 """
 
+import datetime
 import json
 import os
 import random
@@ -99,14 +100,14 @@ def encodings():
     }
     rng = random.Random(5)
     alphabet = list("abcxyz  \t\n\r'sStTdD019²½.,!?<|>éüſ你好🎉\u0301\u00a0_") + ["'ll", "<|im_end|>", "  ", "\r\n"]
-    fuzz = ["".join(rng.choices(alphabet, k=rng.randint(1, 40))) for _ in range(40)]
+    fuzz = ["".join(rng.choices(alphabet, k=rng.randint(1, 40))) for _ in range(20)]
     out = {}
     for name, tokenizer in tokenizers.items():
         size = tokenizer.get_vocab_size()
-        sequences = [[rng.randrange(size + 3) for _ in range(rng.randint(1, 30))] for _ in range(12)]
+        sequences = [[rng.randrange(size + 3) for _ in range(rng.randint(1, 30))] for _ in range(8)]
         # Bytes above 0x7F at random: decoding has to replace what is no UTF-8.
         high = [tokenizer.token_to_id(c) for c in "ÂÃÄàáâíîïðñòóôõĢģĤŃ¼½¾¿"]
-        sequences += [rng.choices([i for i in high if i is not None], k=rng.randint(1, 12)) for _ in range(25)]
+        sequences += [rng.choices([i for i in high if i is not None], k=rng.randint(1, 12)) for _ in range(20)]
         out[name] = {
             "vocab_size": size,
             "encode": [tokenizer.encode(s, add_special_tokens=False).ids for s in STRINGS + fuzz],
@@ -196,7 +197,12 @@ def templates():
         for chat in CHATS:
             context = {"add_generation_prompt": True, "tools": None, "bos_token": "<s>", "eos_token": "</s>", "date_string": "5 May 2025", **chat}
             cases.append({"file": name, "context": context, **render(source, context)})
-    return {"data": DATA, "models": cases, "snippets": [{"source": s, **render(s, DATA)} for s in SNIPPETS]}
+    formats = "%d %b %Y|%Y-%m-%d %H:%M:%S|%A %a %B %j %y %I %p|%F %T %% %e"
+    dates = [
+        [t, formats, datetime.datetime.fromtimestamp(t, datetime.timezone.utc).strftime(formats)]
+        for t in [0, 951782399, 951782400, 951868800, 1709164800, 1735689599, 1735689600, 1740787200, 4107542400, -1, -2208988800]
+    ]
+    return {"dates": dates, "data": DATA, "models": cases, "snippets": [{"source": s, **render(s, DATA)} for s in SNIPPETS]}
 
 
 if __name__ == "__main__":
