@@ -43,6 +43,12 @@ import Testing
         #expect(try resolve("model: m\nscale_rewards: True\n").trainer.scaleRewards == .group)
     }
 
+    @Test func resumingTakesAFolderOrAFlag() throws {
+        #expect(try resolve("model: m\nresume_from_checkpoint: True\n").trainer.resumeFromCheckpoint == "true")
+        #expect(try resolve("model: m\nresume_from_checkpoint: false\n").trainer.resumeFromCheckpoint == nil)
+        #expect(try resolve("model: m", ["--resume_from_checkpoint", "o/c-5"]).trainer.resumeFromCheckpoint == "o/c-5")
+    }
+
     @Test func nothingMeansTheDefault() throws {
         let configuration = try resolve("model: m\nlearning_rate: null\nmax_prompt_length: None\nbeta:\n")
         #expect(configuration.trainer == GRPOConfiguration())

@@ -44,6 +44,20 @@ import Testing
         #expect((1...8).contains(fields["token_ids"]?.array?.count ?? 0))
     }
 
+    @Test func aResumedRunIsTheRunThatWasNotStopped() throws {
+        let arguments = training(steps: 3) + ["--save_steps", "1", "--learning_rate", "1e-3"]
+        let last = folder.appending(path: "checkpoint-3")
+        let weights = last.appending(path: "adapter_model.safetensors")
+        let whole = try Program.run(arguments)
+        try #require(whole.status == 0, "\(whole.errors)")
+        let expected = try Data(contentsOf: weights)
+        try FileManager.default.removeItem(at: last)
+        let resumed = try Program.run(arguments + ["--resume_from_checkpoint", "True"])
+        try #require(resumed.status == 0, "\(resumed.errors)")
+        #expect(!resumed.output.contains("\nstep 2/3"))
+        #expect(try Data(contentsOf: weights) == expected)
+    }
+
     @Test func scoresAreLogProbabilities() throws {
         let outcome = try Program.run([
             "score", "--model", model, "--precision", "f32", "--raw", "--prompt", "8*12=", "--completion", "96",

@@ -4,7 +4,7 @@ import Apus
 struct DecodingBench {
     let model: LanguageModel
 
-    /// Tokens of the prompt whose processing is timed.
+    /// Tokens of the prompt whose processing is timed; models with a shorter context get what they can hold.
     private static let prefillLength = 512
     /// Tokens of each prompt that decoding starts from.
     private static let promptLength = 112
@@ -13,10 +13,11 @@ struct DecodingBench {
     func prefill(repetitions: Int) throws -> BenchResult {
         let engine = GenerationEngine(model: model, adapter: nil)
         _ = try seconds(engine, prompts: [prompt(64)], tokens: 1)
+        let length = min(Self.prefillLength, model.configuration.contextLength - 1)
         var best = 0.0
         for _ in 0..<repetitions {
-            let elapsed = try seconds(engine, prompts: [prompt(Self.prefillLength)], tokens: 1).first
-            best = max(best, Double(Self.prefillLength) / elapsed)
+            let elapsed = try seconds(engine, prompts: [prompt(length)], tokens: 1).first
+            best = max(best, Double(length) / elapsed)
         }
         var result = BenchResult()
         result.batch = 1

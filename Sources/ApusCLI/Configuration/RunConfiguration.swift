@@ -29,7 +29,7 @@ struct RunConfiguration: Equatable, Sendable {
             let place = resolution.trainer[error.key]?.written.prefix ?? ""
             throw SettingError(place + error.description)
         }
-        try fitSequenceLength(resolution.trainer)
+        try fitSequenceLength()
     }
 
     /// Lays values over the defaults' own encoding, so that one list of keys and one set of defaults exist.
@@ -46,7 +46,7 @@ struct RunConfiguration: Equatable, Sendable {
     }
 
     /// Prompt and completion have to fit `max_seq_length` together; without `max_prompt_length` the rest is the prompt's.
-    private mutating func fitSequenceLength(_ given: [String: SettingResolution.Assignment]) throws {
+    private mutating func fitSequenceLength() throws {
         guard let limit = settings.maxSequenceLength else { return }
         let completion = trainer.maxCompletionLength
         guard let prompt = trainer.maxPromptLength else {

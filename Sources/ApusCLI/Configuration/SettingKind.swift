@@ -8,7 +8,8 @@ enum SettingKind: Equatable, Sendable {
     case text
     /// One of these words. A flag is understood too, since YAML reads a bare `no` as false and older TRL had flags here.
     case choice([String], true: String? = nil, false: String? = nil)
-    /// A number or one of these words.
+    /// A folder, or true for one that the trainer finds, or false for none.
+    case folderOrFlag
     case textList
     case numberList
     case mapping
@@ -21,6 +22,7 @@ enum SettingKind: Equatable, Sendable {
         case .flag: "true or false"
         case .text: "text"
         case .choice(let words, _, _): "one of \(words.joined(separator: ", "))"
+        case .folderOrFlag: "a folder, true or false"
         case .textList: "a list of names"
         case .numberList: "a list of numbers"
         case .mapping: "a mapping such as {name: value}"
@@ -50,6 +52,9 @@ enum SettingKind: Equatable, Sendable {
             if words.contains(text) { return .string(text) }
             guard let flag = RawValue.flag(text) else { return nil }
             return (flag ? whenTrue : whenFalse).map(JSONValue.string)
+        case .folderOrFlag:
+            guard let flag = RawValue.flag(text) else { return .string(text) }
+            return flag ? .string("true") : .null
         case .textList, .numberList, .mapping: return nil
         }
     }

@@ -73,7 +73,7 @@ enum SettingTable {
         Setting("save_strategy", .trainer(.choice(words(SaveStrategy.self), false: "no"))),
         Setting("save_steps", .trainer(.number)),
         Setting("save_total_limit", .trainer(.integer)),
-        Setting("resume_from_checkpoint", .trainer(.text)),
+        Setting("resume_from_checkpoint", .trainer(.folderOrFlag)),
     ]
 
     private static func words<Choice: CaseIterable & RawRepresentable<String>>(_ type: Choice.Type) -> [String] {

@@ -88,7 +88,7 @@ struct TrainingRun {
     }
 
     private func advice(_ display: TrainingDisplay) -> String {
-        display.lastCheckpoint.map { "to go on from it: --adapter \($0) and another --output_dir" }
+        display.lastCheckpoint.map { "to go on: the same command with --resume_from_checkpoint \($0)" }
             ?? "nothing was saved"
     }
 }
