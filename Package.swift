@@ -40,7 +40,7 @@ let package = Package(
         module("ApusModel", ["ApusTensor", "ApusFormats", "ApusText"]),
         module("ApusGeneration", ["ApusModel", "ApusTensor"]),
         module("ApusData", ["ApusText"]),
-        module("ApusTrain", ["ApusData", "ApusGeneration", "ApusModel", "ApusText", "ApusFormats"]),
+        module("ApusTrain", ["ApusData", "ApusGeneration", "ApusModel", "ApusTensor", "ApusText", "ApusFormats"]),
         module("Apus", ["ApusTrain", "ApusData", "ApusGeneration", "ApusModel", "ApusText"]),
         .executableTarget(
             name: "ApusCLI",
@@ -53,7 +53,7 @@ let package = Package(
         tests("ApusFormatsTests", ["ApusFormats"]),
         tests("ApusTextTests", ["ApusText"]),
         tests("ApusTensorTests", ["ApusTensor", "CKernels"]),
-        tests("ApusModelTests", ["ApusModel", "ApusTensor", "ApusFormats"]),
+        tests("ApusModelTests", ["ApusModel", "ApusTensor", "ApusFormats", "ApusText"]),
         tests("ApusGenerationTests", ["ApusGeneration", "ApusModel", "ApusTensor"]),
         tests("ApusDataTests", ["ApusData", "ApusText"]),
         tests("ApusTrainTests", ["ApusTrain", "ApusData", "ApusModel", "ApusFormats", "ApusGeneration", "ApusText"]),
