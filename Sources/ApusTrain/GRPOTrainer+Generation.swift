@@ -5,9 +5,10 @@ extension GRPOTrainer {
     /// Samples completions of some prompts, scores them, and computes all that the micro-steps on them share.
     nonisolated(nonsending) func generateAndScore(prompts indices: [Int]) async throws -> GenerationBatch {
         let step = state.globalStep + 1
+        let start = clock.now
         let samples = indices.map { dataset.samples[$0] }
         var batch = try sample(indices.map { promptTokens[$0] ?? [] }, step: step)
-        let start = clock.now
+        let sampled = clock.now
         onEvent?(.phase(.reward, step: step))
         let context = rewardContext(batch, samples)
         let table = try await scores(context)
@@ -19,7 +20,8 @@ extension GRPOTrainer {
         appendRolloutMetrics(batch)
         state.metrics.append(
             RewardMetrics.metrics(table: table, names: rewards.map(\.name), advantages: advantages))
-        state.metrics.append("time/reward", (clock.now - start) / .seconds(1))
+        state.metrics.append("time/rollout", (sampled - start) / .seconds(1))
+        state.metrics.append("time/reward", (clock.now - sampled) / .seconds(1))
         report(batch, context, table)
         warnAboutRewards(advantages)
         batch.order = rowOrder(batch.rows.count, state.generations)
@@ -30,7 +32,6 @@ extension GRPOTrainer {
     }
 
     private func sample(_ prompts: [[Int32]], step: Int) throws(TrainingError) -> GenerationBatch {
-        let start = clock.now
         onEvent?(.phase(.rollout, step: step))
         let size = plan.batch.groupSize
         let completions = try onPolicy("sample completions") {
@@ -46,7 +47,6 @@ extension GRPOTrainer {
                 return RolloutRow(group: group, completion: completion, isMasked: isMasked)
             }
         }
-        state.metrics.append("time/rollout", (clock.now - start) / .seconds(1))
         return GenerationBatch(prompts: prompts, rows: rows, sampledAtStep: state.globalStep)
     }
 

@@ -56,7 +56,8 @@ public final class GRPOTrainer {
         schedule = LearningRateSchedule(configuration, maxSteps: plan.maxSteps)
         state = RunState(entropy: EntropyController(configuration))
         let seed = configuration.seed
-        rowOrder = { RowShuffle.order(count: $0, generation: $1, seed: seed) }
+        let keepsGroups = Self.keepsGroupsTogether(configuration, batch)
+        rowOrder = { keepsGroups ? Array(0..<$0) : RowShuffle.order(count: $0, generation: $1, seed: seed) }
     }
 
     /// Trains until `max_steps`, or until ``stopSignal`` is set.
@@ -87,6 +88,17 @@ public final class GRPOTrainer {
             step: state.globalStep, wasStopped: state.globalStep < plan.maxSteps,
             meanLoss: state.totalLoss / Double(max(state.globalStep, 1)), tokens: state.tokensSeen,
             seconds: (clock.now - start) / .seconds(1))
+    }
+
+    /// Whether rows are trained on group by group, so that completions share the passes over their prompt.
+    ///
+    /// TRL shuffles the rows of a generation batch over its micro-steps. When all of them belong to one optimizer step and the
+    /// loss is a sum over rows, the order cannot change the step; else the rows are shuffled as TRL does.
+    static func keepsGroupsTogether(_ configuration: GRPOConfiguration, _ batch: BatchPlan) -> Bool {
+        let isSumOverRows =
+            configuration.lossType != .bnpo && configuration.topEntropyQuantile == 1 && configuration.entropyCoef == 0
+            && !configuration.useAdaptiveEntropy
+        return isSumOverRows && !batch.needsOldLogProbs && batch.generateEvery == batch.stepsPerGeneration
     }
 
     /// Takes the output folder, and goes to the checkpoint that the run continues, if it does.

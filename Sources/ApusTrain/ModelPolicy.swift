@@ -15,13 +15,13 @@ public final class ModelPolicy: Policy {
     /// The longest sequence that the model was made for.
     public var contextLength: Int? { model.configuration.contextLength }
 
-    /// The sampler runs the very arithmetic of the training pass.
+    /// Whether the sampler's log-probabilities are used as they are: it runs the very arithmetic of the training pass.
     public let samplesExactLogProbs: Bool
 
     /// Binds a model and its adapter.
-    /// - Parameter samplesExactLogProbs: trust the sampler's log-probabilities instead of computing them again where the
+    /// - Parameter samplesExactLogProbs: use the sampler's log-probabilities; false computes the same numbers again where the
     ///   policy may move before they are used.
-    public init(model: LanguageModel, adapter: LoRAAdapter, samplesExactLogProbs: Bool = false) {
+    public init(model: LanguageModel, adapter: LoRAAdapter, samplesExactLogProbs: Bool = true) {
         self.model = model
         self.adapter = adapter
         self.samplesExactLogProbs = samplesExactLogProbs

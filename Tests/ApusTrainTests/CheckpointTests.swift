@@ -69,6 +69,28 @@ struct CheckpointTests {
         #expect(lines[0].hasPrefix(#"{"loss": "#))
     }
 
+    @Test func metricsComeInTRLsOrder() async throws {
+        let folder = try TemporaryFolder()
+        let recorder = EventRecorder()
+        let trainer = try trainer(folder) { $0.beta = 0.1 }
+        trainer.onEvent = { recorder.append($0) }
+        _ = try await trainer.run()
+        let names = recorder.records[0].entries.map(\.name).filter { name in
+            !name.hasPrefix("time/") && !name.hasPrefix("sampling/") && name != "rewards/parity"
+                && name != "completion_length"
+        }
+        #expect(
+            names == [
+                "loss", "grad_norm", "learning_rate", "num_tokens", "completions/mean_length",
+                "completions/min_length", "completions/max_length", "completions/clipped_ratio",
+                "completions/mean_terminated_length", "completions/min_terminated_length",
+                "completions/max_terminated_length", "rewards/parity/mean", "rewards/parity/std", "reward",
+                "reward_std", "frac_reward_zero_std", "kl", "entropy", "clip_ratio/low_mean", "clip_ratio/high_mean",
+                "clip_ratio/region_mean", "clip_ratio/low_min", "clip_ratio/high_max", "step_time", "epoch",
+            ])
+        #expect(recorder.records[0].entries[3].name == "num_tokens")
+    }
+
     @Test func onlyTheNewestAreKept() async throws {
         let folder = try TemporaryFolder()
         _ = try await trainer(folder) {

@@ -17,6 +17,7 @@ class FakePolicy: Policy {
     var moment: Float = 0
     var normOverride: Double?
     var forwardRows: [Int] = []
+    var forwardGroups: [Int] = []
     var generatedSteps: [Int] = []
     var scoredRows: [(rows: Int, adapterEnabled: Bool)] = []
     var optimizerSteps: [OptimizerStep] = []
@@ -45,6 +46,7 @@ class FakePolicy: Policy {
     }
 
     func forward(_ groups: [TokenGroup], temperature: Float) throws -> [[TokenScores]] {
+        forwardGroups.append(groups.count)
         forwardRows.append(groups.reduce(0) { $0 + $1.completions.count })
         return scores(groups)
     }

@@ -42,6 +42,32 @@ struct GRPOTrainerTests {
         #expect(recorder.records[0]["frac_reward_zero_std"] == 1)
     }
 
+    @Test(arguments: LossType.allCases) func rowOrderCannotChangeAnAlignedStep(lossType: LossType) async throws {
+        var gradients: [Float] = []
+        for isShuffled in [false, true] {
+            let folder = try TemporaryFolder()
+            var configuration = Self.configuration(folder)
+            configuration.lossType = lossType
+            configuration.gradientAccumulationSteps = 4
+            configuration.perDeviceTrainBatchSize = 4
+            configuration.beta = 0.1
+            configuration.maxSteps = 1
+            let policy = FakePolicy()
+            policy.complete = { prompt, sample in
+                FakePolicy.completion(Array(repeating: 7, count: (Int(prompt[0]) + sample * sample) % 7 + 1))
+            }
+            let trainer = try GRPOTrainer(
+                configuration: configuration, policy: policy, tokenizer: NumberTokenizer(),
+                dataset: Self.prompts(4), rewards: [Self.parity])
+            if isShuffled { trainer.rowOrder = { RowShuffle.order(count: $0, generation: $1, seed: 3) } }
+            _ = try await trainer.run()
+            #expect(policy.forwardRows == [4, 4, 4, 4])
+            #expect((policy.forwardGroups == [1, 1, 1, 1]) == (!isShuffled && lossType != .bnpo))
+            gradients.append(policy.moment)
+        }
+        if lossType != .bnpo { #expect(isClose(Double(gradients[0]), Double(gradients[1]), tolerance: 1e-6)) }
+    }
+
     @Test func klAndEntropyTermsNeedEveryRow() async throws {
         for change in [\GRPOConfiguration.beta, \.entropyCoef] {
             let folder = try TemporaryFolder()

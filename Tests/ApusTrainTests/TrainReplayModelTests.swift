@@ -17,24 +17,13 @@ struct TrainReplayModelTests {
         private let reference: TrainingPass?
 
         init(_ run: RecordedRun, in folder: TemporaryFolder, referenceIsInitialAdapter: Bool) throws {
-            let files = try Self.modelFolder(in: folder)
+            let files = try TinyLlama.folder(in: folder)
             let model = try LanguageModel(path: files.path, precision: .f32)
             let adapter = try LoRAAdapter(directory: files, for: model)
             base = ModelPolicy(model: model, adapter: adapter)
             let initial = try LoRAAdapter(directory: files, for: model)
             reference = referenceIsInitialAdapter ? TrainingPass(model: model, adapter: initial) : nil
             super.init(run)
-        }
-
-        /// The model's files with a tokenizer, which the fixture does not have and the recording does not use.
-        private static func modelFolder(in folder: TemporaryFolder) throws -> URL {
-            let target = folder.url.appending(path: "model", directoryHint: .isDirectory)
-            try FileManager.default.copyItem(at: Fixture.url("tiny_llama"), to: target)
-            for name in ["tokenizer.json", "tokenizer_config.json"] {
-                let file = Fixture.url("base96-slips/\(name)")
-                try FileManager.default.copyItem(at: file, to: target.appending(path: name))
-            }
-            return target
         }
 
         override func score(
