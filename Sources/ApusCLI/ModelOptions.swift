@@ -6,6 +6,9 @@ extension WeightPrecision: ExpressibleByArgument {}
 
 /// The options of every command that loads a model.
 struct ModelOptions: ParsableArguments {
+    /// What training uses too when nobody says otherwise.
+    static let defaultPrecision = WeightPrecision.nf4
+
     @Option(help: "A model folder in Hugging Face's layout, or a GGUF file.")
     var model: String
 
@@ -13,7 +16,7 @@ struct ModelOptions: ParsableArguments {
     var adapter: String?
 
     @Option(help: "How weights are kept: nf4 (4 bits), bf16, or f32 with fp32 reference arithmetic throughout.")
-    var precision: WeightPrecision = .nf4
+    var precision = ModelOptions.defaultPrecision
 
     @Option(help: "Threads to compute with (default: one a core). The numbers do not depend on it.")
     var threads: Int?

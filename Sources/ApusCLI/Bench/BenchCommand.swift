@@ -28,7 +28,7 @@ struct BenchCommand: AsyncParsableCommand {
     var tokens = 200
 
     @Option(help: "How weights are kept: nf4, bf16 or f32.")
-    var precision: WeightPrecision = .nf4
+    var precision = ModelOptions.defaultPrecision
 
     @Option(help: "Optimizer steps, or repetitions.")
     var steps = 3

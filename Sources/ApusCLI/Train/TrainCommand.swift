@@ -1,3 +1,4 @@
+import Apus
 import ArgumentParser
 
 /// `apus train`: a GRPO run from a configuration file.
@@ -31,6 +32,8 @@ struct TrainCommand: AsyncParsableCommand {
         let configuration = try failing(as: .badInput) { try RunConfiguration(arguments: arguments) }
         configuration.notices.forEach(Terminal.complain)
         if dryRun {
+            // The trainer says this itself when a run begins.
+            try BatchPlan(configuration.trainer).notice.map(Terminal.complain)
             Terminal.stream(try configuration.yaml)
         } else {
             try await TrainingRun(configuration).run()

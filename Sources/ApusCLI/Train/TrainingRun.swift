@@ -80,10 +80,12 @@ struct TrainingRun {
 
     private func sayWhatNext(_ display: TrainingDisplay) {
         guard let checkpoint = display.lastCheckpoint else { return }
+        let precision =
+            settings.precision == ModelOptions.defaultPrecision ? "" : " --precision \(settings.precision.rawValue)"
         Terminal.printLine(
             """
             saved in \(checkpoint); to try it:
-              apus generate --model \(settings.model) --adapter \(checkpoint) --prompt "..."
+              apus generate --model \(settings.model) --adapter \(checkpoint)\(precision) --prompt "..."
             """)
     }
 
