@@ -63,7 +63,10 @@ let package = Package(
         tests("ApusDataTests", ["ApusData", "ApusText"]),
         tests(
             "ApusTrainTests",
-            ["ApusTrain", "ApusData", "ApusModel", "ApusFormats", "ApusGeneration", "ApusTensor", "ApusText"]
+            [
+                "ApusTrain", "ApusData", "ApusModel", "ApusFormats", "ApusGeneration", "ApusTensor", "ApusText",
+                "ApusTestModels",
+            ]
         ),
         tests("ApusCLITests", ["ApusCLI"]),
     ]

@@ -43,9 +43,10 @@ import Testing
     }
 
     private func largestDifference(_ item: Case, _ set: InstructionSet) throws -> Double {
-        let folder = try ModelFolder(copying: "bnb_tiny_llama")
         let backend = try CPUBackend(instructionSet: set, threads: 2)
-        let model = try LanguageModel(path: folder.path, precision: item.precision, backend: backend)
+        let model = try withModelFolder(copying: "bnb_tiny_llama") {
+            try LanguageModel(path: $0, precision: item.precision, backend: backend)
+        }
         let golden = try golden(item.logits)
         let scores = try TrainingPass(model: model, adapter: nil).score(golden.groups)
         let pairs = zip(scores.flatMap { $0[0].logProbs }, golden.logProbs.joined())

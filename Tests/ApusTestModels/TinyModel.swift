@@ -19,9 +19,10 @@ public struct TinyModel {
 
     /// Loads a fixture.
     public init(_ name: String, precision: WeightPrecision, backend: CPUBackend) throws {
-        let folder = try ModelFolder(copying: name)
-        model = try LanguageModel(path: folder.path, precision: precision, backend: backend)
-        adapter = try LoRAAdapter(directory: URL(filePath: folder.path), for: model)
+        (model, adapter) = try withModelFolder(copying: name) { path in
+            let model = try LanguageModel(path: path, precision: precision, backend: backend)
+            return (model, try LoRAAdapter(directory: URL(filePath: path), for: model))
+        }
         golden = try SafetensorsFile(path: Fixture.url("\(name)/golden.safetensors").path)
         let ids = try golden.integers("input_ids")
         groups = [

@@ -12,7 +12,7 @@ import Testing
 /// The whole system learns: the run of `Recipes/arithmetic-demo.yaml` on the small arithmetic model.
 ///
 /// One seed and 20 steps in bf16; with `APUS_DEMO_FULL=1` three seeds in bf16 and NF4, 50 steps each, and a table.
-@Suite struct DemoTrainingTests {
+@Suite(.serialized) struct DemoTrainingTests {
     struct Case: Sendable, CustomStringConvertible {
         var seed: Int
         var precision: WeightPrecision
@@ -33,12 +33,19 @@ import Testing
         let demo = try DemoRun(seed: item.seed, precision: item.precision, steps: item.steps)
         let before = try demo.accuracy()
         let (after, seconds) = try await demo.train(evaluatingAt: [20, 50])
-        let columns = [before] + after.sorted { $0.key < $1.key }.map(\.value)
-        let shares = columns.map { "\((1000 * $0).rounded() / 10) %" }
-        if Self.isFull { print("\(item):", shares.joined(separator: "  "), "in \((10 * seconds).rounded() / 10) s") }
+        if Self.isFull { Self.printRow(item, [before] + after.sorted { $0.key < $1.key }.map(\.value), seconds) }
         #expect(0.12...0.30 ~= before)
         #expect(try #require(after[20]) >= 0.75)
         if item.steps >= 50 { #expect(try #require(after[50]) >= 0.85) }
+    }
+
+    private static func printRow(_ item: Case, _ accuracies: [Double], _ seconds: Double) {
+        func row(_ cells: [String]) {
+            print(cells.map { String(repeating: " ", count: max(0, 10 - $0.count)) + $0 }.joined())
+        }
+        func decimal(_ value: Double) -> String { String((10 * value).rounded() / 10) }
+        if item.seed == cases[0].seed { row(["precision", "seed", "before %", "at 20 %", "at 50 %", "seconds"]) }
+        row([item.precision.rawValue, String(item.seed)] + accuracies.map { decimal(100 * $0) } + [decimal(seconds)])
     }
 }
 
