@@ -68,4 +68,14 @@ import Testing
         #expect(reference.contains { $0 != 0 })
         #expect(reference.allSatisfy { $0.isFinite })
     }
+
+    @Test func anEmptyCompletionScoresNothingAndDisturbsNobody() throws {
+        let tiny = try tiny(Case(model: "tiny_llama", precision: .bf16), .portable, threads: 1)
+        let pass = TrainingPass(model: tiny.model, adapter: tiny.adapter)
+        let group = TokenSequences.groups[4]
+        let without = try pass.score([group])[0]
+        let with = try pass.score([TokenGroup(prompt: group.prompt, completions: [[]] + group.completions + [[]])])[0]
+        let nothing = TokenScores(logProbs: [], entropies: [])
+        #expect(with == [nothing] + without + [nothing])
+    }
 }
