@@ -194,11 +194,12 @@ static void linear_pack_nf4(const apus_weight *w, int first, int count, const ui
   }
 }
 
-// A value moves up one code where it exceeds the midpoint of two table values (bitsandbytes' constants).
+// A value moves up one code where it exceeds the fp32 midpoint of two table values, as in bitsandbytes on the CPU. The
+// decimals in its CUDA source round to other floats in three places; files must not depend on where they were made.
 static const float nf4_thresholds[15] = {
-    -0.8480964004993439f, -0.6106329262256622f, -0.4599952697753906f, -0.33967943489551544f, -0.23460740596055984f,
-    -0.13791173323988914f, -0.045525018125772476f, 0.03979014977812767f, 0.1202552504837513f, 0.2035212516784668f,
-    0.2920137718319893f, 0.3893125355243683f, 0.5016634166240692f, 0.6427869200706482f, 0.8614784181118011f};
+    -0.8480963706970215f, -0.6106328964233398f, -0.4599952697753906f, -0.33967941999435425f, -0.23460739850997925f,
+    -0.13791173696517944f, -0.045525018125772476f, 0.03979014977812767f, 0.120255246758461f, 0.2035212516784668f,
+    0.2920137643814087f, 0.3893125355243683f, 0.5016634464263916f, 0.6427869200706482f, 0.8614784479141235f};
 
 static void linear_quantize_nf4(const float *values, long count, uint8_t *codes, float *scales) {
   for (long begin = 0; begin < count; begin += 64) {
