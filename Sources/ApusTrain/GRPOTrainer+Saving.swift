@@ -1,3 +1,4 @@
+import ApusFormats
 import Foundation
 
 extension GRPOTrainer {

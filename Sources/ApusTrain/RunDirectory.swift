@@ -1,3 +1,4 @@
+import ApusFormats
 import Foundation
 
 /// The output folder of a run. One run at a time owns it; checkpoints appear in it complete or not at all.

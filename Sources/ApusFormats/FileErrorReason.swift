@@ -1,8 +1,7 @@
-import ApusFormats
 import Foundation
 
 /// Why a file could not be read or written, in a few words: Foundation's own descriptions are dictionaries of many lines.
-func fileErrorReason(_ error: any Error) -> String {
+package func fileErrorReason(_ error: any Error) -> String {
     switch error {
     case let error as CocoaError:
         if let cause = error.underlying as? POSIXError { return fileErrorReason(cause) }
