@@ -40,7 +40,7 @@ struct StepLine {
         // Names are in the legend already: they must not cost another part its place.
         let named = fitting(columns ?? .max, namesFunctions: true)
         let unnamed = fitting(columns ?? .max, namesFunctions: false)
-        let texts = named.count == unnamed.count ? named : unnamed
+        let texts = named.keys == unnamed.keys ? named : unnamed
         return Part.allCases.compactMap { texts[$0] }
     }
 
