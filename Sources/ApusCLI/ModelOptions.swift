@@ -41,6 +41,7 @@ enum ModelLoading {
     /// - Throws: `CommandFailure` with status 2.
     static func model(path: String, precision: WeightPrecision, threads: Int?) throws -> LanguageModel {
         defer { Terminal.clearTransientLine() }
+        showProgress(0)
         return try failing(as: .badInput) {
             try LanguageModel(
                 path: path, precision: precision, backend: CPUBackend(threads: threads), progress: showProgress)

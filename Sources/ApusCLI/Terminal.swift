@@ -11,6 +11,17 @@ enum Terminal {
         isatty(STDOUT_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
         && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
 
+    /// Columns of the terminal that standard output is; nil when it is none.
+    static var outputColumns: Int? { columns(of: STDOUT_FILENO) }
+
+    private static func columns(of descriptor: Int32) -> Int? {
+        var size = winsize()
+        guard isatty(descriptor) == 1, ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {
+            return nil
+        }
+        return Int(size.ws_col)
+    }
+
     private static let transientLine = Mutex(false)
 
     /// One line on standard output, at once.
@@ -31,10 +42,11 @@ enum Terminal {
         write("apus: \(line)\n", to: .standardError)
     }
 
-    /// Shows a line that the next one replaces. Call only when `showsProgress`.
+    /// Shows a line that the next one replaces. Call only when `showsProgress`. It is cut to the terminal's width: one that
+    /// wraps could not be taken back.
     static func showTransient(_ line: String) {
         transientLine.withLock { $0 = true }
-        write("\r\u{1B}[K\(line)", to: .standardError)
+        write("\r\u{1B}[K\(line.prefix((columns(of: STDERR_FILENO) ?? 80) - 1))", to: .standardError)
     }
 
     /// Removes the transient line, if one is shown.

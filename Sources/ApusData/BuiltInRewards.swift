@@ -2,7 +2,8 @@
 ///
 /// **tutorial**: the five functions of the Unsloth GRPO tutorial for GSM8K under their Python names, with Python's
 /// semantics to the last code point. Their patterns have no DOTALL, so the two format functions never reward reasoning
-/// of more than one line, and the correct answer has to be spelt exactly like the reference. Together at most 4.5.
+/// of more than one line, and the correct answer has to be spelt exactly like the reference. Their maxima add up to 4.5;
+/// as the two formats exclude each other, one completion earns at most 4.
 ///
 /// **corrected**: what those functions were meant to say: formats across lines, the white-space tolerant count with a
 /// penalty for text after the answer, integers with a sign or thousands commas, equality of numbers.

@@ -78,6 +78,7 @@ extension ColumnMapping {
         let found = row.isEmpty ? "no columns" : row.keys.sorted().joined(separator: ", ").onOneLine
         throw place.error(
             .missingColumn,
-            "wanted column '\(column)' for \(purpose), found \(found); name the right column in the mapping")
+            "wanted column '\(column)' for \(purpose), found \(found); "
+                + "name the right column (prompt_column, answer_column)")
     }
 }

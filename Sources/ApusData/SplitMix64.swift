@@ -1,10 +1,11 @@
 /// Steele, Lea and Flood's SplitMix64 (OOPSLA 2014): 64 bits of state, every output a bijection of a counter.
 ///
 /// Used for data that must be the same on every machine and in every release; tokens are sampled by another generator.
-struct SplitMix64: RandomNumberGenerator {
+package struct SplitMix64: RandomNumberGenerator {
     private var state: UInt64
 
-    init(seed: UInt64) { state = seed }
+    /// The stream that begins after this state.
+    package init(seed: UInt64) { state = seed }
 
     /// An independent stream for each index under one seed, so that any element can be made without the ones before it.
     init(seed: UInt64, stream index: UInt64) {
@@ -12,7 +13,8 @@ struct SplitMix64: RandomNumberGenerator {
         state = Self.mix(Self.mix(seed &+ Self.increment) &+ index)
     }
 
-    mutating func next() -> UInt64 {
+    /// The next 64 random bits.
+    package mutating func next() -> UInt64 {
         state &+= Self.increment
         return Self.mix(state)
     }

@@ -24,7 +24,8 @@ struct ByteReader {
         let count = try integer(UInt64.self, what)
         guard count <= UInt64(remaining / minimumSize) else {
             throw FormatError(
-                .truncated, file: path, "claims \(what) of \(count) at byte \(offset - 8), \(remaining) bytes are left")
+                .truncated, file: path,
+                "claims \(what) of \(count) at byte \(offset - 8), \(remaining) bytes are left; copy the file again")
         }
         return Int(count)
     }

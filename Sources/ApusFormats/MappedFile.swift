@@ -23,7 +23,7 @@ public final class MappedFile: @unchecked Sendable {
     /// - Throws: `FormatError` with code `unreadable`.
     public init(path: String) throws(FormatError) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw Self.systemError(path, "cannot be opened") }
+        guard descriptor >= 0 else { throw Self.systemError(path, "cannot be opened", "check the path") }
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw Self.systemError(path, "cannot be examined") }
@@ -62,7 +62,7 @@ public final class MappedFile: @unchecked Sendable {
         madvise(base + first, last - first, MADV_DONTNEED)
     }
 
-    private static func systemError(_ path: String, _ what: String) -> FormatError {
-        FormatError(.unreadable, file: path, "\(what) (\(String(cString: strerror(errno))))")
+    private static func systemError(_ path: String, _ what: String, _ advice: String = "try again") -> FormatError {
+        FormatError(.unreadable, file: path, "\(what) (\(String(cString: strerror(errno)))); \(advice)")
     }
 }

@@ -132,8 +132,9 @@ struct SafetensorsHeader {
             }
             guard bytes == entry.byteRange.count else {
                 let wanted = "\(entry.type.rawValue) \(entry.shape) needs \(bytes) bytes"
-                let message = "tensor '\(entry.name)': \(wanted), its data_offsets hold \(entry.byteRange.count)"
-                throw FormatError(.malformed, file: path, message)
+                let found = "its data_offsets hold \(entry.byteRange.count)"
+                throw FormatError(
+                    .malformed, file: path, "tensor '\(entry.name)': \(wanted), \(found); the file is damaged")
             }
         }
     }

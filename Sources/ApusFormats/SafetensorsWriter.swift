@@ -71,7 +71,7 @@ public struct SafetensorsWriter {
             try data().write(to: url, options: .atomic)
         } catch {
             let path = url.path(percentEncoded: false)
-            throw FormatError(.unwritable, file: path, "cannot be written: \(error.localizedDescription)")
+            throw FormatError(.unwritable, file: path, "cannot be written: \(fileErrorReason(error))")
         }
     }
 

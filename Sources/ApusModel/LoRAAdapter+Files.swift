@@ -15,14 +15,18 @@ extension LoRAAdapter {
             let name = try Self.storedName(tensor.name, in: source, path: path)
             let shape = source.entries[name]?.shape ?? []
             guard shape == tensor.shape else {
-                throw ModelError("\(path): tensor '\(name)': wanted shape \(tensor.shape), found \(shape); the adapter was made for another model")
+                throw ModelError(
+                    "\(path): tensor '\(name)': wanted shape \(tensor.shape), found \(shape); "
+                        + "the adapter was made for another model")
             }
             try values.withUnsafeMutableBufferPointer {
                 try source.read(name, rows: 0..<shape[0], into: UnsafeMutableBufferPointer(rebasing: $0[tensor.range]))
             }
         }
         guard source.entries.count == tensors.count else {
-            throw ModelError("\(path): wanted \(tensors.count) tensors, found \(source.entries.count); the adapter was made for another model")
+            throw ModelError(
+                "\(path): wanted \(tensors.count) tensors, found \(source.entries.count); "
+                    + "the adapter was made for another model")
         }
         try setParameters(values)
     }
@@ -50,10 +54,12 @@ extension LoRAAdapter {
         _ file: LoRAConfigurationFile, _ source: SafetensorsFile, path: String
     ) throws -> LoRAConfiguration {
         guard file.rankPattern.isEmpty, file.alphaPattern.isEmpty else {
-            throw ModelError("\(path): rank_pattern and alpha_pattern are not supported; train with one rank for all modules")
+            throw ModelError(
+                "\(path): rank_pattern and alpha_pattern are not supported; train with one rank for all modules")
         }
         guard !file.usesDoRA, file.bias == "none", file.modulesToSave.isEmpty else {
-            throw ModelError("\(path): DoRA, trained biases and modules_to_save are not supported; train a plain LoRA adapter")
+            throw ModelError(
+                "\(path): DoRA, trained biases and modules_to_save are not supported; train a plain LoRA adapter")
         }
         let targets = LinearModule.allCases.map(\.name).filter { name in
             source.entries.keys.contains { $0.contains(".\(name).lora_A") }

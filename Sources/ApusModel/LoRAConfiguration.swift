@@ -31,9 +31,12 @@ public struct LoRAConfiguration: Codable, Sendable, Equatable {
     /// - Throws: `ModelError` for a rank below 1, an alpha that is not positive and finite, or an unknown module.
     public func modules() throws(ModelError) -> Set<LinearModule> {
         guard rank >= 1 else { throw ModelError("lora_r: wanted at least 1, found \(rank)") }
-        guard alpha > 0, alpha.isFinite else { throw ModelError("lora_alpha: wanted a positive number, found \(alpha)") }
+        guard alpha > 0, alpha.isFinite else {
+            throw ModelError("lora_alpha: wanted a positive number, found \(alpha)")
+        }
         guard !targetModules.isEmpty else {
-            throw ModelError("lora_target_modules: wanted at least one module, found none; use all-linear for all seven")
+            throw ModelError(
+                "lora_target_modules: wanted at least one module, found none; use all-linear for all seven")
         }
         var modules: Set<LinearModule> = []
         for target in targetModules {

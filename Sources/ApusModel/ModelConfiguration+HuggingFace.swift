@@ -184,7 +184,9 @@ extension Decodable {
         do {
             return try JSONDecoder().decode(Self.self, from: data)
         } catch {
-            throw FormatError(.malformed, file: file, "is not a model configuration: \(FormatError.summary(of: error))")
+            throw FormatError(
+                .malformed, file: file,
+                "is not a model configuration: \(FormatError.summary(of: error)); copy the model's folder again")
         }
     }
 }

@@ -34,7 +34,9 @@ package struct PackedBatch {
     var maxContext: Int { Int(visible.contexts.max() ?? 0) }
 
     /// Appends rows of a sequence whose pages begin at `tableOffset` in the table.
-    package mutating func append(_ newTokens: ArraySlice<Int32>, firstPosition: Int, tableOffset: Int, parentFirstRow: Int?) {
+    package mutating func append(
+        _ newTokens: ArraySlice<Int32>, firstPosition: Int, tableOffset: Int, parentFirstRow: Int?
+    ) {
         let segment = Segment(
             firstRow: rows, rows: newTokens.count, firstPosition: firstPosition, tableOffset: tableOffset,
             parentFirstRow: parentFirstRow)

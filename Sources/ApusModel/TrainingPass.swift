@@ -117,7 +117,8 @@ public final class TrainingPass {
             let limit = Int32(model.configuration.vocabularySize)
             for tokens in [group.prompt] + group.completions {
                 if let token = tokens.first(where: { $0 < 0 || $0 >= limit }) {
-                    throw ModelError("token \(token): wanted one below \(limit); the tokenizer belongs to another model")
+                    throw ModelError(
+                        "token \(token): wanted one below \(limit); the tokenizer belongs to another model")
                 }
             }
         }
@@ -127,7 +128,8 @@ public final class TrainingPass {
     private func reserve(rows: Int, pages: Int) throws -> (Workspace, KeyValueCache) {
         let current = workspace.flatMap { $0.capacity >= rows ? $0 : nil }
         workspace = nil
-        let space = try current
+        let space =
+            try current
             ?? Workspace(
                 model.configuration, rank: adapter?.configuration.rank ?? 0, capacity: rows, training: true)
         let held = cache.flatMap { $0.pages >= pages ? $0 : nil }

@@ -19,7 +19,9 @@ package struct Transformer {
     ///
     /// - Parameter keep: receives the residual stream at each layer's input; nil where no backward pass follows.
     /// - Returns: final hidden states after the last norm, [rows][hidden], in the workspace.
-    package func forward(_ batch: PackedBatch, cache: KeyValueCache, workspace: Workspace, keep: LayerInputs?) throws -> Matrix {
+    package func forward(
+        _ batch: PackedBatch, cache: KeyValueCache, workspace: Workspace, keep: LayerInputs?
+    ) throws -> Matrix {
         let rows = batch.rows
         let x = workspace.residual(rows)
         let normed = workspace.normed(rows)

@@ -21,7 +21,8 @@ package final class Workspace {
         let queryWidth = configuration.headCount * configuration.headSize
         let keyWidth = configuration.keyValueHeadCount * configuration.headSize
         let middle = configuration.intermediateSize
-        widths = [hidden, hidden, queryWidth, keyWidth, keyWidth, queryWidth, hidden, middle, middle, middle]
+        widths =
+            [hidden, hidden, queryWidth, keyWidth, keyWidth, queryWidth, hidden, middle, middle, middle]
             + (training ? [hidden, queryWidth, keyWidth, keyWidth, queryWidth, middle, configuration.headCount] : [])
             + [Int](repeating: max(rank, 1), count: 2 * LinearModule.allCases.count)
         storages = try widths.map { try Storage(count: $0 * capacity) }

@@ -105,7 +105,8 @@ extension CPUBackend {
         }
         if let row = drawn.firstIndex(where: { $0.token < 0 }) {
             throw TensorError(
-                "sampling: row \(row) of the logits holds NaN or infinity; the weights or the adapter are damaged, or the learning rate is too high")
+                "sampling: row \(row) of the logits holds NaN or infinity; the weights or the adapter are damaged, "
+                    + "or the learning rate is too high")
         }
         return drawn
     }

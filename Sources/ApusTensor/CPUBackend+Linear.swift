@@ -106,7 +106,8 @@ extension CPUBackend {
         split(threads) { _, parts in
             for (dOutput, adapter) in adapted {
                 self.outer(adapter.dProjected, x, alpha: 1, into: adapter.aGradient, parts, of: threads)
-                self.outer(dOutput, adapter.projected, alpha: adapter.scale, into: adapter.bGradient, parts, of: threads)
+                self.outer(
+                    dOutput, adapter.projected, alpha: adapter.scale, into: adapter.bGradient, parts, of: threads)
             }
         }
     }

@@ -22,7 +22,8 @@ public enum InstructionSet: String, CaseIterable, Sendable {
     /// - Throws: `TensorError` when `APUS_ISA` names one that is unknown or cannot run here.
     public static func selected() throws(TensorError) -> InstructionSet {
         guard let name = ProcessInfo.processInfo.environment["APUS_ISA"], !name.isEmpty else {
-            guard let best = apus_kernels_named(nil), let set = InstructionSet(rawValue: String(cString: best.pointee.name))
+            guard let best = apus_kernels_named(nil),
+                let set = InstructionSet(rawValue: String(cString: best.pointee.name))
             else { return .portable }
             return set
         }

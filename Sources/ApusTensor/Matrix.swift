@@ -17,7 +17,8 @@ public final class Storage: @unchecked Sendable {
         byteCount = max(count, 1) * MemoryLayout<Float>.stride
         let mapped = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         guard let mapped, mapped != MAP_FAILED else {
-            throw TensorError("memory: wanted \(byteCount / 1_048_576) MiB, the system refused; use a smaller batch or model")
+            throw TensorError(
+                "memory: wanted \(byteCount / 1_048_576) MiB, the system refused; use a smaller batch or model")
         }
         base = mapped.assumingMemoryBound(to: Float.self)
     }

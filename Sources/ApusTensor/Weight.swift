@@ -35,7 +35,8 @@ public final class Weight: @unchecked Sendable {
         throws(TensorError)
     {
         guard format == .f32 || inputs % 2 == 0 else {
-            throw TensorError("weight of \(outputs) x \(inputs): wanted an even number of inputs for 4-bit or bf16 storage; use f32")
+            throw TensorError(
+                "weight of \(outputs) x \(inputs): wanted an even number of inputs for 4-bit or bf16 storage; use f32")
         }
         self.outputs = outputs
         self.inputs = inputs

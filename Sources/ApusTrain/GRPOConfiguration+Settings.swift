@@ -10,7 +10,7 @@ extension GRPOConfiguration {
         var tree = Self.tree(of: GRPOConfiguration())
         for (key, value) in settings.sorted(by: { $0.key < $1.key }) {
             guard tree[key] != nil else {
-                throw ConfigurationError(unknown: key, suggestion: Self.closestKey(to: key))
+                throw ConfigurationError(unknown: key, suggestion: nearestName(to: key, among: Self.settingNames))
             }
             tree[key] = try Self.checked(value, key: key)
         }
@@ -31,14 +31,13 @@ extension GRPOConfiguration {
 
     private static let integerKeys: Set<CodingKeys> = [
         .perDeviceTrainBatchSize, .gradientAccumulationSteps, .numGenerations, .generationBatchSize,
-        .stepsPerGeneration,
-        .numIterations, .maxCompletionLength, .maxPromptLength, .topK, .maxSteps, .saveTotalLimit, .seed, .dataSeed,
+        .stepsPerGeneration, .numIterations, .maxCompletionLength, .maxPromptLength, .topK, .maxSteps,
+        .saveTotalLimit, .seed, .dataSeed,
     ]
 
     private static let nonNumericKeys: Set<CodingKeys> = [
         .rewardWeights, .lossType, .importanceSamplingLevel, .scaleRewards, .multiObjectiveAggregation,
-        .lrSchedulerType, .outputDir,
-        .saveStrategy, .resumeFromCheckpoint,
+        .lrSchedulerType, .outputDir, .saveStrategy, .resumeFromCheckpoint,
     ]
 
     private static func tree(of configuration: GRPOConfiguration) -> [String: JSONValue] {
@@ -112,26 +111,5 @@ extension GRPOConfiguration {
         case .array(let values): "[" + values.map(describe).joined(separator: ", ") + "]"
         case .object: "a mapping"
         }
-    }
-
-    /// The known key with the fewest edits, when it is close enough to be a slip.
-    private static func closestKey(to key: String) -> String? {
-        let distances = settingNames.map { (name: $0, distance: editDistance(Array($0.utf8), Array(key.utf8))) }
-        guard let best = distances.min(by: { $0.distance < $1.distance }) else { return nil }
-        return best.distance <= max(2, key.utf8.count / 3) ? best.name : nil
-    }
-
-    private static func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
-        var row = Array(0...b.count)
-        for (i, x) in a.enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for (j, y) in b.enumerated() {
-                let substitution = diagonal + (x == y ? 0 : 1)
-                diagonal = row[j + 1]
-                row[j + 1] = min(substitution, row[j] + 1, diagonal + 1)
-            }
-        }
-        return row[b.count]
     }
 }

@@ -34,9 +34,14 @@ extension GRPOTrainer {
     private func sample(_ prompts: [[Int32]], step: Int) throws(TrainingError) -> GenerationBatch {
         onEvent?(.phase(.rollout, step: step))
         let size = plan.batch.groupSize
+        var progress = PhaseProgress(
+            .rollout, step: step, of: prompts.count * size * configuration.maxCompletionLength, onEvent)
         let completions = try onPolicy("sample completions") {
             try policy.generate(
-                prompts, groupSize: size, step: state.generations, sampling: samplingParameters)
+                prompts, groupSize: size, step: state.generations, sampling: samplingParameters
+            ) {
+                progress.advance(by: 1)
+            }
         }
         guard completions.count == prompts.count, completions.allSatisfy({ $0.count == size }) else {
             throw TrainingError(.policy, "the sampler did not return \(size) completions for each prompt")

@@ -1,3 +1,4 @@
+import ApusFormats
 import Foundation
 
 extension GRPOTrainer {
@@ -59,7 +60,10 @@ extension GRPOTrainer {
             state.history = try JSONDecoder().decode(TrainerState.LogHistory.self, from: history).records
             try policy.restore(from: folder)
         } catch {
-            throw TrainingError(.resume, "resume_from_checkpoint: \(folder.path) cannot be read: \(error)")
+            throw TrainingError(
+                .resume,
+                "resume_from_checkpoint: \(folder.path) cannot be read: \(fileErrorReason(error)); "
+                    + "give a checkpoint-N folder that Apus wrote for this model")
         }
         guard changes.isEmpty else {
             throw TrainingError(

@@ -12,12 +12,15 @@ extension GRPOTrainer {
         state.trainingSeconds = 0
         var loss = 0.0
         policy.zeroGradients()
+        var progress = PhaseProgress(
+            .train, step: state.globalStep + 1, of: window.count * plan.batch.microBatchSize, onEvent)
         for microStep in window {
             if state.microStep % plan.batch.generateEvery == 0 {
                 generation = try await generateAndScore(prompts: prompts[microStep / plan.batch.generateEvery])
             }
             if let generation { loss += try trainingMicroStep(generation, window: window.count) }
             state.microStep += 1
+            progress.advance(by: plan.batch.microBatchSize)
         }
         try applyGradients()
         state.entropy.endWindow(configuration)

@@ -103,15 +103,17 @@ public final class GRPOTrainer {
 
     /// Takes the output folder, and goes to the checkpoint that the run continues, if it does.
     private func openOutput() throws(TrainingError) {
+        // Before the folder is created: a wrong path must not leave one behind.
+        let checkpoint = try checkpointToResume()
         let directory = try RunDirectory(path: configuration.outputDir)
         self.directory = directory
-        if let checkpoint = try checkpointToResume(in: directory) {
+        if let checkpoint {
             try resume(from: checkpoint)
             onEvent?(.notice("goes on after step \(state.globalStep) of \(checkpoint.path)"))
             metricsLog = try MetricsLog(directory: directory.url, continuingFrom: state.globalStep)
             return
         }
-        if let earlier = directory.newestCheckpoint {
+        if let earlier = RunDirectory.newestCheckpoint(in: directory.url) {
             onEvent?(
                 .warning("output_dir holds \(earlier.lastPathComponent) of an earlier run; this run starts afresh"))
         }
@@ -123,13 +125,20 @@ public final class GRPOTrainer {
         metricsLog = nil
     }
 
-    private func checkpointToResume(in directory: RunDirectory) throws(TrainingError) -> URL? {
+    private func checkpointToResume() throws(TrainingError) -> URL? {
         guard let path = configuration.resumeFromCheckpoint else { return nil }
-        guard path == GRPOConfiguration.newestCheckpoint else {
-            return URL(filePath: path, directoryHint: .isDirectory)
+        let output = configuration.outputDir
+        let isNewest = path == GRPOConfiguration.newestCheckpoint
+        let folder = URL(filePath: isNewest ? output : path, directoryHint: .isDirectory)
+        guard isNewest else {
+            guard FileManager.default.fileExists(atPath: folder.path) else {
+                throw TrainingError(.resume, "resume_from_checkpoint: \(path): no such folder; check the path")
+            }
+            return folder
         }
-        guard let newest = directory.newestCheckpoint else {
-            throw TrainingError(.resume, "resume_from_checkpoint: \(directory.url.path) holds no checkpoint")
+        guard let newest = RunDirectory.newestCheckpoint(in: folder) else {
+            throw TrainingError(
+                .resume, "resume_from_checkpoint: output_dir \(output) holds no checkpoint; start without this setting")
         }
         return newest
     }

@@ -31,12 +31,17 @@ public final class ModelPolicy: Policy {
 
     /// Samples completions; sample indices run through the whole batch.
     public func generate(
-        _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters
+        _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters, onToken: () -> Void
     ) throws -> [[Completion]] {
         let requests = prompts.enumerated().map { index, prompt in
             GenerationRequest(prompt: prompt, completions: groupSize, firstSample: index * groupSize)
         }
-        return try engine.generate(requests, sampling: sampling, step: step)
+        return try withoutActuallyEscaping(onToken) { onToken in
+            try engine.generate(requests, sampling: sampling, step: step) { _, _, _ in
+                onToken()
+                return true
+            }
+        }
     }
 
     /// Scores completions under the adapter or the base model.

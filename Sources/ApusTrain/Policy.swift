@@ -14,10 +14,12 @@ public protocol Policy: AnyObject {
     var samplesExactLogProbs: Bool { get }
 
     /// Samples `groupSize` completions of each prompt.
-    /// - Parameter step: the ordinal of this generation in the run: it keys the random numbers, so equal ordinals repeat.
+    /// - Parameters:
+    ///   - step: the ordinal of this generation in the run: it keys the random numbers, so equal ordinals repeat.
+    ///   - onToken: called after each token, so that a long generation can be followed; a policy may leave it out.
     /// - Returns: `[prompt][completion]`.
     func generate(
-        _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters
+        _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters, onToken: () -> Void
     ) throws -> [[Completion]]
 
     /// Log-probabilities and entropies of completions, without what a backward pass needs.

@@ -1,3 +1,4 @@
+import ApusFormats
 import Foundation
 
 /// The output folder of a run. One run at a time owns it; checkpoints appear in it complete or not at all.
@@ -6,6 +7,7 @@ final class RunDirectory {
     private let lock: FileHandle
 
     /// Creates the folder if needed and takes its lock.
+    /// - Throws: ``TrainingError`` with code `outputFolder`.
     init(path: String) throws(TrainingError) {
         url = URL(filePath: path, directoryHint: .isDirectory)
         let lockURL = url.appending(path: ".apus.lock")
@@ -14,11 +16,13 @@ final class RunDirectory {
             if !FileManager.default.fileExists(atPath: lockURL.path) { try Data().write(to: lockURL) }
             lock = try FileHandle(forUpdating: lockURL)
         } catch {
-            throw Self.failure("create the output folder \(path)", error)
+            throw TrainingError(
+                .outputFolder,
+                "output_dir: cannot create or write \(path): \(fileErrorReason(error)); choose another folder")
         }
         guard flock(lock.fileDescriptor, LOCK_EX | LOCK_NB) == 0 else {
             throw TrainingError(
-                .output, "output_dir \(path) is in use by another run: choose another folder or stop that run")
+                .outputFolder, "output_dir: \(path) is in use by another run: choose another folder or stop that run")
         }
         removeRemnants()
     }
@@ -42,25 +46,18 @@ final class RunDirectory {
         return target
     }
 
-    /// The checkpoint with the highest step.
-    var newestCheckpoint: URL? {
+    /// The checkpoint with the highest step in an output folder, if it holds one.
+    static func newestCheckpoint(in url: URL) -> URL? {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
-        let newest = names.compactMap(Self.step).max()
-        return newest.map { url.appending(path: Self.prefix + "\($0)", directoryHint: .isDirectory) }
+        let newest = names.compactMap(step).max()
+        return newest.map { url.appending(path: prefix + "\($0)", directoryHint: .isDirectory) }
     }
 
     /// What went wrong with a file, in one line.
     static func failure(_ action: String, _ error: any Error) -> TrainingError {
-        let reason =
-            switch error {
-            case let error as CocoaError where error.code == .fileWriteOutOfSpace: "no space left on the device"
-            case let error as CocoaError where error.code == .fileWriteNoPermission: "permission denied"
-            case let error as POSIXError where error.code == .ENOSPC: "no space left on the device"
-            case let error as CocoaError: underlyingReason(error)
-            default: "\(error)"
-            }
-        return TrainingError(
-            .output, "cannot \(action): \(reason); nothing half-written is left, earlier checkpoints are intact")
+        TrainingError(
+            .output,
+            "cannot \(action): \(fileErrorReason(error)); nothing half-written is left, earlier checkpoints are intact")
     }
 
     private static let prefix = "checkpoint-"
@@ -71,11 +68,6 @@ final class RunDirectory {
     }
 
     private static let draftPrefix = ".checkpoint-draft-"
-
-    private static func underlyingReason(_ error: CocoaError) -> String {
-        guard let cause = error.underlying as? POSIXError else { return error.localizedDescription }
-        return cause.code == .ENOSPC ? "no space left on the device" : cause.localizedDescription
-    }
 
     /// Removes what a run that was killed in the middle of a save left behind.
     private func removeRemnants() {

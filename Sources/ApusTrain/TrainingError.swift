@@ -12,7 +12,9 @@ public struct TrainingError: Error, CustomStringConvertible, Sendable {
         case reward
         /// The model failed.
         case policy
-        /// A file could not be written.
+        /// The output folder cannot be created or written, or another run has it.
+        case outputFolder
+        /// A file of the run could not be written.
         case output
         /// Losses or gradients were not finite for too many steps in a row.
         case notFinite
@@ -27,7 +29,7 @@ public struct TrainingError: Error, CustomStringConvertible, Sendable {
     /// Whether nothing was run and nothing was written.
     public var isBadInput: Bool {
         switch code {
-        case .tooFewPrompts, .resume, .prompt: true
+        case .tooFewPrompts, .resume, .prompt, .outputFolder: true
         case .reward, .policy, .output, .notFinite: false
         }
     }

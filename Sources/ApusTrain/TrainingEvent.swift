@@ -10,6 +10,9 @@ public enum TrainingEvent: Sendable {
     case warning(String)
     /// A part of a step begins.
     case phase(TrainingPhase, step: Int)
+    /// How far a part of a step has come: tokens sampled, of at most so many; completions trained on, of all. Told a few
+    /// times a second at most.
+    case progress(TrainingPhase, step: Int, done: Int, of: Int)
     /// A generation batch was sampled and scored.
     case rollout(RolloutReport)
     /// An optimizer step is done; `step` counts from 1.

@@ -130,8 +130,10 @@ struct CheckpointTests {
         try Data().write(to: file)
         let trainer = try trainer(folder) { $0.outputDir = file.appending(path: "run").path }
         let error = await #expect(throws: TrainingError.self) { _ = try await trainer.run() }
-        #expect(error?.code == .output)
-        #expect(error?.description.contains("\n") == false)
+        #expect(error?.code == .outputFolder && error?.isBadInput == true)
+        #expect(
+            error?.description.hasSuffix("file/run: not a directory; choose another folder") == true,
+            "\(error?.description ?? "")")
     }
 
     @Test func twoRunsDoNotShareAFolder() throws {

@@ -34,10 +34,16 @@ class FakePolicy: Policy {
     }
 
     func generate(
-        _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters
+        _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters, onToken: () -> Void
     ) throws -> [[Completion]] {
         generatedSteps.append(step)
-        return prompts.map { prompt in (0..<groupSize).map { complete(prompt, $0) } }
+        return prompts.map { prompt in
+            (0..<groupSize).map { index in
+                let completion = complete(prompt, index)
+                for _ in completion.tokens { onToken() }
+                return completion
+            }
+        }
     }
 
     func score(_ groups: [TokenGroup], temperature: Float, adapterEnabled: Bool) throws -> [[TokenScores]] {

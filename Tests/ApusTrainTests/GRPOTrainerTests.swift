@@ -271,4 +271,28 @@ struct GRPOTrainerTests {
         try start(5, [Self.parity])
         #expect(folder.names.isEmpty)
     }
+
+    @Test func longPartsOfAStepTellHowFarTheyAre() async throws {
+        let folder = try TemporaryFolder()
+        let policy = FakePolicy()
+        policy.complete = { _, sample in
+            Thread.sleep(forTimeInterval: 0.05)
+            return FakePolicy.completion(Array(repeating: 7, count: sample + 1))
+        }
+        var configuration = Self.configuration(folder)
+        configuration.maxSteps = 1
+        let recorder = EventRecorder()
+        let trainer = try GRPOTrainer(
+            configuration: configuration, policy: policy, tokenizer: NumberTokenizer(), dataset: Self.prompts(4),
+            rewards: [Self.parity])
+        trainer.onEvent = { recorder.append($0) }
+        _ = try await trainer.run()
+        let rollout = recorder.events.compactMap { event -> (done: Int, total: Int)? in
+            if case .progress(.rollout, step: 1, let done, let total) = event { (done, total) } else { nil }
+        }
+        let completions = trainer.plan.batch.generationBatchSize
+        #expect(!rollout.isEmpty && rollout.count <= completions)
+        #expect(rollout.allSatisfy { $0.total == completions * configuration.maxCompletionLength })
+        #expect(rollout.map(\.done) == rollout.map(\.done).sorted() && rollout.allSatisfy { $0.done > 0 })
+    }
 }

@@ -108,7 +108,7 @@ class RecordedRollouts: FakePolicy {
     init(_ run: RecordedRun) { self.run = run }
 
     override func generate(
-        _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters
+        _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters, onToken: () -> Void
     ) throws -> [[Completion]] {
         #expect(step == generation)
         let recorded = run.generations[step]

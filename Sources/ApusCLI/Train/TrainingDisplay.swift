@@ -10,7 +10,9 @@ final class TrainingDisplay: Sendable {
         var firstStep: (number: Int, begin: ContinuousClock.Instant)?
         /// The token count of the last line and when it was shown, for the speed between two lines.
         var lastLine: (tokens: Double, at: ContinuousClock.Instant)?
-        var phase: (name: String, step: Int, begin: ContinuousClock.Instant)?
+        var phase: (kind: TrainingPhase, step: Int, begin: ContinuousClock.Instant)?
+        /// How far the phase has come, once that is known.
+        var progress: (done: Int, total: Int)?
         var lastCheckpoint: String?
     }
 
@@ -44,6 +46,8 @@ final class TrainingDisplay: Sendable {
         case .started(let plan): start(plan)
         case .notice(let text), .warning(let text): Terminal.complain(text)
         case .phase(let phase, let step): begin(phase, step)
+        case .progress(let phase, _, let done, let total):
+            state.withLock { if $0.phase?.kind == phase { $0.progress = (done, total) } }
         case .rollout(let report): state.withLock { $0.rewardNames = report.rewardNames }
         case .stepFinished(_, let count):
             state.withLock {
@@ -71,7 +75,8 @@ final class TrainingDisplay: Sendable {
                 $0.firstStep = (step, now)
                 $0.lastLine = (0, now)
             }
-            $0.phase = (phase.label, step, now)
+            $0.phase = (phase, step, now)
+            $0.progress = nil
         }
     }
 
@@ -85,7 +90,8 @@ final class TrainingDisplay: Sendable {
                 tokensPerSecond: Self.tokensPerSecond(&state, record["num_tokens"], now),
                 secondsLeft: Self.secondsLeft(state, at: record.step, now))
         }
-        Terminal.printLine(Terminal.showsColor ? line.coloredText : line.text)
+        let columns = Terminal.outputColumns
+        Terminal.printLine(Terminal.showsColor ? line.coloredText(columns: columns) : line.text(columns: columns))
     }
 
     private static func tokensPerSecond(
@@ -110,7 +116,8 @@ final class TrainingDisplay: Sendable {
         let line: String? = state.withLock { state in
             guard let phase = state.phase, phase.begin.duration(to: now) > Self.patience else { return nil }
             let elapsed = timeSpan(phase.begin.duration(to: now).seconds)
-            return "step \(phase.step)/\(state.stepCount): \(phase.name), \(elapsed)"
+            let progress = state.progress.map { " " + phase.kind.describe(done: $0.done, of: $0.total) } ?? ""
+            return "step \(phase.step)/\(state.stepCount): \(phase.kind.label)\(progress), \(elapsed)"
         }
         if let line { Terminal.showTransient(line) }
     }
@@ -122,6 +129,13 @@ extension TrainingPhase {
         case .rollout: "sampling"
         case .reward: "scoring"
         case .train: "training"
+        }
+    }
+
+    fileprivate func describe(done: Int, of total: Int) -> String {
+        switch self {
+        case .rollout: "\(done) of at most \(total) tokens"
+        case .reward, .train: "\(done) of \(total) completions"
         }
     }
 }

@@ -74,7 +74,7 @@ struct TrainingRun {
         adapter  \(settings.adapter ?? "rank \(settings.loraRank), alpha \(compact(settings.loraAlpha))"), \
         \(adapter.parameterCount) parameters
         data     \(settings.dataset), \(dataset.count) prompts
-        rewards  \(rewards.map(\.name).joined(separator: ", "))
+        rewards  \(StepLine.legend(rewards.map(\.name)))
         """
     }
 

@@ -1,5 +1,5 @@
 /// The number of single-character insertions, deletions and replacements between two names (Levenshtein).
-func editDistance(_ first: String, _ second: String) -> Int {
+package func editDistance(_ first: String, _ second: String) -> Int {
     let first = Array(first.utf8)
     let second = Array(second.utf8)
     var row = Array(0...second.count)
@@ -16,7 +16,7 @@ func editDistance(_ first: String, _ second: String) -> Int {
 }
 
 /// The candidate closest to `name`, when it is close enough to be a slip of the hand: a third of its letters, at least 2.
-func nearestName(to name: String, among candidates: some Sequence<String>) -> String? {
+package func nearestName(to name: String, among candidates: some Sequence<String>) -> String? {
     let limit = max(2, name.utf8.count / 3)
     return candidates.map { (name: $0, distance: editDistance(name, $0)) }
         .filter { $0.distance <= limit }
