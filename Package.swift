@@ -50,13 +50,24 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .target(name: "ApusTestSupport", path: "Tests/ApusTestSupport", swiftSettings: swiftSettings),
+        .target(
+            name: "ApusTestModels",
+            dependencies: ["ApusTestSupport", "ApusModel", "ApusFormats", "ApusTensor"],
+            path: "Tests/ApusTestModels", swiftSettings: swiftSettings
+        ),
         tests("ApusFormatsTests", ["ApusFormats"]),
         tests("ApusTextTests", ["ApusText"]),
         tests("ApusTensorTests", ["ApusTensor", "CKernels"]),
-        tests("ApusModelTests", ["ApusModel", "ApusTensor", "ApusFormats", "ApusText"]),
-        tests("ApusGenerationTests", ["ApusGeneration", "ApusModel", "ApusTensor"]),
+        tests("ApusModelTests", ["ApusModel", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
+        tests("ApusGenerationTests", ["ApusGeneration", "ApusModel", "ApusTensor", "ApusText", "ApusTestModels"]),
         tests("ApusDataTests", ["ApusData", "ApusText"]),
-        tests("ApusTrainTests", ["ApusTrain", "ApusData", "ApusModel", "ApusFormats", "ApusGeneration", "ApusText"]),
+        tests(
+            "ApusTrainTests",
+            [
+                "ApusTrain", "ApusData", "ApusModel", "ApusFormats", "ApusGeneration", "ApusTensor", "ApusText",
+                "ApusTestModels",
+            ]
+        ),
         tests("ApusCLITests", ["ApusCLI"]),
     ]
 )

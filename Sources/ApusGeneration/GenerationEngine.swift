@@ -35,7 +35,8 @@ public final class GenerationEngine {
     /// - Parameters:
     ///   - step: keys the random numbers; a training run passes its generation's ordinal.
     ///   - onToken: hears of every token as it is drawn.
-    /// - Returns: completions, [request][completion].
+    /// - Returns: completions, [request][completion]. Where `onToken` ended generation they hold what it heard, and
+    ///   requests of later waves have none.
     /// - Throws: `ModelError` for an empty or too long prompt or impossible parameters; `TensorError` for damaged logits.
     public func generate(
         _ requests: [GenerationRequest], sampling: SamplingParameters, step: Int = 0, onToken: TokenHandler? = nil
@@ -85,7 +86,7 @@ public final class GenerationEngine {
     private func run(_ wave: inout Wave) throws {
         let cache = try reserveCache(pages: wave.pages)
         let transformer = Transformer(model: model, adapter: adapter)
-        for part in wave.prefillParts(rows: Self.prefillRows) {
+        for part in wave.prefillParts(rows: Self.prefillRows) where !wave.isCancelled {
             let batch = wave.prefill(part)
             let hidden = try transformer.forward(
                 batch, cache: cache, workspace: try reserveWorkspace(rows: batch.rows), keep: nil)

@@ -147,8 +147,10 @@ struct Wave {
                 step: step, sample: request.firstSample + lane.sample, position: lane.tokens.count))
     }
 
-    /// Adds a token to a lane and ends it where it must end.
+    /// Adds a token to a lane and ends it where it must end. Once the handler has said stop, tokens that were drawn in
+    /// the same pass are dropped.
     mutating func append(_ drawn: SampledToken, to index: Int) {
+        guard !isCancelled else { return }
         lanes[index].tokens.append(drawn.token)
         lanes[index].logProbs.append(drawn.logProb)
         if endTokens.contains(drawn.token) {

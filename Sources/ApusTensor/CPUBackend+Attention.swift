@@ -14,7 +14,8 @@ extension CPUBackend {
     public func attention(
         _ q: Matrix, cache: KeyValueCache, layer: Int, visible: Visibility, into out: Matrix, logSumExp: Matrix?
     ) {
-        let rowBlock = q.rows > 256 ? 32 : 1
+        // Neighbouring rows share the loads of common pages; a decode step's few rows are cut once for each thread.
+        let rowBlock = q.rows > 256 ? 32 : (q.rows + pool.threads - 1) / pool.threads
         let blocks = (q.rows + rowBlock - 1) / rowBlock
         let heads = cache.shape.keyValueHeads
         let pages = cache.layer(layer)

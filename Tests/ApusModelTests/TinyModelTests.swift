@@ -1,4 +1,5 @@
 import ApusTensor
+import ApusTestModels
 import Testing
 
 @testable import ApusModel

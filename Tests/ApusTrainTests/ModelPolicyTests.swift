@@ -1,4 +1,5 @@
 import ApusModel
+import ApusTestModels
 import ApusTestSupport
 import Foundation
 import Testing
@@ -49,14 +50,14 @@ struct ModelPolicyTests {
             records: recorder.records)
     }
 
-    private func model(in folder: TemporaryFolder, _ precision: WeightPrecision = .f32) throws -> LanguageModel {
-        try LanguageModel(path: TinyLlama.folder(in: folder).path, precision: precision)
+    private func model(_ precision: WeightPrecision = .f32) throws -> LanguageModel {
+        try withModelFolder(copying: "tiny_llama") { try LanguageModel(path: $0, precision: precision) }
     }
 
     @Test(arguments: WeightPrecision.allCases)
     func samplerAndTrainerAgreeOnEveryLogProb(precision: WeightPrecision) async throws {
         let folder = try TemporaryFolder()
-        let model = try model(in: folder, precision)
+        let model = try model(precision)
         var configuration = configuration(folder.url.appending(path: "run"))
         configuration.temperature = 0.9
         configuration.topP = 0.8
@@ -69,7 +70,7 @@ struct ModelPolicyTests {
 
     @Test func sampledLogProbsStandInForAPassOverTheOldPolicy() async throws {
         let folder = try TemporaryFolder()
-        let model = try model(in: folder)
+        let model = try model()
         var configuration = configuration(folder.url.appending(path: "run"))
         configuration.numIterations = 2
         let sampled = try await run(configuration, model: model)
@@ -80,7 +81,7 @@ struct ModelPolicyTests {
 
     @Test func theSameSeedGivesTheSameRun() async throws {
         let folder = try TemporaryFolder()
-        let model = try model(in: folder)
+        let model = try model()
         let first = try await run(configuration(folder.url.appending(path: "a")), model: model)
         let second = try await run(configuration(folder.url.appending(path: "b")), model: model)
         #expect(first.parameters == second.parameters)
@@ -91,7 +92,7 @@ struct ModelPolicyTests {
 
     @Test func aResumedRunEndsWithTheSameBits() async throws {
         let folder = try TemporaryFolder()
-        let model = try model(in: folder)
+        let model = try model()
         let whole = try await run(configuration(folder.url.appending(path: "whole")), model: model)
         var parts = configuration(folder.url.appending(path: "parts"))
         _ = try await run(parts, model: model, stopAt: 2)
@@ -104,26 +105,12 @@ struct ModelPolicyTests {
 
     @Test func anotherAdaptersCheckpointIsRefused() async throws {
         let folder = try TemporaryFolder()
-        let model = try model(in: folder)
+        let model = try model()
         let parts = configuration(folder.url.appending(path: "parts"))
         _ = try await run(parts, model: model, stopAt: 1)
         let other = try LoRAAdapter(LoRAConfiguration(rank: 2, alpha: 8), for: model, seed: 7)
         let policy = ModelPolicy(model: model, adapter: other)
         let checkpoint = folder.url.appending(path: "parts/checkpoint-1")
         #expect(throws: (any Error).self) { try policy.restore(from: checkpoint) }
-    }
-}
-
-/// The fixture tiny_llama as a model folder.
-enum TinyLlama {
-    /// Copies the model's files with a tokenizer, which the fixture does not have and these tests do not use.
-    static func folder(in folder: TemporaryFolder) throws -> URL {
-        let target = folder.url.appending(path: "model", directoryHint: .isDirectory)
-        try FileManager.default.copyItem(at: Fixture.url("tiny_llama"), to: target)
-        for name in ["tokenizer.json", "tokenizer_config.json"] {
-            let file = Fixture.url("base96-slips/\(name)")
-            try FileManager.default.copyItem(at: file, to: target.appending(path: name))
-        }
-        return target
     }
 }

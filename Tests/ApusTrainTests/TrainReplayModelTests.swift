@@ -1,6 +1,7 @@
 import ApusFormats
 import ApusGeneration
 import ApusModel
+import ApusTestModels
 import ApusTestSupport
 import Foundation
 import Testing
@@ -16,12 +17,13 @@ struct TrainReplayModelTests {
         /// What the KL term refers to: the adapter that the run started from, or the base model.
         private let reference: TrainingPass?
 
-        init(_ run: RecordedRun, in folder: TemporaryFolder, referenceIsInitialAdapter: Bool) throws {
-            let files = try TinyLlama.folder(in: folder)
-            let model = try LanguageModel(path: files.path, precision: .f32)
-            let adapter = try LoRAAdapter(directory: files, for: model)
+        init(_ run: RecordedRun, referenceIsInitialAdapter: Bool) throws {
+            let (model, adapter, initial) = try withModelFolder(copying: "tiny_llama") { path in
+                let model = try LanguageModel(path: path, precision: .f32)
+                let adapters = try (0..<2).map { _ in try LoRAAdapter(directory: URL(filePath: path), for: model) }
+                return (model, adapters[0], adapters[1])
+            }
             base = ModelPolicy(model: model, adapter: adapter)
-            let initial = try LoRAAdapter(directory: files, for: model)
             reference = referenceIsInitialAdapter ? TrainingPass(model: model, adapter: initial) : nil
             super.init(run)
         }
@@ -56,7 +58,7 @@ struct TrainReplayModelTests {
         let run = try RecordedRun.named(name)
         let folder = try TemporaryFolder()
         let policy = try RecordedModelPolicy(
-            run, in: folder, referenceIsInitialAdapter: referenceIsInitialAdapter)
+            run, referenceIsInitialAdapter: referenceIsInitialAdapter)
         let (_, records) = try await run.replay(policy: policy, outputDir: folder.url.path)
         var keys = Dictionary(uniqueKeysWithValues: RecordedRun.rolloutKeys.map { ($0, 1e-6) })
         keys.merge(["learning_rate": 1e-9, "epoch": 1e-12, "step": 0, "loss": 2e-5, "grad_norm": 1e-4]) { $1 }

@@ -12,7 +12,7 @@
 typedef enum {
   APUS_WEIGHT_F32 = 0,   // panel: [inputs][panel_width] fp32
   APUS_WEIGHT_BF16 = 1,  // panel: [inputs / 2][panel_width][2] bf16
-  APUS_WEIGHT_NF4 = 2,   // panel: [inputs / 2][panel_width] bytes, even input in the low nibble
+  APUS_WEIGHT_NF4 = 2,   // panel: [inputs / 2][panel_width] bytes of two codes, in the order that the kernel reads
 } apus_weight_format;
 
 /// A packed weight. `inputs` is even for BF16 and NF4. Panels past `outputs` are padded with zeros.
@@ -32,7 +32,7 @@ typedef struct {
   size_t (*panel_bytes)(apus_weight_format format, int inputs);
   /// Packs rows first ..< first + count of an F32 or BF16 weight from fp32 rows.
   void (*pack)(const apus_weight *weight, int first, int count, const float *rows, long ld);
-  /// Packs rows of an NF4 weight: one code a byte, [count][inputs], and scales [count][inputs / group].
+  /// Packs rows of an NF4 weight of zeros: one code a byte, [count][inputs], and scales [count][inputs / group].
   void (*pack_nf4)(const apus_weight *weight, int first, int count, const uint8_t *codes, const float *scales);
   /// NF4 codes (one a byte) and scales (largest magnitude) of count values in blocks of 64; the last block may be short.
   void (*quantize_nf4)(const float *values, long count, uint8_t *codes, float *scales);

@@ -1,0 +1,89 @@
+import ApusGeneration
+import ApusModel
+import ApusTensor
+import ApusTestModels
+import Testing
+
+/// Equalities without a tolerance between the sampler, the trainer and the sampler in other company.
+///
+/// They protect the on-policy update (a sampled token's log-probability needs no second pass, and the ratio is exactly 1)
+/// and reproducible rollouts: neither batching nor threads may change a token.
+@Suite struct SamplerInvarianceTests {
+    private static let requests = TokenSequences.groups.enumerated().map { index, group in
+        GenerationRequest(prompt: group.prompt, completions: 3, firstSample: 3 * index)
+    }
+
+    private static let sampling: [SamplingParameters] = [
+        SamplingParameters(temperature: 1, maxNewTokens: 40, seed: 7),
+        SamplingParameters(temperature: 0.7, topP: 0.9, maxNewTokens: 40, seed: 8),
+    ]
+
+    private func tiny(_ precision: WeightPrecision, _ set: InstructionSet, threads: Int) throws -> TinyModel {
+        try TinyModel(
+            "tiny_qwen2", precision: precision, backend: CPUBackend(instructionSet: set, threads: threads))
+    }
+
+    @Test(arguments: WeightPrecision.allCases, InstructionSet.available)
+    func sampledLogProbsAreThoseOfTheTrainer(precision: WeightPrecision, set: InstructionSet) throws {
+        let tiny = try tiny(precision, set, threads: 2)
+        let engine = GenerationEngine(model: tiny.model, adapter: tiny.adapter)
+        let pass = TrainingPass(model: tiny.model, adapter: tiny.adapter)
+        for sampling in Self.sampling {
+            let completions = try engine.generate(Self.requests, sampling: sampling, step: 3)
+            let groups = zip(Self.requests, completions).map { request, completions in
+                TokenGroup(prompt: request.prompt, completions: completions.map(\.tokens))
+            }
+            let scores = try pass.score(groups, temperature: sampling.temperature)
+            #expect(completions.map { $0.map(\.logProbs) } == scores.map { $0.map(\.logProbs) })
+            #expect(completions.joined().contains { $0.tokens.count > 16 }, "nothing crossed a page")
+        }
+    }
+
+    @Test(arguments: WeightPrecision.allCases, InstructionSet.available)
+    func aRequestGivesTheSameTokensAloneAndAmongOthers(precision: WeightPrecision, set: InstructionSet) throws {
+        for sampling in Self.sampling {
+            var reference: [[Completion]] = []
+            for threads in [1, 2, 5] {
+                let tiny = try tiny(precision, set, threads: threads)
+                let engine = GenerationEngine(model: tiny.model, adapter: tiny.adapter)
+                let together = try engine.generate(Self.requests, sampling: sampling, step: 3)
+                if reference.isEmpty { reference = together }
+                #expect(together == reference, "\(threads) threads")
+                guard threads == 2 else { continue }
+                for (request, expected) in zip(Self.requests, reference) {
+                    #expect(try engine.generate([request], sampling: sampling, step: 3) == [expected])
+                    let second = GenerationRequest(prompt: request.prompt, firstSample: request.firstSample + 1)
+                    #expect(try engine.generate([second], sampling: sampling, step: 3) == [[expected[1]]])
+                }
+            }
+        }
+    }
+
+    /// More completions than are decoded together, and more prompt rows than go through a prefill pass.
+    @Test func wavesChangeNothing() throws {
+        let tiny = try tiny(.bf16, InstructionSet.selected(), threads: 2)
+        let engine = GenerationEngine(model: tiny.model, adapter: tiny.adapter)
+        let sampling = SamplingParameters(maxNewTokens: 3, seed: 9)
+        let requests = (0..<90).map {
+            GenerationRequest(prompt: TokenSequences.tokens(100, seed: $0), completions: 3, firstSample: 3 * $0)
+        }
+        let together = try engine.generate(requests, sampling: sampling)
+        #expect(together.count == 90)
+        for index in [0, 20, 84, 85, 86, 89] {
+            #expect(try engine.generate([requests[index]], sampling: sampling) == [together[index]])
+        }
+    }
+
+    @Test func seedStepAndSampleNumberEachChangeTheTokens() throws {
+        let tiny = try tiny(.f32, InstructionSet.selected(), threads: 1)
+        let engine = GenerationEngine(model: tiny.model, adapter: nil)
+        func tokens(seed: UInt64 = 1, step: Int = 0, sample: Int = 0) throws -> [Int32] {
+            let request = GenerationRequest(prompt: [5, 6, 7], firstSample: sample)
+            let sampling = SamplingParameters(maxNewTokens: 12, seed: seed)
+            return try engine.generate([request], sampling: sampling, step: step)[0][0].tokens
+        }
+        let all = try [tokens(), tokens(seed: 2), tokens(step: 1), tokens(sample: 1)]
+        #expect(Set(all).count == 4)
+        #expect(try tokens() == all[0])
+    }
+}

@@ -1,0 +1,59 @@
+import ApusTensor
+import ApusTestSupport
+import CKernels
+import Testing
+
+/// Weights as a backend packs them, read back row by row.
+@Suite struct WeightPackingTests {
+    private func rows(_ weight: Weight, _ backend: CPUBackend) throws -> [Float] {
+        let read = try Matrix(rows: weight.outputs, columns: weight.inputs)
+        backend.embed((0..<Int32(weight.outputs)).map { $0 }, table: weight, into: read)
+        return read.values
+    }
+
+    private func pack(
+        _ values: [Float], _ format: WeightFormat, outputs: Int, inputs: Int, _ backend: CPUBackend
+    ) throws -> Weight {
+        try backend.makeWeight(format, outputs: outputs, inputs: inputs) { range, destination in
+            _ = destination.update(from: values[range.lowerBound * inputs..<range.upperBound * inputs])
+        }
+    }
+
+    /// A weight is read a few rows at a time, and NF4's blocks of 64 run over the flattened matrix. 2,689 rows of 96 are
+    /// one more than a part holds, and a block there spans two rows.
+    @Test(arguments: [(2689, 96), (130, 2048)], InstructionSet.available)
+    func nf4InPartsIsTheFlattenedMatrix(shape: (outputs: Int, inputs: Int), set: InstructionSet) throws {
+        var random = TestRandom(seed: 15)
+        let count = shape.outputs * shape.inputs
+        let values = random.floats(count)
+        var codes = [UInt8](repeating: 0, count: count)
+        var scales = [Float](repeating: 0, count: (count + 63) / 64)
+        apus_kernels_named(set.rawValue).pointee.linear.quantize_nf4(values, count, &codes, &scales)
+        let table = try Fixture.json("bnb_nf4.json", as: NF4Golden.self).quant_map
+        let expected = codes.indices.map { table[Int(codes[$0])] * scales[$0 / 64] }
+        let backend = try CPUBackend(instructionSet: set, threads: 3)
+        let packed = try pack(values, .nf4, outputs: shape.outputs, inputs: shape.inputs, backend)
+        #expect(try rows(packed, backend) == expected)
+        let stored = try backend.makeWeight(
+            nf4Codes: codes, scales: scales, outputs: shape.outputs, inputs: shape.inputs)
+        #expect(try rows(stored, backend) == expected)
+    }
+
+    @Test(arguments: InstructionSet.available)
+    func bf16InPartsIsEveryValueRounded(set: InstructionSet) throws {
+        var random = TestRandom(seed: 16)
+        let values = random.floats(130 * 2048, in: -1000..<1000)
+        let backend = try CPUBackend(instructionSet: set, threads: 3)
+        let packed = try pack(values, .bf16, outputs: 130, inputs: 2048, backend)
+        #expect(try rows(packed, backend) == values.map(roundedToBF16))
+    }
+
+    @Test func anOddWidthIsRefusedWhereValuesArePaired() throws {
+        let backend = try CPUBackend(threads: 1)
+        let values = [Float](repeating: 1, count: 12)
+        for format in [WeightFormat.bf16, .nf4] {
+            #expect(throws: TensorError.self) { try pack(values, format, outputs: 4, inputs: 3, backend) }
+        }
+        #expect(try rows(pack(values, .f32, outputs: 4, inputs: 3, backend), backend) == values)
+    }
+}
