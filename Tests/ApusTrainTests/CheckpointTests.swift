@@ -143,6 +143,21 @@ struct CheckpointTests {
         withExtendedLifetime(first) {}
     }
 
+    @Test func aChildProcessDoesNotKeepTheFolder() throws {
+        let folder = try TemporaryFolder()
+        var run: RunDirectory? = try RunDirectory(path: folder.url.path)
+        let child = Process()
+        child.executableURL = URL(filePath: "/bin/sleep")
+        child.arguments = ["60"]
+        child.standardOutput = FileHandle.nullDevice
+        child.standardError = FileHandle.nullDevice
+        try child.run()
+        defer { kill(child.processIdentifier, SIGKILL) }
+        withExtendedLifetime(run) {}
+        run = nil
+        _ = try RunDirectory(path: folder.url.path)
+    }
+
     @Test func remnantsOfAKilledSaveAreRemovedAndCheckpointsReplaced() async throws {
         let folder = try TemporaryFolder()
         let remnant = folder.url.appending(path: ".checkpoint-draft-7")
