@@ -4,7 +4,8 @@ import Foundation
 /// The output folder of a run. One run at a time owns it; checkpoints appear in it complete or not at all.
 final class RunDirectory {
     let url: URL
-    private let lock: FileHandle
+    /// Holds the advisory lock on the folder.
+    let lock: FileHandle
 
     /// Creates the folder if needed and takes its lock.
     /// - Throws: ``TrainingError`` with code `outputFolder`.
