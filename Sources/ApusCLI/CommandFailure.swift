@@ -37,12 +37,15 @@ extension CommandFailure {
     }
 }
 
-/// Runs `body`; whatever it throws ends the program with `status`, unless it already says how to end.
+/// Runs `body`; whatever it throws ends the program with `status`, unless it already says how to end. A `ModelError` speaks of
+/// what the model was given, so it is bad input whenever it shows.
 func failing<Result>(as status: ExitStatus, _ body: () throws -> Result) throws -> Result {
     do {
         return try body()
     } catch let failure as CommandFailure {
         throw failure
+    } catch let error as ModelError {
+        throw CommandFailure(.badInput, error.description)
     } catch {
         throw CommandFailure(status, String(describing: error))
     }

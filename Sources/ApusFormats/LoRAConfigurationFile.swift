@@ -52,7 +52,9 @@ public struct LoRAConfigurationFile: Codable, Sendable, Equatable {
             self = try JSONDecoder().decode(Self.self, from: file.withBytes { Data($0) })
         } catch {
             throw FormatError(
-                .malformed, file: path, "not a PEFT adapter configuration: \(FormatError.summary(of: error))")
+                .malformed, file: path,
+                "not a PEFT adapter configuration: \(FormatError.summary(of: error)); give a folder that PEFT or Apus saved"
+            )
         }
         try checkSupported(path: path)
     }

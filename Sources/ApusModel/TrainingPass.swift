@@ -56,6 +56,8 @@ public final class TrainingPass {
     }
 
     /// Like `score`, keeping what `backward` needs.
+    ///
+    /// - Throws: What `score` throws.
     public func forward(_ groups: [TokenGroup], temperature: Float = 1) throws -> [[TokenScores]] {
         kept = nil
         let run = try run(groups, temperature: temperature, adapterEnabled: true, training: true)

@@ -21,6 +21,7 @@ public struct BatchPlan: Sendable, Equatable {
 
     /// Derives the sizes. When the batch cannot be cut into whole groups and nothing fixes the generation batch, the
     /// micro-batch becomes one group, as Unsloth does with the tutorial's `1 × 4` for groups of 6.
+    /// - Throws: ``ConfigurationError`` for sizes that hold no whole groups, or two sizes that exclude each other.
     public init(_ configuration: GRPOConfiguration) throws(ConfigurationError) {
         let group = configuration.numGenerations
         let accumulation = configuration.gradientAccumulationSteps

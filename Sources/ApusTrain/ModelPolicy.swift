@@ -30,6 +30,7 @@ public final class ModelPolicy: Policy {
     }
 
     /// Samples completions; sample indices run through the whole batch.
+    /// - Throws: what `GenerationEngine.generate` throws.
     public func generate(
         _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters, onToken: () -> Void
     ) throws -> [[Completion]] {
@@ -45,16 +46,19 @@ public final class ModelPolicy: Policy {
     }
 
     /// Scores completions under the adapter or the base model.
+    /// - Throws: what `TrainingPass.score` throws.
     public func score(_ groups: [TokenGroup], temperature: Float, adapterEnabled: Bool) throws -> [[TokenScores]] {
         try pass.score(groups, temperature: temperature, adapterEnabled: adapterEnabled)
     }
 
     /// Scores completions and keeps what a backward pass needs.
+    /// - Throws: what `TrainingPass.forward` throws.
     public func forward(_ groups: [TokenGroup], temperature: Float) throws -> [[TokenScores]] {
         try pass.forward(groups, temperature: temperature)
     }
 
     /// Adds to the adapter's gradients.
+    /// - Throws: what `TrainingPass.backward` throws.
     public func backward(_ logProbGradients: [[[Float]]], entropyGradients: [[[Float]]]?) throws {
         try pass.backward(logProbGradients, entropyGradients: entropyGradients)
     }
@@ -77,14 +81,17 @@ public final class ModelPolicy: Policy {
     }
 
     /// Writes the adapter as PEFT does.
+    /// - Throws: `FormatError` when a file cannot be written.
     public func save(to directory: URL) throws { try adapter.save(to: directory) }
 
     /// Writes `optimizer.safetensors`: AdamW's moments of every adapter tensor, as `<name>.exp_avg` and `<name>.exp_avg_sq`.
+    /// - Throws: `FormatError` when the file cannot be written.
     public func saveOptimizer(to directory: URL) throws {
         try OptimizerFile.write(adapter, to: directory)
     }
 
     /// Reads the adapter and its moments back.
+    /// - Throws: `FormatError`, `ModelError` or ``TrainingError`` when the files are damaged or of another adapter.
     public func restore(from directory: URL) throws {
         let saved = try LoRAAdapter(directory: directory, for: model)
         try adapter.setParameters(saved.parameters)

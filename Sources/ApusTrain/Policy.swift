@@ -4,7 +4,8 @@ public import Foundation
 
 /// What the trainer needs from a model, its adapter and its sampler.
 ///
-/// The real one is ``ModelPolicy``. A policy is used from one thread at a time.
+/// The real one is ``ModelPolicy``. A policy is used from one thread at a time. Whatever it throws ends the run as a
+/// ``TrainingError`` that says in which part of which step.
 public protocol Policy: AnyObject {
     /// The longest sequence of prompt and completion; `nil` for no limit.
     var contextLength: Int? { get }
@@ -63,6 +64,7 @@ extension Policy {
     public var samplesExactLogProbs: Bool { false }
 
     /// Refuses: a policy has to say how it is restored before its runs can be resumed.
+    /// - Throws: ``TrainingError`` with code `resume`.
     public func restore(from directory: URL) throws {
         throw TrainingError(.resume, "this policy cannot be restored from a checkpoint: start a new run")
     }

@@ -4,7 +4,8 @@ import Foundation
 /// The output folder of a run. One run at a time owns it; checkpoints appear in it complete or not at all.
 final class RunDirectory {
     let url: URL
-    private let lock: FileHandle
+    /// Holds the advisory lock on the folder.
+    let lock: FileHandle
 
     /// Creates the folder if needed and takes its lock.
     /// - Throws: ``TrainingError`` with code `outputFolder`.
@@ -24,7 +25,14 @@ final class RunDirectory {
             throw TrainingError(
                 .outputFolder, "output_dir: \(path) is in use by another run: choose another folder or stop that run")
         }
+        // A program that a reward function starts, and that outlives the run, must not hold the lock.
+        _ = fcntl(lock.fileDescriptor, F_SETFD, FD_CLOEXEC)
         removeRemnants()
+    }
+
+    /// Gives the lock back by name: closing the file leaves it with a child process that has not replaced itself yet.
+    deinit {
+        flock(lock.fileDescriptor, LOCK_UN)
     }
 
     /// Writes `checkpoint-<step>` under a temporary name and renames it once every file is on disk.

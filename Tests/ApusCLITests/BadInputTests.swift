@@ -85,4 +85,19 @@ import Testing
         let outcome = try train(["--output_dir", path("run"), "--resume_from_checkpoint", folder.url.path])
         expectRefusal(outcome, "no such file or directory; give a checkpoint-N folder that Apus wrote for this model")
     }
+
+    @Test(arguments: [
+        ["generate", "--raw", "--prompt"], ["score", "--raw", "--completion", "96", "--prompt"],
+    ])
+    func textLongerThanTheContext(arguments: [String]) throws {
+        let text = String(repeating: "1+1 ", count: 200)
+        let outcome = try Program.run(arguments + [text, "--model", model])
+        #expect(outcome.status == 2 && outcome.errorLines.count == 1, "\(outcome.errors)")
+        #expect(outcome.errors.contains("192"))
+    }
+
+    @Test func aBenchmarkThatTheContextWouldCutShort() throws {
+        let outcome = try Program.run(["bench", "decode", "--model", model, "--tokens", "100", "--steps", "1"])
+        expectRefusal(outcome, "wanted at most 80, what the model's context leaves, found 100")
+    }
 }

@@ -143,6 +143,16 @@ struct CheckpointTests {
         withExtendedLifetime(first) {}
     }
 
+    @Test func aCopyOfTheLocksDescriptorDoesNotKeepTheFolder() throws {
+        let folder = try TemporaryFolder()
+        var run: RunDirectory? = try RunDirectory(path: folder.url.path)
+        // What a child process has between its fork and its exec.
+        let copy = dup(try #require(run).lock.fileDescriptor)
+        defer { close(copy) }
+        run = nil
+        _ = try RunDirectory(path: folder.url.path)
+    }
+
     @Test func remnantsOfAKilledSaveAreRemovedAndCheckpointsReplaced() async throws {
         let folder = try TemporaryFolder()
         let remnant = folder.url.appending(path: ".checkpoint-draft-7")

@@ -26,7 +26,14 @@ struct DecodingBench {
     }
 
     /// The best of some runs; the clock starts when every sequence has its first token.
+    ///
+    /// - Throws: `CommandFailure` when the model's context cannot hold prompt and tokens: fewer would be decoded than counted.
     func decode(batch: Int, tokens: Int, repetitions: Int) throws -> BenchResult {
+        let room = model.configuration.contextLength - Self.promptLength
+        guard tokens <= room else {
+            throw CommandFailure(
+                .badInput, "--tokens: wanted at most \(max(room, 0)), what the model's context leaves, found \(tokens)")
+        }
         let engine = GenerationEngine(model: model, adapter: nil)
         // Separate requests: no sequence shares the pages of another, as in the programs we compare with.
         let prompts = Array(repeating: prompt(Self.promptLength), count: batch)

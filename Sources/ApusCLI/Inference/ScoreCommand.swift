@@ -29,6 +29,13 @@ struct ScoreCommand: ParsableCommand {
         let prompt = try promptOptions.tokens(for: model.tokenizer)
         let tokens = model.tokenizer.encode(completion, addSpecialTokens: false)
         guard !tokens.isEmpty else { throw CommandFailure(.badInput, "--completion has no token to score") }
+        let context = model.configuration.contextLength
+        guard prompt.count + tokens.count <= context else {
+            throw CommandFailure(
+                .badInput,
+                "prompt and completion have \(prompt.count + tokens.count) tokens, the model's context \(context); "
+                    + "shorten them")
+        }
         let scores = try failing(as: .runFailed) {
             try TrainingPass(model: model, adapter: adapter).score(
                 [TokenGroup(prompt: prompt, completions: [tokens])], temperature: 1, adapterEnabled: adapter != nil)
