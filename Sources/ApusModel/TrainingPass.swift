@@ -22,13 +22,12 @@ public final class TrainingPass {
     private let adapter: LoRAAdapter?
     private var workspace: Workspace?
     private var cache: KeyValueCache?
+    private var inputs: LayerInputs?
     private var kept: Kept?
 
     /// What a forward pass leaves for the backward pass.
     private struct Kept {
-        let groups: [TokenGroup]
         let batch: PackedBatch
-        let inputs: LayerInputs
         let targets: [HeadTarget]
         let scores: [HeadScore]
         let hidden: Matrix
@@ -72,7 +71,7 @@ public final class TrainingPass {
     ///   - entropyGradients: h in the same shape; nil for zero.
     /// - Throws: `TensorError` without memory.
     public func backward(_ logProbGradients: [[[Float]]], entropyGradients: [[[Float]]]? = nil) throws {
-        guard let kept, let workspace, let cache else { preconditionFailure("backward without a forward pass") }
+        guard let kept, let workspace, let cache, let inputs else { preconditionFailure("backward without a forward pass") }
         defer { self.kept = nil }
         let g = logProbGradients.flatMap { $0.flatMap { $0 } }
         let h = entropyGradients.map { $0.flatMap { $0.flatMap { $0 } } }
@@ -90,7 +89,7 @@ public final class TrainingPass {
         dHidden.clear()
         model.backend.scatterAdd(dTargets, targets.map(\.row), into: dHidden)
         try Transformer(model: model, adapter: adapter).backward(
-            kept.batch, cache: cache, workspace: workspace, inputs: kept.inputs, dHidden: dHidden)
+            kept.batch, cache: cache, workspace: workspace, inputs: inputs, dHidden: dHidden)
     }
 
     private func run(
@@ -99,18 +98,16 @@ public final class TrainingPass {
         try check(groups)
         let (batch, targets, pages) = PackedBatch.packing(groups)
         let (workspace, cache) = try reserve(rows: batch.rows, pages: pages)
-        let configuration = model.configuration
-        let inputs = try LayerInputs(
-            layers: training ? configuration.layerCount : 0, rows: training ? batch.rows : 0,
-            width: configuration.hiddenSize)
-        let hidden = try Transformer(model: model, adapter: adapterEnabled ? adapter : nil).forward(
-            batch, cache: cache, workspace: workspace, keep: training ? inputs : nil)
+        let inputs = training ? try reserveInputs(rows: batch.rows) : nil
+        var hidden = try Transformer(model: model, adapter: adapterEnabled ? adapter : nil).forward(
+            batch, cache: cache, workspace: workspace, keep: inputs)
         let scores = try model.backend.score(hidden, targets: targets, head: model.head, temperature: temperature)
-        let final = training ? try Matrix(rows: hidden.rows, columns: hidden.columns) : hidden
-        if training { model.backend.copy(hidden, into: final) }
-        return Kept(
-            groups: groups, batch: batch, inputs: inputs, targets: targets, scores: scores, hidden: final,
-            temperature: temperature)
+        if let inputs {
+            let final = inputs.hidden(batch.rows)
+            model.backend.copy(hidden, into: final)
+            hidden = final
+        }
+        return Kept(batch: batch, targets: targets, scores: scores, hidden: hidden, temperature: temperature)
     }
 
     private func check(_ groups: [TokenGroup]) throws(ModelError) {
@@ -139,6 +136,15 @@ public final class TrainingPass {
         let pageCache = try held ?? KeyValueCache(shape: model.cacheShape, pages: pages)
         (workspace, cache) = (space, pageCache)
         return (space, pageCache)
+    }
+
+    private func reserveInputs(rows: Int) throws -> LayerInputs {
+        if let inputs, inputs.capacity >= rows { return inputs }
+        inputs = nil
+        let made = try LayerInputs(
+            layers: model.configuration.layerCount, capacity: rows, width: model.configuration.hiddenSize)
+        inputs = made
+        return made
     }
 
     private static func arrange(_ scores: [HeadScore], _ groups: [TokenGroup]) -> [[TokenScores]] {

@@ -17,14 +17,14 @@ extension Transformer {
         let dx = workspace.delta(batch.rows)
         dx.clear()
         backend.rmsNormBackward(
-            inputs[count], gain: model.finalNorm, epsilon: epsilon, dy: dHidden, addingTo: dx)
+            inputs[count, batch.rows], gain: model.finalNorm, epsilon: epsilon, dy: dHidden, addingTo: dx)
         for layer in (0..<count).reversed() {
             let x = workspace.residual(batch.rows)
-            backend.copy(inputs[layer], into: x)
+            backend.copy(inputs[layer, batch.rows], into: x)
             recomputeAttention(layer, batch, rotary, cache, workspace, x)
             recomputeFeedForward(layer, workspace, x)
             feedForwardBackward(layer, adapter, workspace, x, dx)
-            try attentionBackward(layer, adapter, batch, rotary, cache, workspace, inputs[layer], dx)
+            try attentionBackward(layer, adapter, batch, rotary, cache, workspace, inputs[layer, batch.rows], dx)
         }
     }
 

@@ -35,14 +35,14 @@ package struct Transformer {
                 backend.addRMSNorm(
                     x, adding: workspace.delta(rows), gain: layer.inputNorm, epsilon: epsilon, into: normed)
             }
-            keep.map { backend.copy(x, into: $0[index]) }
+            keep.map { backend.copy(x, into: $0[index, rows]) }
             attend(index, batch, rotary, cache, workspace)
             backend.addRMSNorm(
                 x, adding: workspace.delta(rows), gain: layer.postAttentionNorm, epsilon: epsilon, into: normed)
             feedForward(index, rows, workspace)
         }
         backend.addRMSNorm(x, adding: workspace.delta(rows), gain: model.finalNorm, epsilon: epsilon, into: normed)
-        keep.map { backend.copy(x, into: $0[model.layers.count]) }
+        keep.map { backend.copy(x, into: $0[model.layers.count, rows]) }
         return normed
     }
 

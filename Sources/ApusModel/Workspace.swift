@@ -62,15 +62,22 @@ package final class Workspace {
     }
 }
 
-/// The residual stream at each layer's input (and after the last), which the backward pass starts from.
+/// The residual stream at each layer's input and after the last, which the backward pass starts from, and the final
+/// hidden states. Planned once for the largest batch.
 package final class LayerInputs {
+    let capacity: Int
+    private let layers: Int
     private let storage: Matrix
-    private let rows: Int
 
-    init(layers: Int, rows: Int, width: Int) throws {
-        storage = try Matrix(rows: (layers + 1) * rows, columns: width)
-        self.rows = rows
+    init(layers: Int, capacity: Int, width: Int) throws {
+        storage = try Matrix(rows: (layers + 2) * capacity, columns: width)
+        self.layers = layers
+        self.capacity = capacity
     }
 
-    subscript(layer: Int) -> Matrix { storage.rows(layer * rows..<(layer + 1) * rows) }
+    /// The residual stream of the first `rows` rows at a layer's input; `layers` asks for what follows the last one.
+    subscript(layer: Int, rows: Int) -> Matrix { storage.rows(layer * capacity..<layer * capacity + rows) }
+
+    /// Room for the hidden states after the final norm.
+    func hidden(_ rows: Int) -> Matrix { self[layers + 1, rows] }
 }

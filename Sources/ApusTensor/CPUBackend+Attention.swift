@@ -58,7 +58,8 @@ extension CPUBackend {
         let width = dk.columns
         var offsets = [0]
         for segment in segments { offsets.append(offsets[offsets.count - 1] + 2 * segment.firstPosition * width) }
-        let prefix = try Matrix(rows: 1, columns: offsets[segments.count])
+        let prefix = try reservePrefix(offsets[segments.count])
+        prefix.clear()
         let pages = cache.layer(layer)
         let heads = cache.shape.keyValueHeads
         tables.withUnsafeBufferPointer { tables in

@@ -93,14 +93,15 @@ extension CPUBackend {
     /// See `Backend`.
     public func sample(_ logits: Matrix, rows: [SamplingRow], scoreTemperature: Float) throws -> [SampledToken] {
         precondition(rows.count == logits.rows, "one rule a row")
-        let buffers = try (0..<pool.threads).map { _ in try Matrix(rows: 1, columns: 2 * logits.columns) }
+        // Two rows: the logits that the filters change, and their own scratch.
+        try reserveScratch(2 * logits.columns)
         var drawn = [SampledToken](repeating: SampledToken(token: -1, logProb: 0), count: rows.count)
         drawn.withUnsafeMutableBufferPointer { drawn in
             let drawn = UncheckedBuffer(drawn)
             deal(rows.count) { thread, row in
                 drawn.buffer[row] = self.draw(
                     logits.pointer + row * logits.columns, logits.columns, rows[row], scoreTemperature,
-                    scratch: buffers[thread].pointer)
+                    scratch: self.scratch(thread))
             }
         }
         if let row = drawn.firstIndex(where: { $0.token < 0 }) {

@@ -9,6 +9,7 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     let kernels: apus_kernels
     let pool: ThreadPool
     private var scratch: [Storage] = []
+    private var prefix: Storage?
     /// Which kernels run.
     public let instructionSet: InstructionSet
 
@@ -55,6 +56,13 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     func reserveScratch(_ count: Int) throws(TensorError) {
         guard scratch[0].count < count else { return }
         for thread in scratch.indices { scratch[thread] = try Storage(count: count) }
+    }
+
+    /// Room for what completions add to the gradients of their prompts' keys and values, kept between layers.
+    func reservePrefix(_ count: Int) throws(TensorError) -> Matrix {
+        if prefix.map({ $0.count < count }) ?? true { prefix = try Storage(count: count) }
+        guard let prefix else { preconditionFailure("reserved above") }
+        return Matrix(storage: prefix, rows: 1, columns: count)
     }
 
     func scratch(_ thread: Int) -> UnsafeMutablePointer<Float> { scratch[thread].base }

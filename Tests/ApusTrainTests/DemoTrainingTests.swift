@@ -35,9 +35,7 @@ import Testing
         let (after, seconds) = try await demo.train(evaluatingAt: [20, 50])
         if Self.isFull { Self.printRow(item, [before] + after.sorted { $0.key < $1.key }.map(\.value), seconds) }
         #expect(0.12...0.30 ~= before)
-        // NF4 starts higher and learns a little later: 74 % after 20 steps.
-        let early = try #require(after[20])
-        #expect(early >= (item.precision == .nf4 ? 0.70 : 0.75))
+        #expect(try #require(after[20]) >= 0.75)
         if item.steps >= 50 { #expect(try #require(after[50]) >= 0.85) }
     }
 
@@ -53,8 +51,8 @@ import Testing
 
 /// The recipe's run, with an evaluation on problems whose operands training never shows.
 private final class DemoRun {
-    // One sample of many problems: how hard 256 problems happen to be moves the accuracy by two points.
-    private static let evaluation = Dataset.arithmetic(count: 1024, seed: 0, heldOut: true)
+    private static let evaluation = Dataset.arithmetic(count: 256, seed: 777, heldOut: true)
+    private static let samplesPerProblem = 4
 
     private let model: LanguageModel
     private let adapter: LoRAAdapter
@@ -75,7 +73,8 @@ private final class DemoRun {
         configuration.scaleRewards = .none
         configuration.learningRate = 5e-4
         configuration.lrSchedulerType = .constantWithWarmup
-        configuration.warmupSteps = 5
+        // Hugging Face's warm-up begins at rate 0 where the published run began at a fifth: three steps reach the same sum.
+        configuration.warmupSteps = 3
         configuration.adamBeta1 = 0.9
         configuration.adamBeta2 = 0.99
         configuration.maxGradNorm = 1
@@ -92,7 +91,8 @@ private final class DemoRun {
     private static func accuracy(_ model: LanguageModel, _ adapter: LoRAAdapter) throws -> Double {
         let requests = try evaluation.samples.enumerated().map { index, sample in
             GenerationRequest(
-                prompt: try model.tokenizer.tokens(of: sample.prompt), firstSample: index)
+                prompt: try model.tokenizer.tokens(of: sample.prompt), completions: samplesPerProblem,
+                firstSample: index * samplesPerProblem)
         }
         let completions = try GenerationEngine(model: model, adapter: adapter)
             .generate(requests, sampling: SamplingParameters(maxNewTokens: 48, seed: 1000))
@@ -101,7 +101,7 @@ private final class DemoRun {
             let answer = sample.columns["answer"]?.string
             right += completions.count { taggedAnswer(model.tokenizer.text(of: $0.tokens)) == answer }
         }
-        return Double(right) / Double(evaluation.samples.count)
+        return Double(right) / Double(evaluation.samples.count * samplesPerProblem)
     }
 
     /// What stands between the last `<answer>` and the next `</answer>`, as the demo's rewards read it.
