@@ -71,7 +71,9 @@ public final class TrainingPass {
     ///   - entropyGradients: h in the same shape; nil for zero.
     /// - Throws: `TensorError` without memory.
     public func backward(_ logProbGradients: [[[Float]]], entropyGradients: [[[Float]]]? = nil) throws {
-        guard let kept, let workspace, let cache, let inputs else { preconditionFailure("backward without a forward pass") }
+        guard let kept, let workspace, let cache, let inputs else {
+            preconditionFailure("backward without a forward pass")
+        }
         defer { self.kept = nil }
         let g = logProbGradients.flatMap { $0.flatMap { $0 } }
         let h = entropyGradients.map { $0.flatMap { $0.flatMap { $0 } } }
