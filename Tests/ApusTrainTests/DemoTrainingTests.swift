@@ -72,9 +72,7 @@ private final class DemoRun {
         configuration.lossType = .drGRPO
         configuration.scaleRewards = .none
         configuration.learningRate = 5e-4
-        configuration.lrSchedulerType = .constantWithWarmup
-        // Hugging Face's warm-up begins at rate 0 where the published run began at a fifth: three steps reach the same sum.
-        configuration.warmupSteps = 3
+        configuration.lrSchedulerType = .constant
         configuration.adamBeta1 = 0.9
         configuration.adamBeta2 = 0.99
         configuration.maxGradNorm = 1
