@@ -13,8 +13,8 @@ struct TrainCommand: AsyncParsableCommand {
             are the same. docs/configuration.md lists the keys; a key that nobody knows is refused with the nearest \
             name. Recipes/ has configurations to start from.
 
-              apus train Recipes/arithmetic.yaml --model models/smollm2.gguf
-              apus train --model models/smollm2.gguf --dataset_name train.jsonl --max_steps 50
+              apus train Recipes/arithmetic.yaml --model models/model.gguf
+              apus train --model models/model.gguf --dataset_name train.jsonl --max_steps 50
 
             The loss says nothing about progress: on policy it stays near 0 whatever is learnt. Watch the reward. \
             metrics.jsonl in output_dir has every figure; checkpoint-N folders there hold the adapter.
