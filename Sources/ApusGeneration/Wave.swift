@@ -163,8 +163,8 @@ struct Wave {
 
     /// What has been generated, [request][completion].
     var completions: [[Completion]] {
-        range.indices.map { local in
-            lanes[firstLanes[local - range.lowerBound]..<firstLanes[local - range.lowerBound + 1]].map {
+        (0..<range.count).map { local in
+            lanes[firstLanes[local]..<firstLanes[local + 1]].map {
                 Completion(tokens: $0.tokens, logProbs: $0.logProbs, finishReason: $0.finishReason ?? .length)
             }
         }
