@@ -92,30 +92,25 @@ APUS_INLINE void tile_pairs(int rows, const uint32_t *a, long a_row, const uint3
 #endif
 
 // A tile with fewer rows is its own instance, so that one row does not pay for eight.
-#if APUS_LANES == 16
-#define APUS_ROW_CASES(call) \
+#define APUS_ROW_CASES_4(call) \
+  case 4: call(4); break; \
+  case 3: call(3); break; \
+  case 2: call(2); break; \
+  case 1: call(1); break;
+#define APUS_ROW_CASES_6(call) \
+  case 6: call(6); break; \
+  case 5: call(5); break; \
+  APUS_ROW_CASES_4(call)
+#define APUS_ROW_CASES_8(call) \
   case 8: call(8); break; \
   case 7: call(7); break; \
-  case 6: call(6); break; \
-  case 5: call(5); break; \
-  case 4: call(4); break; \
-  case 3: call(3); break; \
-  case 2: call(2); break; \
-  case 1: call(1); break;
+  APUS_ROW_CASES_6(call)
+#if APUS_LANES == 16
+#define APUS_ROW_CASES APUS_ROW_CASES_8
 #elif APUS_LANES == 8
-#define APUS_ROW_CASES(call) \
-  case 6: call(6); break; \
-  case 5: call(5); break; \
-  case 4: call(4); break; \
-  case 3: call(3); break; \
-  case 2: call(2); break; \
-  case 1: call(1); break;
+#define APUS_ROW_CASES APUS_ROW_CASES_6
 #else
-#define APUS_ROW_CASES(call) \
-  case 4: call(4); break; \
-  case 3: call(3); break; \
-  case 2: call(2); break; \
-  case 1: call(1); break;
+#define APUS_ROW_CASES APUS_ROW_CASES_4
 #endif
 
 static void tile_f32_rows(int rows, const float *a, long a_row, long a_step, const float *b, long b_step, int depth,
