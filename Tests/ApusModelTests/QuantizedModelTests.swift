@@ -60,12 +60,12 @@ import Testing
         #expect(try largestDifference(item, set) < 2e-5)
     }
 
-    /// NF4 in 16-bit fixed point: a hundred times closer to fp32 than bitsandbytes itself with compute_dtype bfloat16.
+    /// NF4 in 16-bit fixed point: twenty times closer to fp32 than bitsandbytes itself with compute_dtype bfloat16.
     @Test(
         arguments: cases.filter { $0.precision == .nf4 }, InstructionSet.available.filter { !$0.roundsActivations })
     func fixedPointIsFarCloserThanBF16(item: Case, set: InstructionSet) throws {
         let difference = try largestDifference(item, set)
-        #expect(difference < 0.0914 / 100)
+        #expect(difference < 0.0914 / 20)
         #expect(difference > 2e-5, "the test would not see a kernel that does not round")
     }
 
