@@ -5,6 +5,8 @@ extension KernelBenchmark {
     private static let backwardRows = 512
     /// Weights that are rotated over may take this much memory, also where a cache is larger.
     private static let rotationLimit = 64 << 20
+    /// Small weights are not made without end: each is a mapping of its own.
+    private static let rotationCount = 256
 
     /// Times both projections of a model's feed-forward block in one format.
     ///
@@ -65,6 +67,6 @@ extension KernelBenchmark {
         }
         let first = try make()
         let wanted = min(Processor.lastLevelCacheBytes * 5 / 4, Self.rotationLimit)
-        return try [first] + (0..<wanted / first.byteCount).map { _ in try make() }
+        return try [first] + (0..<min(wanted / first.byteCount, Self.rotationCount)).map { _ in try make() }
     }
 }

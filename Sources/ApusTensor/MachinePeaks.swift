@@ -44,7 +44,7 @@ extension MachinePeaks.Arithmetic {
         pairDot = Self.rate(backend, threads, peak.pair_dot, operations: peak.pair_dot_operations)
     }
 
-    /// The best of some short runs: whatever else the machine does only takes away from a peak.
+    /// The best of many short runs: whatever else the machine does only takes away from a peak.
     private static func rate(
         _ backend: CPUBackend, _ threads: Int, _ loop: @convention(c) (Int, Float) -> Float, operations: Int
     ) -> Double {
@@ -55,8 +55,8 @@ extension MachinePeaks.Arithmetic {
             }
         }
         var rounds = 1000
-        while seconds(rounds) < 0.005 { rounds *= 2 }
-        let best = (0..<10).reduce(Double.infinity) { best, _ in min(best, seconds(rounds)) }
+        while seconds(rounds) < 0.001 { rounds *= 2 }
+        let best = (0..<60).reduce(Double.infinity) { best, _ in min(best, seconds(rounds)) }
         return Double(threads * rounds * operations) / best / 1e9
     }
 }
