@@ -1,5 +1,6 @@
 import Apus
 import ApusTestSupport
+import ArgumentParser
 import Foundation
 import Testing
 
