@@ -56,7 +56,7 @@ extension MachinePeaks.Arithmetic {
         }
         var rounds = 1000
         while seconds(rounds) < 0.001 { rounds *= 2 }
-        let best = (0..<60).reduce(Double.infinity) { best, _ in min(best, seconds(rounds)) }
+        let best = (0..<200).reduce(Double.infinity) { best, _ in min(best, seconds(rounds)) }
         return Double(threads * rounds * operations) / best / 1e9
     }
 }
