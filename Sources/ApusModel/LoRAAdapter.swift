@@ -94,10 +94,11 @@ public final class LoRAAdapter: @unchecked Sendable {
                 let path = module.path(layer: layer)
                 let a = tensor(path, "A", [configuration.rank, inputs])
                 let b = tensor(path, "B", [outputs, configuration.rank])
-                let exact = model.precision == .f32
+                let format = model.precision.linearFormat
                 let lowRank = LowRank(
-                    a: try model.backend.makeAdapterWeight(outputs: configuration.rank, inputs: inputs, exact: exact),
-                    b: try model.backend.makeAdapterWeight(outputs: outputs, inputs: configuration.rank, exact: exact))
+                    a: try model.backend.makeAdapterWeight(outputs: configuration.rank, inputs: inputs, beside: format),
+                    b: try model.backend.makeAdapterWeight(outputs: outputs, inputs: configuration.rank, beside: format)
+                )
                 row.append(Pair(a: a, b: b, lowRank: lowRank))
                 tensors += [a, b]
             }

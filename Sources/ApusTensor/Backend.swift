@@ -9,6 +9,7 @@ public protocol Backend: AnyObject, Sendable {
     // MARK: Weights
 
     /// Packs a weight; `rows` writes the fp32 values of a range of rows into the span that it is given.
+    /// It is called from several threads at once, each time for other rows.
     func makeWeight<E: Error>(
         _ format: WeightFormat, outputs: Int, inputs: Int,
         rows: (Range<Int>, UnsafeMutableBufferPointer<Float>) throws(E) -> Void
@@ -16,7 +17,7 @@ public protocol Backend: AnyObject, Sendable {
     /// Packs a weight that is NF4 already: codes one a byte, and one scale a block of 64 values of the flattened matrix.
     func makeWeight(nf4Codes codes: [UInt8], scales: [Float], outputs: Int, inputs: Int) throws -> Weight
     /// Reserves an adapter matrix in the form that this backend's kernels read.
-    func makeAdapterWeight(outputs: Int, inputs: Int, exact: Bool) throws -> Weight
+    func makeAdapterWeight(outputs: Int, inputs: Int, beside base: WeightFormat) throws -> Weight
     /// Fills an adapter matrix from `values`, [outputs][inputs], times `scale`.
     func repack(_ weight: Weight, from values: Matrix, scale: Float)
 

@@ -186,7 +186,7 @@ private struct HeadBuffer {
 /// Lets threads write disjoint elements of one buffer.
 ///
 /// `@unchecked Sendable`: each task writes only the elements of its own rows.
-private struct UncheckedBuffer<Element>: @unchecked Sendable {
+struct UncheckedBuffer<Element>: @unchecked Sendable {
     let buffer: UnsafeMutableBufferPointer<Element>
 
     init(_ buffer: UnsafeMutableBufferPointer<Element>) { self.buffer = buffer }

@@ -13,7 +13,9 @@ extension CPUBackend {
         let rows = productRows(x, slot: 0, block: products[0].weight.group, rounds: rounds)
         let projected = products.enumerated().map { index, product in
             product.projected.map {
-                productRows($0, slot: index + 1, block: 2, rounds: product.lowRank?.b.roundsRows ?? false)
+                productRows(
+                    $0, slot: index + 1, block: product.lowRank?.b.group ?? 2,
+                    rounds: product.lowRank?.b.roundsRows ?? false)
             }
         }
         let adapterWork = products.reduce(0) { $0 + ($1.lowRank?.rank ?? 0) } * x.columns / 8
@@ -72,7 +74,7 @@ extension CPUBackend {
                 gradient: gradient,
                 dOutput: productRows(
                     gradient.dOutput, slot: 2 * index, block: Int(kernels.linear.backward_block),
-                    rounds: gradient.weight.roundsRows),
+                    rounds: gradient.weight.roundsRows || gradient.adapter?.lowRank.b.roundsRows ?? false),
                 dProjected: gradient.adapter.map {
                     productRows(
                         $0.dProjected, slot: 2 * index + 1, block: Int(kernels.linear.backward_block),

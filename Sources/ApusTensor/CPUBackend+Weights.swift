@@ -2,36 +2,50 @@ internal import CKernels
 internal import Foundation
 
 extension CPUBackend {
-    /// Packs a weight from fp32 rows, a few at a time; NF4 is quantised here, as bitsandbytes does it.
+    /// Rows that one thread reads and packs at a time: whole panels of every width (8, 16, 48), so that threads never meet
+    /// in a byte, and whole blocks of 64 of the flattened matrix, which NF4 is quantised in.
+    private static let packedRows = 192
+
+    /// Packs a weight from fp32 rows, some on each thread; NF4 is quantised here, as bitsandbytes does it.
     public func makeWeight<E: Error>(
         _ format: WeightFormat, outputs: Int, inputs: Int,
         rows read: (Range<Int>, UnsafeMutableBufferPointer<Float>) throws(E) -> Void
     ) throws -> Weight {
         let group = Self.scaleGroup(inputs)
         let weight = try Weight(format, outputs: outputs, inputs: inputs, group: group, kernels: kernels.linear)
-        // NF4 blocks of 64 run over the flattened matrix: whole blocks need a multiple of 64 / group rows.
-        let chunk = max(1, 262_144 / inputs / 64) * 64
-        let values = UnsafeMutableBufferPointer<Float>.allocate(capacity: min(chunk, outputs) * inputs)
-        defer { values.deallocate() }
-        for first in stride(from: 0, to: outputs, by: chunk) {
-            let range = first..<min(first + chunk, outputs)
-            let part = UnsafeMutableBufferPointer(rebasing: values[0..<range.count * inputs])
-            try read(range, part)
-            guard let base = part.baseAddress else { continue }
-            if format == .nf4 {
-                packNF4(weight, range, base)
-            } else {
-                let share = range
-                split(share.count) { _, rows in
-                    withUnsafePointer(to: weight.packed) {
-                        self.kernels.linear.pack(
-                            $0, Int32(share.lowerBound + rows.lowerBound), Int32(rows.count),
-                            base + rows.lowerBound * inputs, inputs)
+        let parts = (outputs + Self.packedRows - 1) / Self.packedRows
+        var failures = [E?](repeating: nil, count: parts)
+        failures.withUnsafeMutableBufferPointer { failures in
+            let failures = UncheckedBuffer(failures)
+            split(parts) { _, parts in
+                let values = UnsafeMutableBufferPointer<Float>.allocate(capacity: Self.packedRows * inputs)
+                defer { values.deallocate() }
+                for part in parts {
+                    let first = part * Self.packedRows
+                    let range = first..<min(first + Self.packedRows, outputs)
+                    let rows = UnsafeMutableBufferPointer(rebasing: values[0..<range.count * inputs])
+                    do throws(E) {
+                        try read(range, rows)
+                        self.pack(weight, range, rows)
+                    } catch {
+                        failures.buffer[part] = error
                     }
                 }
             }
         }
+        if let failure = failures.compactMap(\.self).first { throw failure }
         return weight
+    }
+
+    private func pack(_ weight: Weight, _ range: Range<Int>, _ rows: UnsafeMutableBufferPointer<Float>) {
+        guard let base = rows.baseAddress else { return }
+        if weight.format == .nf4 {
+            packNF4(weight, range, base)
+        } else {
+            withUnsafePointer(to: weight.packed) {
+                kernels.linear.pack($0, Int32(range.lowerBound), Int32(range.count), base, weight.inputs)
+            }
+        }
     }
 
     /// Packs a weight whose codes and scales come from a file.
@@ -44,11 +58,17 @@ extension CPUBackend {
         return weight
     }
 
-    /// Reserves an adapter matrix: bf16 where the processor multiplies bf16, elsewhere fp32, so that no step of training
-    /// is too small to count.
-    public func makeAdapterWeight(outputs: Int, inputs: Int, exact: Bool) throws -> Weight {
-        let usesBF16 = kernels.linear.half_format == APUS_WEIGHT_BF16 && !exact && inputs % 2 == 0
-        return try Weight(usesBF16 ? .bf16 : .f32, outputs: outputs, inputs: inputs, group: 2, kernels: kernels.linear)
+    /// Reserves an adapter matrix: as exact as the products of the weights that it stands beside.
+    public func makeAdapterWeight(outputs: Int, inputs: Int, beside base: WeightFormat) throws -> Weight {
+        let format: WeightFormat =
+            switch base {
+            case .f32: .f32
+            case .bf16: kernels.linear.rounds(APUS_WEIGHT_BF16) != 0 ? .bf16 : .f32
+            case .half, .nf4: .half
+            }
+        return try Weight(
+            inputs % 2 == 0 ? format : .f32, outputs: outputs, inputs: inputs, group: Self.scaleGroup(inputs),
+            kernels: kernels.linear)
     }
 
     /// Fills an adapter matrix from fp32 values times a scale.

@@ -25,10 +25,15 @@ APUS_INLINE pair_sum pair_dot(pair_sum sum, pair a, vu b) {
 #elif APUS_BF16_PAIRS
   float low = float_from_bf16((uint16_t)a), high = float_from_bf16((uint16_t)(a >> 16));
   return vf_fma((vf)(b & 0xFFFF0000u), vf_set(high), vf_fma((vf)(b << 16), vf_set(low), sum));
-#elif APUS_AVX512
-  return sum + (vi)_mm512_madd_epi16(_mm512_set1_epi32((int)a), (__m512i)b);
-#elif APUS_AVX2
-  return sum + (vi)_mm256_madd_epi16(_mm256_set1_epi32((int)a), (__m256i)b);
+#elif APUS_AVX512 || APUS_AVX2
+#if APUS_AVX512
+  sum += (vi)_mm512_madd_epi16(_mm512_set1_epi32((int)a), (__m512i)b);
+#else
+  sum += (vi)_mm256_madd_epi16(_mm256_set1_epi32((int)a), (__m256i)b);
+#endif
+  // Integer sums may be reordered, and clang does it: it forms all products first and runs out of registers.
+  __asm__("" : "+v"(sum));
+  return sum;
 #else
   return sum + ((vi)(b << 16) >> 16) * (int32_t)(int16_t)a + ((vi)b >> 16) * (int32_t)(int16_t)(a >> 16);
 #endif
@@ -50,23 +55,27 @@ APUS_INLINE vu round_to_low_half(vf x) {
 APUS_INLINE void store_low_halves(uint16_t *to, vu x, long count) {
   typedef uint16_t halves __attribute__((vector_size(APUS_LANES * 2)));
   halves h = __builtin_convertvector(x, halves);
-  memcpy(to, &h, sizeof(uint16_t) * (size_t)(count < APUS_LANES ? count : APUS_LANES));
+  memcpy(to, &h, sizeof(uint16_t) * (size_t)count);
 }
 
 /// Writes count values as integers of at most `limit` and returns what one unit is worth. A value that is not finite
 /// makes the unit NaN, so that it shows in the product.
 APUS_INLINE float fixed_block(const float *x, long count, int limit, uint16_t *out) {
-  vf most = vf_zero(), poison = vf_zero();
-  for (long i = 0; i < count; i += APUS_LANES) {
-    vf v = load_part(x + i, count - i);
+  const long whole = count / APUS_LANES * APUS_LANES;
+  vf most = vf_zero(), poison = vf_zero(), rest = load_part(x + whole, count - whole);
+  for (long i = 0; i < whole; i += APUS_LANES) {
+    vf v = vf_load(x + i);
     most = vf_max(most, (vf)((vu)v & 0x7FFFFFFFu));
     poison += v * 0.0f;
   }
+  most = vf_max(most, (vf)((vu)rest & 0x7FFFFFFFu));
+  poison += rest * 0.0f;
   float largest = vf_largest(most);
   // Below it the unit would leave the range of normal numbers.
   float inverse = largest > 1e-30f ? (float)limit / largest : 0;
-  for (long i = 0; i < count; i += APUS_LANES)
-    store_low_halves(out + i, round_to_low_half(load_part(x + i, count - i) * inverse), count - i);
+  for (long i = 0; i < whole; i += APUS_LANES)
+    store_low_halves(out + i, round_to_low_half(vf_load(x + i) * inverse), APUS_LANES);
+  if (whole < count) store_low_halves(out + whole, round_to_low_half(rest * inverse), count - whole);
   return largest * (1.0f / (float)limit) + vf_sum(poison);
 }
 

@@ -117,26 +117,32 @@ static void panel_to_f32(const apus_weight *w, int panel, int k0, int depth, flo
   }
 }
 
+/// Writes 16-bit values of inputs k0 ..< k0 + count into a lane of a panel of pairs.
+APUS_INLINE void pack_halves(uint16_t *panel, int lane, int k0, const uint16_t *values, int count) {
+  for (int k = 0; k < count; k++) panel[((size_t)((k0 + k) / 2) * panel_width + lane) * 2 + ((k0 + k) & 1)] = values[k];
+}
+
 static void linear_pack(const apus_weight *w, int first, int count, const float *rows, long ld) {
+  const int groups = w->inputs / w->group;
   for (int r = 0; r < count; r++) {
     int panel = (first + r) / panel_width, lane = (first + r) % panel_width;
     uint8_t *base = (uint8_t *)w->panels + linear_panel_bytes(w->format, w->inputs) * (size_t)panel;
     const float *row = rows + r * ld;
-    if (w->format == APUS_WEIGHT_F32) {
+    uint16_t block[pair_block];
+    if (w->format == APUS_WEIGHT_F32)
       for (int k = 0; k < w->inputs; k++) ((float *)base)[(size_t)k * panel_width + lane] = row[k];
-      continue;
-    }
-    uint16_t *out = (uint16_t *)base, block[pair_block];
-    for (int k = 0; k < w->inputs; k++) {
-      if (w->format == APUS_WEIGHT_BF16) {
-        block[k % pair_block] = bf16_from_float(row[k]);
-      } else if (k % w->group == 0) {
-        float *scale = w->scales + ((size_t)panel * (w->inputs / w->group) + k / w->group) * panel_width + lane;
-        *scale = fixed_block(row + k, w->group, fixed_weight_limit, block);
+    else if (w->format == APUS_WEIGHT_BF16)
+      for (int k = 0; k < w->inputs; k += pair_block) {
+        int n = w->inputs - k < pair_block ? w->inputs - k : pair_block;
+        for (int i = 0; i < n; i++) block[i] = bf16_from_float(row[k + i]);
+        pack_halves((uint16_t *)base, lane, k, block, n);
       }
-      int at = w->format == APUS_WEIGHT_BF16 ? k % pair_block : k % w->group;
-      out[((size_t)(k / 2) * panel_width + lane) * 2 + (k & 1)] = block[at];
-    }
+    else
+      for (int g = 0; g < groups; g++) {
+        w->scales[((size_t)panel * groups + g) * panel_width + lane] =
+            fixed_block(row + g * w->group, w->group, fixed_weight_limit, block);
+        pack_halves((uint16_t *)base, lane, g * w->group, block, w->group);
+      }
   }
 }
 
@@ -146,9 +152,10 @@ static void linear_pack_nf4(const apus_weight *w, int first, int count, const ui
     int panel = (first + r) / panel_width, lane = (first + r) % panel_width;
     uint8_t *base = (uint8_t *)w->panels + linear_panel_bytes(APUS_WEIGHT_NF4, w->inputs) * (size_t)panel;
     const uint8_t *row = codes + (size_t)r * w->inputs;
-    for (int k = 0; k < w->inputs; k++) {
-      nf4_place place = nf4_position(k & 1, lane);
-      base[(size_t)(k / 2) * panel_width + place.byte] |= (uint8_t)(row[k] << place.shift);
+    const nf4_place even = nf4_position(0, lane), odd = nf4_position(1, lane);
+    for (int k = 0; k < w->inputs; k += 2, base += panel_width) {
+      base[even.byte] |= (uint8_t)(row[k] << even.shift);
+      base[odd.byte] |= (uint8_t)(row[k + 1] << odd.shift);
     }
     for (int g = 0; g < groups; g++)
       w->scales[((size_t)panel * groups + g) * panel_width + lane] = scales[(size_t)r * groups + g] * nf4_unit;
@@ -163,17 +170,21 @@ static const float nf4_thresholds[15] = {
     0.2920137643814087f, 0.3893125355243683f, 0.5016634464263916f, 0.6427869200706482f, 0.8614784479141235f};
 
 static void linear_quantize_nf4(const float *values, long count, uint8_t *codes, float *scales) {
+  typedef uint8_t bytes __attribute__((vector_size(APUS_LANES)));
   for (long begin = 0; begin < count; begin += 64) {
     long n = count - begin < 64 ? count - begin : 64;
-    float largest = 0;
-    for (long i = 0; i < n; i++) largest = fmaxf(largest, fabsf(values[begin + i]));
+    vf most = vf_zero();
+    for (long i = 0; i < n; i += APUS_LANES)
+      most = vf_max(most, (vf)((vu)load_part(values + begin + i, n - i) & 0x7FFFFFFFu));
+    float largest = vf_largest(most);
     scales[begin / 64] = largest;
     float inverse = largest > 0 ? 1.0f / largest : 0.0f;
     for (long i = 0; i < n; i += APUS_LANES) {
       vf v = load_part(values + begin + i, n - i) * inverse;
       vi code = {0};
       for (int t = 0; t < 15; t++) code -= v > nf4_thresholds[t];  // a true comparison is -1
-      for (long l = 0; l < APUS_LANES && i + l < n; l++) codes[begin + i + l] = (uint8_t)code[l];
+      bytes b = __builtin_convertvector(code, bytes);
+      memcpy(codes + begin + i, &b, (size_t)(n - i < APUS_LANES ? n - i : APUS_LANES));
     }
   }
 }

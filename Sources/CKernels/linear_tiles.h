@@ -13,7 +13,7 @@ enum {
   panel_width = tile_vectors * APUS_LANES,
   // Inner-dimension steps at a time: a whole number of panels (the backward direction) and of blocks of 64.
   depth_block = panel_width == 48 ? 192 : 256,
-  row_block = 8 * tile_rows,       // rows that share a block of panels while it is in cache
+  row_block = 4 * tile_rows,       // rows that share a block of panels while it is in cache
   panel_block = 8,                 // panels in compute form at once
   panel_floats = depth_block * panel_width,
 };
@@ -58,7 +58,7 @@ APUS_INLINE void tile_f32(int rows, const float *a, long a_row, long a_step, con
 /// Adds `pairs` pairs of inner steps to the sums of a tile.
 APUS_INLINE void tile_pair_steps(pair_sum acc[tile_rows][tile_vectors], int rows, const pair *a, long a_row,
                                  const pair *b, int pairs) {
-#pragma clang loop unroll_count(4)
+#pragma clang loop unroll_count(2)
   for (int k = 0; k < pairs; k++) {
     vu w[tile_vectors];
 #pragma clang loop unroll(full)
