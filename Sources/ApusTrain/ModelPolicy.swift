@@ -9,8 +9,10 @@ public final class ModelPolicy: Policy {
     public let model: LanguageModel
     /// What is trained.
     public let adapter: LoRAAdapter
+    private let pages: PageStore
     private let engine: GenerationEngine
-    private let pass: TrainingPass
+    /// Visible to tests, which count its passes.
+    let pass: TrainingPass
 
     /// The longest sequence that the model was made for.
     public var contextLength: Int? { model.configuration.contextLength }
@@ -19,14 +21,31 @@ public final class ModelPolicy: Policy {
     public let samplesExactLogProbs: Bool
 
     /// Binds a model and its adapter.
-    /// - Parameter samplesExactLogProbs: use the sampler's log-probabilities; false computes the same numbers again where the
-    ///   policy may move before they are used.
-    public init(model: LanguageModel, adapter: LoRAAdapter, samplesExactLogProbs: Bool = true) {
+    /// - Parameters:
+    ///   - samplesExactLogProbs: use the sampler's log-probabilities; false computes the same numbers again where the policy
+    ///     may move before they are used.
+    ///   - keepsRollouts: train on the rows that the sampler computed, as long as the policy has not moved; false computes
+    ///     the same rows again.
+    ///   - memory: what keys, values and kept rows may take.
+    public convenience init(
+        model: LanguageModel, adapter: LoRAAdapter, samplesExactLogProbs: Bool = true, keepsRollouts: Bool = true,
+        memory: MemoryBudget = MemoryBudget()
+    ) {
+        self.init(
+            model: model, adapter: adapter, samplesExactLogProbs: samplesExactLogProbs, keepsRollouts: keepsRollouts,
+            pages: PageStore(model: model, holdsInputs: true, budget: memory))
+    }
+
+    /// Binds a model, its adapter and the pages for its sequences.
+    init(
+        model: LanguageModel, adapter: LoRAAdapter, samplesExactLogProbs: Bool, keepsRollouts: Bool, pages: PageStore
+    ) {
         self.model = model
         self.adapter = adapter
         self.samplesExactLogProbs = samplesExactLogProbs
-        engine = GenerationEngine(model: model, adapter: adapter)
-        pass = TrainingPass(model: model, adapter: adapter)
+        self.pages = pages
+        engine = GenerationEngine(model: model, adapter: adapter, pages: pages, keepsRollouts: keepsRollouts)
+        pass = TrainingPass(model: model, adapter: adapter, pages: pages)
     }
 
     /// Samples completions; sample indices run through the whole batch.
