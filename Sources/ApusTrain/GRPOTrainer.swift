@@ -75,6 +75,7 @@ public final class GRPOTrainer {
         try preparePrompts(sampler)
         defer { closeOutput() }
         try openOutput()
+        if let memory = policy.memoryPlan { onEvent?(.notice(memory)) }
         var epoch = state.microStep / plan.microStepsPerEpoch
         for _ in 0..<epoch { _ = sampler.nextEpoch() }
         while !isFinished {

@@ -10,6 +10,7 @@ public final class ModelPolicy: Policy {
     /// What is trained.
     public let adapter: LoRAAdapter
     private let pages: PageStore
+    private let keepsRollouts: Bool
     private let engine: GenerationEngine
     /// Visible to tests, which count its passes.
     let pass: TrainingPass
@@ -19,6 +20,16 @@ public final class ModelPolicy: Policy {
 
     /// Whether the sampler's log-probabilities are used as they are: it runs the very arithmetic of the training pass.
     public let samplesExactLogProbs: Bool
+
+    /// What a token takes, and how many the budget holds.
+    public var memoryPlan: String? {
+        let size = KeyValueCache.pageTokens
+        func kibibytes(_ bytes: Int) -> Int { (bytes / size + 512) / 1024 }
+        let tokens = pages.pageCount * size
+        return "memory: a token takes \(kibibytes(pages.keyValueBytes)) KiB for keys and values and "
+            + "\(kibibytes(pages.inputBytes)) KiB for \(keepsRollouts ? "kept rows" : "the rows of a training pass"); the "
+            + "budget of \(pages.budget.bytes / 1_048_576) MiB holds \(tokens) tokens"
+    }
 
     /// Binds a model and its adapter.
     /// - Parameters:
@@ -44,6 +55,7 @@ public final class ModelPolicy: Policy {
         self.adapter = adapter
         self.samplesExactLogProbs = samplesExactLogProbs
         self.pages = pages
+        self.keepsRollouts = keepsRollouts
         engine = GenerationEngine(model: model, adapter: adapter, pages: pages, keepsRollouts: keepsRollouts)
         pass = TrainingPass(model: model, adapter: adapter, pages: pages)
     }

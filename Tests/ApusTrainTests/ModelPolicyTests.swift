@@ -13,6 +13,7 @@ struct ModelPolicyTests {
         var moments: [Float]
         var records: [MetricsRecord]
         var forwardPasses: Int
+        var notices: [String]
     }
 
     private func configuration(_ output: URL) -> GRPOConfiguration {
@@ -52,7 +53,8 @@ struct ModelPolicyTests {
         let moments = adapter.optimizerState
         return Run(
             parameters: adapter.parameters, moments: moments.firstMoment + moments.secondMoment,
-            records: recorder.records, forwardPasses: policy.pass.forwardPasses)
+            records: recorder.records, forwardPasses: policy.pass.forwardPasses,
+            notices: recorder.notices)
     }
 
     private func model(_ precision: WeightPrecision = .f32) throws -> LanguageModel {
@@ -67,7 +69,8 @@ struct ModelPolicyTests {
         configuration.temperature = 0.9
         configuration.topP = 0.8
         configuration.repetitionPenalty = 1.2
-        let result = try await run(configuration, model: model)
+        // Kept rows would carry the sampler's own numbers.
+        let result = try await run(configuration, model: model, keepsRollouts: false)
         let differences = result.records.map { $0["sampling/sampling_logp_difference/max"] }
         #expect(differences == [0, 0, 0, 0])
         #expect(result.records.allSatisfy { ($0["grad_norm"] ?? 0) > 0 })
@@ -151,6 +154,10 @@ struct ModelPolicyTests {
         let tight = try await run(configuration, model: model, memory: pages.budget)
         #expect(tight.parameters == ample.parameters)
         #expect(tight.forwardPasses > 0)
+        #expect(ample.notices.count == 1 && tight.notices.count == 1)
+        #expect(
+            tight.notices[0].contains(
+                "1 KiB for keys and values and 1 KiB for kept rows; the budget of 0 MiB holds 256"))
         #expect(ample.forwardPasses == 0)
     }
 
