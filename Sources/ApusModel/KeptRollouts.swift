@@ -12,9 +12,9 @@ struct KeptRollouts {
         var scores: [HeadScore]
     }
 
+    let temperature: Float
     private let adapter: ObjectIdentifier?
     private let version: Int?
-    private let temperature: Float
     private var groups: [[Int32]: Group] = [:]
 
     init(adapter: LoRAAdapter?, temperature: Float) {
@@ -23,10 +23,9 @@ struct KeptRollouts {
         self.temperature = temperature
     }
 
-    /// Whether the weights are those that made the rows, and the scores those of this temperature.
-    func isValid(adapter: LoRAAdapter?, temperature: Float) -> Bool {
+    /// Whether the weights are those that made the rows.
+    func isMade(by adapter: LoRAAdapter?) -> Bool {
         adapter.map(ObjectIdentifier.init) == self.adapter && adapter?.version == version
-            && temperature == self.temperature
     }
 
     /// Returns whether the prompt is new.

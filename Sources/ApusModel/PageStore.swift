@@ -196,7 +196,12 @@ package final class PageStore {
     func keptRows(
         of groups: [TokenGroup], adapter: LoRAAdapter?, temperature: Float
     ) -> (tables: [GroupTables], scores: [HeadScore])? {
-        guard let kept, kept.isValid(adapter: adapter, temperature: temperature) else { return nil }
-        return kept.rows(of: groups)
+        guard let kept else { return nil }
+        guard kept.isMade(by: adapter) else {
+            // Weights never come back: the pages are of better use to a forward pass.
+            dropKept()
+            return nil
+        }
+        return kept.temperature == temperature ? kept.rows(of: groups) : nil
     }
 }

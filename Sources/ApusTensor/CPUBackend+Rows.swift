@@ -66,7 +66,9 @@ extension CPUBackend {
     public func scatter(_ source: Matrix, _ indices: [Int], into destination: Matrix) {
         precondition(source.rows == indices.count && source.columns == destination.columns, "shapes differ")
         let (from, to, width) = (source.pointer, destination.pointer, source.columns)
-        for (row, index) in indices.enumerated() { (to + index * width).update(from: from + row * width, count: width) }
+        split(indices.count) { _, rows in
+            for row in rows { (to + indices[row] * width).update(from: from + row * width, count: width) }
+        }
     }
 
     /// See `Backend`.
