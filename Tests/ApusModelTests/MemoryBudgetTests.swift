@@ -7,7 +7,9 @@ import Testing
 /// What the system's files say about memory.
 @Suite struct MemoryBudgetTests {
     /// The limit that a process sees when these files are there.
-    private func limit(_ files: [String: String]) throws -> Int {
+    private func limit(_ files: [String: String]) throws -> Int { try reading(files) { ProcessMemory.limit(root: $0) } }
+
+    private func reading(_ files: [String: String], _ body: (_ root: String) -> Int) throws -> Int {
         let folder = try TemporaryFolder()
         for (path, text) in files {
             let url = folder.url.appending(path: path)
@@ -15,7 +17,7 @@ import Testing
                 at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
             try Data(text.utf8).write(to: url)
         }
-        return withExtendedLifetime(folder) { ProcessMemory.limit(root: folder.url.path + "/") }
+        return withExtendedLifetime(folder) { body(folder.url.path + "/") }
     }
 
     private static let machine = Int(ProcessInfo.processInfo.physicalMemory)
@@ -46,6 +48,23 @@ import Testing
             "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
         ]
         #expect(try limit(files) == 4_000_000)
+    }
+
+    @Test func limitsOfReservationsCount() throws {
+        func reservable(_ files: [String: String]) throws -> Int {
+            try reading(files) { ProcessMemory.reservable(root: $0) }
+        }
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        var files = [
+            "proc/self/limits": "Max address space         unlimited            unlimited            bytes\n",
+            "proc/self/statm": "100 50 20 1 0 30 0\n", "proc/sys/vm/overcommit_memory": "0\n",
+            "proc/meminfo": "MemTotal: 9 kB\nCommitLimit:     5000 kB\nCommitted_AS:     2000 kB\n",
+        ]
+        #expect(try reservable(files) == Self.machine)
+        files["proc/sys/vm/overcommit_memory"] = "2\n"
+        #expect(try reservable(files) == 3000 * 1024)
+        files["proc/self/limits"] = "Max address space         1000000              2000000              bytes\n"
+        #expect(try reservable(files) == 1_000_000 - 100 * page)
     }
 
     @Test func whatTheProcessHoldsIsNotInTheBudget() {

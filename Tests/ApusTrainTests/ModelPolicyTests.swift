@@ -161,6 +161,17 @@ struct ModelPolicyTests {
         #expect(ample.forwardPasses == 0)
     }
 
+    @Test func aBudgetForNoSequenceEndsTheRunInOneLine() async throws {
+        let folder = try TemporaryFolder()
+        let model = try model()
+        let configuration = configuration(folder.url.appending(path: "run"))
+        let error = await #expect(throws: TrainingError.self) {
+            try await run(configuration, model: model, memory: MemoryBudget(bytes: 1000))
+        }
+        #expect(error?.description.contains("memory_utilization") == true, "\(error?.description ?? "")")
+        #expect(error?.description.contains("\n") == false)
+    }
+
     @Test func theSameSeedGivesTheSameRun() async throws {
         let folder = try TemporaryFolder()
         let model = try model()
