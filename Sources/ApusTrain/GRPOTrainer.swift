@@ -26,6 +26,8 @@ public final class GRPOTrainer {
     /// The tokens of the prompts that this run uses, by their index in the data set.
     var promptTokens: [Int: [Int32]] = [:]
     var generation: GenerationBatch?
+    /// Whether this run has said that memory is short: once is enough.
+    var hasToldOfShortfall = false
     var directory: RunDirectory?
     var metricsLog: MetricsLog?
     let clock = ContinuousClock()

@@ -31,6 +31,16 @@ public final class ModelPolicy: Policy {
             + "budget of \(pages.budget.bytes / 1_048_576) MiB holds \(tokens) tokens"
     }
 
+    /// Says when rows could not be kept, or sequences had to be computed again.
+    public var memoryShortfall: String? {
+        let statistics = engine.statistics
+        guard statistics.dropsOfKeptRollouts > 0 || statistics.preemptions > 0 else { return nil }
+        return
+            "memory: the budget of \(pages.budget.bytes / 1_048_576) MiB does not hold all rows of a generation: they are "
+            + "computed again (\(statistics.preemptions) sequences while sampling), which changes no result; for speed raise "
+            + "memory_utilization or lower generation_batch_size"
+    }
+
     /// Binds a model and its adapter.
     /// - Parameters:
     ///   - samplesExactLogProbs: use the sampler's log-probabilities; false computes the same numbers again where the policy

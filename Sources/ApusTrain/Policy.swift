@@ -17,6 +17,9 @@ public protocol Policy: AnyObject {
     /// What the policy plans to do with memory, in one line; `nil` for nothing to say.
     var memoryPlan: String? { get }
 
+    /// What the last generation found no memory for, in one line; `nil` when there was enough. It costs time alone.
+    var memoryShortfall: String? { get }
+
     /// Samples `groupSize` completions of each prompt.
     /// - Parameters:
     ///   - step: the ordinal of this generation in the run: it keys the random numbers, so equal ordinals repeat.
@@ -65,6 +68,9 @@ extension Policy {
 
     /// Nothing to say.
     public var memoryPlan: String? { nil }
+
+    /// Enough memory.
+    public var memoryShortfall: String? { nil }
 
     /// Log-probabilities are computed again where they are needed.
     public var samplesExactLogProbs: Bool { false }

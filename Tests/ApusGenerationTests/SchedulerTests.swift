@@ -56,6 +56,15 @@ import Testing
         #expect(Set(reference.joined().map(\.tokens.count)).count > 4, "all of one length")
     }
 
+    @Test(arguments: 9..<33)
+    func noSizeOfThePoolChangesAnything(pages: Int) throws {
+        let reference = try Self.completions(Setup(pages: 4096))
+        let setup = try Setup(pages: pages, lanes: 1 + pages * 7 % 11, keeps: true)
+        #expect(try Self.completions(setup) == reference)
+        setup.pages.dropKept()
+        #expect(setup.pages.available == pages, "pages were lost")
+    }
+
     @Test func sequencesThatHaveToLeaveComeBack() throws {
         let reference = try Self.completions(Setup(pages: 4096))
         let setup = try Setup(pages: 30)
