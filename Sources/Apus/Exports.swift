@@ -5,5 +5,8 @@
 @_exported public import ApusText
 @_exported public import ApusTrain
 
-// The one name of the layer below that users need: it chooses threads and instruction set.
+// Of the layer below, what users need: the choice of threads and instruction set, and what that can do at most.
 @_exported public import class ApusTensor.CPUBackend
+@_exported public import struct ApusTensor.KernelBenchmark
+@_exported public import struct ApusTensor.MachinePeaks
+@_exported public import enum ApusTensor.WeightFormat

@@ -10,7 +10,7 @@ public enum WeightPrecision: String, Codable, Sendable, CaseIterable {
     case f32
     /// bf16 weights.
     case bf16
-    /// Linear layers in NF4, four bits a weight; embedding and head in bf16 (QLoRA).
+    /// Linear layers in NF4, four bits a weight; embedding and head in 16 bits (QLoRA).
     case nf4
 
     var linearFormat: WeightFormat {
@@ -21,7 +21,13 @@ public enum WeightPrecision: String, Codable, Sendable, CaseIterable {
         }
     }
 
-    var tableFormat: WeightFormat { self == .f32 ? .f32 : .bf16 }
+    var tableFormat: WeightFormat {
+        switch self {
+        case .f32: .f32
+        case .bf16: .bf16
+        case .nf4: .half
+        }
+    }
 }
 
 /// The frozen weights of one layer.

@@ -43,6 +43,8 @@ public protocol Backend: AnyObject, Sendable {
 
     // MARK: Linear
 
+    /// Makes room for products of `rows` rows of up to `width` values; called before them.
+    func prepareProducts(rows: Int, width: Int) throws
     /// All products of one input, in one call.
     func linear(_ x: Matrix, _ products: [LinearProduct])
     /// Adds every adapter's gradients; dx (+)= Σ dOutput W + (dOutput · scale·B) A, in the order given.

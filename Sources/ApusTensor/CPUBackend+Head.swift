@@ -7,8 +7,10 @@ extension CPUBackend {
 
     /// See `Backend`.
     public func logits(_ hidden: Matrix, head: Weight, into logits: Matrix) {
+        let rows = productRows(hidden, slot: 0, block: head.group, rounds: head.roundsRows)
+        round(rows, 0..<hidden.rows)
         split(head.panels) { thread, panels in
-            self.forward(head, hidden, bias: nil, into: logits, accumulate: false, panels: panels, thread: thread)
+            self.forward(head, rows.all, bias: nil, into: logits, accumulate: false, panels: panels, thread: thread)
         }
     }
 
@@ -17,18 +19,19 @@ extension CPUBackend {
         var scores = [HeadScore](repeating: HeadScore(logProb: 0, entropy: 0, logSumExp: 0), count: targets.count)
         let tiles = (head.outputs + Self.tile - 1) / Self.tile
         let blocks = (targets.count + Self.headRows - 1) / Self.headRows
-        let buffers = try headBuffers(blocks, hidden.columns)
+        let buffers = try headBuffers(blocks, head)
         scores.withUnsafeMutableBufferPointer { scores in
             let scores = UncheckedBuffer(scores)
             deal(blocks) { thread, block in
                 let range = block * Self.headRows..<min((block + 1) * Self.headRows, targets.count)
-                let (rows, logits) = buffers[thread].views(range.count)
-                self.gather(hidden, targets[range].map(\.row), into: rows)
+                let buffer = buffers[thread]
+                let logits = buffer.logits.matrix
+                self.take(hidden, targets[range], into: buffer)
                 var summaries = [apus_tile_summary](repeating: apus_tile_summary(), count: tiles * range.count)
                 for tile in 0..<tiles {
                     let first = tile * Self.tile
                     let count = min(Self.tile, head.outputs - first)
-                    self.tileLogits(rows, head: head, first: first, count: count, into: logits, thread: thread)
+                    self.tileLogits(buffer, range.count, head: head, first: first, count: count, thread: thread)
                     for row in 0..<range.count {
                         let values = logits.pointer + row * Self.tile
                         summaries[row * tiles + tile] = self.kernels.head.summarize(
@@ -64,28 +67,27 @@ extension CPUBackend {
         precondition(dHidden.rows == targets.count && scores.count == targets.count, "one row a target")
         let tiles = (head.outputs + Self.tile - 1) / Self.tile
         let blocks = (targets.count + Self.headRows - 1) / Self.headRows
-        let buffers = try headBuffers(blocks, hidden.columns)
-        let inputPanels = (head.inputs + Int(kernels.linear.panel_width) - 1) / Int(kernels.linear.panel_width)
+        let buffers = try headBuffers(blocks, head)
         deal(blocks) { thread, block in
             let range = block * Self.headRows..<min((block + 1) * Self.headRows, targets.count)
-            let (rows, logits) = buffers[thread].views(range.count)
-            self.gather(hidden, targets[range].map(\.row), into: rows)
+            let buffer = buffers[thread]
+            let logits = buffer.logits.matrix
+            self.take(hidden, targets[range], into: buffer)
             let dRows = dHidden.rows(range)
             for tile in 0..<tiles {
                 let first = tile * Self.tile
                 let count = min(Self.tile, head.outputs - first)
-                self.tileLogits(rows, head: head, first: first, count: count, into: logits, thread: thread)
+                self.tileLogits(buffer, range.count, head: head, first: first, count: count, thread: thread)
                 for row in 0..<range.count {
                     let i = range.lowerBound + row
                     self.kernels.head.gradient(
                         logits.pointer + row * Self.tile, Int32(count), 1 / temperature, scores[i].logSumExp,
                         scores[i].entropy, Int32(Int(targets[i].token) - first), dLogProb[i], dEntropy?[i] ?? 0)
                 }
-                withUnsafePointer(to: head.packed) {
-                    self.kernels.linear.backward(
-                        $0, logits.pointer, Self.tile, Int32(range.count), Int32(first), Int32(first + count),
-                        dRows.pointer, dRows.columns, tile > 0 ? 1 : 0, 0, Int32(inputPanels), self.scratch(thread))
-                }
+                self.round(buffer.logits, 0..<range.count, columns: count)
+                self.backward(
+                    head, buffer.logits.part(0..<range.count), outputs: first..<first + count, into: dRows,
+                    accumulate: tile > 0, panels: 0..<self.inputPanels(head.inputs), thread: thread)
             }
         }
     }
@@ -140,33 +142,47 @@ extension CPUBackend {
         return SampledToken(token: token, score: score)
     }
 
+    /// Copies the targets' hidden states to the start of a buffer and rounds them where the head asks for it.
+    private func take(_ hidden: Matrix, _ targets: ArraySlice<HeadTarget>, into buffer: HeadBuffer) {
+        gather(hidden, targets.map(\.row), into: buffer.hidden.matrix.rows(0..<targets.count))
+        round(buffer.hidden, 0..<targets.count)
+    }
+
     private func tileLogits(
-        _ rows: Matrix, head: Weight, first: Int, count: Int, into logits: Matrix, thread: Int
+        _ buffer: HeadBuffer, _ rows: Int, head: Weight, first: Int, count: Int, thread: Int
     ) {
         let width = Int(kernels.linear.panel_width)
-        withUnsafePointer(to: head.packed) {
-            // The kernel addresses outputs from 0; step back so that the tile's first output lands in column 0.
-            kernels.linear.forward(
-                $0, rows.pointer, rows.columns, Int32(rows.rows), nil, logits.pointer - first, Self.tile, 0,
-                Int32(first / width), Int32((first + count + width - 1) / width), scratch(thread))
+        withUnsafePointer(to: head.packed) { packed in
+            withUnsafePointer(to: buffer.hidden.part(0..<rows)) {
+                // The kernel addresses outputs from 0; step back so that the tile's first output lands in column 0.
+                kernels.linear.forward(
+                    packed, $0, nil, buffer.logits.matrix.pointer - first, Self.tile, 0, Int32(first / width),
+                    Int32((first + count + width - 1) / width), scratch(thread))
+            }
         }
     }
 
-    /// For each thread: gathered rows, and the logits of one tile for them.
-    private func headBuffers(_ blocks: Int, _ width: Int) throws -> [HeadBuffer] {
+    private func headBuffers(_ blocks: Int, _ head: Weight) throws -> [HeadBuffer] {
         try (0..<max(1, min(pool.threads, blocks))).map { _ in
             HeadBuffer(
-                rows: try Matrix(rows: Self.headRows, columns: width),
-                logits: try Matrix(rows: Self.headRows, columns: Self.tile))
+                hidden: try headRows(head.inputs, block: head.group, rounds: head.roundsRows),
+                logits: try headRows(Self.tile, block: Int(kernels.linear.backward_block), rounds: head.roundsRows))
         }
+    }
+
+    private func headRows(_ width: Int, block: Int, rounds: Bool) throws -> ProductRows {
+        let matrix = try Matrix(rows: Self.headRows, columns: width)
+        guard rounds else { return ProductRows(matrix: matrix, rounded: nil) }
+        let storage = try Storage(count: RoundedRows.floats(rows: Self.headRows, depth: width))
+        return ProductRows(
+            matrix: matrix, rounded: RoundedRows(storage, rows: Self.headRows, depth: width, block: block))
     }
 }
 
+/// For each thread: some rows of hidden states, and the logits of one tile of the vocabulary for them.
 private struct HeadBuffer {
-    let rows: Matrix
-    let logits: Matrix
-
-    func views(_ count: Int) -> (Matrix, Matrix) { (rows.rows(0..<count), logits.rows(0..<count)) }
+    let hidden: ProductRows
+    let logits: ProductRows
 }
 
 /// Lets threads write disjoint elements of one buffer.

@@ -3,105 +3,144 @@ internal import CKernels
 extension CPUBackend {
     private var panelWidth: Int { Int(kernels.linear.panel_width) }
 
-    /// See `Backend`. First every adapter's narrow projection, split by rows; then the wide products, split by panels.
+    func inputPanels(_ inputs: Int) -> Int { (inputs + panelWidth - 1) / panelWidth }
+
+    /// See `Backend`. First what is split by rows: rounding them, and every adapter's narrow projection; then the wide
+    /// products, split by panels.
     public func linear(_ x: Matrix, _ products: [LinearProduct]) {
-        project(x, products)
         let wide = products.filter { $0.output != nil }
+        let rounds = wide.contains { $0.weight.roundsRows } || products.contains { $0.lowRank?.a.roundsRows ?? false }
+        let rows = productRows(x, slot: 0, block: products[0].weight.group, rounds: rounds)
+        let projected = products.enumerated().map { index, product in
+            product.projected.map {
+                productRows($0, slot: index + 1, block: 2, rounds: product.lowRank?.b.roundsRows ?? false)
+            }
+        }
+        let adapterWork = products.reduce(0) { $0 + ($1.lowRank?.rank ?? 0) } * x.columns / 8
+        split(x.rows, work: x.rows * ((rounds ? x.columns : 0) + adapterWork)) { thread, part in
+            self.round(rows, part)
+            for (product, projected) in zip(products, projected) {
+                guard let lowRank = product.lowRank, let projected else { continue }
+                self.forward(
+                    lowRank.a, rows.part(part), bias: nil, into: projected.matrix.rows(part), accumulate: false,
+                    panels: 0..<lowRank.a.panels, thread: thread)
+                self.round(projected, part)
+            }
+        }
         guard !wide.isEmpty else { return }
         let threads = pool.threads
         split(threads) { thread, parts in
-            for product in wide {
+            for (product, projected) in zip(products, projected) where product.output != nil {
                 let panels = product.weight.panels
                 let range = panels * parts.lowerBound / threads..<panels * parts.upperBound / threads
-                self.multiply(x, product, panels: range, thread: thread)
+                self.multiply(rows, projected, product, panels: range, thread: thread)
             }
         }
     }
 
-    /// projected = x Aᵀ for every product with an adapter.
-    private func project(_ x: Matrix, _ products: [LinearProduct]) {
-        let adapted = products.filter { $0.lowRank != nil }
-        guard !adapted.isEmpty else { return }
-        split(x.rows) { thread, rows in
-            for product in adapted {
-                guard let lowRank = product.lowRank, let to = product.projected else { continue }
-                self.forward(
-                    lowRank.a, x.rows(rows), bias: nil, into: to.rows(rows), accumulate: false,
-                    panels: 0..<lowRank.a.panels, thread: thread)
-            }
-        }
-    }
-
-    private func multiply(_ x: Matrix, _ product: LinearProduct, panels: Range<Int>, thread: Int) {
+    private func multiply(
+        _ rows: ProductRows, _ projected: ProductRows?, _ product: LinearProduct, panels: Range<Int>, thread: Int
+    ) {
         guard let output = product.output else { return }
         forward(
-            product.weight, x, bias: product.bias, into: output, accumulate: false, panels: panels, thread: thread)
-        if let lowRank = product.lowRank, let projected = product.projected {
-            forward(lowRank.b, projected, bias: nil, into: output, accumulate: true, panels: panels, thread: thread)
+            product.weight, rows.all, bias: product.bias, into: output, accumulate: false, panels: panels,
+            thread: thread)
+        if let lowRank = product.lowRank, let projected {
+            forward(lowRank.b, projected.all, bias: nil, into: output, accumulate: true, panels: panels, thread: thread)
         }
     }
 
     func forward(
-        _ weight: Weight, _ x: Matrix, bias: Matrix?, into y: Matrix, accumulate: Bool, panels: Range<Int>, thread: Int
+        _ weight: Weight, _ x: apus_rows, bias: Matrix?, into y: Matrix, accumulate: Bool, panels: Range<Int>,
+        thread: Int
     ) {
-        precondition(x.columns == weight.inputs && y.columns == weight.outputs && x.rows == y.rows, "shapes differ")
-        withUnsafePointer(to: weight.packed) {
-            kernels.linear.forward(
-                $0, x.pointer, x.columns, Int32(x.rows), bias?.pointer, y.pointer, y.columns, accumulate ? 1 : 0,
-                Int32(panels.lowerBound), Int32(panels.upperBound), scratch(thread))
+        precondition(x.ld == weight.inputs && y.columns == weight.outputs && Int(x.count) == y.rows, "shapes differ")
+        precondition(x.rounded != nil || !weight.roundsRows, "rows are not rounded")
+        withUnsafePointer(to: weight.packed) { packed in
+            withUnsafePointer(to: x) {
+                kernels.linear.forward(
+                    packed, $0, bias?.pointer, y.pointer, y.columns, accumulate ? 1 : 0, Int32(panels.lowerBound),
+                    Int32(panels.upperBound), scratch(thread))
+            }
         }
     }
 
     /// See `Backend`.
     public func linearBackward(_ gradients: [LinearGradient], input x: Matrix, dx: Matrix?, accumulate: Bool) {
-        let adapted = gradients.compactMap { gradient in gradient.adapter.map { (gradient.dOutput, $0) } }
-        if !adapted.isEmpty { projectBackward(adapted, rows: x.rows) }
-        if let dx { inputGradient(gradients, dx: dx, accumulate: accumulate) }
-        if !adapted.isEmpty { adapterGradients(adapted, input: x) }
+        let parts = gradients.enumerated().map { index, gradient in
+            BackwardPart(
+                gradient: gradient,
+                dOutput: productRows(
+                    gradient.dOutput, slot: 2 * index, block: Int(kernels.linear.backward_block),
+                    rounds: gradient.weight.roundsRows),
+                dProjected: gradient.adapter.map {
+                    productRows(
+                        $0.dProjected, slot: 2 * index + 1, block: Int(kernels.linear.backward_block),
+                        rounds: $0.lowRank.a.roundsRows)
+                })
+        }
+        prepareBackward(parts, rows: x.rows)
+        if let dx { inputGradient(parts, dx: dx, accumulate: accumulate) }
+        adapterGradients(parts, input: x)
     }
 
-    /// dProjected = dOutput · scale·B, split by rows.
-    private func projectBackward(_ adapted: [(Matrix, LinearGradient.Adapter)], rows: Int) {
+    /// One gradient with the rows that enter its products.
+    private struct BackwardPart {
+        let gradient: LinearGradient
+        let dOutput: ProductRows
+        let dProjected: ProductRows?
+    }
+
+    /// Rounds what enters the wide products, and dProjected = dOutput · scale·B. Split by rows.
+    private func prepareBackward(_ parts: [BackwardPart], rows: Int) {
         split(rows) { thread, rows in
-            for (dOutput, adapter) in adapted {
-                let panels = (adapter.lowRank.rank + self.panelWidth - 1) / self.panelWidth
+            for part in parts {
+                self.round(part.dOutput, rows)
+                guard let adapter = part.gradient.adapter, let projected = part.dProjected else { continue }
                 self.backward(
-                    adapter.lowRank.b, dOutput.rows(rows), into: adapter.dProjected.rows(rows), accumulate: false,
-                    panels: 0..<panels, thread: thread)
+                    adapter.lowRank.b, part.dOutput.part(rows), into: projected.matrix.rows(rows), accumulate: false,
+                    panels: 0..<self.inputPanels(adapter.lowRank.rank), thread: thread)
+                self.round(projected, rows)
             }
         }
     }
 
     /// dx (+)= Σ dOutput W + dProjected A, split by panels of inputs.
-    private func inputGradient(_ gradients: [LinearGradient], dx: Matrix, accumulate: Bool) {
-        let panels = (dx.columns + panelWidth - 1) / panelWidth
-        split(panels) { thread, range in
-            for (index, gradient) in gradients.enumerated() {
+    private func inputGradient(_ parts: [BackwardPart], dx: Matrix, accumulate: Bool) {
+        split(inputPanels(dx.columns)) { thread, range in
+            for (index, part) in parts.enumerated() {
                 self.backward(
-                    gradient.weight, gradient.dOutput, into: dx, accumulate: accumulate || index > 0, panels: range,
-                    thread: thread)
-                if let adapter = gradient.adapter {
+                    part.gradient.weight, part.dOutput.all, into: dx, accumulate: accumulate || index > 0,
+                    panels: range, thread: thread)
+                if let adapter = part.gradient.adapter, let projected = part.dProjected {
                     self.backward(
-                        adapter.lowRank.a, adapter.dProjected, into: dx, accumulate: true, panels: range,
-                        thread: thread)
+                        adapter.lowRank.a, projected.all, into: dx, accumulate: true, panels: range, thread: thread)
                 }
             }
         }
     }
 
-    private func backward(
-        _ weight: Weight, _ dy: Matrix, into dx: Matrix, accumulate: Bool, panels: Range<Int>, thread: Int
+    /// - Parameter outputs: nil for all outputs; dy has one column for each of them.
+    func backward(
+        _ weight: Weight, _ dy: apus_rows, outputs: Range<Int>? = nil, into dx: Matrix, accumulate: Bool,
+        panels: Range<Int>, thread: Int
     ) {
-        precondition(dy.columns == weight.outputs && dx.columns == weight.inputs && dx.rows == dy.rows, "shapes differ")
-        withUnsafePointer(to: weight.packed) {
-            kernels.linear.backward(
-                $0, dy.pointer, dy.columns, Int32(dy.rows), 0, Int32(weight.outputs), dx.pointer, dx.columns,
-                accumulate ? 1 : 0, Int32(panels.lowerBound), Int32(panels.upperBound), scratch(thread))
+        let outputs = outputs ?? 0..<weight.outputs
+        precondition(dy.ld >= outputs.count && dx.columns == weight.inputs && dx.rows == Int(dy.count), "shapes differ")
+        precondition(dy.rounded != nil || !weight.roundsRows, "rows are not rounded")
+        withUnsafePointer(to: weight.packed) { packed in
+            withUnsafePointer(to: dy) {
+                kernels.linear.backward(
+                    packed, $0, Int32(outputs.lowerBound), Int32(outputs.upperBound), dx.pointer, dx.columns,
+                    accumulate ? 1 : 0, Int32(panels.lowerBound), Int32(panels.upperBound), scratch(thread))
+            }
         }
     }
 
     /// A's gradient += dProjectedᵀ x; B's += scale · dOutputᵀ projected. Split by rows of each gradient.
-    private func adapterGradients(_ adapted: [(Matrix, LinearGradient.Adapter)], input x: Matrix) {
+    private func adapterGradients(_ parts: [BackwardPart], input x: Matrix) {
+        let adapted = parts.compactMap { part in part.gradient.adapter.map { (part.gradient.dOutput, $0) } }
+        guard !adapted.isEmpty else { return }
         let threads = pool.threads
         split(threads) { _, parts in
             for (dOutput, adapter) in adapted {

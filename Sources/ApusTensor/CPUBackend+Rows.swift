@@ -16,7 +16,7 @@ extension CPUBackend {
     public func rmsNorm(_ x: Matrix, gain: Matrix, epsilon: Float, into y: Matrix) {
         let (from, to, g) = (x.pointer, y.pointer, gain.pointer)
         let width = Int32(x.columns)
-        split(x.rows) { _, rows in
+        split(x.rows, work: x.rows * x.columns) { _, rows in
             self.kernels.layer.rms_norm(from, g, epsilon, to, width, Int32(rows.lowerBound), Int32(rows.upperBound))
         }
     }
@@ -25,7 +25,7 @@ extension CPUBackend {
     public func addRMSNorm(_ x: Matrix, adding d: Matrix, gain: Matrix, epsilon: Float, into y: Matrix) {
         let (from, to, g, delta) = (x.pointer, y.pointer, gain.pointer, d.pointer)
         let width = Int32(x.columns)
-        split(x.rows) { _, rows in
+        split(x.rows, work: x.rows * x.columns) { _, rows in
             self.kernels.layer.add_rms_norm(
                 from, delta, g, epsilon, to, width, Int32(rows.lowerBound), Int32(rows.upperBound))
         }
@@ -50,7 +50,7 @@ extension CPUBackend {
     /// See `Backend`.
     public func add(_ x: Matrix, _ d: Matrix) {
         let (to, from) = (x.pointer, d.pointer)
-        split(x.rows) { _, rows in
+        split(x.rows, work: x.rows * x.columns) { _, rows in
             self.kernels.layer.add(to, from, rows.lowerBound * x.columns, rows.upperBound * x.columns)
         }
     }
@@ -82,7 +82,7 @@ extension CPUBackend {
     /// See `Backend`.
     public func siluGate(_ gate: Matrix, _ up: Matrix, into h: Matrix) {
         let (g, u, to, width) = (gate.pointer, up.pointer, h.pointer, gate.columns)
-        split(gate.rows) { _, rows in
+        split(gate.rows, work: 4 * gate.rows * width) { _, rows in
             self.kernels.layer.silu_gate(g, u, to, rows.lowerBound * width, rows.upperBound * width)
         }
     }
@@ -99,7 +99,7 @@ extension CPUBackend {
     public func rope(_ x: Matrix, headSize: Int, table: RotaryTable, positions: [Int32], inverse: Bool) {
         let (base, cosines, sines) = (x.pointer, table.cosines.pointer, table.sines.pointer)
         let heads = Int32(x.columns / headSize)
-        split(x.rows) { _, rows in
+        split(x.rows, work: 2 * x.rows * x.columns) { _, rows in
             self.kernels.layer.rope(
                 base, x.columns, heads, Int32(headSize), cosines, sines, positions, inverse ? -1 : 1,
                 Int32(rows.lowerBound), Int32(rows.upperBound))

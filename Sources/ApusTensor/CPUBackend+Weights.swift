@@ -44,10 +44,11 @@ extension CPUBackend {
         return weight
     }
 
-    /// Reserves an adapter matrix: fp32 where the arithmetic is fp32, bf16 where the processor multiplies bf16.
+    /// Reserves an adapter matrix: bf16 where the processor multiplies bf16, elsewhere fp32, so that no step of training
+    /// is too small to count.
     public func makeAdapterWeight(outputs: Int, inputs: Int, exact: Bool) throws -> Weight {
-        let pairs = kernels.linear.pairs != 0 && !exact && inputs % 2 == 0
-        return try Weight(pairs ? .bf16 : .f32, outputs: outputs, inputs: inputs, group: 2, kernels: kernels.linear)
+        let usesBF16 = kernels.linear.half_format == APUS_WEIGHT_BF16 && !exact && inputs % 2 == 0
+        return try Weight(usesBF16 ? .bf16 : .f32, outputs: outputs, inputs: inputs, group: 2, kernels: kernels.linear)
     }
 
     /// Fills an adapter matrix from fp32 values times a scale.

@@ -10,6 +10,9 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     let pool: ThreadPool
     private var scratch: [Storage] = []
     private var prefix: Storage?
+    /// Rows rounded to 16 bits: of a product's input and its adapters, or of up to three gradients and theirs.
+    private var rounding: [Storage] = []
+    static let roundingSlots = 6
     /// Which kernels run.
     public let instructionSet: InstructionSet
 
@@ -44,6 +47,15 @@ public final class CPUBackend: Backend, @unchecked Sendable {
         pool.run(parts) { part in body(part, count * part / parts..<count * (part + 1) / parts) }
     }
 
+    /// As `split`, on the calling thread alone where `work` (elements touched) is less than a hand-over costs.
+    func split(_ count: Int, work: Int, _ body: (_ thread: Int, Range<Int>) -> Void) {
+        if work < 16_384 {
+            if count > 0 { body(0, 0..<count) }
+        } else {
+            split(count, body)
+        }
+    }
+
     /// Runs tasks 0 ..< count, dealt out in turn so that neighbouring tasks of growing cost are shared evenly.
     func deal(_ count: Int, _ body: (_ thread: Int, _ task: Int) -> Void) {
         let parts = min(pool.threads, count)
@@ -56,6 +68,22 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     func reserveScratch(_ count: Int) throws(TensorError) {
         guard scratch[0].count < count else { return }
         for thread in scratch.indices { scratch[thread] = try Storage(count: count) }
+    }
+
+    /// Grows a rounding slot to at least `count` floats; twice that, so that slowly growing batches seldom ask.
+    func reserveRounding(_ slot: Int, _ count: Int) throws(TensorError) {
+        while rounding.count <= slot { rounding.append(try Storage(count: 1)) }
+        if rounding[slot].count < count { rounding[slot] = try Storage(count: 2 * count) }
+    }
+
+    /// A rounding slot of at least `count` floats.
+    func rounding(_ slot: Int, _ count: Int) -> Storage {
+        if rounding.count <= slot || rounding[slot].count < count {
+            do { try reserveRounding(slot, count) } catch {
+                preconditionFailure("prepareProducts comes first: \(error)")
+            }
+        }
+        return rounding[slot]
     }
 
     /// Room for what completions add to the gradients of their prompts' keys and values, kept between layers.

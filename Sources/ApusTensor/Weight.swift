@@ -7,6 +7,9 @@ public enum WeightFormat: Sendable {
     case f32
     /// bf16 values.
     case bf16
+    /// 16 bits a value in the form whose products are fastest on this processor: bf16 where it has bf16 dot products,
+    /// elsewhere integers of 13 bits with one fp32 scale per block of inputs.
+    case half
     /// Four bits a value with one fp32 scale per block of inputs (QLoRA's NormalFloat4).
     case nf4
 }
@@ -27,10 +30,14 @@ public final class Weight: @unchecked Sendable {
     private let scales: Storage?
     var packed: apus_weight
     let panels: Int
+    /// Whether products read their rows rounded to 16 bits.
+    let roundsRows: Bool
+    /// Consecutive inputs that share a scale, of the weight and of the rows that it meets.
+    let group: Int
 
     /// Reserves a packed weight of zeros.
     ///
-    /// - Parameter group: NF4 only: consecutive inputs that share one scale.
+    /// - Parameter group: consecutive inputs that share one scale, in the formats with scales.
     init(_ format: WeightFormat, outputs: Int, inputs: Int, group: Int, kernels: apus_linear_kernels)
         throws(TensorError)
     {
@@ -41,14 +48,23 @@ public final class Weight: @unchecked Sendable {
         self.outputs = outputs
         self.inputs = inputs
         self.format = format
-        let stored = format == .f32 ? APUS_WEIGHT_F32 : format == .bf16 ? APUS_WEIGHT_BF16 : APUS_WEIGHT_NF4
+        let stored =
+            switch format {
+            case .f32: APUS_WEIGHT_F32
+            case .bf16: APUS_WEIGHT_BF16
+            case .half: kernels.half_format
+            case .nf4: APUS_WEIGHT_NF4
+            }
         let width = Int(kernels.panel_width)
         panels = (outputs + width - 1) / width
         let bytes = kernels.panel_bytes(stored, Int32(inputs)) * panels
         storage = try Storage(count: (bytes + 3) / 4)
-        let scaleCount = format == .nf4 ? panels * width * (inputs / group) : 0
-        scales = format == .nf4 ? try Storage(count: scaleCount) : nil
+        let hasScales = stored == APUS_WEIGHT_NF4 || stored == APUS_WEIGHT_FIXED
+        let scaleCount = hasScales ? panels * width * (inputs / group) : 0
+        scales = hasScales ? try Storage(count: scaleCount) : nil
         byteCount = bytes + scaleCount * 4
+        roundsRows = kernels.rounds(stored) != 0
+        self.group = group
         packed = apus_weight(
             format: stored, outputs: Int32(outputs), inputs: Int32(inputs), group: Int32(group),
             panels: UnsafeMutableRawPointer(storage.base), scales: scales?.base)

@@ -8,7 +8,7 @@
 #define APUS_LANES 16
 #define APUS_FMA 1
 #define APUS_AVX512 1
-#define APUS_PAIR_DOT 1
+#define APUS_BF16_PAIRS 1
 #define APUS_TABLE apus_kernels_avx512bf16
 #define APUS_ISA_NAME "avx512bf16"
 #include "isa_body.h"

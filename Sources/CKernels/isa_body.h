@@ -12,6 +12,8 @@
 
 #include "optimizer.h"
 
+#include "peak.h"
+
 const apus_kernels APUS_TABLE = {
     .name = APUS_ISA_NAME,
     .linear = APUS_LINEAR_KERNELS,
@@ -19,4 +21,5 @@ const apus_kernels APUS_TABLE = {
     .attention = APUS_ATTENTION_KERNELS,
     .head = APUS_HEAD_KERNELS,
     .optimizer = APUS_OPTIMIZER_KERNELS,
+    .peak = APUS_PEAK_KERNELS,
 };

@@ -4,7 +4,7 @@
 
 #define APUS_LANES 4
 #define APUS_FMA 0
-#define APUS_PAIR_DOT 1
+#define APUS_BF16_PAIRS 1
 #define APUS_TABLE apus_kernels_emulated_bf16
 #define APUS_ISA_NAME "emulated-bf16"
 #include "isa_body.h"

@@ -4,40 +4,44 @@ static const float nf4_table[16] = {
     -0.18477343022823334f, -0.09105003625154495f, 0.0f, 0.07958029955625534f, 0.16093020141124725f,
     0.24611230194568634f, 0.33791524171829224f, 0.44070982933044434f, 0.5626170039176941f, 0.7229568362236023f, 1.0f};
 
+// The table as the 16-bit values that the products multiply. A stored scale carries the unit that they leave over.
+#if APUS_BF16_PAIRS
+static const uint32_t nf4_levels[16] = {0xBF80, 0xBF32, 0xBF06, 0xBECA, 0xBE92, 0xBE3D, 0xBDBA, 0x0000,
+                                        0x3DA3, 0x3E25, 0x3E7C, 0x3EAD, 0x3EE2, 0x3F10, 0x3F39, 0x3F80};
+static const float nf4_unit = 1;
+APUS_INLINE float half_value(uint16_t half) { return float_from_bf16(half); }
+#else
+static const uint32_t nf4_levels[16] = {0xF001, 0xF4DD, 0xF79A, 0xF9AF, 0xFB73, 0xFD0B, 0xFE8B, 0x0000,
+                                        0x0146, 0x0293, 0x03F0, 0x0568, 0x070D, 0x0900, 0x0B91, 0x0FFF};
+static const float nf4_unit = 1.0f / (float)fixed_weight_limit;
+APUS_INLINE float half_value(uint16_t half) { return (int16_t)half; }
+#endif
+
 /// Where the code of an even (0) or odd (1) input of a panel's lane lies within the panel_width bytes of an input pair.
 typedef struct {
   int byte, shift;
 } nf4_place;
 
 #if APUS_LANES == 8 && APUS_AVX2
-// One shuffle of 16 bytes looks up one byte of 32 values; four of them and two rounds of interleaving give 32 floats.
-// The codes lie so that they come out in order: byte 4s + i holds lanes i and i + 4 of vector s of (even, even, odd, odd).
+// Two shuffles of 16 bytes look up the low and the high bytes of 32 levels, and two interleavings join them. The codes
+// lie so that pairs come out in the order of the lanes: byte 8v + 2i + odd holds lanes i and i + 4 of vector v.
 APUS_INLINE nf4_place nf4_position(int odd, int lane) {
-  nf4_place p = {(2 * odd + lane / 8) * 4 + lane % 4, lane % 8 < 4 ? 0 : 4};
+  nf4_place p = {lane / 8 * 8 + lane % 4 * 2 + odd, lane % 8 < 4 ? 0 : 4};
   return p;
 }
 
-/// The two rows of values of an input pair, [2][panel_width], times the lanes' scales.
-APUS_INLINE void nf4_unpack_pair(const uint8_t *codes, const float *scale, float *out) {
-  // nf4_table's floats cut into their four bytes, lowest first.
-  static const uint8_t bytes[4][16] = {
-      {0x00, 0xb1, 0x30, 0xa0, 0x4d, 0x3f, 0x71, 0x00, 0xff, 0xe3, 0xdd, 0x3a, 0xb8, 0xab, 0xb3, 0x00},
-      {0x00, 0x39, 0x6b, 0x32, 0xa2, 0x35, 0x78, 0x00, 0xfa, 0xca, 0x04, 0x03, 0xa4, 0x07, 0x13, 0x00},
-      {0x80, 0x32, 0x06, 0xca, 0x91, 0x3d, 0xba, 0x00, 0xa2, 0x24, 0x7c, 0xad, 0xe1, 0x10, 0x39, 0x80},
-      {0xbf, 0xbf, 0xbf, 0xbe, 0xbe, 0xbe, 0xbd, 0x00, 0x3d, 0x3e, 0x3e, 0x3e, 0x3e, 0x3f, 0x3f, 0x3f}};
-  __m128i packed = _mm_loadu_si128((const __m128i *)codes);
-  __m256i index = _mm256_and_si256(_mm256_set_m128i(_mm_srli_epi16(packed, 4), packed), _mm256_set1_epi8(15));
-  __m256i b[4];
-#pragma clang loop unroll(full)
-  for (int i = 0; i < 4; i++)
-    b[i] = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)bytes[i])), index);
-  __m256i low01 = _mm256_unpacklo_epi8(b[0], b[1]), high01 = _mm256_unpackhi_epi8(b[0], b[1]);
-  __m256i low23 = _mm256_unpacklo_epi8(b[2], b[3]), high23 = _mm256_unpackhi_epi8(b[2], b[3]);
-  vf s0 = vf_load(scale), s1 = vf_load(scale + 8);
-  vf_store(out, (vf)_mm256_unpacklo_epi16(low01, low23) * s0);
-  vf_store(out + 8, (vf)_mm256_unpackhi_epi16(low01, low23) * s1);
-  vf_store(out + 16, (vf)_mm256_unpacklo_epi16(high01, high23) * s0);
-  vf_store(out + 24, (vf)_mm256_unpackhi_epi16(high01, high23) * s1);
+/// The pairs of one input pair, [panel_width].
+APUS_INLINE void nf4_unpack_pairs(const uint8_t *codes, pair *out) {
+  static const uint8_t low[16] = {0x01, 0xDD, 0x9A, 0xAF, 0x73, 0x0B, 0x8B, 0x00,
+                                  0x46, 0x93, 0xF0, 0x68, 0x0D, 0x00, 0x91, 0xFF};
+  static const uint8_t high[16] = {0xF0, 0xF4, 0xF7, 0xF9, 0xFB, 0xFD, 0xFE, 0x00,
+                                   0x01, 0x02, 0x03, 0x05, 0x07, 0x09, 0x0B, 0x0F};
+  __m256i packed = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)codes));
+  __m256i index = _mm256_and_si256(_mm256_srlv_epi64(packed, _mm256_set_epi64x(4, 4, 0, 0)), _mm256_set1_epi8(15));
+  __m256i l = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)low)), index);
+  __m256i h = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)high)), index);
+  _mm256_storeu_si256((__m256i *)out, _mm256_unpacklo_epi8(l, h));
+  _mm256_storeu_si256((__m256i *)(out + 8), _mm256_unpackhi_epi8(l, h));
 }
 #else
 APUS_INLINE nf4_place nf4_position(int odd, int lane) {
@@ -45,124 +49,73 @@ APUS_INLINE nf4_place nf4_position(int odd, int lane) {
   return p;
 }
 
-/// The table's values at 4-bit indices.
-APUS_INLINE vf nf4_lookup(vu index) {
+/// The levels at 4-bit indices.
+APUS_INLINE vu nf4_lookup(vu index) {
 #if APUS_LANES == 16 && APUS_AVX512
-  return (vf)_mm512_permutexvar_ps((__m512i)index, _mm512_loadu_ps(nf4_table));
+  return (vu)_mm512_permutexvar_epi32((__m512i)index, _mm512_loadu_si512(nf4_levels));
 #else
-  vf v;
-  for (int i = 0; i < APUS_LANES; i++) v[i] = nf4_table[index[i]];
+  vu v;
+  for (int i = 0; i < APUS_LANES; i++) v[i] = nf4_levels[index[i]];
   return v;
 #endif
 }
 
-/// APUS_LANES bytes widened to integers.
-APUS_INLINE vu widen_bytes(const uint8_t *p) {
+/// The pairs of one input pair, [panel_width].
+APUS_INLINE void nf4_unpack_pairs(const uint8_t *codes, pair *out) {
   typedef uint8_t bytes __attribute__((vector_size(APUS_LANES)));
-  bytes b;
-  memcpy(&b, p, sizeof b);
-  return __builtin_convertvector(b, vu);
-}
-
-/// The two rows of values of an input pair, [2][panel_width], times the lanes' scales.
-APUS_INLINE void nf4_unpack_pair(const uint8_t *codes, const float *scale, float *out) {
   for (int j = 0; j < panel_width; j += APUS_LANES) {
-    vu byte = widen_bytes(codes + j);
-    vf s = vf_load(scale + j);
-    vf_store(out + j, nf4_lookup(byte & 15) * s);
-    vf_store(out + panel_width + j, nf4_lookup(byte >> 4) * s);
+    bytes b;
+    memcpy(&b, codes + j, sizeof b);
+    vu byte = __builtin_convertvector(b, vu), x = nf4_lookup(byte & 15) | nf4_lookup(byte >> 4) << 16;
+    memcpy(out + j, &x, sizeof x);
   }
 }
 #endif
 
 static size_t linear_panel_bytes(apus_weight_format format, int inputs) {
   size_t elements = (size_t)inputs * panel_width;
-  return format == APUS_WEIGHT_F32 ? elements * 4 : format == APUS_WEIGHT_BF16 ? elements * 2 : elements / 2;
+  return format == APUS_WEIGHT_F32 ? elements * 4 : format == APUS_WEIGHT_NF4 ? elements / 2 : elements * 2;
 }
 
 APUS_INLINE const uint8_t *panel_of(const apus_weight *w, int panel) {
   return (const uint8_t *)w->panels + linear_panel_bytes(w->format, w->inputs) * (size_t)panel;
 }
 
+/// A panel's scales, [group][panel_width].
+APUS_INLINE const float *panel_scales(const apus_weight *w, int panel) {
+  return w->scales + (size_t)panel * (w->inputs / w->group) * panel_width;
+}
+
+/// Inputs k0 ..< k0 + depth (both even) of a panel of 16-bit or 4-bit weights as pairs, [depth / 2][panel_width]: where
+/// they are stored, or in `room`.
+APUS_INLINE const pair *panel_pairs(const apus_weight *w, int panel, int k0, int depth, pair *room) {
+  const uint8_t *p = panel_of(w, panel);
+  if (w->format != APUS_WEIGHT_NF4) return (const pair *)p + (size_t)(k0 / 2) * panel_width;
+  const uint8_t *codes = p + (size_t)(k0 / 2) * panel_width;
+  for (int k = 0; k < depth / 2; k++) nf4_unpack_pairs(codes + k * panel_width, room + k * panel_width);
+  return room;
+}
+
 /// Inputs k0 ..< k0 + depth of a panel as fp32, [depth][panel_width]. k0 and depth are even unless the format is F32.
 static void panel_to_f32(const apus_weight *w, int panel, int k0, int depth, float *out) {
-  const uint8_t *p = panel_of(w, panel);
   if (w->format == APUS_WEIGHT_F32) {
-    memcpy(out, (const float *)p + (size_t)k0 * panel_width, sizeof(float) * (size_t)depth * panel_width);
+    const float *p = (const float *)panel_of(w, panel);
+    memcpy(out, p + (size_t)k0 * panel_width, sizeof(float) * (size_t)depth * panel_width);
     return;
   }
-  if (w->format == APUS_WEIGHT_BF16) {
-    const uint32_t *pairs = (const uint32_t *)p + (size_t)(k0 / 2) * panel_width;
-    for (int k = 0; k < depth; k += 2, pairs += panel_width, out += 2 * panel_width)
-      for (int j = 0; j < panel_width; j += APUS_LANES) {
-        vu x;
-        memcpy(&x, pairs + j, sizeof x);
-        vf_store(out + j, (vf)(x << 16));
-        vf_store(out + panel_width + j, (vf)(x & 0xFFFF0000u));
-      }
-    return;
-  }
-  const uint8_t *codes = p + (size_t)(k0 / 2) * panel_width;
-  const float *scales = w->scales + (size_t)panel * (w->inputs / w->group) * panel_width;
-  for (int k = 0; k < depth;) {
-    int in_group = (k0 + k) % w->group;
-    int end = k + w->group - in_group < depth ? k + w->group - in_group : depth;
-    const float *scale = scales + (size_t)((k0 + k) / w->group) * panel_width;
-    for (; k < end; k += 2, codes += panel_width, out += 2 * panel_width) nf4_unpack_pair(codes, scale, out);
-  }
-}
-
-/// Transposes a panel_width x panel_width tile.
-APUS_INLINE void transpose_tile(const float *in, float *out) {
-  for (int i = 0; i < panel_width; i++)
-    for (int j = 0; j < panel_width; j++) out[j * panel_width + i] = in[i * panel_width + j];
-}
-
-/// The transposed view that the backward direction reads: outputs n0 ..< n0 + depth of the inputs in input panel
-/// `panel`, as fp32 [depth][panel_width]. n0 is a multiple of the panel width; inputs past the end are zero.
-static void panel_transposed_f32(const apus_weight *w, int panel, int n0, int depth, float *out) {
-  int first = panel * panel_width;
-  int valid = w->inputs - first < panel_width ? w->inputs - first : panel_width;
-  float tile[panel_width * panel_width], turned[panel_width * panel_width];
-  if (valid < panel_width) memset(tile, 0, sizeof tile);
-  for (int n = 0; n < depth; n += panel_width) {
-    panel_to_f32(w, (n0 + n) / panel_width, first, valid, tile);
-    transpose_tile(tile, turned);
-    int count = depth - n < panel_width ? depth - n : panel_width;
-    memcpy(out + (size_t)n * panel_width, turned, sizeof(float) * (size_t)count * panel_width);
-  }
-}
-
-#if APUS_PAIR_DOT
-/// Bits rounded to the nearest bf16, which is left in the upper half. Finite values only.
-APUS_INLINE vu round_to_bf16(vu bits) { return bits + 0x7FFF + (bits >> 16 & 1); }
-
-/// Rounds an fp32 panel [depth][panel_width] to bf16 pairs [ceil(depth / 2)][panel_width].
-static void panel_to_pairs(const float *in, int depth, uint32_t *out) {
-  for (int k = 0; k < depth; k += 2, in += 2 * panel_width, out += panel_width)
+  pair room[panel_width];
+  for (int k = 0; k < depth; k += 2, out += 2 * panel_width) {
+    const pair *pairs = panel_pairs(w, panel, k0 + k, 2, room);
     for (int j = 0; j < panel_width; j += APUS_LANES) {
-      vu even = round_to_bf16((vu)vf_load(in + j)) >> 16, odd = {0};
-      if (k + 1 < depth) odd = round_to_bf16((vu)vf_load(in + panel_width + j)) & 0xFFFF0000u;
-      even |= odd;
-      memcpy(out + j, &even, sizeof even);
+      vu x;
+      memcpy(&x, pairs + j, sizeof x);
+      vf scale = w->format == APUS_WEIGHT_BF16
+                     ? vf_set(1) : vf_load(panel_scales(w, panel) + (size_t)((k0 + k) / w->group) * panel_width + j);
+      vf_store(out + j, (vf)(x << 16) * scale);
+      vf_store(out + panel_width + j, (vf)(x & 0xFFFF0000u) * scale);
     }
-}
-
-/// Rounds rows of x to bf16 pairs, [rows][depth_block / 2].
-static void rows_to_pairs(const float *x, long ldx, int rows, int depth, uint32_t *out) {
-  for (int i = 0; i < rows; i++) {
-    const float *row = x + i * ldx;
-    uint16_t *to = (uint16_t *)(out + i * (depth_block / 2));
-    // Written without a branch, so that the compiler makes vectors of it.
-    for (int k = 0; k < depth; k++) {
-      uint32_t bits;
-      memcpy(&bits, row + k, 4);
-      to[k] = (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
-    }
-    if (depth & 1) to[depth] = 0;
   }
 }
-#endif
 
 static void linear_pack(const apus_weight *w, int first, int count, const float *rows, long ld) {
   for (int r = 0; r < count; r++) {
@@ -171,10 +124,18 @@ static void linear_pack(const apus_weight *w, int first, int count, const float 
     const float *row = rows + r * ld;
     if (w->format == APUS_WEIGHT_F32) {
       for (int k = 0; k < w->inputs; k++) ((float *)base)[(size_t)k * panel_width + lane] = row[k];
-    } else {
-      uint16_t *out = (uint16_t *)base;
-      for (int k = 0; k < w->inputs; k++)
-        out[((size_t)(k / 2) * panel_width + lane) * 2 + (k & 1)] = bf16_from_float(row[k]);
+      continue;
+    }
+    uint16_t *out = (uint16_t *)base, block[pair_block];
+    for (int k = 0; k < w->inputs; k++) {
+      if (w->format == APUS_WEIGHT_BF16) {
+        block[k % pair_block] = bf16_from_float(row[k]);
+      } else if (k % w->group == 0) {
+        float *scale = w->scales + ((size_t)panel * (w->inputs / w->group) + k / w->group) * panel_width + lane;
+        *scale = fixed_block(row + k, w->group, fixed_weight_limit, block);
+      }
+      int at = w->format == APUS_WEIGHT_BF16 ? k % pair_block : k % w->group;
+      out[((size_t)(k / 2) * panel_width + lane) * 2 + (k & 1)] = block[at];
     }
   }
 }
@@ -190,7 +151,7 @@ static void linear_pack_nf4(const apus_weight *w, int first, int count, const ui
       base[(size_t)(k / 2) * panel_width + place.byte] |= (uint8_t)(row[k] << place.shift);
     }
     for (int g = 0; g < groups; g++)
-      w->scales[((size_t)panel * groups + g) * panel_width + lane] = scales[(size_t)r * groups + g];
+      w->scales[((size_t)panel * groups + g) * panel_width + lane] = scales[(size_t)r * groups + g] * nf4_unit;
   }
 }
 
@@ -217,21 +178,24 @@ static void linear_quantize_nf4(const float *values, long count, uint8_t *codes,
   }
 }
 
+/// The 16 bits that stand for one input of a lane, in a 16-bit or 4-bit panel.
+APUS_INLINE uint16_t stored_half(const apus_weight *w, const uint8_t *base, int k, int lane) {
+  size_t at = (size_t)(k / 2) * panel_width;
+  if (w->format != APUS_WEIGHT_NF4) return ((const uint16_t *)base)[(at + lane) * 2 + (k & 1)];
+  nf4_place place = nf4_position(k & 1, lane);
+  return (uint16_t)nf4_levels[base[at + place.byte] >> place.shift & 15];
+}
+
 static void linear_read_row(const apus_weight *w, int row, float *values) {
   int panel = row / panel_width, lane = row % panel_width;
   const uint8_t *base = panel_of(w, panel);
-  const float *scales = w->format == APUS_WEIGHT_NF4
-                            ? w->scales + (size_t)panel * (w->inputs / w->group) * panel_width + lane : 0;
   for (int k = 0; k < w->inputs; k++) {
-    size_t pair = (size_t)(k / 2) * panel_width + lane;
     if (w->format == APUS_WEIGHT_F32)
       values[k] = ((const float *)base)[(size_t)k * panel_width + lane];
     else if (w->format == APUS_WEIGHT_BF16)
-      values[k] = float_from_bf16(((const uint16_t *)base)[pair * 2 + (k & 1)]);
-    else {
-      nf4_place place = nf4_position(k & 1, lane);
-      int code = base[(size_t)(k / 2) * panel_width + place.byte] >> place.shift & 15;
-      values[k] = nf4_table[code] * scales[(size_t)(k / w->group) * panel_width];
-    }
+      values[k] = float_from_bf16(stored_half(w, base, k, lane));
+    else
+      values[k] = half_value(stored_half(w, base, k, lane)) *
+                  panel_scales(w, panel)[(size_t)(k / w->group) * panel_width + lane];
   }
 }

@@ -1,4 +1,6 @@
 // Register tiles of the matrix products: a few rows by a few vectors of outputs, accumulated over the inner dimension.
+#include "linear_pairs.h"
+
 #if APUS_LANES == 16
 enum { tile_rows = 8, tile_vectors = 3 };
 #elif APUS_LANES == 8
@@ -9,19 +11,12 @@ enum { tile_rows = 4, tile_vectors = 2 };
 
 enum {
   panel_width = tile_vectors * APUS_LANES,
-  depth_block = 256 / panel_width * panel_width,  // inner-dimension steps a block; even, a whole number of panels
+  // Inner-dimension steps at a time: a whole number of panels (the backward direction) and of blocks of 64.
+  depth_block = panel_width == 48 ? 192 : 256,
   row_block = 8 * tile_rows,       // rows that share a block of panels while it is in cache
   panel_block = 8,                 // panels in compute form at once
-  panel_block_floats = panel_block * depth_block * panel_width,
-  row_block_floats = row_block * depth_block,
+  panel_floats = depth_block * panel_width,
 };
-
-/// What the inner loop reads: the layout of one panel in compute form.
-#if APUS_PAIR_DOT
-enum { computes_in_pairs = 1 };
-#else
-enum { computes_in_pairs = 0 };
-#endif
 
 /// Where a tile begins: at zero, at the bias, or at what c holds already.
 APUS_INLINE void tile_begin(vf acc[tile_rows][tile_vectors], int rows, const float *c, long ldc, const float *bias,
@@ -60,36 +55,67 @@ APUS_INLINE void tile_f32(int rows, const float *a, long a_row, long a_step, con
   tile_end(acc, rows, c, ldc);
 }
 
-#if APUS_PAIR_DOT
-/// acc + a.even * b.even + a.odd * b.odd for bf16 pairs.
-APUS_INLINE vf pair_dot(vf acc, uint32_t a, vu b) {
-#if APUS_AVX512
-  return (vf)_mm512_dpbf16_ps((__m512)acc, (__m512bh)_mm512_set1_epi32((int)a), (__m512bh)b);
-#else
-  float even = float_from_bf16((uint16_t)a), odd = float_from_bf16((uint16_t)(a >> 16));
-  return vf_fma((vf)(b & 0xFFFF0000u), vf_set(odd), vf_fma((vf)(b << 16), vf_set(even), acc));
-#endif
-}
-
-/// As tile_f32 on bf16 pairs: a[i * a_row + k] and b[k * panel_width] are pairs of consecutive inner steps.
-APUS_INLINE void tile_pairs(int rows, const uint32_t *a, long a_row, const uint32_t *b, int pairs, float *c, long ldc,
-                            const float *bias, int accumulate) {
-  vf acc[tile_rows][tile_vectors];
-  tile_begin(acc, rows, c, ldc, bias, accumulate);
+/// Adds `pairs` pairs of inner steps to the sums of a tile.
+APUS_INLINE void tile_pair_steps(pair_sum acc[tile_rows][tile_vectors], int rows, const pair *a, long a_row,
+                                 const pair *b, int pairs) {
+#pragma clang loop unroll_count(4)
   for (int k = 0; k < pairs; k++) {
     vu w[tile_vectors];
 #pragma clang loop unroll(full)
     for (int j = 0; j < tile_vectors; j++) memcpy(&w[j], b + k * panel_width + j * APUS_LANES, sizeof(vu));
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {
-      uint32_t x = a[i * a_row + k];
+      pair x = a[i * a_row + k];
 #pragma clang loop unroll(full)
       for (int j = 0; j < tile_vectors; j++) acc[i][j] = pair_dot(acc[i][j], x, w[j]);
     }
   }
-  tile_end(acc, rows, c, ldc);
 }
+
+/// What a tile of pairs reads: rows a (element [i][k] at a[i * a_row + k]) and one panel b, each with its scales.
+typedef struct {
+  const pair *a;
+  long a_row;
+  const float *a_scales;  // [row][block], a_scale_row apart; unused with bf16
+  long a_scale_row;
+  const pair *b;
+  const float *b_scales;  // [block][panel_width]; NULL: none on either side
+  int block;              // inner steps, not pairs
+} pair_operands;
+
+/// As tile_f32 on pairs. Each block is summed on its own and then added, times its scales.
+APUS_INLINE void tile_pairs(int rows, const pair_operands *x, int depth, float *c, long ldc, const float *bias,
+                            int accumulate) {
+  vf sums[tile_rows][tile_vectors];
+  tile_begin(sums, rows, c, ldc, bias, accumulate);
+#if APUS_BF16_PAIRS
+  if (!x->b_scales) {
+    tile_pair_steps(sums, rows, x->a, x->a_row, x->b, (depth + 1) / 2);
+    tile_end(sums, rows, c, ldc);
+    return;
+  }
 #endif
+  const pair *a = x->a, *b = x->b;
+  for (int k = 0, s = 0; k < depth; k += x->block, s++) {
+    int pairs = ((depth - k < x->block ? depth - k : x->block) + 1) / 2;
+    pair_sum acc[tile_rows][tile_vectors];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++)
+#pragma clang loop unroll(full)
+      for (int j = 0; j < tile_vectors; j++) acc[i][j] = (pair_sum){0};
+    tile_pair_steps(acc, rows, a, x->a_row, b, pairs);
+    a += pairs, b += pairs * panel_width;
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++)
+#pragma clang loop unroll(full)
+      for (int j = 0; j < tile_vectors; j++) {
+        vf scale = vf_load(x->b_scales + s * panel_width + j * APUS_LANES);
+        if (blocks_have_row_scales) scale = scale * x->a_scales[i * x->a_scale_row + s];
+        sums[i][j] = vf_fma(pair_sum_value(acc[i][j]), scale, sums[i][j]);
+      }
+  }
+  tile_end(sums, rows, c, ldc);
+}
 
 // A tile with fewer rows is its own instance, so that one row does not pay for eight.
 #define APUS_ROW_CASES_4(call) \
@@ -120,11 +146,9 @@ static void tile_f32_rows(int rows, const float *a, long a_row, long a_step, con
 #undef APUS_CALL
 }
 
-#if APUS_PAIR_DOT
-static void tile_pairs_rows(int rows, const uint32_t *a, long a_row, const uint32_t *b, int pairs, float *c, long ldc,
-                            const float *bias, int accumulate) {
-#define APUS_CALL(n) tile_pairs(n, a, a_row, b, pairs, c, ldc, bias, accumulate)
+static void tile_pairs_rows(int rows, const pair_operands *x, int depth, float *c, long ldc, const float *bias,
+                            int accumulate) {
+#define APUS_CALL(n) tile_pairs(n, x, depth, c, ldc, bias, accumulate)
   switch (rows) { APUS_ROW_CASES(APUS_CALL) }
 #undef APUS_CALL
 }
-#endif

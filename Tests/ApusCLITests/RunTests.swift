@@ -83,7 +83,7 @@ import Testing
         #expect(outcome.errorLines.last?.hasPrefix("apus: stopped by ") == true)
     }
 
-    @Test(arguments: ["grpo", "prefill", "decode"])
+    @Test(arguments: ["grpo", "prefill", "decode", "load"])
     func benchmarksPrintTheirFields(kind: String) throws {
         let outcome = try Program.run([
             "bench", kind, "--model", model, "--precision", "bf16", "--batch", "2", "--tokens", "4", "--steps", "1",
@@ -92,9 +92,11 @@ import Testing
         try #require(outcome.status == 0, "\(outcome.errors)")
         let fields = try JSONDecoder().decode([String: JSONValue].self, from: Data(outcome.output.utf8))
         let own: [String: Set<String>] = [
-            "grpo": ["seconds_per_step", "completion_tokens_per_second", "steps"],
-            "prefill": ["prefill_tokens_per_second"], "decode": ["decode_tokens_per_second"],
+            "grpo": ["seconds_per_step", "completion_tokens_per_second", "steps", "batch"],
+            "prefill": ["prefill_tokens_per_second", "arithmetic", "batch"],
+            "decode": ["decode_tokens_per_second", "arithmetic", "batch"],
+            "load": ["load_seconds", "first_token_seconds", "cold_load_seconds", "cold_first_token_seconds"],
         ]
-        #expect(Set(fields.keys) == own[kind]?.union(["peer", "format", "batch", "peak_rss_mib"]))
+        #expect(Set(fields.keys) == own[kind]?.union(["peer", "format", "best", "worst", "peak_rss_mib"]))
     }
 }

@@ -65,12 +65,18 @@ import Testing
         #expect(setup.pages.available == pages, "pages were lost")
     }
 
+    /// Four sequences that grow to 5 pages each, in a pool of 12.
     @Test func sequencesThatHaveToLeaveComeBack() throws {
-        let reference = try Self.completions(Setup(pages: 4096))
-        let setup = try Setup(pages: 30)
-        #expect(try Self.completions(setup) == reference)
+        let requests = (0..<4).map {
+            GenerationRequest(prompt: TokenSequences.tokens(16, seed: $0), firstSample: $0)
+        }
+        let sampling = SamplingParameters(maxNewTokens: 60, minNewTokens: 60, seed: 4)
+        let reference = try Setup(pages: 4096).engine.generate(requests, sampling: sampling)
+        let setup = try Setup(pages: 12)
+        #expect(try setup.engine.generate(requests, sampling: sampling) == reference)
         #expect(setup.engine.statistics.preemptions > 0)
-        #expect(setup.engine.statistics.mostRunning > 1)
+        #expect(setup.engine.statistics.mostRunning == 4)
+        #expect(setup.pages.available == 12)
     }
 
     /// No lane waits for the longest completion of a wave.

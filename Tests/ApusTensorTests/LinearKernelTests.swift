@@ -29,6 +29,9 @@ import Testing
         Shape(format: .nf4, outputs: 49, inputs: 320, rows: 3),
         Shape(format: .nf4, outputs: 403, inputs: 64, rows: 2),
         Shape(format: .nf4, outputs: 5, inputs: 6, rows: 70, group: 2),
+        Shape(format: .half, outputs: 53, inputs: 96, rows: 13, group: 32),
+        Shape(format: .half, outputs: 403, inputs: 320, rows: 3),
+        Shape(format: .half, outputs: 9, inputs: 18, rows: 70, group: 2),
     ]
 
     private func linear(_ shape: Shape, _ set: InstructionSet) throws -> PackedLinear {
@@ -61,7 +64,8 @@ import Testing
                 accumulate: start == .accumulate)
             let product = Product(
                 rows: shape.rows, columns: shape.outputs, depth: shape.inputs,
-                left: factors(x, linear), right: factors(linear.values, linear), rightIsTransposed: true)
+                left: linear.arithmetic.rows(x, depth: shape.inputs, block: shape.group),
+                right: linear.arithmetic.forwardWeights(linear), rightIsTransposed: true)
             product.check(y, before: before, ld: ld, start: start, bias: bias)
         }
     }
@@ -81,8 +85,10 @@ import Testing
             linear.backward(
                 dy, rows: shape.rows, outputs: outputs, into: &dx, ldx: ld, accumulate: start == .accumulate)
             let product = Product(
-                rows: shape.rows, columns: shape.inputs, depth: outputs.count, left: factors(dy, linear),
-                right: factors(Array(linear.values[(first * shape.inputs)...]), linear), rightIsTransposed: false)
+                rows: shape.rows, columns: shape.inputs, depth: outputs.count,
+                left: linear.arithmetic.rows(
+                    dy, depth: outputs.count, block: Int(linear.kernels.backward_block)),
+                right: linear.arithmetic.backwardWeights(linear, outputs: outputs), rightIsTransposed: false)
             product.check(dx, before: before, ld: ld, start: start, bias: [])
         }
     }
@@ -113,6 +119,42 @@ import Testing
             }
             #expect(someY == Array(y.suffix(rows * shape.outputs)), "\(rows) rows")
             #expect(someDX == Array(dx.suffix(rows * shape.inputs)), "\(rows) rows")
+        }
+    }
+
+    /// What the 16-bit arithmetic costs: the products of unrounded factors, within the rounding of both sides.
+    @Test(arguments: shapes.filter { $0.format == .nf4 || $0.format == .half }, InstructionSet.available)
+    func roundingIsFinerThanBF16(shape: Shape, set: InstructionSet) throws {
+        let linear = try linear(shape, set)
+        guard case .fixed = linear.arithmetic else { return }
+        var random = TestRandom(seed: 5)
+        let x = random.floats(shape.rows * shape.inputs)
+        var y = [Float](repeating: 0, count: shape.rows * shape.outputs)
+        linear.forward(x, rows: shape.rows, bias: nil, into: &y, ldy: shape.outputs)
+        for row in 0..<shape.rows {
+            for output in 0..<shape.outputs {
+                let terms = (0..<shape.inputs).map {
+                    Double(x[row * shape.inputs + $0]) * Double(linear.values[output * shape.inputs + $0])
+                }
+                // Half a unit of a row whose largest value is at most 1, times the weights.
+                let weights = (0..<shape.inputs).map { abs(Double(linear.values[output * shape.inputs + $0])) }
+                let bound = weights.reduce(0, +) * 0x1p-14 + Double(shape.inputs) * 0x1p-24 * 8
+                #expect(abs(Double(y[row * shape.outputs + output]) - terms.reduce(0, +)) <= bound)
+            }
+        }
+    }
+
+    /// A value that is not finite must reach the result, whatever the rounding does to it.
+    @Test(arguments: [Float.nan, .infinity, -.infinity], InstructionSet.available)
+    func whatIsNotFiniteShows(value: Float, set: InstructionSet) throws {
+        for format in PackedLinear.Format.allCases {
+            let linear = try PackedLinear(format, outputs: 20, inputs: 128, instructionSet: set.rawValue)
+            var x = [Float](repeating: 0.5, count: 2 * 128)
+            x[77] = value
+            var y = [Float](repeating: 0, count: 2 * 20)
+            linear.forward(x, rows: 2, bias: nil, into: &y, ldy: 20)
+            let (poisoned, clean) = (y[..<20].allSatisfy { !$0.isFinite }, y[20...].allSatisfy { $0.isFinite })
+            #expect(poisoned && clean, "\(format)")
         }
     }
 
@@ -152,11 +194,6 @@ import Testing
         var scales = [Float](repeating: .nan, count: 1)
         quantize(golden.thresholds.x, golden.thresholds.x.count, &codes, &scales)
         #expect(codes == golden.thresholds.nibbles)
-    }
-
-    /// The values that enter the products, rounded where the kernel rounds them.
-    private func factors(_ values: [Float], _ linear: PackedLinear) -> [Double] {
-        values.map { Double(linear.roundsFactors ? roundedToBF16($0) : $0) }
     }
 }
 

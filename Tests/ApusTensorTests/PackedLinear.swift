@@ -3,15 +3,14 @@ import CKernels
 
 /// A weight packed for one kernel table, and the effective values that it stands for by definition of its format.
 final class PackedLinear {
-    enum Format: String, CaseIterable { case f32, bf16, nf4 }
+    enum Format: String, CaseIterable { case f32, bf16, nf4, half }
 
     let kernels: apus_linear_kernels
     let outputs: Int
     let inputs: Int
     /// What the stored form means, [outputs][inputs].
     let values: [Float]
-    /// Whether products of this weight round both factors to bf16.
-    let roundsFactors: Bool
+    let arithmetic: Arithmetic
     var packed: apus_weight
     private let scratch: UnsafeMutablePointer<Float>
 
@@ -19,40 +18,64 @@ final class PackedLinear {
     var outputPanels: Int { (outputs + width - 1) / width }
     var inputPanels: Int { (inputs + width - 1) / width }
 
-    /// - Parameter group: NF4: inputs that share a scale.
+    /// - Parameter group: NF4 and half: inputs that share a scale.
     init(_ format: Format, outputs: Int, inputs: Int, group: Int = 64, instructionSet: String) throws {
         let kernels = apus_kernels_named(instructionSet).pointee.linear
         self.kernels = kernels
         self.outputs = outputs
         self.inputs = inputs
-        let stored = [Format.f32: APUS_WEIGHT_F32, .bf16: APUS_WEIGHT_BF16, .nf4: APUS_WEIGHT_NF4][format]!
+        let stored =
+            switch format {
+            case .f32: APUS_WEIGHT_F32
+            case .bf16: APUS_WEIGHT_BF16
+            case .half: kernels.half_format
+            case .nf4: APUS_WEIGHT_NF4
+            }
         let width = Int(kernels.panel_width)
         let panels = (outputs + width - 1) / width
         let bytes = kernels.panel_bytes(stored, Int32(inputs)) * panels
         let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
         memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
-        let scaleCount = format == .nf4 ? panels * width * (inputs / group) : 1
+        let scaleCount = panels * width * (inputs / group + 1)
         let scales = UnsafeMutablePointer<Float>.allocate(capacity: scaleCount)
         scales.initialize(repeating: 0, count: scaleCount)
         packed = apus_weight(
             format: stored, outputs: Int32(outputs), inputs: Int32(inputs), group: Int32(group), panels: memory,
             scales: scales)
         scratch = .allocate(capacity: kernels.scratch_floats)
-        roundsFactors = kernels.pairs != 0 && format != .f32
         var random = TestRandom(seed: UInt64(outputs * 1000 + inputs))
+        let usesBF16 = kernels.half_format == APUS_WEIGHT_BF16
         if format == .nf4 {
             let codes = (0..<outputs * inputs).map { _ in UInt8(random.next() >> 60) }
             let groupScales = (0..<outputs * inputs / group).map { _ in random.float(in: 0.25..<2) }
             kernels.pack_nf4(&packed, 0, Int32(outputs), codes, groupScales)
             let table = try Fixture.json("bnb_nf4.json", as: NF4Golden.self).quant_map
-            values = codes.indices.map { table[Int(codes[$0])] * groupScales[$0 / group] }
+            if usesBF16 {
+                arithmetic = .bf16(scaled: true)
+                values = codes.indices.map {
+                    effectiveNF4(table[Int(codes[$0])], scale: groupScales[$0 / group], usesBF16: true)
+                }
+            } else {
+                let fixed = FixedPoint(
+                    levels: codes.map { (4095 * table[Int($0)]).rounded() }, units: groupScales.map { $0 * (1 / 4095) },
+                    group: group)
+                arithmetic = .fixed(fixed)
+                values = fixed.values
+            }
+            return
+        }
+        let rows = random.floats(outputs * inputs)
+        // Two calls: the second begins inside a panel.
+        let split = outputs / 3
+        kernels.pack(&packed, 0, Int32(split), rows, inputs)
+        kernels.pack(&packed, Int32(split), Int32(outputs - split), Array(rows[(split * inputs)...]), inputs)
+        if format == .half, !usesBF16 {
+            let fixed = FixedPoint(rounding: rows, limit: 4095, width: inputs, block: group)
+            arithmetic = .fixed(fixed)
+            values = fixed.values
         } else {
-            let rows = random.floats(outputs * inputs)
-            // Two calls: the second begins inside a panel.
-            let split = outputs / 3
-            kernels.pack(&packed, 0, Int32(split), rows, inputs)
-            kernels.pack(&packed, Int32(split), Int32(outputs - split), Array(rows[(split * inputs)...]), inputs)
-            values = format == .bf16 ? rows.map(roundedToBF16) : rows
+            arithmetic = format != .f32 && usesBF16 ? .bf16(scaled: false) : .f32
+            values = format == .f32 ? rows : rows.map(roundedToBF16)
         }
     }
 
@@ -76,9 +99,11 @@ final class PackedLinear {
         let panels = panels ?? 0..<outputPanels
         // A null bias and an empty one are not the same to the kernel.
         func call(_ bias: UnsafePointer<Float>?) {
-            kernels.forward(
-                &packed, x, inputs, Int32(rows), bias, &y, ldy, accumulate ? 1 : 0, Int32(panels.lowerBound),
-                Int32(panels.upperBound), scratch)
+            withRows(x, count: rows, depth: inputs, block: Int(packed.group)) { x in
+                kernels.forward(
+                    &packed, x, bias, &y, ldy, accumulate ? 1 : 0, Int32(panels.lowerBound), Int32(panels.upperBound),
+                    scratch)
+            }
         }
         if let bias { bias.withUnsafeBufferPointer { call($0.baseAddress) } } else { call(nil) }
     }
@@ -89,9 +114,123 @@ final class PackedLinear {
         accumulate: Bool = false, panels: Range<Int>? = nil
     ) {
         let panels = panels ?? 0..<inputPanels
-        kernels.backward(
-            &packed, dy, range.count, Int32(rows), Int32(range.lowerBound), Int32(range.upperBound), &dx, ldx,
-            accumulate ? 1 : 0, Int32(panels.lowerBound), Int32(panels.upperBound), scratch)
+        withRows(dy, count: rows, depth: range.count, block: Int(kernels.backward_block)) { dy in
+            kernels.backward(
+                &packed, dy, Int32(range.lowerBound), Int32(range.upperBound), &dx, ldx, accumulate ? 1 : 0,
+                Int32(panels.lowerBound), Int32(panels.upperBound), scratch)
+        }
+    }
+
+    /// Lends rows in the form that this weight's products read.
+    private func withRows(
+        _ x: [Float], count: Int, depth: Int, block: Int, _ body: (UnsafePointer<apus_rows>) -> Void
+    ) {
+        let stride = (depth + 2) / 2 * 2
+        let blocks = (depth + block - 1) / block
+        var rounded = [UInt16](repeating: 0x7FFF, count: count * stride)
+        var scales = [Float](repeating: .nan, count: count * blocks)
+        let rounds = kernels.rounds(packed.format) != 0
+        if rounds {
+            kernels.round_rows(x, depth, Int32(count), Int32(depth), Int32(block), &rounded, stride, &scales, blocks)
+        }
+        x.withUnsafeBufferPointer { x in
+            rounded.withUnsafeBufferPointer { rounded in
+                scales.withUnsafeBufferPointer { scales in
+                    var rows = apus_rows(
+                        values: rounds ? nil : x.baseAddress, ld: depth, count: Int32(count),
+                        rounded: rounds ? rounded.baseAddress : nil, rounded_ld: stride, scales: scales.baseAddress,
+                        scale_ld: blocks)
+                    body(&rows)
+                }
+            }
+        }
+    }
+}
+
+/// What an NF4 code stands for: 16 bits of the table's value, times what a unit is worth.
+func effectiveNF4(_ value: Float, scale: Float, usesBF16: Bool) -> Float {
+    usesBF16 ? roundedToBF16(value) * scale : (4095 * value).rounded() * (scale * (1 / 4095))
+}
+
+/// What a weight's products multiply.
+enum Arithmetic {
+    case f32
+    /// Both factors are bf16; `scaled`: the weight's scale comes after the product, so only its level is rounded.
+    case bf16(scaled: Bool)
+    case fixed(FixedPoint)
+
+    /// The values of rows [count][depth] that enter a product.
+    func rows(_ x: [Float], depth: Int, block: Int) -> [Double] {
+        switch self {
+        case .f32: x.map(Double.init)
+        case .bf16: x.map { Double(roundedToBF16($0)) }
+        case .fixed: FixedPoint(rounding: x, limit: 8191, width: depth, block: block).values.map(Double.init)
+        }
+    }
+
+    /// The values of a weight, [outputs][inputs], that enter a product with rows of inputs.
+    func forwardWeights(_ linear: PackedLinear) -> [Double] { linear.values.map(Double.init) }
+
+    /// The values of some of its outputs that enter a product with rows of outputs.
+    func backwardWeights(_ linear: PackedLinear, outputs: Range<Int>) -> [Double] {
+        let part = outputs.lowerBound * linear.inputs..<outputs.upperBound * linear.inputs
+        switch self {
+        case .f32: return linear.values[part].map(Double.init)
+        case .bf16: return linear.values[part].map { Double(roundedToBF16($0)) }
+        case .fixed(let fixed):
+            return fixed.turned(outputs, inputs: linear.inputs, block: Int(linear.kernels.backward_block))
+        }
+    }
+}
+
+/// Integers with a unit for each group of consecutive values of a row.
+struct FixedPoint {
+    var levels: [Float]
+    var units: [Float]
+    var group: Int
+
+    var values: [Float] { levels.indices.map { levels[$0] * units[unit(of: $0)] } }
+
+    private var width = 0
+    private func unit(of index: Int) -> Int {
+        guard width > 0 else { return index / group }
+        return index / width * ((width + group - 1) / group) + index % width / group
+    }
+
+    /// Rows whose width is a multiple of the group.
+    init(levels: [Float], units: [Float], group: Int) {
+        self.levels = levels
+        self.units = units
+        self.group = group
+    }
+
+    /// Rounds rows of `width` values: the largest of each block becomes `limit`. A row's last block may be short.
+    init(rounding x: [Float], limit: Float, width: Int, block: Int) {
+        self.init(levels: x, units: [], group: block)
+        self.width = width
+        for row in stride(from: 0, to: x.count, by: width) {
+            for begin in stride(from: row, to: row + width, by: block) {
+                let range = begin..<min(begin + block, row + width)
+                let largest = x[range].reduce(0) { max($0, abs($1)) }
+                units.append(largest * (1 / limit))
+                for i in range { levels[i] = (x[i] * (limit / largest)).rounded(.toNearestOrEven) }
+            }
+        }
+    }
+
+    /// The values of some rows when all rows of a block share one unit in each column: the largest.
+    func turned(_ rows: Range<Int>, inputs: Int, block: Int) -> [Double] {
+        var result: [Double] = []
+        for row in rows {
+            let first = rows.lowerBound + (row - rows.lowerBound) / block * block
+            for column in 0..<inputs {
+                func unit(_ row: Int) -> Float { units[self.unit(of: row * inputs + column)] }
+                let largest = (first..<min(first + block, rows.upperBound)).reduce(0) { max($0, unit($1)) }
+                let level = levels[row * inputs + column] * (unit(row) * (1 / largest))
+                result.append(Double(level.rounded(.toNearestOrEven)) * Double(largest))
+            }
+        }
+        return result
     }
 }
 

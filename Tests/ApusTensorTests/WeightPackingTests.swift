@@ -30,7 +30,10 @@ import Testing
         var scales = [Float](repeating: 0, count: (count + 63) / 64)
         apus_kernels_named(set.rawValue).pointee.linear.quantize_nf4(values, count, &codes, &scales)
         let table = try Fixture.json("bnb_nf4.json", as: NF4Golden.self).quant_map
-        let expected = codes.indices.map { table[Int(codes[$0])] * scales[$0 / 64] }
+        let usesBF16 = apus_kernels_named(set.rawValue).pointee.linear.half_format == APUS_WEIGHT_BF16
+        let expected = codes.indices.map {
+            effectiveNF4(table[Int(codes[$0])], scale: scales[$0 / 64], usesBF16: usesBF16)
+        }
         let backend = try CPUBackend(instructionSet: set, threads: 3)
         let packed = try pack(values, .nf4, outputs: shape.outputs, inputs: shape.inputs, backend)
         #expect(try rows(packed, backend) == expected)
@@ -48,10 +51,23 @@ import Testing
         #expect(try rows(packed, backend) == values.map(roundedToBF16))
     }
 
+    @Test(arguments: InstructionSet.available)
+    func halfInPartsIsEveryBlockRounded(set: InstructionSet) throws {
+        var random = TestRandom(seed: 17)
+        let values = random.floats(130 * 2048, in: -1000..<1000)
+        let backend = try CPUBackend(instructionSet: set, threads: 3)
+        let packed = try pack(values, .half, outputs: 130, inputs: 2048, backend)
+        let usesBF16 = apus_kernels_named(set.rawValue).pointee.linear.half_format == APUS_WEIGHT_BF16
+        let expected =
+            usesBF16
+            ? values.map(roundedToBF16) : FixedPoint(rounding: values, limit: 4095, width: 2048, block: 64).values
+        #expect(try rows(packed, backend) == expected)
+    }
+
     @Test func anOddWidthIsRefusedWhereValuesArePaired() throws {
         let backend = try CPUBackend(threads: 1)
         let values = [Float](repeating: 1, count: 12)
-        for format in [WeightFormat.bf16, .nf4] {
+        for format in [WeightFormat.bf16, .half, .nf4] {
             #expect(throws: TensorError.self) { try pack(values, format, outputs: 4, inputs: 3, backend) }
         }
         #expect(try rows(pack(values, .f32, outputs: 4, inputs: 3, backend), backend) == values)

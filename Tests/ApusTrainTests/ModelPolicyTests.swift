@@ -100,7 +100,7 @@ struct ModelPolicyTests {
         #expect(kept.records.map { $0["loss"] } == computed.records.map { $0["loss"] })
         #expect(kept.records.map { $0["entropy"] } == computed.records.map { $0["entropy"] })
         #expect(kept.forwardPasses == 0)
-        #expect(computed.forwardPasses == 8, "one a micro-step")
+        #expect(computed.forwardPasses > 0)
     }
 
     /// Micro-steps of half a group: the prompt's rows serve both.
@@ -114,7 +114,8 @@ struct ModelPolicyTests {
         let computed = try await run(configuration, model: model, keepsRollouts: false)
         #expect(kept.parameters == computed.parameters)
         #expect(kept.forwardPasses == 0)
-        #expect(computed.forwardPasses == 16)
+        // One a micro-step, where not both completions have the group's mean reward.
+        #expect((9...16).contains(computed.forwardPasses))
     }
 
     /// Only the first of two passes over a generation batch finds the weights that sampled it.
@@ -126,22 +127,24 @@ struct ModelPolicyTests {
         let kept = try await run(configuration, model: model)
         let computed = try await run(configuration, model: model, keepsRollouts: false)
         #expect(kept.parameters == computed.parameters)
-        #expect(kept.forwardPasses == 4)
-        #expect(computed.forwardPasses == 8)
+        #expect(kept.forwardPasses > 0)
+        #expect(computed.forwardPasses == 2 * kept.forwardPasses)
     }
 
     @Test func groupsOfEqualRewardsCostNothing() async throws {
         let folder = try TemporaryFolder()
         let model = try model()
-        let configuration = configuration(folder.url.appending(path: "run"))
-        let reward = TokenReward("coarse") { tokens in tokens.count { $0 % 2 == 0 } > 3 ? 1 : 0 }
+        var configuration = configuration(folder.url.appending(path: "run"))
+        configuration.maxSteps = 8
+        // Few completions earn it, so that some groups have equal rewards and some have not.
+        let reward = TokenReward("coarse") { tokens in tokens.count { $0 % 2 == 0 } > 4 ? 1 : 0 }
         let kept = try await run(configuration, model: model, reward: reward)
         let computed = try await run(configuration, model: model, keepsRollouts: false, reward: reward)
         #expect(kept.parameters == computed.parameters)
         #expect(kept.records.map { $0["loss"] } == computed.records.map { $0["loss"] })
         #expect(kept.records.contains { ($0["frac_reward_zero_std"] ?? 0) > 0 }, "no group had equal rewards")
         #expect(kept.forwardPasses == 0)
-        #expect((1..<8).contains(computed.forwardPasses))
+        #expect((1..<16).contains(computed.forwardPasses))
     }
 
     @Test func aSmallBudgetGivesTheSameAdapter() async throws {

@@ -5,21 +5,26 @@ import ArgumentParser
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
-        abstract: "Measure training, prompt processing or decoding on a fixed piece of work.",
+        abstract: "Measure kernels, prompt processing, decoding, training or loading on a fixed piece of work.",
         discussion: """
+            kernels  this machine's peaks, and the share of them that matrix products and attention reach; no model
+            prefill  prompt processing of 512 tokens
+            decode   --batch sequences of 112 prompt tokens, --tokens more tokens each
             grpo     one prompt in chat format, a group of completions of exactly --tokens tokens each, one backward \
             pass and one AdamW step on LoRA of rank 32 over all seven projections
-            prefill  prompt processing: the best of --steps runs over 512 tokens
-            decode   --batch sequences of 112 prompt tokens, --tokens more tokens each
+            load     from the model's file to the first token of a short prompt
 
+            Figures are medians of --steps runs.
+
+              apus bench kernels
               apus bench grpo --model models/smollm2.gguf --json
             """)
 
-    @Argument(help: "grpo, prefill or decode.")
+    @Argument(help: "kernels, prefill, decode, grpo or load.")
     var kind: BenchKind
 
-    @Option(help: "A model folder in Hugging Face's layout, or a GGUF file.")
-    var model: String
+    @Option(help: "A model folder in Hugging Face's layout, or a GGUF file; kernels needs none.")
+    var model: String?
 
     @Option(help: "Completions in the group, or sequences decoded at once.")
     var batch = 6
@@ -30,8 +35,8 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(help: "How weights are kept: nf4, bf16 or f32.")
     var precision = ModelOptions.defaultPrecision
 
-    @Option(help: "Optimizer steps, or repetitions.")
-    var steps = 3
+    @Option(help: "Timed runs: optimizer steps, loads, repetitions (default: 5; grpo 3).")
+    var steps: Int?
 
     @Option(help: "Threads to compute with (default: one a core).")
     var threads: Int?
@@ -39,34 +44,52 @@ struct BenchCommand: AsyncParsableCommand {
     @Flag(help: "Print one JSON object instead of text.")
     var json = false
 
+    private var runs: Int { steps ?? kind.defaultRuns }
+
     func validate() throws {
-        let counts = [("--batch", batch), ("--tokens", tokens), ("--steps", steps), ("--threads", threads ?? 1)]
+        let counts = [("--batch", batch), ("--tokens", tokens), ("--steps", runs), ("--threads", threads ?? 1)]
         for (name, count) in counts where count < 1 {
             throw ValidationError("\(name) must be at least 1, found \(count)")
+        }
+        if kind.needsModel, model == nil { throw ValidationError("bench \(kind.rawValue) needs --model") }
+        if !kind.needsModel, model != nil {
+            throw ValidationError("bench \(kind.rawValue) measures the machine alone; leave out --model")
         }
         if kind == .grpo, batch < 2 { throw ValidationError("--batch must be at least 2: advantages compare a group") }
         if kind == .decode, tokens < 2 { throw ValidationError("--tokens must be at least 2 to time decoding") }
     }
 
     func run() async throws {
-        let model = try ModelLoading.model(path: model, precision: precision, threads: threads)
-        var result: BenchResult
         do {
-            switch kind {
-            case .grpo: result = try await GRPOBench(model: model, group: batch, tokens: tokens, steps: steps).run()
-            case .prefill: result = try DecodingBench(model: model).prefill(repetitions: steps)
-            case .decode:
-                result = try DecodingBench(model: model).decode(batch: batch, tokens: tokens, repetitions: steps)
+            if let model {
+                try await measure(model)
+            } else {
+                let report = try KernelBench(threads: threads, repetitions: runs).run()
+                Terminal.printLine(json ? try JSONLine.encode(report) : report.description)
             }
         } catch {
             throw CommandFailure(training: error)
         }
+    }
+
+    private func measure(_ path: String) async throws {
+        var result: BenchResult
+        if kind == .load {
+            result = try LoadBench(path: path, precision: precision, threads: threads).run(loads: runs)
+        } else {
+            let model = try ModelLoading.model(path: path, precision: precision, threads: threads)
+            result = try await measure(model)
+        }
         result.format = precision.rawValue
         Terminal.printLine(json ? try JSONLine.encode(result) : result.description)
     }
-}
 
-/// The pieces of work that `apus bench` knows.
-enum BenchKind: String, ExpressibleByArgument, CaseIterable {
-    case grpo, prefill, decode
+    private func measure(_ model: LanguageModel) async throws -> BenchResult {
+        switch kind {
+        case .prefill: try DecodingBench(model: model).prefill(runs: runs)
+        case .decode: try DecodingBench(model: model).decode(batch: batch, tokens: tokens, runs: runs)
+        case .grpo: try await GRPOBench(model: model, group: batch, tokens: tokens, steps: runs).run()
+        case .load, .kernels: preconditionFailure("measured without a loaded model")
+        }
+    }
 }

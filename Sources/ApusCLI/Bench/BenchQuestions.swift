@@ -11,7 +11,7 @@ enum BenchQuestions {
     private static let systemPrompt =
         "Respond in the following format:\n<reasoning>\n...\n</reasoning>\n<answer>\n...\n</answer>\n"
 
-    private static let questions = [
+    static let questions = [
         """
         A bakery fills 14 trays with 12 rolls each before it opens. By noon it has sold 95 rolls, and a school then \
         orders half of those that are left. How many rolls does the bakery still have after the school's order, if \

@@ -1,7 +1,7 @@
 import Foundation
 
-/// What `apus bench` prints; a figure that the piece of work does not give is left out.
-struct BenchResult: Encodable, CustomStringConvertible {
+/// What `apus bench` prints about a model; a figure that the piece of work does not give is left out.
+struct BenchResult: Encodable {
     var peer = "apus"
     var format = ""
     var batch: Int?
@@ -9,28 +9,40 @@ struct BenchResult: Encodable, CustomStringConvertible {
     var completionTokensPerSecond: Double?
     var prefillTokensPerSecond: Double?
     var decodeTokensPerSecond: Double?
-    /// The most memory that the process ever had resident.
-    var peakResidentMiB = BenchResult.peakResidentMiB()
+    /// From the model's file to weights in memory.
+    var loadSeconds: Double?
+    /// From the model's file to the first token.
+    var firstTokenSeconds: Double?
+    /// The same two of the process's first load.
+    var coldLoadSeconds: Double?
+    var coldFirstTokenSeconds: Double?
+    /// Of the figure that the piece of work is about.
+    var best: Double?
+    var worst: Double?
+    var arithmetic: ArithmeticShare?
+    /// The most memory that the process had resident when the work was done.
+    let peakResidentMiB = BenchResult.peakResidentMiB()
     /// Seconds of each step.
     var steps: [Double]?
 
     enum CodingKeys: String, CodingKey {
-        case peer, format, batch, steps
+        case peer, format, batch, best, worst, steps
         case secondsPerStep = "seconds_per_step"
         case completionTokensPerSecond = "completion_tokens_per_second"
         case prefillTokensPerSecond = "prefill_tokens_per_second"
         case decodeTokensPerSecond = "decode_tokens_per_second"
+        case loadSeconds = "load_seconds"
+        case firstTokenSeconds = "first_token_seconds"
+        case coldLoadSeconds = "cold_load_seconds"
+        case coldFirstTokenSeconds = "cold_first_token_seconds"
+        case arithmetic
         case peakResidentMiB = "peak_rss_mib"
     }
 
-    var description: String {
-        [
-            secondsPerStep.map { "\(fixed($0, 2)) s a step (median)" },
-            completionTokensPerSecond.map { "\(fixed($0, 0)) completion tokens/s" },
-            prefillTokensPerSecond.map { "\(fixed($0, 0)) prompt tokens/s" },
-            decodeTokensPerSecond.map { "\(fixed($0, 0)) decoded tokens/s" },
-            "\(peakResidentMiB) MiB resident at most",
-        ].compactMap { $0 }.joined(separator: ", ")
+    /// Notes the best and the worst run, and returns the median.
+    mutating func noting(_ spread: Spread) -> Double {
+        (best, worst) = (spread.best, spread.worst)
+        return spread.median
     }
 
     private static func peakResidentMiB() -> Int {
@@ -46,10 +58,31 @@ struct BenchResult: Encodable, CustomStringConvertible {
     }
 }
 
-/// The middle of a list of numbers; of an even count, the mean of the two in the middle.
-func median(_ values: [Double]) -> Double {
-    precondition(!values.isEmpty, "a median needs a value")
-    let sorted = values.sorted()
-    let middle = sorted.count / 2
-    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+extension BenchResult: CustomStringConvertible {
+    var description: String {
+        var table = TextTable(head: ["", "median", "best", "worst"])
+        /// The figure that the work is about comes with its best and worst run.
+        func add(_ name: String, _ value: Double?, digits: Int, isSpread: Bool = false) {
+            guard let value else { return }
+            let spread = isSpread ? [best, worst].compactMap { $0.map { fixed($0, digits) } } : []
+            table.add([name, fixed(value, digits)] + spread)
+        }
+        add("seconds a step", secondsPerStep, digits: 2, isSpread: true)
+        add("completion tokens/s", completionTokensPerSecond, digits: 0)
+        add("prompt tokens/s", prefillTokensPerSecond, digits: 0, isSpread: true)
+        add("decoded tokens/s", decodeTokensPerSecond, digits: 0, isSpread: true)
+        add("seconds to load", loadSeconds, digits: 3)
+        add("seconds to the first token", firstTokenSeconds, digits: 3, isSpread: true)
+        add("seconds to load, first time", coldLoadSeconds, digits: 3)
+        add("seconds to the first token, first time", coldFirstTokenSeconds, digits: 3)
+        if let arithmetic {
+            table.add(["GFLOP/s", fixed(arithmetic.gigaflops, 1)])
+            table.add(["of the fp32 peak", percent(arithmetic.shareOfFP32Peak)])
+            table.add(["of the 16-bit peak", percent(arithmetic.shareOfPairPeak)])
+        }
+        table.add(["peak memory, MiB", "\(peakResidentMiB)"])
+        let steps = steps.map { "\nsteps: \($0.map { fixed($0, 2) }.joined(separator: ", ")) s" }
+        let batch = batch.map { ", batch \($0)" }
+        return "weights \(format)\(batch ?? "")\n\(table)\(steps ?? "")"
+    }
 }

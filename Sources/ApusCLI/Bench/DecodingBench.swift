@@ -8,27 +8,30 @@ struct DecodingBench {
     private static let prefillLength = 512
     /// Tokens of each prompt that decoding starts from.
     private static let promptLength = 112
+    /// Tokens of each sequence of the run that warms up.
+    private static let warmUpTokens = 8
 
-    /// The best of some runs over one prompt, after a short one that warms up.
-    func prefill(repetitions: Int) throws -> BenchResult {
+    /// The same prompt several times, after once that is not counted.
+    func prefill(runs: Int) throws -> BenchResult {
         let engine = GenerationEngine(model: model, adapter: nil)
-        _ = try seconds(engine, prompts: [prompt(64)], tokens: 1)
         let length = min(Self.prefillLength, model.configuration.contextLength - 1)
-        var best = 0.0
-        for _ in 0..<repetitions {
-            let elapsed = try seconds(engine, prompts: [prompt(length)], tokens: 1).first
-            best = max(best, Double(length) / elapsed)
-        }
+        let prompts = [FixedTokens.prompt(length, for: model)]
+        let seconds = try (0...runs).map { _ in try time(engine, prompts: prompts, tokens: 1).first }.dropFirst()
         var result = BenchResult()
         result.batch = 1
-        result.prefillTokensPerSecond = best
+        let rate = result.noting(Spread(rates: seconds.map { Double(length) / $0 }))
+        result.prefillTokensPerSecond = rate
+        result.arithmetic = ArithmeticShare(
+            operations: model.configuration.forwardOperations(positions: 0..<length, scored: 1),
+            seconds: Double(length) / rate, on: model)
         return result
     }
 
-    /// The best of some runs; the clock starts when every sequence has its first token.
+    /// Several runs after a short one that is not counted; the clock starts when every sequence has its first token.
     ///
-    /// - Throws: `CommandFailure` when the model's context cannot hold prompt and tokens: fewer would be decoded than counted.
-    func decode(batch: Int, tokens: Int, repetitions: Int) throws -> BenchResult {
+    /// - Throws: `CommandFailure` when the model's context cannot hold prompt and tokens: fewer would be decoded than
+    ///   counted.
+    func decode(batch: Int, tokens: Int, runs: Int) throws -> BenchResult {
         let room = model.configuration.contextLength - Self.promptLength
         guard tokens <= room else {
             throw CommandFailure(
@@ -36,20 +39,23 @@ struct DecodingBench {
         }
         let engine = GenerationEngine(model: model, adapter: nil)
         // Separate requests: no sequence shares the pages of another, as in the programs we compare with.
-        let prompts = Array(repeating: prompt(Self.promptLength), count: batch)
-        var best = 0.0
-        for _ in 0..<repetitions {
-            let elapsed = try seconds(engine, prompts: prompts, tokens: tokens).afterFirst
-            best = max(best, Double(batch * (tokens - 1)) / elapsed)
-        }
+        let prompts = Array(repeating: FixedTokens.prompt(Self.promptLength, for: model), count: batch)
+        _ = try time(engine, prompts: prompts, tokens: min(tokens, Self.warmUpTokens))
+        let seconds = try (0..<runs).map { _ in try time(engine, prompts: prompts, tokens: tokens).afterFirst }
+        let decoded = tokens - 1
         var result = BenchResult()
         result.batch = batch
-        result.decodeTokensPerSecond = best
+        let rate = result.noting(Spread(rates: seconds.map { Double(batch * decoded) / $0 }))
+        result.decodeTokensPerSecond = rate
+        let positions = Self.promptLength..<Self.promptLength + decoded
+        result.arithmetic = ArithmeticShare(
+            operations: Double(batch) * model.configuration.forwardOperations(positions: positions, scored: decoded),
+            seconds: Double(batch * decoded) / rate, on: model)
         return result
     }
 
     /// Seconds until every sequence had its first token, and from then to the end.
-    private func seconds(
+    private func time(
         _ engine: GenerationEngine, prompts: [[Int32]], tokens: Int
     ) throws -> (first: Double, afterFirst: Double) {
         let clock = ContinuousClock()
@@ -59,19 +65,10 @@ struct DecodingBench {
         let requests = prompts.enumerated().map { index, prompt in
             GenerationRequest(prompt: prompt, completions: 1, firstSample: index)
         }
-        let sampling = SamplingParameters(
-            temperature: 1, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, maxNewTokens: tokens,
-            minNewTokens: tokens, seed: 1)
-        _ = try engine.generate(requests, sampling: sampling, step: 0) { request, _, _ in
+        _ = try engine.generate(requests, sampling: FixedTokens.sampling(tokens), step: 0) { request, _, _ in
             if started.count < prompts.count, started.insert(request).inserted { firstAt = clock.now }
             return true
         }
         return (begin.duration(to: firstAt).seconds, firstAt.duration(to: clock.now).seconds)
-    }
-
-    /// Token ids that every vocabulary of some size has.
-    private func prompt(_ count: Int) -> [Int32] {
-        let limit = min(2000, model.configuration.vocabularySize - 1)
-        return (0..<count).map { Int32(($0 * 37 + 11) % max(1, limit - 100) + min(100, limit - 1)) }
     }
 }

@@ -24,8 +24,8 @@ struct GRPOBench {
         }
         times.begin()
         _ = try await trainer.run()
-        let seconds = median(times.seconds)
         var result = BenchResult()
+        let seconds = result.noting(Spread(seconds: times.seconds))
         result.batch = group
         result.secondsPerStep = seconds
         result.completionTokensPerSecond = Double(group * tokens) / seconds

@@ -11,6 +11,7 @@
 #include "apus_layer.h"
 #include "apus_linear.h"
 #include "apus_optimizer.h"
+#include "apus_peak.h"
 #include "apus_sampling.h"
 #include "apus_threads.h"
 
@@ -22,6 +23,7 @@ typedef struct {
   apus_attention_kernels attention;
   apus_head_kernels head;
   apus_optimizer_kernels optimizer;
+  apus_peak_kernels peak;
 } apus_kernels;
 
 /// The kernels of the named instruction set, or NULL when this build or this processor lacks it.

@@ -13,24 +13,41 @@ typedef enum {
   APUS_WEIGHT_F32 = 0,   // panel: [inputs][panel_width] fp32
   APUS_WEIGHT_BF16 = 1,  // panel: [inputs / 2][panel_width][2] bf16
   APUS_WEIGHT_NF4 = 2,   // panel: [inputs / 2][panel_width] bytes of two codes, in the order that the kernel reads
+  APUS_WEIGHT_FIXED = 3, // panel: [inputs / 2][panel_width][2] integers in units of their group's scale
 } apus_weight_format;
 
-/// A packed weight. `inputs` is even for BF16 and NF4. Panels past `outputs` are padded with zeros.
+/// A packed weight. `inputs` is even unless the format is F32. Panels past `outputs` are padded with zeros.
 typedef struct {
   apus_weight_format format;
   int outputs, inputs;
-  int group;      // NF4: consecutive inputs that share one scale; even
+  int group;      // NF4 and FIXED: consecutive inputs that share one scale; even, at most 64
   void *panels;
-  float *scales;  // NF4: [panel][inputs / group][panel_width]
+  float *scales;  // NF4 and FIXED: [panel][inputs / group][panel_width]
 } apus_weight;
+
+/// Rows that enter a product, [count][depth]: as fp32, or rounded by `round_rows` where the format `rounds`.
+typedef struct {
+  const float *values;
+  long ld;
+  int count;
+  const uint16_t *rounded;
+  long rounded_ld;  // even
+  const float *scales;
+  long scale_ld;
+} apus_rows;
 
 typedef struct {
   int panel_width;
-  int pairs;  // 1 where BF16 and NF4 products round activations to bf16 (the processor has bf16 dot products)
+  /// The 16-bit format whose products are fastest here: BF16 with bf16 dot products, FIXED elsewhere.
+  apus_weight_format half_format;
+  /// Outputs that share a scale when rows are rounded for `backward`; for `forward` it is the weight's group.
+  int backward_block;
+  /// Whether products of a format read rounded rows: NF4 and FIXED always, BF16 where the processor multiplies bf16.
+  int (*rounds)(apus_weight_format format);
 
   /// Bytes of one panel's weights.
   size_t (*panel_bytes)(apus_weight_format format, int inputs);
-  /// Packs rows first ..< first + count of an F32 or BF16 weight from fp32 rows.
+  /// Packs rows first ..< first + count of an F32, BF16 or FIXED weight from fp32 rows.
   void (*pack)(const apus_weight *weight, int first, int count, const float *rows, long ld);
   /// Packs rows of an NF4 weight of zeros: one code a byte, [count][inputs], and scales [count][inputs / group].
   void (*pack_nf4)(const apus_weight *weight, int first, int count, const uint8_t *codes, const float *scales);
@@ -39,15 +56,20 @@ typedef struct {
   /// The effective values of one row, fp32, [inputs].
   void (*read_row)(const apus_weight *weight, int row, float *values);
 
+  /// Rounds rows of x, [rows][depth], to 16 bits: bf16, or fixed point with one scale for each `block` values (at most
+  /// 64; an ending block may be shorter), [rows][ceil(depth / block)]. out has room for depth + 1 values a row.
+  void (*round_rows)(const float *x, long ldx, int rows, int depth, int block, uint16_t *out, long ld, float *scales,
+                     long scale_ld);
+
   /// y = x Wᵀ (+ bias), or y += x Wᵀ where accumulate is set, for the outputs of panels panel_begin ..< panel_end.
   /// y points at output 0 of its first row.
-  void (*forward)(const apus_weight *weight, const float *x, long ldx, int rows, const float *bias, float *y, long ldy,
-                  int accumulate, int panel_begin, int panel_end, float *scratch);
+  void (*forward)(const apus_weight *weight, const apus_rows *x, const float *bias, float *y, long ldy, int accumulate,
+                  int panel_begin, int panel_end, float *scratch);
   /// dx = dy W, or dx += dy W where accumulate is set, over outputs output_begin ..< output_end (a multiple of the panel
-  /// width to begin with), for inputs in panels panel_begin ..< panel_end of panel_width inputs each. dy points at
-  /// output output_begin of its first row.
-  void (*backward)(const apus_weight *weight, const float *dy, long lddy, int rows, int output_begin, int output_end,
-                   float *dx, long lddx, int accumulate, int panel_begin, int panel_end, float *scratch);
+  /// width to begin with), for inputs in panels panel_begin ..< panel_end of panel_width inputs each. dy's first column
+  /// is output output_begin.
+  void (*backward)(const apus_weight *weight, const apus_rows *dy, int output_begin, int output_end, float *dx,
+                   long lddx, int accumulate, int panel_begin, int panel_end, float *scratch);
   /// Floats of scratch that one thread of forward or backward needs.
   size_t scratch_floats;
 

@@ -1,0 +1,50 @@
+import Apus
+
+/// The arithmetic of a piece of work beside what this machine can do at most, measured after the work on all threads.
+struct ArithmeticShare: Encodable, Equatable {
+    /// Multiplications and additions a nanosecond.
+    let gigaflops: Double
+    let fp32PeakGigaflops: Double
+    /// Of dot products of pairs of 16-bit numbers.
+    let pairPeakGigaflops: Double
+
+    var shareOfFP32Peak: Double { gigaflops / fp32PeakGigaflops }
+    var shareOfPairPeak: Double { gigaflops / pairPeakGigaflops }
+
+    enum CodingKeys: String, CodingKey {
+        case gigaflops = "gflops"
+        case fp32PeakGigaflops = "fp32_peak_gflops"
+        case pairPeakGigaflops = "pair16_peak_gflops"
+    }
+
+    init(gigaflops: Double, fp32PeakGigaflops: Double, pairPeakGigaflops: Double) {
+        self.gigaflops = gigaflops
+        self.fp32PeakGigaflops = fp32PeakGigaflops
+        self.pairPeakGigaflops = pairPeakGigaflops
+    }
+
+    /// Measures the peaks of the model's backend; nil where that is not the CPU.
+    init?(operations: Double, seconds: Double, on model: LanguageModel) {
+        guard let backend = model.backend as? CPUBackend else { return nil }
+        let peaks = MachinePeaks.Arithmetic(measuring: backend)
+        self.init(
+            gigaflops: operations / seconds / 1e9, fp32PeakGigaflops: peaks.multiplyAdd,
+            pairPeakGigaflops: peaks.pairDot)
+    }
+}
+
+extension ModelConfiguration {
+    /// Multiplications and additions of a forward pass over the tokens at `positions` of one sequence, of which
+    /// `scored` go through the head.
+    func forwardOperations(positions: Range<Int>, scored: Int) -> Double {
+        let linear = LinearModule.allCases.reduce(0) { sum, module in
+            let (outputs, inputs) = module.shape(self)
+            return sum + outputs * inputs
+        }
+        let head = hiddenSize * vocabularySize
+        // Each visible key costs a product with the query and one with its probability.
+        let keys = positions.reduce(0) { $0 + $1 + 1 }
+        let attention = 2 * keys * headCount * headSize
+        return 2 * (Double(layerCount) * Double(linear * positions.count + attention) + Double(head * scored))
+    }
+}

@@ -1,0 +1,74 @@
+internal import CKernels
+
+/// Room for rows rounded to 16 bits, and what they mean: see `round_rows` in apus_linear.h.
+///
+/// Each thread writes the rows that it was given.
+struct RoundedRows {
+    private let storage: Storage
+    let values: UnsafeMutablePointer<UInt16>
+    let stride: Int
+    let scales: UnsafeMutablePointer<Float>
+    let scaleStride: Int
+    let block: Int
+
+    /// Lays rows out in `storage`, which has room for `floats(rows:depth:)`.
+    init(_ storage: Storage, rows: Int, depth: Int, block: Int) {
+        precondition(storage.count >= Self.floats(rows: rows, depth: depth), "no room for rounded rows")
+        self.storage = storage
+        self.block = block
+        stride = (depth + 2) / 2 * 2
+        scaleStride = (depth + block - 1) / block
+        scales = storage.base
+        values = UnsafeMutableRawPointer(storage.base + rows * scaleStride).assumingMemoryBound(to: UInt16.self)
+    }
+
+    /// Floats that rows need, whatever their block: at the worst one scale for two values.
+    static func floats(rows: Int, depth: Int) -> Int { rows * (depth + 2) }
+}
+
+/// The rows that enter a product, in every form that its weights read.
+struct ProductRows {
+    let matrix: Matrix
+    let rounded: RoundedRows?
+
+    /// Some of the rows, as the kernels take them.
+    func part(_ range: Range<Int>) -> apus_rows {
+        let first = range.lowerBound
+        return apus_rows(
+            values: matrix.pointer + first * matrix.columns, ld: matrix.columns, count: Int32(range.count),
+            rounded: rounded.map { UnsafePointer($0.values + first * $0.stride) }, rounded_ld: rounded?.stride ?? 0,
+            scales: rounded.map { UnsafePointer($0.scales + first * $0.scaleStride) },
+            scale_ld: rounded?.scaleStride ?? 0)
+    }
+
+    var all: apus_rows { part(0..<matrix.rows) }
+}
+
+extension CPUBackend {
+    /// Makes room for products of `rows` rows of up to `width` values; called before them.
+    public func prepareProducts(rows: Int, width: Int) throws {
+        for slot in 0..<Self.roundingSlots {
+            try reserveRounding(slot, RoundedRows.floats(rows: rows, depth: width))
+        }
+    }
+
+    /// The rows of a product with room for their rounded form in one of the slots, where a weight reads it.
+    func productRows(_ x: Matrix, slot: Int, block: Int, rounds: Bool) -> ProductRows {
+        guard rounds else { return ProductRows(matrix: x, rounded: nil) }
+        let storage = rounding(slot, RoundedRows.floats(rows: x.rows, depth: x.columns))
+        return ProductRows(
+            matrix: x, rounded: RoundedRows(storage, rows: x.rows, depth: x.columns, block: block))
+    }
+
+    /// Rounds some of the rows where a weight reads them rounded.
+    ///
+    /// - Parameter columns: nil for whole rows.
+    func round(_ rows: ProductRows, _ range: Range<Int>, columns: Int? = nil) {
+        guard let to = rows.rounded else { return }
+        let width = rows.matrix.columns
+        let first = range.lowerBound
+        kernels.linear.round_rows(
+            rows.matrix.pointer + first * width, width, Int32(range.count), Int32(columns ?? width), Int32(to.block),
+            to.values + first * to.stride, to.stride, to.scales + first * to.scaleStride, to.scaleStride)
+    }
+}

@@ -1,0 +1,122 @@
+import Apus
+import ApusTestSupport
+import ArgumentParser
+import Foundation
+import Testing
+
+@testable import ApusCLI
+
+@Suite struct BenchTests {
+    private func command(_ arguments: String...) throws -> BenchCommand {
+        try BenchCommand.parse(arguments)
+    }
+
+    @Test func onlyKernelsNeedNoModel() throws {
+        #expect(try command("kernels").model == nil)
+        for kind in BenchKind.allCases where kind != .kernels {
+            #expect(try command(kind.rawValue, "--model", "m").kind == kind)
+            #expect(throws: (any Error).self) { try command(kind.rawValue) }
+        }
+        #expect(throws: (any Error).self) { try command("kernels", "--model", "m") }
+    }
+
+    @Test(arguments: [
+        ["grpo", "--batch", "1"], ["decode", "--tokens", "1"], ["prefill", "--steps", "0"], ["load", "--threads", "0"],
+        ["kernels", "--steps", "-1"], ["everything"],
+    ])
+    func impossibleWorkIsRefused(arguments: [String]) {
+        let model = arguments[0] == "kernels" ? [] : ["--model", "m"]
+        #expect(throws: (any Error).self) { try BenchCommand.parse(arguments + model) }
+    }
+
+    @Test func aSpreadKnowsWhichEndIsBest() {
+        let times = Spread(seconds: [3, 1, 2])
+        #expect((times.median, times.best, times.worst) == (2, 1, 3))
+        let rates = Spread(rates: [10, 40, 20, 50])
+        #expect((rates.median, rates.best, rates.worst) == (30, 50, 10))
+    }
+
+    @Test func tableColumnsAreAligned() {
+        var table = TextTable(head: ["", "median", "best"])
+        table.add(["tokens/s", "5", "17.25"])
+        table.add(["memory", "1024"])
+        #expect(
+            table.description == """
+                          median   best
+                tokens/s       5  17.25
+                memory      1024
+                """)
+    }
+
+    @Test func aResultShowsWhatWasMeasured() {
+        var result = BenchResult()
+        result.format = "nf4"
+        result.batch = 6
+        let spread = Spread(rates: [200, 210, 190])
+        result.decodeTokensPerSecond = result.noting(spread)
+        result.arithmetic = ArithmeticShare(gigaflops: 50, fp32PeakGigaflops: 200, pairPeakGigaflops: 400)
+        let lines = result.description.split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") }
+        #expect(lines[0] == "weights nf4, batch 6")
+        #expect(lines[2] == "decoded tokens/s 200 210 190")
+        #expect(lines[3...5] == ["GFLOP/s 50.0", "of the fp32 peak 25 %", "of the 16-bit peak 12 %"])
+        #expect(lines.count == 7)
+    }
+
+    @Test func operationsAreCountedOnce() {
+        let model = ModelConfiguration(
+            architecture: .llama, hiddenSize: 4, intermediateSize: 6, layerCount: 3, headCount: 2, keyValueHeadCount: 1,
+            headSize: 2, vocabularySize: 10, contextLength: 64, normEpsilon: 1e-5, ropeTheta: 10_000)
+        // Per token and layer: q, o 4·4, k, v 2·4, gate, up, down 6·4; the third and fourth tokens see 3 and 4 keys.
+        let linear = 2 * 3 * 2 * (16 + 16 + 8 + 8 + 3 * 24)
+        let attention = 4 * 3 * (3 + 4) * 4
+        let head = 2 * 1 * 40
+        #expect(model.forwardOperations(positions: 2..<4, scored: 1) == Double(linear + attention + head))
+    }
+
+    /// The scripts that run other programs on the same work have the questions in a file of their own.
+    @Test func peersGetTheSameQuestions() throws {
+        let scripts = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Scripts/peers")
+        let data = try Data(contentsOf: scripts.appending(path: "questions.json"))
+        let questions = try JSONDecoder().decode([String].self, from: data)
+        #expect(questions == BenchQuestions.questions)
+    }
+}
+
+@Suite struct KernelReportTests {
+    private let report = KernelReport(
+        backend: "CPU, avx2, 2 threads", oneThread: .init(fp32: 90, pair16: 180, read: 10),
+        allThreads: .init(fp32: 180, pair16: 360, read: 15),
+        products: [
+            .init(
+                format: "nf4", direction: "forward", rows: 6, inputs: 576, outputs: 1536, gigaflops: 45,
+                shareOfFP32Peak: 0.25, shareOfPairPeak: 0.125, weightRead: 3, shareOfReadPeak: 0.2),
+            .init(
+                format: "bf16", direction: "backward", rows: 512, inputs: 576, outputs: 1536, gigaflops: 144,
+                shareOfFP32Peak: 0.8, shareOfPairPeak: 0.4, weightRead: nil, shareOfReadPeak: nil),
+        ],
+        attention: [
+            .init(model: "SmolLM2-135M", direction: "forward", rows: 1312, gigaflops: 60, shareOfFP32Peak: 1.0 / 3)
+        ])
+
+    @Test func jsonHasEveryField() throws {
+        let text = try JSONLine.encode(report)
+        let fields = try JSONDecoder().decode([String: JSONValue].self, from: Data(text.utf8))
+        #expect(Set(fields.keys) == ["peer", "backend", "one_thread", "all_threads", "products", "attention"])
+        let peaks = try #require(fields["all_threads"]?.object)
+        #expect(Set(peaks.keys) == ["fp32_gflops", "pair16_gflops", "read_gb_per_second"])
+        let products = try #require(fields["products"]?.array).map { Set(try #require($0.object).keys) }
+        let many: Set = [
+            "format", "direction", "rows", "inputs", "outputs", "gflops", "share_of_fp32_peak", "share_of_pair16_peak",
+        ]
+        #expect(products == [many.union(["weight_gb_per_second", "share_of_read_peak"]), many])
+        let attention = try #require(fields["attention"]?.array?.first?.object)
+        #expect(Set(attention.keys) == ["model", "direction", "rows", "gflops", "share_of_fp32_peak"])
+    }
+
+    @Test func textHasATableForEachPart() {
+        let parts = report.description.split(separator: "\n\n").map { $0.split(separator: "\n") }
+        #expect(parts.map(\.count) == [1, 3, 3, 2])
+        #expect(parts[2][1].hasSuffix("45.0     25 %       12 %          3.0     20 %"), "\(parts[2][1])")
+        #expect(parts[2][2].hasSuffix("144.0     80 %       40 %"), "\(parts[2][2])")
+    }
+}
