@@ -1,68 +1,88 @@
 public import ApusModel
 internal import ApusTensor
 
-/// Samples completions: each prompt is prefilled once, its completions are decoded as a batch over its shared pages.
+/// Samples completions: each prompt is prefilled once, its completions are decoded together over its shared pages.
 ///
 /// Not thread-safe; owned by the thread of the numeric core.
 public final class GenerationEngine {
-    /// Sequences that are decoded together; more requests run in waves.
-    private static let waveLanes = 256
-    /// Rows of a prefill pass; longer waves of prompts are prefilled in parts.
+    /// Sequences that are decoded together.
+    package static let laneLimit = 256
+    /// Rows of a prefill pass; more prompts are prefilled in several.
     private static let prefillRows = 2048
     /// Rows of logits held at once.
     private static let logitRows = 32
 
     private let model: LanguageModel
     private let adapter: LoRAAdapter?
+    private let pages: PageStore
+    private let keepsRollouts: Bool
+    private let laneLimit: Int
     private var workspace: Workspace?
-    private var cache: KeyValueCache?
-    private var logits: Matrix?
+    private var head: (states: Matrix, logits: Matrix)?
+    /// What happened in the last generation.
+    package private(set) var statistics = GenerationStatistics()
 
     /// Called with request, sample within the request, and token; returning false ends generation.
     public typealias TokenHandler = (_ request: Int, _ sample: Int, _ token: Int32) -> Bool
 
     /// An engine on a model, with the adapter as it is at each call.
-    public init(model: LanguageModel, adapter: LoRAAdapter?) {
+    ///
+    /// - Parameter memory: what keys and values may take.
+    public convenience init(model: LanguageModel, adapter: LoRAAdapter?, memory: MemoryBudget = MemoryBudget()) {
+        self.init(model: model, adapter: adapter, pages: PageStore(model: model, holdsInputs: false, budget: memory))
+    }
+
+    /// An engine over pages that it may share with a training pass.
+    ///
+    /// - Parameters:
+    ///   - keepsRollouts: whether the rows of finished completions stay for training, until the next call.
+    ///   - laneLimit: sequences that are decoded together at most.
+    package init(
+        model: LanguageModel, adapter: LoRAAdapter?, pages: PageStore, keepsRollouts: Bool = false,
+        laneLimit: Int = GenerationEngine.laneLimit
+    ) {
         self.model = model
         self.adapter = adapter
+        self.pages = pages
+        self.keepsRollouts = keepsRollouts
+        self.laneLimit = laneLimit
     }
 
     /// Completes prompts.
     ///
-    /// The same requests, parameters and step give the same tokens, bit for bit, on any number of threads and in any
-    /// company of other requests.
+    /// The same requests, parameters and step give the same tokens, bit for bit, on any number of threads, in any company
+    /// of other requests and with any budget of memory that holds the longest sequence.
     ///
     /// - Parameters:
     ///   - step: keys the random numbers; a training run passes its generation's ordinal.
     ///   - onToken: hears of every token as it is drawn.
-    /// - Returns: completions, [request][completion]. Where `onToken` ended generation they hold what it heard, and
-    ///   requests of later waves have none.
-    /// - Throws: `ModelError` for an empty or too long prompt or impossible parameters; `TensorError` for damaged logits.
+    /// - Returns: completions, [request][completion]. Where `onToken` ended generation they hold what it heard.
+    /// - Throws: `ModelError` for an empty or too long prompt or impossible parameters; `MemoryShortage` for a sequence that
+    ///   the memory budget does not hold; `TensorError` for damaged logits.
     public func generate(
         _ requests: [GenerationRequest], sampling: SamplingParameters, step: Int = 0, onToken: TokenHandler? = nil
     ) throws -> [[Completion]] {
         for request in requests { try check(request, sampling) }
-        var results: [[Completion]] = []
-        var begin = 0
-        while begin < requests.count {
-            var end = begin + 1
-            var lanes = requests[begin].completions
-            while end < requests.count, lanes + requests[end].completions <= Self.waveLanes {
-                lanes += requests[end].completions
-                end += 1
-            }
-            var wave = Wave(
-                requests: requests, range: begin..<end, sampling: sampling, step: step, onToken: onToken,
-                contextLength: model.configuration.contextLength, endTokens: model.endTokens)
-            try run(&wave)
-            results += wave.completions
-            if wave.isCancelled {
-                results += requests[end...].map { _ in [] }
-                break
-            }
-            begin = end
+        if keepsRollouts {
+            pages.startKeeping(adapter: adapter, temperature: Self.scoreTemperature(sampling))
+        } else {
+            pages.dropKept()
         }
-        return results
+        var scheduler = Scheduler(
+            requests: requests, sampling: sampling, step: step, onToken: onToken,
+            contextLength: model.configuration.contextLength, endTokens: model.endTokens, pages: pages,
+            laneLimit: laneLimit)
+        defer {
+            scheduler.releaseAll()
+            statistics = scheduler.statistics
+        }
+        try run(&scheduler)
+        return scheduler.completions
+    }
+
+    /// Greedy tokens are scored at temperature 1.
+    private static func scoreTemperature(_ sampling: SamplingParameters) -> Float {
+        sampling.temperature > 0 ? sampling.temperature : 1
     }
 
     private func check(_ request: GenerationRequest, _ sampling: SamplingParameters) throws(ModelError) {
@@ -83,42 +103,88 @@ public final class GenerationEngine {
         }
     }
 
-    private func run(_ wave: inout Wave) throws {
-        let cache = try reserveCache(pages: wave.pages)
-        let transformer = Transformer(model: model, adapter: adapter)
-        for part in wave.prefillParts(rows: Self.prefillRows) where !wave.isCancelled {
-            let batch = wave.prefill(part)
-            let hidden = try transformer.forward(
-                batch, cache: cache, workspace: try reserveWorkspace(rows: batch.rows), keep: nil)
-            try draw(&wave, lanes: wave.lanes(of: part), hidden: hidden, rows: wave.lastRows(part, in: batch))
-        }
-        while !wave.isCancelled {
-            let active = wave.activeLanes
-            guard !active.isEmpty else { break }
-            let batch = wave.decode(active)
-            let hidden = try transformer.forward(
-                batch, cache: cache, workspace: try reserveWorkspace(rows: batch.rows), keep: nil)
-            try draw(&wave, lanes: active, hidden: hidden, rows: Array(active.indices))
+    private func run(_ scheduler: inout Scheduler) throws {
+        while true {
+            try admit(&scheduler)
+            guard !scheduler.isCancelled, !scheduler.running.isEmpty else { return }
+            try scheduler.growTables()
+            let running = scheduler.running
+            let hidden = try forward(scheduler.decode())
+            try draw(&scheduler, sequences: running, hidden: hidden, rows: Array(running.indices))
+            scheduler.retire()
+            scheduler.statistics.decodeSteps += 1
+            scheduler.statistics.decodeRows += running.count
+            scheduler.statistics.mostRunning = max(scheduler.statistics.mostRunning, running.count)
         }
     }
 
-    /// Draws the next token of each lane from the hidden state in its row.
-    private func draw(_ wave: inout Wave, lanes: [Int], hidden: Matrix, rows: [Int]) throws {
-        let backend = model.backend
-        let vocabulary = model.configuration.vocabularySize
-        let room = try logits ?? Matrix(rows: Self.logitRows, columns: vocabulary)
-        logits = room
-        for first in stride(from: 0, to: lanes.count, by: Self.logitRows) {
-            let part = first..<min(first + Self.logitRows, lanes.count)
-            let states = try Matrix(rows: part.count, columns: hidden.columns)
-            backend.gather(hidden, Array(rows[part]), into: states)
-            let view = room.rows(0..<part.count)
-            backend.logits(states, head: model.head, into: view)
-            let rules = part.map { wave.rule(lanes[$0]) }
-            let temperature = wave.sampling.temperature
-            let drawn = try backend.sample(view, rows: rules, scoreTemperature: temperature > 0 ? temperature : 1)
-            for (index, token) in zip(part, drawn) { wave.append(token, to: lanes[index]) }
+    /// Lets waiting sequences enter until lanes or pages are used up: prompts first, which gives first tokens.
+    private func admit(_ scheduler: inout Scheduler) throws {
+        var isDone = false
+        while !isDone, !scheduler.isCancelled {
+            let claimed = try scheduler.claimPrompts(rows: Self.prefillRows)
+            if !claimed.isEmpty { try prefill(&scheduler, claimed) }
+            guard !scheduler.isCancelled else { return }
+            try refill(&scheduler, try scheduler.enter())
+            isDone = claimed.isEmpty
         }
+    }
+
+    private func prefill(_ scheduler: inout Scheduler, _ claimed: [Int]) throws {
+        let batch = scheduler.prefill(claimed)
+        let hidden = try forward(batch)
+        scheduler.statistics.prefillRows += batch.rows
+        scheduler.keepPrompts(claimed)
+        let draws = scheduler.firstDraws(claimed)
+        try draw(&scheduler, sequences: draws.sequences, hidden: hidden, rows: draws.rows)
+        scheduler.retireUnopened(draws.sequences)
+    }
+
+    /// Computes the rows of sequences that had to leave again.
+    private func refill(_ scheduler: inout Scheduler, _ resumed: [Int]) throws {
+        var rest = resumed[...]
+        while !rest.isEmpty {
+            var rows = 0
+            let part = rest.prefix { index in
+                defer { rows += scheduler.sequences[index].tokens.count }
+                return rows == 0 || rows + scheduler.sequences[index].tokens.count <= Self.prefillRows
+            }
+            let batch = scheduler.refill(part)
+            _ = try forward(batch)
+            scheduler.statistics.prefillRows += batch.rows
+            rest = rest.dropFirst(part.count)
+        }
+    }
+
+    private func forward(_ batch: PackedBatch) throws -> Matrix {
+        try Transformer(model: model, adapter: adapter).forward(
+            batch, cache: try pages.cache(), workspace: try reserveWorkspace(rows: batch.rows),
+            keep: pages.isKeeping ? try pages.inputs() : nil)
+    }
+
+    /// Draws the next token of each sequence from the hidden state in its row.
+    private func draw(_ scheduler: inout Scheduler, sequences: [Int], hidden: Matrix, rows: [Int]) throws {
+        let head = try reserveHead()
+        let temperature = Self.scoreTemperature(scheduler.sampling)
+        for first in stride(from: 0, to: sequences.count, by: Self.logitRows) {
+            let part = first..<min(first + Self.logitRows, sequences.count)
+            let (states, logits) = (head.states.rows(0..<part.count), head.logits.rows(0..<part.count))
+            model.backend.gather(hidden, Array(rows[part]), into: states)
+            model.backend.logits(states, head: model.head, into: logits)
+            let rules = part.map { scheduler.rule(sequences[$0]) }
+            let drawn = try model.backend.sample(logits, rows: rules, scoreTemperature: temperature)
+            for (index, token) in zip(part, drawn) { scheduler.append(token, to: sequences[index]) }
+        }
+    }
+
+    private func reserveHead() throws -> (states: Matrix, logits: Matrix) {
+        if let head { return head }
+        let made = (
+            states: try Matrix(rows: Self.logitRows, columns: model.configuration.hiddenSize),
+            logits: try Matrix(rows: Self.logitRows, columns: model.configuration.vocabularySize)
+        )
+        head = made
+        return made
     }
 
     private func reserveWorkspace(rows: Int) throws -> Workspace {
@@ -127,14 +193,6 @@ public final class GenerationEngine {
         let made = try Workspace(
             model.configuration, rank: adapter?.configuration.rank ?? 0, capacity: rows, training: false)
         workspace = made
-        return made
-    }
-
-    private func reserveCache(pages: Int) throws -> KeyValueCache {
-        if let cache, cache.pages >= pages { return cache }
-        cache = nil
-        let made = try KeyValueCache(shape: model.cacheShape, pages: pages)
-        cache = made
         return made
     }
 }

@@ -36,6 +36,8 @@ public final class LoRAAdapter: @unchecked Sendable {
             buffers.secondMoment.values = newValue.secondMoment
         }
     }
+    /// How often the parameters have changed.
+    private(set) var version = 0
     let baseModel: String
     private let backend: any Backend
     private let pairs: [[Pair?]]
@@ -162,6 +164,7 @@ public final class LoRAAdapter: @unchecked Sendable {
 
     /// Brings the parameters into the form that the kernels read.
     private func repack() {
+        version += 1
         for case let pair? in pairs.joined() {
             backend.repack(pair.lowRank.a, from: view(buffers.parameters, pair.a), scale: 1)
             backend.repack(pair.lowRank.b, from: view(buffers.parameters, pair.b), scale: configuration.scale)

@@ -21,7 +21,9 @@ package struct PackedBatch {
     package var tokens: [Int32] = []
     package var positions: [Int32] = []
     package var visible = Visibility(tables: [], tableOffsets: [], contexts: [])
-    /// Which row's keys and values go to which slot.
+    /// Each row's own slot, where its keys, values and layer inputs lie.
+    package var slots: [Int32] = []
+    /// Which row's keys and values go to which slot: every row to its own, and some to a copy.
     package var writeRows: [Int32] = []
     package var writeSlots: [Int32] = []
     /// What the backward pass of attention walks over.
@@ -42,8 +44,10 @@ package struct PackedBatch {
             parentFirstRow: parentFirstRow)
         for (i, token) in newTokens.enumerated() {
             let position = firstPosition + i
+            let slot = slot(position, tableOffset: tableOffset)
+            slots.append(slot)
             writeRows.append(Int32(rows))
-            writeSlots.append(slot(position, tableOffset: tableOffset))
+            writeSlots.append(slot)
             tokens.append(token)
             positions.append(Int32(position))
             visible.tableOffsets.append(Int32(tableOffset))
@@ -52,8 +56,14 @@ package struct PackedBatch {
         segments.append(segment)
     }
 
+    /// Appends a sequence's page numbers and says where they begin.
+    package mutating func append(table: [Int32]) -> Int {
+        defer { visible.tables += table }
+        return visible.tables.count
+    }
+
     /// Writes the keys of a prompt's last, half-filled page a second time, into a completion's own first page.
-    package mutating func copyTail(promptFirstRow: Int, promptCount: Int, tableOffset: Int) {
+    mutating func copyTail(promptFirstRow: Int, promptCount: Int, tableOffset: Int) {
         let begin = promptCount / KeyValueCache.pageTokens * KeyValueCache.pageTokens
         for position in begin..<promptCount {
             writeRows.append(Int32(promptFirstRow + position))
@@ -68,42 +78,34 @@ package struct PackedBatch {
 }
 
 extension PackedBatch {
-    /// Packs groups for scoring and training, with the pages that they need numbered from 0.
+    /// Packs groups for scoring and training, over the pages in `tables`.
     ///
     /// The last token of a completion predicts nothing that is scored, so it has no row. Targets come group by group,
     /// completion by completion, token by token; the first token's row is the prompt's last.
-    static func packing(_ groups: [TokenGroup]) -> (batch: PackedBatch, targets: [HeadTarget], pages: Int) {
+    static func packing(
+        _ groups: [TokenGroup], tables: [GroupTables]
+    ) -> (batch: PackedBatch, targets: [HeadTarget]) {
         var batch = PackedBatch()
         var targets: [HeadTarget] = []
-        var pages: Int32 = 0
-        func take(_ count: Int) -> [Int32] {
-            defer { pages += Int32(count) }
-            return (0..<Int32(count)).map { pages + $0 }
-        }
-        let size = KeyValueCache.pageTokens
-        for group in groups {
+        for (group, tables) in zip(groups, tables) {
             let promptRow = batch.rows
             let promptCount = group.prompt.count
-            let promptTable = batch.visible.tables.count
-            let promptPages = take((promptCount + size - 1) / size)
-            batch.visible.tables += promptPages
-            batch.append(group.prompt[...], firstPosition: 0, tableOffset: promptTable, parentFirstRow: nil)
-            for completion in group.completions where !completion.isEmpty {
+            batch.append(
+                group.prompt[...], firstPosition: 0, tableOffset: batch.append(table: tables.prompt),
+                parentFirstRow: nil)
+            for (completion, table) in zip(group.completions, tables.completions) where !completion.isEmpty {
                 targets.append(HeadTarget(row: promptRow + promptCount - 1, token: completion[0]))
                 guard completion.count > 1 else { continue }
-                let table = batch.visible.tables.count
-                let shared = promptCount / size
-                let positions = promptCount + completion.count - 1
-                batch.visible.tables += promptPages[..<shared] + take((positions + size - 1) / size - shared)
+                let offset = batch.append(table: table)
                 let row = batch.rows
                 batch.append(
-                    completion.dropLast(), firstPosition: promptCount, tableOffset: table, parentFirstRow: promptRow)
-                batch.copyTail(promptFirstRow: promptRow, promptCount: promptCount, tableOffset: table)
+                    completion.dropLast(), firstPosition: promptCount, tableOffset: offset, parentFirstRow: promptRow)
+                batch.copyTail(promptFirstRow: promptRow, promptCount: promptCount, tableOffset: offset)
                 for (i, token) in completion.dropFirst().enumerated() {
                     targets.append(HeadTarget(row: row + i, token: token))
                 }
             }
         }
-        return (batch, targets, Int(pages))
+        return (batch, targets)
     }
 }

@@ -16,28 +16,37 @@ public struct TokenScores: Sendable, Equatable {
 
 /// Scores completions under a model and its adapter, and takes gradients back to the adapter.
 ///
-/// Prompts appear once a group, rows are packed, and what the backward pass needs is one row a token and layer.
+/// Prompts appear once a group, rows are packed, and what the backward pass needs is one row a token and layer. Rows that
+/// the sampler kept in shared pages are used as they are: then training has no forward pass.
 public final class TrainingPass {
     private let model: LanguageModel
     private let adapter: LoRAAdapter?
+    private let pages: PageStore
     private var workspace: Workspace?
-    private var cache: KeyValueCache?
-    private var inputs: LayerInputs?
     private var kept: Kept?
+    /// Passes through the model, for tests.
+    package private(set) var forwardPasses = 0
 
-    /// What a forward pass leaves for the backward pass.
+    /// What the backward pass starts from; its pages are owned until then.
     private struct Kept {
         let batch: PackedBatch
         let targets: [HeadTarget]
         let scores: [HeadScore]
-        let hidden: Matrix
+        let tables: [GroupTables]
         let temperature: Float
     }
 
-    /// A pass for one model and adapter.
-    public init(model: LanguageModel, adapter: LoRAAdapter?) {
+    /// A pass for one model and adapter, with pages of its own.
+    public convenience init(model: LanguageModel, adapter: LoRAAdapter?) {
+        self.init(model: model, adapter: adapter, pages: PageStore(model: model, holdsInputs: true))
+    }
+
+    /// A pass over pages that it may share with a sampler.
+    package init(model: LanguageModel, adapter: LoRAAdapter?, pages: PageStore) {
+        precondition(pages.holdsInputs, "the backward pass starts from layer inputs")
         self.model = model
         self.adapter = adapter
+        self.pages = pages
     }
 
     /// Log-probabilities and entropies of completions, [group][completion].
@@ -45,21 +54,31 @@ public final class TrainingPass {
     /// - Parameters:
     ///   - temperature: divides the logits.
     ///   - adapterEnabled: false scores under the base model (the reference policy).
-    /// - Throws: `ModelError` for an empty prompt or a token outside the vocabulary; `TensorError` without memory.
+    /// - Throws: `ModelError` for an empty prompt or a token outside the vocabulary; `MemoryShortage` for more rows than the
+    ///   memory budget holds; `TensorError` without memory.
     public func score(
         _ groups: [TokenGroup], temperature: Float = 1, adapterEnabled: Bool = true
     ) throws -> [[TokenScores]] {
-        kept = nil
-        let run = try run(groups, temperature: temperature, adapterEnabled: adapterEnabled, training: false)
+        letGo()
+        try check(groups)
+        let run = try run(
+            groups, temperature: temperature, adapter: adapterEnabled ? adapter : nil, keepsInputs: false)
+        releasePages(of: run)
         return Self.arrange(run.scores, groups)
     }
 
-    /// Like `score`, keeping what `backward` needs.
+    /// Like `score`, keeping what `backward` needs. Completions that the sampler kept, all of them, cost nothing.
     ///
     /// - Throws: What `score` throws.
     public func forward(_ groups: [TokenGroup], temperature: Float = 1) throws -> [[TokenScores]] {
-        kept = nil
-        let run = try run(groups, temperature: temperature, adapterEnabled: true, training: true)
+        letGo()
+        try check(groups)
+        let run =
+            if let rows = pages.keptRows(of: groups, adapter: adapter, temperature: temperature) {
+                takeOver(rows.tables, rows.scores, groups, temperature)
+            } else {
+                try run(groups, temperature: temperature, adapter: adapter, keepsInputs: true)
+            }
         kept = run
         return Self.arrange(run.scores, groups)
     }
@@ -71,46 +90,63 @@ public final class TrainingPass {
     ///   - entropyGradients: h in the same shape; nil for zero.
     /// - Throws: `TensorError` without memory.
     public func backward(_ logProbGradients: [[[Float]]], entropyGradients: [[[Float]]]? = nil) throws {
-        guard let kept, let workspace, let cache, let inputs else {
-            preconditionFailure("backward without a forward pass")
-        }
-        defer { self.kept = nil }
+        guard let kept, let inputs = try pages.inputs() else { preconditionFailure("backward without a forward pass") }
+        defer { letGo() }
         let g = logProbGradients.flatMap { $0.flatMap { $0 } }
         let h = entropyGradients.map { $0.flatMap { $0.flatMap { $0 } } }
         precondition(g.count == kept.targets.count && (h?.count ?? g.count) == g.count, "one gradient a token")
         let live = g.indices.filter { g[$0] != 0 || (h?[$0] ?? 0) != 0 }
         guard !live.isEmpty else { return }
+        let workspace = try reserveWorkspace(rows: kept.batch.rows)
+        let transformer = Transformer(model: model, adapter: adapter)
+        let hidden = transformer.finalHidden(kept.batch, workspace: workspace, inputs: inputs)
         let targets = live.map { kept.targets[$0] }
-        let dTargets = try Matrix(rows: live.count, columns: kept.hidden.columns)
+        let dTargets = try Matrix(rows: live.count, columns: hidden.columns)
         try model.backend.scoreBackward(
-            kept.hidden, targets: targets, scores: live.map { kept.scores[$0] }, dLogProb: live.map { g[$0] },
+            hidden, targets: targets, scores: live.map { kept.scores[$0] }, dLogProb: live.map { g[$0] },
             dEntropy: h.map { h in live.map { h[$0] } }, head: model.head, temperature: kept.temperature,
             into: dTargets)
-        // The final hidden states are spent: their memory takes the gradient.
-        let dHidden = kept.hidden
+        let dHidden = workspace.dNormed(kept.batch.rows)
         dHidden.clear()
         model.backend.scatterAdd(dTargets, targets.map(\.row), into: dHidden)
-        try Transformer(model: model, adapter: adapter).backward(
-            kept.batch, cache: cache, workspace: workspace, inputs: inputs, dHidden: dHidden)
+        try transformer.backward(
+            kept.batch, cache: try pages.cache(), workspace: workspace, inputs: inputs, dHidden: dHidden)
     }
 
+    /// Runs the model over the groups in freshly taken pages.
     private func run(
-        _ groups: [TokenGroup], temperature: Float, adapterEnabled: Bool, training: Bool
+        _ groups: [TokenGroup], temperature: Float, adapter: LoRAAdapter?, keepsInputs: Bool
     ) throws -> Kept {
-        try check(groups)
-        let (batch, targets, pages) = PackedBatch.packing(groups)
-        let (workspace, cache) = try reserve(rows: batch.rows, pages: pages)
-        let inputs = training ? try reserveInputs(rows: batch.rows) : nil
-        var hidden = try Transformer(model: model, adapter: adapterEnabled ? adapter : nil).forward(
-            batch, cache: cache, workspace: workspace, keep: inputs)
-        let scores = try model.backend.score(hidden, targets: targets, head: model.head, temperature: temperature)
-        if let inputs {
-            let final = inputs.hidden(batch.rows)
-            model.backend.copy(hidden, into: final)
-            hidden = final
+        let tables = try pages.takeTables(for: groups)
+        do {
+            let (batch, targets) = PackedBatch.packing(groups, tables: tables)
+            forwardPasses += 1
+            let hidden = try Transformer(model: model, adapter: adapter).forward(
+                batch, cache: try pages.cache(), workspace: try reserveWorkspace(rows: batch.rows),
+                keep: keepsInputs ? try pages.inputs() : nil)
+            let scores = try model.backend.score(hidden, targets: targets, head: model.head, temperature: temperature)
+            return Kept(batch: batch, targets: targets, scores: scores, tables: tables, temperature: temperature)
+        } catch {
+            pages.release(tables.flatMap(\.all))
+            throw error
         }
-        return Kept(batch: batch, targets: targets, scores: scores, hidden: hidden, temperature: temperature)
     }
+
+    /// Uses rows that are there already.
+    private func takeOver(
+        _ tables: [GroupTables], _ scores: [HeadScore], _ groups: [TokenGroup], _ temperature: Float
+    ) -> Kept {
+        pages.retain(tables.flatMap(\.all))
+        let (batch, targets) = PackedBatch.packing(groups, tables: tables)
+        return Kept(batch: batch, targets: targets, scores: scores, tables: tables, temperature: temperature)
+    }
+
+    private func letGo() {
+        if let kept { releasePages(of: kept) }
+        kept = nil
+    }
+
+    private func releasePages(of run: Kept) { pages.release(run.tables.flatMap(\.all)) }
 
     private func check(_ groups: [TokenGroup]) throws(ModelError) {
         for group in groups {
@@ -125,27 +161,13 @@ public final class TrainingPass {
         }
     }
 
-    /// Buffers grow to the largest batch seen and are reused.
-    private func reserve(rows: Int, pages: Int) throws -> (Workspace, KeyValueCache) {
-        let current = workspace.flatMap { $0.capacity >= rows ? $0 : nil }
+    /// Grows to the largest batch seen and is reused.
+    private func reserveWorkspace(rows: Int) throws -> Workspace {
+        if let workspace, workspace.capacity >= rows { return workspace }
         workspace = nil
-        let space =
-            try current
-            ?? Workspace(
-                model.configuration, rank: adapter?.configuration.rank ?? 0, capacity: rows, training: true)
-        let held = cache.flatMap { $0.pages >= pages ? $0 : nil }
-        cache = nil
-        let pageCache = try held ?? KeyValueCache(shape: model.cacheShape, pages: pages)
-        (workspace, cache) = (space, pageCache)
-        return (space, pageCache)
-    }
-
-    private func reserveInputs(rows: Int) throws -> LayerInputs {
-        if let inputs, inputs.capacity >= rows { return inputs }
-        inputs = nil
-        let made = try LayerInputs(
-            layers: model.configuration.layerCount, capacity: rows, width: model.configuration.hiddenSize)
-        inputs = made
+        let made = try Workspace(
+            model.configuration, rank: adapter?.configuration.rank ?? 0, capacity: rows, training: true)
+        workspace = made
         return made
     }
 

@@ -2,29 +2,41 @@ internal import ApusTensor
 
 /// The backward pass: from each layer's kept input the inside is computed again, then differentiated by hand.
 extension Transformer {
+    /// The final hidden states of rows whose layer inputs are kept, [rows][hidden], in the workspace.
+    func finalHidden(_ batch: PackedBatch, workspace: Workspace, inputs: LayerInputs) -> Matrix {
+        let (x, normed) = (workspace.residual(batch.rows), workspace.normed(batch.rows))
+        backend.gather(inputs.layer(model.layers.count), inputs.rows(of: batch.slots), into: x)
+        backend.rmsNorm(x, gain: model.finalNorm, epsilon: epsilon, into: normed)
+        return normed
+    }
+
     /// Adds every adapter gradient of a batch.
     ///
     /// - Parameters:
-    ///   - batch: what `forward` ran on; its keys and values are still in `cache`.
-    ///   - inputs: what `forward` kept.
-    ///   - dHidden: gradient of the final hidden states (after the last norm), [rows][hidden]; overwritten.
+    ///   - batch: rows whose keys and values are in `cache`.
+    ///   - inputs: the rows' layer inputs.
+    ///   - dHidden: gradient of the final hidden states (after the last norm), [rows][hidden]; in the workspace's
+    ///     `dNormed`, which is overwritten.
     func backward(
         _ batch: PackedBatch, cache: KeyValueCache, workspace: Workspace, inputs: LayerInputs, dHidden: Matrix
     ) throws {
         guard let adapter else { return }
         let rotary = try model.rotaryTable(positions: batch.maxContext)
+        try backend.prepareAttention(model.cacheShape, maxContext: batch.maxContext)
         let count = model.layers.count
-        let dx = workspace.delta(batch.rows)
+        let kept = inputs.rows(of: batch.slots)
+        let (x, dx) = (workspace.residual(batch.rows), workspace.delta(batch.rows))
         dx.clear()
-        backend.rmsNormBackward(
-            inputs[count, batch.rows], gain: model.finalNorm, epsilon: epsilon, dy: dHidden, addingTo: dx)
+        backend.gather(inputs.layer(count), kept, into: x)
+        backend.rmsNormBackward(x, gain: model.finalNorm, epsilon: epsilon, dy: dHidden, addingTo: dx)
         for layer in (0..<count).reversed() {
-            let x = workspace.residual(batch.rows)
-            backend.copy(inputs[layer, batch.rows], into: x)
+            backend.gather(inputs.layer(layer), kept, into: x)
             recomputeAttention(layer, batch, rotary, cache, workspace, x)
             recomputeFeedForward(layer, workspace, x)
             feedForwardBackward(layer, adapter, workspace, x, dx)
-            try attentionBackward(layer, adapter, batch, rotary, cache, workspace, inputs[layer, batch.rows], dx)
+            // Attention and feed-forward moved x on; the layer's input is needed once more.
+            backend.gather(inputs.layer(layer), kept, into: x)
+            try attentionBackward(layer, adapter, batch, rotary, cache, workspace, x, dx)
         }
     }
 

@@ -17,7 +17,8 @@ package struct Transformer {
 
     /// Runs all layers over packed rows, writing their keys and values into `cache`.
     ///
-    /// - Parameter keep: receives the residual stream at each layer's input; nil where no backward pass follows.
+    /// - Parameter keep: receives the residual stream at each layer's input, in the rows' own slots; nil where no backward
+    ///   pass follows.
     /// - Returns: final hidden states after the last norm, [rows][hidden], in the workspace.
     package func forward(
         _ batch: PackedBatch, cache: KeyValueCache, workspace: Workspace, keep: LayerInputs?
@@ -25,6 +26,7 @@ package struct Transformer {
         let rows = batch.rows
         let x = workspace.residual(rows)
         let normed = workspace.normed(rows)
+        let kept = keep?.rows(of: batch.slots) ?? []
         let rotary = try model.rotaryTable(positions: batch.maxContext)
         try backend.prepareAttention(model.cacheShape, maxContext: batch.maxContext)
         backend.embed(batch.tokens, table: model.embedding, into: x)
@@ -35,14 +37,14 @@ package struct Transformer {
                 backend.addRMSNorm(
                     x, adding: workspace.delta(rows), gain: layer.inputNorm, epsilon: epsilon, into: normed)
             }
-            keep.map { backend.copy(x, into: $0[index, rows]) }
+            keep.map { backend.scatter(x, kept, into: $0.layer(index)) }
             attend(index, batch, rotary, cache, workspace)
             backend.addRMSNorm(
                 x, adding: workspace.delta(rows), gain: layer.postAttentionNorm, epsilon: epsilon, into: normed)
             feedForward(index, rows, workspace)
         }
         backend.addRMSNorm(x, adding: workspace.delta(rows), gain: model.finalNorm, epsilon: epsilon, into: normed)
-        keep.map { backend.copy(x, into: $0[model.layers.count, rows]) }
+        keep.map { backend.scatter(x, kept, into: $0.layer(model.layers.count)) }
         return normed
     }
 

@@ -61,23 +61,3 @@ package final class Workspace {
         view(projectedBase + LinearModule.allCases.count + module.rawValue, rows)
     }
 }
-
-/// The residual stream at each layer's input and after the last, which the backward pass starts from, and the final
-/// hidden states. Planned once for the largest batch.
-package final class LayerInputs {
-    let capacity: Int
-    private let layers: Int
-    private let storage: Matrix
-
-    init(layers: Int, capacity: Int, width: Int) throws {
-        storage = try Matrix(rows: (layers + 2) * capacity, columns: width)
-        self.layers = layers
-        self.capacity = capacity
-    }
-
-    /// The residual stream of the first `rows` rows at a layer's input; `layers` asks for what follows the last one.
-    subscript(layer: Int, rows: Int) -> Matrix { storage.rows(layer * capacity..<layer * capacity + rows) }
-
-    /// Room for the hidden states after the final norm.
-    func hidden(_ rows: Int) -> Matrix { self[layers + 1, rows] }
-}

@@ -37,6 +37,8 @@ public protocol Backend: AnyObject, Sendable {
     func add(_ x: Matrix, _ d: Matrix)
     /// Copies rows: destination[i] = source[indices[i]].
     func gather(_ source: Matrix, _ indices: [Int], into destination: Matrix)
+    /// Copies rows: destination[indices[i]] = source[i]; no two indices are equal.
+    func scatter(_ source: Matrix, _ indices: [Int], into destination: Matrix)
     /// destination[indices[i]] += source[i], in ascending i.
     func scatterAdd(_ source: Matrix, _ indices: [Int], into destination: Matrix)
 

@@ -97,13 +97,15 @@ extension CPUBackend {
         precondition(rows.count == logits.rows, "one rule a row")
         // Two rows: the logits that the filters change, and their own scratch.
         try reserveScratch(2 * logits.columns)
-        var drawn = [SampledToken](repeating: SampledToken(token: -1, logProb: 0), count: rows.count)
+        let nothing = SampledToken(token: -1, score: HeadScore(logProb: .nan, entropy: .nan, logSumExp: .nan))
+        var drawn = [SampledToken](repeating: nothing, count: rows.count)
         drawn.withUnsafeMutableBufferPointer { drawn in
             let drawn = UncheckedBuffer(drawn)
             deal(rows.count) { thread, row in
-                drawn.buffer[row] = self.draw(
+                let token = self.draw(
                     logits.pointer + row * logits.columns, logits.columns, rows[row], scoreTemperature,
                     scratch: self.scratch(thread))
+                if let token { drawn.buffer[row] = token }
             }
         }
         if let row = drawn.firstIndex(where: { $0.token < 0 }) {
@@ -114,11 +116,11 @@ extension CPUBackend {
         return drawn
     }
 
-    /// Draws one token, then scores it on the untouched logits exactly as `score` does.
+    /// Draws one token, then scores it on the untouched logits exactly as `score` does; nil where they are not finite.
     private func draw(
         _ logits: UnsafeMutablePointer<Float>, _ count: Int, _ rule: SamplingRow, _ scoreTemperature: Float,
         scratch: UnsafeMutablePointer<Float>
-    ) -> SampledToken {
+    ) -> SampledToken? {
         var parameters = apus_sampling_parameters(
             temperature: rule.temperature, top_k: Int32(rule.topK), top_p: rule.topP, min_p: rule.minP,
             repetition_penalty: rule.repetitionPenalty)
@@ -131,13 +133,13 @@ extension CPUBackend {
                 return apus_sample_row(scratch, Int32(count), &parameters, &history, rule.uniform, scratch + count)
             }
         }
-        guard token >= 0 else { return SampledToken(token: -1, logProb: .nan) }
+        guard token >= 0 else { return nil }
         let summaries = stride(from: 0, to: count, by: Self.tile).map { first in
             kernels.head.summarize(logits + first, Int32(min(Self.tile, count - first)), 1 / scoreTemperature)
         }
         var score = HeadScore(logProb: logits[Int(token)] * (1 / scoreTemperature), entropy: 0, logSumExp: 0)
         finish(&score, summaries[...])
-        return SampledToken(token: token, logProb: score.logProb)
+        return SampledToken(token: token, score: score)
     }
 
     /// Copies the targets' hidden states to the start of a buffer and rounds them where the head asks for it.

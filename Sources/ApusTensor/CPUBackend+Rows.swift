@@ -63,6 +63,15 @@ extension CPUBackend {
     }
 
     /// See `Backend`.
+    public func scatter(_ source: Matrix, _ indices: [Int], into destination: Matrix) {
+        precondition(source.rows == indices.count && source.columns == destination.columns, "shapes differ")
+        let (from, to, width) = (source.pointer, destination.pointer, source.columns)
+        split(indices.count) { _, rows in
+            for row in rows { (to + indices[row] * width).update(from: from + row * width, count: width) }
+        }
+    }
+
+    /// See `Backend`.
     public func scatterAdd(_ source: Matrix, _ indices: [Int], into destination: Matrix) {
         let (from, to, width) = (source.pointer, destination.pointer, source.columns)
         for (row, index) in indices.enumerated() {

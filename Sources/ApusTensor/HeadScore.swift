@@ -13,7 +13,7 @@ public struct HeadTarget: Sendable {
 }
 
 /// What the head says of one target, under the tempered distribution.
-public struct HeadScore: Sendable {
+public struct HeadScore: Sendable, Equatable {
     /// Natural logarithm of the target's probability.
     public var logProb: Float
     /// Entropy of the distribution, in nats.

@@ -2,6 +2,9 @@ internal import CKernels
 internal import Foundation
 
 /// Keys and values of all layers in pages of 16 positions; which sequence owns a page is the caller's business.
+///
+/// What one page holds for all layers lies together, so that memory is touched page by page. A page's number counts
+/// in pages of one layer: the n-th page has the number n · layers, in tables and in slots.
 public final class KeyValueCache: Sendable {
     /// Positions in a page.
     public static let pageTokens = Int(APUS_PAGE_TOKENS)
@@ -26,7 +29,13 @@ public final class KeyValueCache: Sendable {
         }
 
         /// Bytes of one page over all layers.
-        public var pageBytes: Int { 2 * layers * keyValueHeads * headSize * KeyValueCache.pageTokens * 4 }
+        public var pageBytes: Int { 2 * layers * layerFloats * MemoryLayout<Float>.stride }
+
+        /// Keys, or values, of one layer in a page.
+        var layerFloats: Int { keyValueHeads * headSize * KeyValueCache.pageTokens }
+
+        /// The most pages whose slots have a 32-bit number.
+        public var pageLimit: Int { Int(Int32.max) / (layers * KeyValueCache.pageTokens) }
     }
 
     /// The layout.
@@ -38,20 +47,30 @@ public final class KeyValueCache: Sendable {
 
     /// Reserves `pages` pages for every layer; memory is touched only when a page is written.
     public init(shape: Shape, pages: Int) throws(TensorError) {
+        precondition(pages <= shape.pageLimit, "more pages than have a number")
         self.shape = shape
         self.pages = pages
-        let count = shape.layers * pages * shape.keyValueHeads * shape.headSize * Self.pageTokens
-        keys = try Storage(count: count)
-        values = try Storage(count: count)
+        keys = try Storage(count: pages * shape.layers * shape.layerFloats)
+        values = try Storage(count: pages * shape.layers * shape.layerFloats)
     }
 
     func layer(_ layer: Int) -> apus_pages {
         precondition(layer < shape.layers, "no such layer")
-        let begin = layer * pages * shape.keyValueHeads * shape.headSize * Self.pageTokens
+        let begin = layer * shape.layerFloats
         return apus_pages(
             keys: keys.base + begin, values: values.base + begin, heads: Int32(shape.heads),
             kv_heads: Int32(shape.keyValueHeads), head_size: Int32(shape.headSize),
             scale: 1 / Float(shape.headSize).squareRoot())
+    }
+
+    /// Keys and values of one page over all layers.
+    public func page(_ number: Int32) -> (keys: Matrix, values: Matrix) {
+        func view(_ storage: Storage) -> Matrix {
+            Matrix(
+                storage: storage, offset: Int(number) * shape.layerFloats, rows: shape.layers,
+                columns: shape.layerFloats)
+        }
+        return (view(keys), view(values))
     }
 }
 

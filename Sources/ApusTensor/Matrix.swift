@@ -8,6 +8,8 @@ public final class Storage: @unchecked Sendable {
     public let count: Int
     let base: UnsafeMutablePointer<Float>
     private let byteCount: Int
+    // Reservations are larger than what is touched: the kernel shall not hold room for all of them.
+    private static let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
 
     /// Reserves room for `count` values.
     ///
@@ -15,7 +17,7 @@ public final class Storage: @unchecked Sendable {
     public init(count: Int) throws(TensorError) {
         self.count = count
         byteCount = max(count, 1) * MemoryLayout<Float>.stride
-        let mapped = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        let mapped = mmap(nil, byteCount, PROT_READ | PROT_WRITE, Self.flags, -1, 0)
         guard let mapped, mapped != MAP_FAILED else {
             throw TensorError(
                 "memory: wanted \(byteCount / 1_048_576) MiB, the system refused; use a smaller batch or model")

@@ -33,10 +33,12 @@ public struct SamplingRow: Sendable {
     }
 }
 
-/// A drawn token and its log-probability under the tempered distribution of the whole vocabulary.
+/// A drawn token and what the head says of it under the tempered distribution of the whole vocabulary.
 public struct SampledToken: Sendable {
     /// The token.
     public let token: Int32
-    /// Its log-probability, bit for bit what `Backend.score` says of it.
-    public let logProb: Float
+    /// Its score, bit for bit what `Backend.score` says of it.
+    public let score: HeadScore
+    /// Its log-probability.
+    public var logProb: Float { score.logProb }
 }

@@ -40,7 +40,8 @@ extension GRPOConfiguration {
         .lrSchedulerType, .outputDir, .saveStrategy, .resumeFromCheckpoint,
     ]
 
-    private static func tree(of configuration: GRPOConfiguration) -> [String: JSONValue] {
+    /// Keys and values as they are written.
+    static func tree(of configuration: GRPOConfiguration) -> [String: JSONValue] {
         guard let data = try? JSONEncoder().encode(configuration),
             let tree = try? JSONDecoder().decode([String: JSONValue].self, from: data)
         else { preconditionFailure("a configuration always has a JSON form") }

@@ -38,6 +38,9 @@ public struct GRPOConfiguration: Codable, Sendable, Equatable {
     @ExplicitNil public var minP: Double?
     /// Penalty on tokens of the prompt and the completion so far; 1 is off.
     public var repetitionPenalty = 1.0
+    /// Share of the memory that this process may use (the control group's limit, or the machine's memory) which it may hold:
+    /// what weights leave of it goes to keys, values and kept rows. Not a TRL key; vLLM's for a GPU is close.
+    public var memoryUtilization = 0.8
 
     // MARK: Loss
 
@@ -171,6 +174,7 @@ public struct GRPOConfiguration: Codable, Sendable, Equatable {
         case topK = "top_k"
         case minP = "min_p"
         case repetitionPenalty = "repetition_penalty"
+        case memoryUtilization = "memory_utilization"
         case lossType = "loss_type"
         case importanceSamplingLevel = "importance_sampling_level"
         case epsilon

@@ -43,6 +43,10 @@ extension GRPOTrainer {
                 progress.advance(by: 1)
             }
         }
+        if !hasToldOfShortfall, let shortfall = policy.memoryShortfall {
+            hasToldOfShortfall = true
+            onEvent?(.notice(shortfall))
+        }
         guard completions.count == prompts.count, completions.allSatisfy({ $0.count == size }) else {
             throw TrainingError(.policy, "the sampler did not return \(size) completions for each prompt")
         }

@@ -42,7 +42,8 @@ extension GRPOTrainer {
     private var snapshot: RunSnapshot {
         let isInUse = state.microStep % plan.batch.generateEvery != 0
         return RunSnapshot(
-            configuration: configuration, prompts: plan.prompts, counters: state.counters, entropy: state.entropy,
+            configuration: GRPOConfiguration.tree(of: configuration), prompts: plan.prompts, counters: state.counters,
+            entropy: state.entropy,
             window: state.metrics, generation: isInUse ? generation.map(GenerationSnapshot.init) : nil)
     }
 
@@ -55,7 +56,7 @@ extension GRPOTrainer {
         do {
             let data = try Data(contentsOf: folder.appending(path: RunSnapshot.fileName))
             snapshot = try JSONDecoder().decode(RunSnapshot.self, from: data)
-            changes = try snapshot.differences(from: configuration)
+            changes = snapshot.differences(from: configuration)
             let history = try Data(contentsOf: folder.appending(path: TrainerState.fileName))
             state.history = try JSONDecoder().decode(TrainerState.LogHistory.self, from: history).records
             try policy.restore(from: folder)

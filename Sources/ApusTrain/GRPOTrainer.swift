@@ -26,6 +26,8 @@ public final class GRPOTrainer {
     /// The tokens of the prompts that this run uses, by their index in the data set.
     var promptTokens: [Int: [Int32]] = [:]
     var generation: GenerationBatch?
+    /// Whether this run has said that memory is short: once is enough.
+    var hasToldOfShortfall = false
     var directory: RunDirectory?
     var metricsLog: MetricsLog?
     let clock = ContinuousClock()
@@ -75,6 +77,7 @@ public final class GRPOTrainer {
         try preparePrompts(sampler)
         defer { closeOutput() }
         try openOutput()
+        if let memory = policy.memoryPlan { onEvent?(.notice(memory)) }
         var epoch = state.microStep / plan.microStepsPerEpoch
         for _ in 0..<epoch { _ = sampler.nextEpoch() }
         while !isFinished {

@@ -9,8 +9,11 @@ public final class ModelPolicy: Policy {
     public let model: LanguageModel
     /// What is trained.
     public let adapter: LoRAAdapter
+    private let pages: PageStore
+    private let keepsRollouts: Bool
     private let engine: GenerationEngine
-    private let pass: TrainingPass
+    /// Visible to tests, which count its passes.
+    let pass: TrainingPass
 
     /// The longest sequence that the model was made for.
     public var contextLength: Int? { model.configuration.contextLength }
@@ -18,15 +21,53 @@ public final class ModelPolicy: Policy {
     /// Whether the sampler's log-probabilities are used as they are: it runs the very arithmetic of the training pass.
     public let samplesExactLogProbs: Bool
 
+    /// What a token takes, and how many the budget holds.
+    public var memoryPlan: String? {
+        let size = KeyValueCache.pageTokens
+        func kibibytes(_ bytes: Int) -> Int { (bytes / size + 512) / 1024 }
+        let tokens = pages.pageCount * size
+        return "memory: a token takes \(kibibytes(pages.keyValueBytes)) KiB for keys and values and "
+            + "\(kibibytes(pages.inputBytes)) KiB for \(keepsRollouts ? "kept rows" : "the rows of a training pass"); the "
+            + "budget of \(pages.budget.bytes / 1_048_576) MiB holds \(tokens) tokens"
+    }
+
+    /// Says when rows could not be kept, or sequences had to be computed again.
+    public var memoryShortfall: String? {
+        let statistics = engine.statistics
+        guard statistics.dropsOfKeptRollouts > 0 || statistics.preemptions > 0 else { return nil }
+        return
+            "memory: the budget of \(pages.budget.bytes / 1_048_576) MiB does not hold all rows of a generation: they are "
+            + "computed again (\(statistics.preemptions) sequences while sampling), which changes no result; for speed raise "
+            + "memory_utilization or lower generation_batch_size"
+    }
+
     /// Binds a model and its adapter.
-    /// - Parameter samplesExactLogProbs: use the sampler's log-probabilities; false computes the same numbers again where the
-    ///   policy may move before they are used.
-    public init(model: LanguageModel, adapter: LoRAAdapter, samplesExactLogProbs: Bool = true) {
+    /// - Parameters:
+    ///   - samplesExactLogProbs: use the sampler's log-probabilities; false computes the same numbers again where the policy
+    ///     may move before they are used.
+    ///   - keepsRollouts: train on the rows that the sampler computed, as long as the policy has not moved; false computes
+    ///     the same rows again.
+    ///   - memory: what keys, values and kept rows may take.
+    public convenience init(
+        model: LanguageModel, adapter: LoRAAdapter, samplesExactLogProbs: Bool = true, keepsRollouts: Bool = true,
+        memory: MemoryBudget = MemoryBudget()
+    ) {
+        self.init(
+            model: model, adapter: adapter, samplesExactLogProbs: samplesExactLogProbs, keepsRollouts: keepsRollouts,
+            pages: PageStore(model: model, holdsInputs: true, budget: memory))
+    }
+
+    /// Binds a model, its adapter and the pages for its sequences.
+    init(
+        model: LanguageModel, adapter: LoRAAdapter, samplesExactLogProbs: Bool, keepsRollouts: Bool, pages: PageStore
+    ) {
         self.model = model
         self.adapter = adapter
         self.samplesExactLogProbs = samplesExactLogProbs
-        engine = GenerationEngine(model: model, adapter: adapter)
-        pass = TrainingPass(model: model, adapter: adapter)
+        self.pages = pages
+        self.keepsRollouts = keepsRollouts
+        engine = GenerationEngine(model: model, adapter: adapter, pages: pages, keepsRollouts: keepsRollouts)
+        pass = TrainingPass(model: model, adapter: adapter, pages: pages)
     }
 
     /// Samples completions; sample indices run through the whole batch.

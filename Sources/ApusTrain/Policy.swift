@@ -14,6 +14,12 @@ public protocol Policy: AnyObject {
     /// give: the trainer then need not compute them again.
     var samplesExactLogProbs: Bool { get }
 
+    /// What the policy plans to do with memory, in one line; `nil` for nothing to say.
+    var memoryPlan: String? { get }
+
+    /// What the last generation found no memory for, in one line; `nil` when there was enough. It costs time alone.
+    var memoryShortfall: String? { get }
+
     /// Samples `groupSize` completions of each prompt.
     /// - Parameters:
     ///   - step: the ordinal of this generation in the run: it keys the random numbers, so equal ordinals repeat.
@@ -59,6 +65,12 @@ public protocol Policy: AnyObject {
 extension Policy {
     /// No limit.
     public var contextLength: Int? { nil }
+
+    /// Nothing to say.
+    public var memoryPlan: String? { nil }
+
+    /// Enough memory.
+    public var memoryShortfall: String? { nil }
 
     /// Log-probabilities are computed again where they are needed.
     public var samplesExactLogProbs: Bool { false }

@@ -10,29 +10,26 @@ struct RunSnapshot: Codable {
     static let fileName = "apus_state.json"
 
     var version = 1
-    var configuration: GRPOConfiguration
+    /// As written: a run of an earlier version knew fewer keys.
+    var configuration: [String: JSONValue]
     var prompts: Int
     var counters: RunCounters
     var entropy: EntropyController
     var window: MetricWindow
     var generation: GenerationSnapshot?
 
-    /// Keys that may differ between a run and its continuation: where files go, and how long it lasts.
+    /// Keys that may differ between a run and its continuation: where files go, how long it lasts, and what changes no result.
     private static let freeKeys: Set<String> = [
         "output_dir", "resume_from_checkpoint", "max_steps", "num_train_epochs", "logging_steps", "logging_first_step",
-        "save_strategy", "save_steps", "save_total_limit",
+        "save_strategy", "save_steps", "save_total_limit", "memory_utilization",
     ]
 
     /// The settings that must not differ but do, as `key (before → now)`.
-    func differences(from other: GRPOConfiguration) throws -> [String] {
-        let before = try settings(configuration)
-        let now = try settings(other)
+    func differences(from other: GRPOConfiguration) -> [String] {
+        let before = configuration
+        let now = GRPOConfiguration.tree(of: other)
         return before.keys.sorted().filter { !Self.freeKeys.contains($0) && before[$0] != now[$0] }
             .map { "\($0) (\(text(before[$0])) before, \(text(now[$0])) now)" }
-    }
-
-    private func settings(_ configuration: GRPOConfiguration) throws -> [String: JSONValue] {
-        try JSONDecoder().decode([String: JSONValue].self, from: JSONEncoder().encode(configuration))
     }
 
     private func text(_ value: JSONValue?) -> String {

@@ -10,6 +10,7 @@ import Testing
         ["train", "--model", "m", "--max_steps", "many"], ["frobnicate"], ["generate"],
         ["generate", "--model", "nowhere", "--prompt", "x"],
         ["generate", "--model", "m", "--prompt", "x", "--top-p", "2"],
+        ["generate", "--model", "m", "--prompt", "x", "--memory-utilization", "0"],
         ["score", "--model", "nowhere", "--prompt", "x", "--completion", "y"],
         ["bench", "grpo", "--model", "m", "--batch", "1"],
     ])

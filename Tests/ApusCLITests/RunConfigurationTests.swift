@@ -98,9 +98,11 @@ import Testing
             report_to: none
             fp16: false
             """)
-        #expect(configuration.notices.count == 2)
-        #expect(configuration.notices[0].hasPrefix("use_vllm, vllm_mode, gpu_memory_utilization: "))
-        #expect(configuration.notices[1].hasPrefix("optim: "))
+        #expect(configuration.notices.count == 3)
+        #expect(configuration.notices[0].hasPrefix("use_vllm, vllm_mode: "))
+        #expect(configuration.notices[1].hasPrefix("gpu_memory_utilization: "))
+        #expect(configuration.notices[2].hasPrefix("optim: "))
+        #expect(configuration.trainer.memoryUtilization == 0.6)
     }
 
     @Test func sequenceLengthIsSharedByPromptAndCompletion() throws {

@@ -21,7 +21,7 @@ import Testing
     @Test func otherNamesLeadToASetting() throws {
         for row in SettingTable.rows {
             switch row.treatment {
-            case .alias(let name), .fallback(let name): #expect(try #require(SettingTable.row(name)).kind != nil)
+            case .alias(let name, _), .fallback(let name): #expect(try #require(SettingTable.row(name)).kind != nil)
             default: break
             }
         }

@@ -60,7 +60,7 @@ import Testing
     }
 
     /// More completions than are decoded together, and more prompt rows than go through a prefill pass.
-    @Test func wavesChangeNothing() throws {
+    @Test func severalPrefillPassesChangeNothing() throws {
         let tiny = try tiny(.bf16, InstructionSet.selected(), threads: 2)
         let engine = GenerationEngine(model: tiny.model, adapter: tiny.adapter)
         let sampling = SamplingParameters(maxNewTokens: 3, seed: 9)

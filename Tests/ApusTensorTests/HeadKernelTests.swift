@@ -136,9 +136,9 @@ import Testing
             for threads in [1, 3] {
                 let other = try outcome(threads: threads, temperature: temperature)
                 #expect(other.sampled.map(\.token) == first.sampled.map(\.token))
-                #expect(other.sampled.map(\.logProb) == first.sampled.map(\.logProb))
+                #expect(other.sampled.map(\.score) == first.sampled.map(\.score))
                 for (index, score) in other.scored.enumerated() {
-                    #expect(score.logProb == first.sampled[index % rows].logProb)
+                    #expect(score == first.sampled[index % rows].score)
                 }
             }
         }

@@ -53,6 +53,8 @@ struct GRPOConfigurationTests {
         ("sync_ref_model", .bool(true), "sync_ref_model: true needs full fine-tuning"),
         ("generation_batch_size", .number(12), "generation_batch_size: 12 must be a multiple of"),
         ("save_total_limit", .number(0), "save_total_limit: 0 must be at least 1"),
+        ("memory_utilization", .number(1.5), "memory_utilization: 1.5 must be above 0 and at most 1"),
+        ("memory_utilization", .number(0), "memory_utilization: 0.0 must be above 0 and at most 1"),
         ("top_p", .number(0), "top_p: 0.0 must be above 0"),
         ("reward_weights", .string("1"), "reward_weights: '1' must be a list of numbers"),
         ("output_dir", .string(""), "output_dir: '' must be a path"),

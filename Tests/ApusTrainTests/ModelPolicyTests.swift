@@ -12,6 +12,8 @@ struct ModelPolicyTests {
         var parameters: [Float]
         var moments: [Float]
         var records: [MetricsRecord]
+        var forwardPasses: Int
+        var notices: [String]
     }
 
     private func configuration(_ output: URL) -> GRPOConfiguration {
@@ -29,15 +31,19 @@ struct ModelPolicyTests {
     }
 
     private func run(
-        _ configuration: GRPOConfiguration, model: LanguageModel, stopAt: Int? = nil, usesSampledLogProbs: Bool = true
+        _ configuration: GRPOConfiguration, model: LanguageModel, stopAt: Int? = nil, usesSampledLogProbs: Bool = true,
+        keepsRollouts: Bool = true, memory: MemoryBudget = MemoryBudget(),
+        reward: TokenReward = TokenReward("even") { tokens in Double(tokens.count { $0 % 2 == 0 }) }
     ) async throws -> Run {
         let adapter = try LoRAAdapter(LoRAConfiguration(rank: 4, alpha: 8), for: model, seed: 7)
         let recorder = EventRecorder()
-        let policy = ModelPolicy(model: model, adapter: adapter, samplesExactLogProbs: usesSampledLogProbs)
+        let policy = ModelPolicy(
+            model: model, adapter: adapter, samplesExactLogProbs: usesSampledLogProbs, keepsRollouts: keepsRollouts,
+            memory: memory)
         let trainer = try GRPOTrainer(
             configuration: configuration, policy: policy,
             tokenizer: NumberTokenizer(), dataset: RecordedRun.dataset,
-            rewards: [TokenReward("even") { tokens in Double(tokens.count { $0 % 2 == 0 }) }])
+            rewards: [reward])
         let stop = trainer.stopSignal
         trainer.onEvent = { event in
             recorder.append(event)
@@ -47,7 +53,8 @@ struct ModelPolicyTests {
         let moments = adapter.optimizerState
         return Run(
             parameters: adapter.parameters, moments: moments.firstMoment + moments.secondMoment,
-            records: recorder.records)
+            records: recorder.records, forwardPasses: policy.pass.forwardPasses,
+            notices: recorder.notices)
     }
 
     private func model(_ precision: WeightPrecision = .f32) throws -> LanguageModel {
@@ -62,7 +69,8 @@ struct ModelPolicyTests {
         configuration.temperature = 0.9
         configuration.topP = 0.8
         configuration.repetitionPenalty = 1.2
-        let result = try await run(configuration, model: model)
+        // Kept rows would carry the sampler's own numbers.
+        let result = try await run(configuration, model: model, keepsRollouts: false)
         let differences = result.records.map { $0["sampling/sampling_logp_difference/max"] }
         #expect(differences == [0, 0, 0, 0])
         #expect(result.records.allSatisfy { ($0["grad_norm"] ?? 0) > 0 })
@@ -77,6 +85,96 @@ struct ModelPolicyTests {
         let scored = try await run(configuration, model: model, usesSampledLogProbs: false)
         #expect(sampled.parameters == scored.parameters)
         #expect(sampled.records.contains { ($0["clip_ratio/region_mean"] ?? 0) > 0 })
+    }
+
+    @Test(arguments: WeightPrecision.allCases)
+    func trainingOnKeptRowsGivesTheSameAdapter(precision: WeightPrecision) async throws {
+        let folder = try TemporaryFolder()
+        let model = try model(precision)
+        var configuration = configuration(folder.url.appending(path: "run"))
+        configuration.temperature = 0.9
+        let kept = try await run(configuration, model: model)
+        let computed = try await run(configuration, model: model, keepsRollouts: false)
+        #expect(kept.parameters == computed.parameters)
+        #expect(kept.moments == computed.moments)
+        #expect(kept.records.map { $0["loss"] } == computed.records.map { $0["loss"] })
+        #expect(kept.records.map { $0["entropy"] } == computed.records.map { $0["entropy"] })
+        #expect(kept.forwardPasses == 0)
+        #expect(computed.forwardPasses > 0)
+    }
+
+    /// Micro-steps of half a group: the prompt's rows serve both.
+    @Test func partsOfGroupsShareTheirPromptsRows() async throws {
+        let folder = try TemporaryFolder()
+        let model = try model(.nf4)
+        var configuration = configuration(folder.url.appending(path: "run"))
+        configuration.perDeviceTrainBatchSize = 2
+        configuration.gradientAccumulationSteps = 4
+        let kept = try await run(configuration, model: model)
+        let computed = try await run(configuration, model: model, keepsRollouts: false)
+        #expect(kept.parameters == computed.parameters)
+        #expect(kept.forwardPasses == 0)
+        // One a micro-step, where not both completions have the group's mean reward.
+        #expect((9...16).contains(computed.forwardPasses))
+    }
+
+    /// Only the first of two passes over a generation batch finds the weights that sampled it.
+    @Test func aPolicyThatMovedRunsTheModelAgain() async throws {
+        let folder = try TemporaryFolder()
+        let model = try model()
+        var configuration = configuration(folder.url.appending(path: "run"))
+        configuration.numIterations = 2
+        let kept = try await run(configuration, model: model)
+        let computed = try await run(configuration, model: model, keepsRollouts: false)
+        #expect(kept.parameters == computed.parameters)
+        #expect(kept.forwardPasses > 0)
+        #expect(computed.forwardPasses == 2 * kept.forwardPasses)
+    }
+
+    @Test func groupsOfEqualRewardsCostNothing() async throws {
+        let folder = try TemporaryFolder()
+        let model = try model()
+        var configuration = configuration(folder.url.appending(path: "run"))
+        configuration.maxSteps = 8
+        // Few completions earn it, so that some groups have equal rewards and some have not.
+        let reward = TokenReward("coarse") { tokens in tokens.count { $0 % 2 == 0 } > 4 ? 1 : 0 }
+        let kept = try await run(configuration, model: model, reward: reward)
+        let computed = try await run(configuration, model: model, keepsRollouts: false, reward: reward)
+        #expect(kept.parameters == computed.parameters)
+        #expect(kept.records.map { $0["loss"] } == computed.records.map { $0["loss"] })
+        #expect(kept.records.contains { ($0["frac_reward_zero_std"] ?? 0) > 0 }, "no group had equal rewards")
+        #expect(kept.forwardPasses == 0)
+        #expect((1..<16).contains(computed.forwardPasses))
+    }
+
+    @Test func aSmallBudgetGivesTheSameAdapter() async throws {
+        let folder = try TemporaryFolder()
+        let model = try model()
+        var configuration = configuration(folder.url.appending(path: "run"))
+        configuration.maxCompletionLength = 40
+        let ample = try await run(configuration, model: model)
+        let pages = PageStore(model: model, holdsInputs: true, pages: 16)
+        let tight = try await run(configuration, model: model, memory: pages.budget)
+        #expect(tight.parameters == ample.parameters)
+        #expect(tight.forwardPasses > 0)
+        #expect(ample.notices.count == 1)
+        #expect(tight.notices.count == 2, "said once, not each step")
+        #expect(tight.notices.last?.contains("computed again") == true)
+        #expect(
+            tight.notices[0].contains(
+                "1 KiB for keys and values and 1 KiB for kept rows; the budget of 0 MiB holds 256"))
+        #expect(ample.forwardPasses == 0)
+    }
+
+    @Test func aBudgetForNoSequenceEndsTheRunInOneLine() async throws {
+        let folder = try TemporaryFolder()
+        let model = try model()
+        let configuration = configuration(folder.url.appending(path: "run"))
+        let error = await #expect(throws: TrainingError.self) {
+            try await run(configuration, model: model, memory: MemoryBudget(bytes: 1000))
+        }
+        #expect(error?.description.contains("memory_utilization") == true, "\(error?.description ?? "")")
+        #expect(error?.description.contains("\n") == false)
     }
 
     @Test func theSameSeedGivesTheSameRun() async throws {

@@ -57,7 +57,7 @@ extension Setting {
     var kind: SettingKind? {
         switch treatment {
         case .trainer(let kind), .run(let kind): kind
-        case .alias(let name), .fallback(let name): SettingTable.row(name)?.kind
+        case .alias(let name, _), .fallback(let name): SettingTable.row(name)?.kind
         case .ignored(let unless, _), .refused(let unless, _):
             !unless.isEmpty && unless.allSatisfy { $0 == "true" || $0 == "false" } ? .flag : nil
         case .family: nil

@@ -6,8 +6,8 @@ enum SettingTreatment: Sendable {
     case trainer(SettingKind)
     /// A setting of `RunSettings`: model, adapter, data, machine.
     case run(SettingKind)
-    /// Another name of a setting.
-    case alias(of: String)
+    /// Another name of a setting; a notice says where the meanings differ.
+    case alias(of: String, notice: String? = nil)
     /// Another name that only counts when the setting itself is not given.
     case fallback(for: String)
     /// Some values say what Apus does anyway; any other value is accepted with this notice.

@@ -10,10 +10,10 @@ struct SettingResolution {
 
     private(set) var trainer: [String: Assignment] = [:]
     private(set) var run: [String: Assignment] = [:]
-    /// What was accepted without effect, one line for each reason.
+    /// What was accepted without effect or with another meaning, one line for each reason.
     private(set) var notices: [String] = []
 
-    private var ignored: [(notice: String, names: [String])] = []
+    private var noted: [(notice: String, names: [String])] = []
 
     /// Lays the layers over each other, the last one on top.
     ///
@@ -24,7 +24,7 @@ struct SettingResolution {
             let fallbacks = try layer.filter { try !assign($0, &names) }
             for setting in fallbacks { try assignFallback(setting, &names) }
         }
-        notices = ignored.map { "\($0.names.joined(separator: ", ")): \($0.notice)" }
+        notices = noted.map { "\($0.names.joined(separator: ", ")): \($0.notice)" }
     }
 
     /// Handles one setting; false when it only counts in the absence of another.
@@ -35,16 +35,18 @@ struct SettingResolution {
         }
         switch row.treatment {
         case .trainer, .run: try store(setting, as: row, &names)
-        case .alias(let name): try SettingTable.row(name).map { try store(setting, as: $0, &names) }
+        case .alias(let name, let notice):
+            try SettingTable.row(name).map { try store(setting, as: $0, &names) }
+            if let notice, !setting.value.isNull { note(key, notice) }
         case .fallback: return false
         case .ignored(let unless, let notice):
-            if !setting.value.isAmong(unless) { ignore(key, notice) }
+            if !setting.value.isAmong(unless) { note(key, notice) }
         case .family(let prefix, let unless, let notice, let reason):
             if setting.value.isAmong(unless) { break }
             guard case .scalar(let text, _) = setting.value, text.hasPrefix(prefix) else {
                 throw SettingError(setting, "\(setting.value.shown) is refused: \(reason)")
             }
-            ignore(key, "\(notice) (for \(text))")
+            note(key, "\(notice) (for \(text))")
         case .refused(let unless, let reason):
             if !setting.value.isAmong(unless) {
                 throw SettingError(setting, "\(setting.value.shown) is refused: \(reason)")
@@ -81,17 +83,17 @@ struct SettingResolution {
             let row = SettingTable.row(name)
         else { return }
         if let given = names[name] {
-            if given.value != setting.value { ignore(setting.name, "\(given.name) is given too and counts") }
+            if given.value != setting.value { note(setting.name, "\(given.name) is given too and counts") }
         } else {
             try store(setting, as: row, &names)
         }
     }
 
-    private mutating func ignore(_ name: String, _ notice: String) {
-        if let index = ignored.firstIndex(where: { $0.notice == notice }) {
-            if !ignored[index].names.contains(name) { ignored[index].names.append(name) }
+    private mutating func note(_ name: String, _ notice: String) {
+        if let index = noted.firstIndex(where: { $0.notice == notice }) {
+            if !noted[index].names.contains(name) { noted[index].names.append(name) }
         } else {
-            ignored.append((notice, [name]))
+            noted.append((notice, [name]))
         }
     }
 }

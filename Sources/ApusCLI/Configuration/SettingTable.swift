@@ -29,6 +29,7 @@ enum SettingTable {
         Setting("top_k", .trainer(.integer)),
         Setting("min_p", .trainer(.number)),
         Setting("repetition_penalty", .trainer(.number)),
+        Setting("memory_utilization", .trainer(.number)),
         // Loss.
         Setting("beta", .trainer(.number)),
         Setting("epsilon", .trainer(.number)),
@@ -115,6 +116,8 @@ enum SettingTable {
         Setting("use_rs_lora", .alias(of: "use_rslora")),
         Setting("random_state", .fallback(for: "seed")),
         Setting("output", .alias(of: "output_dir")),
+        Setting("gpu_memory_utilization", .alias(of: "memory_utilization", notice: mainMemory)),
+        Setting("vllm_gpu_memory_utilization", .alias(of: "memory_utilization", notice: mainMemory)),
         Setting("reward_functions", .alias(of: "reward_funcs")),
     ]
 
@@ -123,7 +126,6 @@ enum SettingTable {
         Setting("use_vllm", .ignored(unless: ["false"], notice: ownEngine)),
         Setting("vllm_*", .ignored(notice: ownEngine)),
         Setting("fast_inference", .ignored(notice: ownEngine)),
-        Setting("gpu_memory_utilization", .ignored(notice: ownEngine)),
         Setting("use_transformers_continuous_batching", .ignored(unless: ["false"], notice: ownEngine)),
         Setting("transformers_continuous_batching_config", .ignored(notice: ownEngine)),
         Setting("use_transformers_paged", .ignored(unless: ["false"], notice: ownEngine)),
@@ -231,6 +233,7 @@ enum SettingTable {
     ]
 
     private static let ownEngine = "generation runs in this process, on the weights that are trained"
+    private static let mainMemory = "this build computes on the CPU: read as memory_utilization, a share of main memory"
     private static let numerics = "matrix operands are bf16 and sums fp32, whatever the machine"
     private static let recompute = "activations inside a layer are always recomputed"
     private static let metricsOnly = "completions are not logged; `apus generate` shows what a checkpoint says"

@@ -20,14 +20,26 @@ struct GenerateCommand: ParsableCommand {
     @OptionGroup var promptOptions: PromptOptions
     @OptionGroup var sampling: SamplingOptions
 
+    @Option(help: "Share of the memory that keys and values may take, with the weights.")
+    var memoryUtilization = MemoryBudget.defaultUtilization
+
     @Flag(help: "Print one JSON object instead of the text.")
     var json = false
+
+    func validate() throws {
+        guard memoryUtilization > 0, memoryUtilization <= 1 else {
+            throw ValidationError(
+                "--memory-utilization must be above 0 and at most 1, found \(memoryUtilization)")
+        }
+    }
 
     func run() throws {
         let (model, adapter) = try modelOptions.load()
         let prompt = try promptOptions.tokens(for: model.tokenizer)
         let generation = try failing(as: .runFailed) {
-            try generate(prompt, with: GenerationEngine(model: model, adapter: adapter), model.tokenizer)
+            let engine = GenerationEngine(
+                model: model, adapter: adapter, memory: MemoryBudget(utilization: memoryUtilization))
+            return try generate(prompt, with: engine, model.tokenizer)
         }
         if json { Terminal.printLine(try JSONLine.encode(generation)) }
     }

@@ -44,7 +44,10 @@ struct TrainingRun {
             let adapter = try makeAdapter(for: model)
             Terminal.printLine(summary(model, adapter, dataset, rewards))
             return try GRPOTrainer(
-                configuration: configuration.trainer, policy: ModelPolicy(model: model, adapter: adapter),
+                configuration: configuration.trainer,
+                policy: ModelPolicy(
+                    model: model, adapter: adapter,
+                    memory: MemoryBudget(utilization: configuration.trainer.memoryUtilization)),
                 tokenizer: model.tokenizer, dataset: dataset, rewards: rewards)
         }
     }
