@@ -18,12 +18,12 @@ extension CPUBackend {
     public func score(_ hidden: Matrix, targets: [HeadTarget], head: Weight, temperature: Float) throws -> [HeadScore] {
         var scores = [HeadScore](repeating: HeadScore(logProb: 0, entropy: 0, logSumExp: 0), count: targets.count)
         let tiles = (head.outputs + Self.tile - 1) / Self.tile
-        let blocks = (targets.count + Self.headRows - 1) / Self.headRows
+        let blocks = headBlocks(targets.count)
         let buffers = try headBuffers(blocks, head)
         scores.withUnsafeMutableBufferPointer { scores in
             let scores = UncheckedBuffer(scores)
             deal(blocks) { thread, block in
-                let range = block * Self.headRows..<min((block + 1) * Self.headRows, targets.count)
+                let range = targets.count * block / blocks..<targets.count * (block + 1) / blocks
                 let buffer = buffers[thread]
                 let logits = buffer.logits.matrix
                 self.take(hidden, targets[range], into: buffer)
@@ -66,10 +66,10 @@ extension CPUBackend {
     ) throws {
         precondition(dHidden.rows == targets.count && scores.count == targets.count, "one row a target")
         let tiles = (head.outputs + Self.tile - 1) / Self.tile
-        let blocks = (targets.count + Self.headRows - 1) / Self.headRows
+        let blocks = headBlocks(targets.count)
         let buffers = try headBuffers(blocks, head)
         deal(blocks) { thread, block in
-            let range = block * Self.headRows..<min((block + 1) * Self.headRows, targets.count)
+            let range = targets.count * block / blocks..<targets.count * (block + 1) / blocks
             let buffer = buffers[thread]
             let logits = buffer.logits.matrix
             self.take(hidden, targets[range], into: buffer)
@@ -144,7 +144,10 @@ extension CPUBackend {
 
     /// Copies the targets' hidden states to the start of a buffer and rounds them where the head asks for it.
     private func take(_ hidden: Matrix, _ targets: ArraySlice<HeadTarget>, into buffer: HeadBuffer) {
-        gather(hidden, targets.map(\.row), into: buffer.hidden.matrix.rows(0..<targets.count))
+        let (from, to, width) = (hidden.pointer, buffer.hidden.matrix.pointer, hidden.columns)
+        for (row, target) in targets.enumerated() {
+            (to + row * width).update(from: from + target.row * width, count: width)
+        }
         round(buffer.hidden, 0..<targets.count)
     }
 
@@ -160,6 +163,12 @@ extension CPUBackend {
                     Int32((first + count + width - 1) / width), scratch(thread))
             }
         }
+    }
+
+    /// Blocks of at most `headRows` targets, as many for each thread as for the others.
+    private func headBlocks(_ targets: Int) -> Int {
+        let turns = (targets + Self.headRows * pool.threads - 1) / (Self.headRows * pool.threads)
+        return min(targets, turns * pool.threads)
     }
 
     private func headBuffers(_ blocks: Int, _ head: Weight) throws -> [HeadBuffer] {

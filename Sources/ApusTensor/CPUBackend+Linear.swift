@@ -30,12 +30,16 @@ extension CPUBackend {
             }
         }
         guard !wide.isEmpty else { return }
-        let threads = pool.threads
-        split(threads) { thread, parts in
+        let panels = wide.reduce(0) { $0 + $1.weight.panels }
+        split(panels) { thread, part in
+            var first = 0
             for (product, projected) in zip(products, projected) where product.output != nil {
-                let panels = product.weight.panels
-                let range = panels * parts.lowerBound / threads..<panels * parts.upperBound / threads
-                self.multiply(rows, projected, product, panels: range, thread: thread)
+                let own = part.clamped(to: first..<first + product.weight.panels)
+                if !own.isEmpty {
+                    let range = own.lowerBound - first..<own.upperBound - first
+                    self.multiply(rows, projected, product, panels: range, thread: thread)
+                }
+                first += product.weight.panels
             }
         }
     }
@@ -139,26 +143,49 @@ extension CPUBackend {
         }
     }
 
-    /// A's gradient += dProjectedᵀ x; B's += scale · dOutputᵀ projected. Split by rows of each gradient.
+    /// A's gradient += dProjectedᵀ x; B's += scale · dOutputᵀ projected. A task is some rows of one gradient.
     private func adapterGradients(_ parts: [BackwardPart], input x: Matrix) {
-        let adapted = parts.compactMap { part in part.gradient.adapter.map { (part.gradient.dOutput, $0) } }
-        guard !adapted.isEmpty else { return }
-        let threads = pool.threads
-        split(threads) { _, parts in
-            for (dOutput, adapter) in adapted {
-                self.outer(adapter.dProjected, x, alpha: 1, into: adapter.aGradient, parts, of: threads)
-                self.outer(
-                    dOutput, adapter.projected, alpha: adapter.scale, into: adapter.bGradient, parts, of: threads)
-            }
+        var tasks: [OuterProduct] = []
+        for part in parts {
+            guard let adapter = part.gradient.adapter else { continue }
+            tasks += OuterProduct(adapter.dProjected, x, alpha: 1, adding: adapter.aGradient).tasks
+            tasks +=
+                OuterProduct(
+                    part.gradient.dOutput, adapter.projected, alpha: adapter.scale, adding: adapter.bGradient
+                ).tasks
+        }
+        guard !tasks.isEmpty else { return }
+        deal(tasks.count) { _, task in
+            let outer = tasks[task]
+            self.kernels.linear.outer(
+                outer.a.pointer, outer.a.columns, outer.b.pointer, outer.b.columns, Int32(outer.a.rows), outer.alpha,
+                outer.c.pointer, outer.c.columns, Int32(outer.rows.lowerBound), Int32(outer.rows.upperBound),
+                Int32(outer.c.columns))
         }
     }
 
-    private func outer(
-        _ a: Matrix, _ b: Matrix, alpha: Float, into c: Matrix, _ parts: Range<Int>, of total: Int
-    ) {
-        precondition(c.rows == a.columns && c.columns == b.columns && a.rows == b.rows, "shapes differ")
-        kernels.linear.outer(
-            a.pointer, a.columns, b.pointer, b.columns, Int32(a.rows), alpha, c.pointer, c.columns,
-            Int32(c.rows * parts.lowerBound / total), Int32(c.rows * parts.upperBound / total), Int32(c.columns))
+    /// c += alpha · aᵀ b, for some rows of c.
+    private struct OuterProduct {
+        let a: Matrix
+        let b: Matrix
+        let alpha: Float
+        let c: Matrix
+        var rows: Range<Int>
+
+        init(_ a: Matrix, _ b: Matrix, alpha: Float, adding c: Matrix) {
+            precondition(c.rows == a.columns && c.columns == b.columns && a.rows == b.rows, "shapes differ")
+            (self.a, self.b, self.alpha, self.c) = (a, b, alpha, c)
+            rows = 0..<c.rows
+        }
+
+        /// About the same work each, in whole register tiles of 6 and of 8 rows.
+        var tasks: [OuterProduct] {
+            let step = max(24, 24_576 / max(c.columns, 1) / 24 * 24)
+            return stride(from: 0, to: c.rows, by: step).map { first in
+                var task = self
+                task.rows = first..<min(first + step, c.rows)
+                return task
+            }
+        }
     }
 }

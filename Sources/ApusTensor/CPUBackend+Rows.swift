@@ -59,14 +59,16 @@ extension CPUBackend {
     public func gather(_ source: Matrix, _ indices: [Int], into destination: Matrix) {
         precondition(destination.rows == indices.count && destination.columns == source.columns, "shapes differ")
         let (from, to, width) = (source.pointer, destination.pointer, source.columns)
-        for (row, index) in indices.enumerated() { (to + row * width).update(from: from + index * width, count: width) }
+        split(indices.count, work: indices.count * width) { _, rows in
+            for row in rows { (to + row * width).update(from: from + indices[row] * width, count: width) }
+        }
     }
 
     /// See `Backend`.
     public func scatter(_ source: Matrix, _ indices: [Int], into destination: Matrix) {
         precondition(source.rows == indices.count && source.columns == destination.columns, "shapes differ")
         let (from, to, width) = (source.pointer, destination.pointer, source.columns)
-        split(indices.count) { _, rows in
+        split(indices.count, work: indices.count * width) { _, rows in
             for row in rows { (to + indices[row] * width).update(from: from + row * width, count: width) }
         }
     }

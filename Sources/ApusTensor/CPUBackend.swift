@@ -1,7 +1,8 @@
 internal import CKernels
 internal import Foundation
+internal import Synchronization
 
-/// The CPU: kernels of one instruction set, split over a pool of threads in fixed parts.
+/// The CPU: kernels of one instruction set, and a pool of threads that take pieces of work from a common list.
 ///
 /// `@unchecked Sendable`: scratch memory is written only inside a pool run, each thread in its own part, and the
 /// numeric core that calls it is owned by one thread at a time.
@@ -13,6 +14,7 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     /// Rows rounded to 16 bits: of a product's input and its adapters, or of up to three gradients and theirs.
     private var rounding: [Storage] = []
     static let roundingSlots = 6
+    private let nextTask = Atomic<Int>(0)
     /// Which kernels run.
     public let instructionSet: InstructionSet
 
@@ -37,14 +39,15 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     /// For people.
     public var name: String { "CPU, \(instructionSet.rawValue), \(pool.threads) threads" }
 
-    /// Runs `body` once on every thread with the thread's share of 0 ..< count.
+    /// Pieces of work for each thread: enough that a thread whose core is slowed down by others leaves some to the rest.
+    static let piecesPerThread = 4
+
+    /// Runs `body` on pieces of 0 ..< count, each on the next thread that is free.
     func split(_ count: Int, _ body: (_ thread: Int, Range<Int>) -> Void) {
-        let parts = min(pool.threads, count)
-        guard parts > 1 else {
-            if count > 0 { body(0, 0..<count) }
-            return
+        let pieces = pool.threads > 1 ? min(pool.threads * Self.piecesPerThread, count) : 1
+        deal(count > 0 ? pieces : 0) { thread, piece in
+            body(thread, count * piece / pieces..<count * (piece + 1) / pieces)
         }
-        pool.run(parts) { part in body(part, count * part / parts..<count * (part + 1) / parts) }
     }
 
     /// As `split`, on the calling thread alone where `work` (elements touched) is less than a hand-over costs.
@@ -56,11 +59,16 @@ public final class CPUBackend: Backend, @unchecked Sendable {
         }
     }
 
-    /// Runs tasks 0 ..< count, dealt out in turn so that neighbouring tasks of growing cost are shared evenly.
+    /// Runs tasks 0 ..< count, each on the next thread that is free. What a task computes is its own business alone, so
+    /// the results do not depend on who ran it.
     func deal(_ count: Int, _ body: (_ thread: Int, _ task: Int) -> Void) {
-        let parts = min(pool.threads, count)
-        pool.run(parts) { part in
-            for task in stride(from: part, to: count, by: parts) { body(part, task) }
+        nextTask.store(0, ordering: .relaxed)
+        pool.run(min(pool.threads, count)) { thread in
+            while true {
+                let task = self.nextTask.wrappingAdd(1, ordering: .relaxed).oldValue
+                guard task < count else { return }
+                body(thread, task)
+            }
         }
     }
 
