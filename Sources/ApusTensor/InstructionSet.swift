@@ -11,6 +11,10 @@ public enum InstructionSet: String, CaseIterable, Sendable {
     case avx512
     /// AVX-512 with bf16 dot products.
     case avx512bf16
+    /// 64-bit ARM: every such processor has NEON.
+    case neon
+    /// NEON with bf16 dot products.
+    case neonBF16 = "neon-bf16"
     /// The bf16 dot-product kernels in plain C: slow, for tests of that path on any machine.
     case emulatedBF16 = "emulated-bf16"
 

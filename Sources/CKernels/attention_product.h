@@ -5,7 +5,11 @@
 // column of b alone, whatever rows it is tiled with.
 
 /// Rows of a that share one load of b: with two vectors of b they fill the registers with accumulators.
-enum { ATTENTION_TILE_ROWS = APUS_LANES == 16 ? 8 : 6 };
+#if APUS_LANES == 16 || APUS_NEON
+enum { ATTENTION_TILE_ROWS = 8 };
+#else
+enum { ATTENTION_TILE_ROWS = 6 };
+#endif
 
 /// c = a b, or c += a b. Element (i, k) of a lies at a[i * a_row + k * a_step], so a may also be read transposed.
 typedef struct {
@@ -72,7 +76,7 @@ APUS_INLINE void attention_strip(const attention_product *x, int row, int column
     case 4: attention_tile(x, row, column, 4, vectors); break;
     case 5: attention_tile(x, row, column, 5, vectors); break;
     case 6: attention_tile(x, row, column, 6, vectors); break;
-#if APUS_LANES == 16
+#if APUS_LANES == 16 || APUS_NEON
     case 7: attention_tile(x, row, column, 7, vectors); break;
     case 8: attention_tile(x, row, column, 8, vectors); break;
 #endif

@@ -22,6 +22,11 @@ typedef uint32_t __attribute__((may_alias)) pair;
 APUS_INLINE pair_sum pair_dot(pair_sum sum, pair a, vu b) {
 #if APUS_BF16_PAIRS && APUS_AVX512
   return (vf)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_epi32((int)a), (__m512bh)b);
+#elif APUS_BF16_PAIRS && APUS_NEON
+  // The last operand may be one lane of a register; clang sees that of a float only.
+  float factors;
+  memcpy(&factors, &a, sizeof factors);
+  return (vf)vbfdotq_f32((float32x4_t)sum, (bfloat16x8_t)b, (bfloat16x8_t)vdupq_n_f32(factors));
 #elif APUS_BF16_PAIRS
   float low = float_from_bf16((uint16_t)a), high = float_from_bf16((uint16_t)(a >> 16));
   return vf_fma((vf)(b & 0xFFFF0000u), vf_set(high), vf_fma((vf)(b << 16), vf_set(low), sum));
@@ -34,6 +39,10 @@ APUS_INLINE pair_sum pair_dot(pair_sum sum, pair a, vu b) {
   // Integer sums may be reordered, and clang does it: it forms all products first and runs out of registers.
   __asm__("" : "+v"(sum));
   return sum;
+#elif APUS_NEON
+  int16x4_t low = vmovn_s32((int32x4_t)b), high = vshrn_n_s32((int32x4_t)b, 16);
+  sum = (vi)vmlal_n_s16((int32x4_t)sum, low, (int16_t)a);
+  return (vi)vmlal_n_s16((int32x4_t)sum, high, (int16_t)(a >> 16));
 #else
   return sum + ((vi)(b << 16) >> 16) * (int32_t)(int16_t)a + ((vi)b >> 16) * (int32_t)(int16_t)(a >> 16);
 #endif

@@ -49,6 +49,21 @@ APUS_INLINE nf4_place nf4_position(int odd, int lane) {
   return p;
 }
 
+#if APUS_NEON
+/// The pairs of one input pair, [panel_width]. One table instruction looks up the low bytes of 16 levels, one the high.
+APUS_INLINE void nf4_unpack_pairs(const uint8_t *codes, pair *out) {
+  const uint8x16x4_t levels = vld4q_u8((const uint8_t *)nf4_levels);
+  for (int j = 0; j < panel_width; j += 8) {
+    uint8x8_t packed = vld1_u8(codes + j);
+    uint8x8x2_t zipped = vzip_u8(vand_u8(packed, vdup_n_u8(15)), vshr_n_u8(packed, 4));
+    uint8x16_t index = vcombine_u8(zipped.val[0], zipped.val[1]);
+    uint8x16_t low = vqtbl1q_u8(levels.val[0], index), high = vqtbl1q_u8(levels.val[1], index);
+    vst1q_u8((uint8_t *)(out + j), vzip1q_u8(low, high));
+    vst1q_u8((uint8_t *)(out + j + 4), vzip2q_u8(low, high));
+  }
+}
+#else
+
 /// The levels at 4-bit indices.
 APUS_INLINE vu nf4_lookup(vu index) {
 #if APUS_LANES == 16 && APUS_AVX512
@@ -70,6 +85,7 @@ APUS_INLINE void nf4_unpack_pairs(const uint8_t *codes, pair *out) {
     memcpy(out + j, &x, sizeof x);
   }
 }
+#endif
 #endif
 
 static size_t linear_panel_bytes(apus_weight_format format, int inputs) {

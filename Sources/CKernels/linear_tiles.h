@@ -5,6 +5,11 @@
 enum { tile_rows = 8, tile_vectors = 3 };
 #elif APUS_LANES == 8
 enum { tile_rows = 6, tile_vectors = 2 };
+#elif APUS_NEON && APUS_BF16_PAIRS
+enum { tile_rows = 8, tile_vectors = 2 };
+#elif APUS_NEON
+// Integer products take their factors from the lower 16 registers only: eight rows would spill.
+enum { tile_rows = 6, tile_vectors = 2 };
 #else
 enum { tile_rows = 4, tile_vectors = 2 };
 #endif
@@ -41,7 +46,24 @@ APUS_INLINE void tile_f32(int rows, const float *a, long a_row, long a_step, con
                           float *c, long ldc, const float *bias, int accumulate) {
   vf acc[tile_rows][tile_vectors];
   tile_begin(acc, rows, c, ldc, bias, accumulate);
-  for (int k = 0; k < depth; k++) {
+  int k = 0;
+#if APUS_NEON
+  // As in tile_pair_steps.
+  for (; a_step == 1 && k + 4 <= depth; k += 4) {
+    vf x[tile_rows];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) x[i] = vf_load(a + i * a_row + k);
+#pragma clang loop unroll(full)
+    for (int l = 0; l < 4; l++)
+#pragma clang loop unroll(full)
+      for (int j = 0; j < tile_vectors; j++) {
+        vf w = vf_load(b + (k + l) * b_step + j * APUS_LANES);
+#pragma clang loop unroll(full)
+        for (int i = 0; i < rows; i++) acc[i][j] = vf_fma(vf_set(x[i][l]), w, acc[i][j]);
+      }
+  }
+#endif
+  for (; k < depth; k++) {
     vf w[tile_vectors];
 #pragma clang loop unroll(full)
     for (int j = 0; j < tile_vectors; j++) w[j] = vf_load(b + k * b_step + j * APUS_LANES);
@@ -58,8 +80,26 @@ APUS_INLINE void tile_f32(int rows, const float *a, long a_row, long a_step, con
 /// Adds `pairs` pairs of inner steps to the sums of a tile.
 APUS_INLINE void tile_pair_steps(pair_sum acc[tile_rows][tile_vectors], int rows, const pair *a, long a_row,
                                  const pair *b, int pairs) {
+  int k = 0;
+#if APUS_NEON
+  // Products take their factor from any lane: four of a row are one load, where each alone is a load and a broadcast.
+  for (; k + 4 <= pairs; k += 4) {
+    vu x[tile_rows];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) memcpy(&x[i], a + i * a_row + k, sizeof(vu));
+#pragma clang loop unroll(full)
+    for (int l = 0; l < 4; l++)
+#pragma clang loop unroll(full)
+      for (int j = 0; j < tile_vectors; j++) {
+        vu w;
+        memcpy(&w, b + (k + l) * panel_width + j * APUS_LANES, sizeof w);
+#pragma clang loop unroll(full)
+        for (int i = 0; i < rows; i++) acc[i][j] = pair_dot(acc[i][j], x[i][l], w);
+      }
+  }
+#endif
 #pragma clang loop unroll_count(2)
-  for (int k = 0; k < pairs; k++) {
+  for (; k < pairs; k++) {
     vu w[tile_vectors];
 #pragma clang loop unroll(full)
     for (int j = 0; j < tile_vectors; j++) memcpy(&w[j], b + k * panel_width + j * APUS_LANES, sizeof(vu));
@@ -131,9 +171,9 @@ APUS_INLINE void tile_pairs(int rows, const pair_operands *x, int depth, float *
   case 8: call(8); break; \
   case 7: call(7); break; \
   APUS_ROW_CASES_6(call)
-#if APUS_LANES == 16
+#if APUS_LANES == 16 || (APUS_NEON && APUS_BF16_PAIRS)
 #define APUS_ROW_CASES APUS_ROW_CASES_8
-#elif APUS_LANES == 8
+#elif APUS_LANES == 8 || APUS_NEON
 #define APUS_ROW_CASES APUS_ROW_CASES_6
 #else
 #define APUS_ROW_CASES APUS_ROW_CASES_4

@@ -1,6 +1,6 @@
 // The loops behind apus_peak.h. A chain's steps wait for each other; there are more chains than steps in flight, and no
 // more than registers.
-#if APUS_LANES == 16
+#if APUS_LANES == 16 || APUS_NEON
 enum { peak_chains = 24 };
 #else
 enum { peak_chains = 12 };
@@ -42,6 +42,17 @@ APUS_INLINE pair_chain pair_step(pair_chain acc, vu factor, vu rest) {
 typedef __m256i pair_chain;
 APUS_INLINE pair_chain pair_step(pair_chain acc, vu factor, vu rest) {
   return _mm256_add_epi32(_mm256_madd_epi16(acc, (__m256i)factor), (__m256i)rest);
+}
+#elif APUS_NEON && APUS_BF16_PAIRS
+typedef float32x4_t pair_chain;
+APUS_INLINE pair_chain pair_step(pair_chain acc, vu factor, vu rest) {
+  return vbfdotq_f32(acc, (bfloat16x8_t)factor, (bfloat16x8_t)rest);
+}
+#elif APUS_NEON
+typedef int16x8_t pair_chain;
+APUS_INLINE pair_chain pair_step(pair_chain acc, vu factor, vu rest) {
+  int32x4_t sum = vmlal_s16((int32x4_t)rest, vget_low_s16(acc), vget_low_s16((int16x8_t)factor));
+  return (int16x8_t)vmlal_high_s16(sum, acc, (int16x8_t)factor);
 }
 #else
 typedef vu pair_chain;

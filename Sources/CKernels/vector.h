@@ -2,6 +2,7 @@
 // instruction set. A file that includes it first defines
 //   APUS_LANES       floats in one vector (4, 8 or 16)
 //   APUS_FMA         1 where a fused multiply-add is one instruction (elsewhere multiply, then add)
+//   APUS_AVX2, APUS_AVX512, APUS_NEON   1 where its intrinsics may be used; undefined elsewhere
 // and compiles under the target attribute of its instruction set. Everything here is static: no symbol leaves a file.
 #ifndef APUS_LANES
 #error "define APUS_LANES before including vector.h"

@@ -81,5 +81,5 @@ import Testing
 
 extension InstructionSet {
     /// Whether bf16 and NF4 products round activations to bf16, as the processor's dot products do.
-    var roundsActivations: Bool { self == .avx512bf16 || self == .emulatedBF16 }
+    var roundsActivations: Bool { [.avx512bf16, .neonBF16, .emulatedBF16].contains(self) }
 }

@@ -49,7 +49,7 @@ private struct Nested: Decodable {
     }
 }
 
-private let kernelNames = ["portable", "emulated-bf16", "avx2", "avx512", "avx512bf16"]
+private let kernelNames = ["portable", "emulated-bf16", "avx2", "avx512", "avx512bf16", "neon", "neon-bf16"]
 
 /// The optimizer kernels of every instruction set that this machine runs.
 private var availableKernels: [(name: String, kernels: apus_optimizer_kernels)] {

@@ -24,7 +24,7 @@ final class PagedAttention {
 
     /// Tables by name that this processor can run.
     static let instructionSets: [String] = {
-        let names: [String] = ["portable", "avx2", "avx512", "avx512bf16", "neon", "emulated-bf16"]
+        let names: [String] = ["portable", "avx2", "avx512", "avx512bf16", "neon", "neon-bf16", "emulated-bf16"]
         return names.filter { name in apus_kernels_named(name) != nil }
     }()
 

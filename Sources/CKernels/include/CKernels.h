@@ -17,7 +17,7 @@
 
 /// Every kernel of one instruction set.
 typedef struct {
-  const char *name;  // "portable", "avx2", "avx512", "avx512bf16", "neon"
+  const char *name;  // "portable", "avx2", "avx512", "avx512bf16", "neon", "neon-bf16", "emulated-bf16"
   apus_linear_kernels linear;
   apus_layer_kernels layer;
   apus_attention_kernels attention;
