@@ -140,7 +140,7 @@ static void linear_backward(const apus_weight *w, const apus_rows *dy, int outpu
   int pairs = linear_rounds(w->format);
   product p = {.weight = w, .rows = dy, .transposed = 1, .depth_begin = output_begin,
                .depth = output_end - output_begin, .columns = w->inputs, .pairs = pairs,
-               .block = pairs && blocks_have_row_scales ? pair_block : 0};
+               .block = pairs && blocks_have_row_scales ? backward_block : 0};
   run_product(&p, 0, dx, lddx, accumulate, panel_begin, panel_end, (linear_scratch *)scratch);
 }
 
@@ -175,7 +175,7 @@ static void linear_outer(const float *a, long lda, const float *b, long ldb, int
 
 #define APUS_LINEAR_KERNELS                                                                             \
   {.panel_width = panel_width, .half_format = blocks_have_row_scales ? APUS_WEIGHT_FIXED : APUS_WEIGHT_BF16, \
-   .backward_block = pair_block, .rounds = linear_rounds, .panel_bytes = linear_panel_bytes,            \
+   .backward_block = backward_block, .rounds = linear_rounds, .panel_bytes = linear_panel_bytes,            \
    .pack = linear_pack, .pack_nf4 = linear_pack_nf4, .quantize_nf4 = linear_quantize_nf4,               \
    .read_row = linear_read_row, .round_rows = linear_round_rows,                                        \
    .forward = linear_forward, .backward = linear_backward,                                              \

@@ -18,6 +18,8 @@ enum {
   panel_width = tile_vectors * APUS_LANES,
   // Inner-dimension steps at a time: a whole number of panels (the backward direction) and of blocks of 64.
   depth_block = panel_width == 48 ? 192 : 256,
+  // Outputs that share a scale in the backward direction: whole panels, at most 64.
+  backward_block = panel_width == 48 ? 48 : pair_block,
   row_block = 4 * tile_rows,       // rows that share a block of panels while it is in cache
   panel_block = 8,                 // panels in compute form at once
   panel_floats = depth_block * panel_width,

@@ -99,14 +99,14 @@ static void tile_transposed_fixed(const apus_weight *w, int first, int valid, in
 }
 
 /// Outputs n0 ..< n0 + depth of the inputs in input panel `panel`, as pairs of outputs [depth / 2][panel_width] and one
-/// scale an input and block of 64 outputs, [block][panel_width]. What lies past the weight's outputs is zero.
+/// scale an input and block of outputs, [block][panel_width]. What lies past the weight's outputs is zero.
 static void panel_transposed_fixed(const apus_weight *w, int panel, int n0, int depth, pair *out, float *scales) {
   int first = panel * panel_width;
   int valid = w->inputs - first < panel_width ? w->inputs - first : panel_width;
   for (int n = 0; n < depth; n += panel_width) {
-    int block = n / pair_block;
-    if (n % pair_block == 0)
-      block_scales(w, first, valid, n0 + n, depth - n < pair_block ? depth - n : pair_block,
+    int block = n / backward_block;
+    if (n % backward_block == 0)
+      block_scales(w, first, valid, n0 + n, depth - n < backward_block ? depth - n : backward_block,
                    scales + block * panel_width);
     tile_transposed_fixed(w, first, valid, n0 + n, scales + block * panel_width, out + n / 2 * panel_width);
   }

@@ -28,7 +28,7 @@ static float peak_multiply_add(long rounds, float start) {
 }
 
 /// One step of a chain of pair products.
-#if APUS_PAIR_DOT && APUS_AVX512
+#if APUS_BF16_PAIRS && APUS_AVX512
 typedef __m512 pair_chain;
 APUS_INLINE pair_chain pair_step(pair_chain acc, vu factor, vu rest) {
   return _mm512_dpbf16_ps(acc, (__m512bh)factor, (__m512bh)rest);
