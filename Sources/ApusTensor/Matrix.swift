@@ -22,8 +22,13 @@ public final class Storage: @unchecked Sendable {
             throw TensorError(
                 "memory: wanted \(byteCount / 1_048_576) MiB, the system refused; use a smaller batch or model")
         }
+        // Products walk down columns of rows: with 4-KiB pages each row is another entry of the translation buffer.
+        if byteCount >= Self.hugeBytes { madvise(mapped, byteCount, MADV_HUGEPAGE) }
         base = mapped.assumingMemoryBound(to: Float.self)
     }
+
+    /// Memory from this size on is asked for in large pages.
+    private static let hugeBytes = 4 << 20
 
     deinit { munmap(base, byteCount) }
 }
