@@ -55,8 +55,8 @@ package final class PageStore {
 
     private static func inputBytes(_ model: LanguageModel) -> Int {
         let configuration = model.configuration
-        return (configuration.layerCount + 1) * configuration.hiddenSize * KeyValueCache.pageTokens
-            * MemoryLayout<Float>.stride
+        return LayerInputs.streams(layers: configuration.layerCount) * configuration.hiddenSize
+            * KeyValueCache.pageTokens * MemoryLayout<Float>.stride
     }
 
     /// Keys and values.

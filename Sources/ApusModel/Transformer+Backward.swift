@@ -5,7 +5,7 @@ extension Transformer {
     /// The final hidden states of rows whose layer inputs are kept, [rows][hidden], in the workspace.
     func finalHidden(_ batch: PackedBatch, workspace: Workspace, inputs: LayerInputs) -> Matrix {
         let (x, normed) = (workspace.residual(batch.rows), workspace.normed(batch.rows))
-        backend.gather(inputs.layer(model.layers.count), inputs.rows(of: batch.slots), into: x)
+        backend.gather(inputs.final, inputs.rows(of: batch.slots), into: x)
         backend.rmsNorm(x, gain: model.finalNorm, epsilon: epsilon, into: normed)
         return normed
     }
@@ -27,21 +27,20 @@ extension Transformer {
         let kept = inputs.rows(of: batch.slots)
         let (x, dx) = (workspace.residual(batch.rows), workspace.delta(batch.rows))
         dx.clear()
-        backend.gather(inputs.layer(count), kept, into: x)
+        backend.gather(inputs.final, kept, into: x)
         backend.rmsNormBackward(x, gain: model.finalNorm, epsilon: epsilon, dy: dHidden, addingTo: dx)
         for layer in (0..<count).reversed() {
-            backend.gather(inputs.layer(layer), kept, into: x)
-            recomputeAttention(layer, batch, rotary, cache, workspace, x)
+            backend.gather(inputs.feedForward(layer), kept, into: x)
             recomputeFeedForward(layer, workspace, x)
             feedForwardBackward(layer, adapter, workspace, x, dx)
-            // Attention and feed-forward moved x on; the layer's input is needed once more.
-            backend.gather(inputs.layer(layer), kept, into: x)
+            backend.gather(inputs.attention(layer), kept, into: x)
+            recomputeAttention(layer, batch, rotary, cache, workspace, x)
             try attentionBackward(layer, adapter, batch, rotary, cache, workspace, x, dx)
         }
     }
 
-    /// Fills query, attended, logSumExp; leaves x after attention, and its norm in `normed`. Keys and values are in the
-    /// cache: of their modules only the adapters' projections are needed.
+    /// Fills normed, query, attended, logSumExp. Keys and values are in the cache and what attention adds to the residual
+    /// stream is kept: of their modules only the adapters' projections are needed.
     private func recomputeAttention(
         _ layer: Int, _ batch: PackedBatch, _ rotary: RotaryTable, _ cache: KeyValueCache, _ workspace: Workspace,
         _ x: Matrix
@@ -57,15 +56,16 @@ extension Transformer {
         backend.attention(
             q, cache: cache, layer: layer, visible: batch.visible, into: attended,
             logSumExp: workspace.logSumExp(rows))
-        let output = workspace.dNormed(rows)
-        backend.linear(attended, [product(layer, .attentionOutput, workspace, into: output)])
-        backend.addRMSNorm(
-            x, adding: output, gain: model.layers[layer].postAttentionNorm, epsilon: epsilon, into: normed)
+        if let projection = projection(layer, .attentionOutput, workspace, rows: rows) {
+            backend.linear(attended, [projection])
+        }
     }
 
-    /// Fills gate, up and activated, and the projection of the down module.
+    /// Fills normed, gate, up and activated, and the projection of the down module.
     private func recomputeFeedForward(_ layer: Int, _ workspace: Workspace, _ x: Matrix) {
         let rows = x.rows
+        backend.rmsNorm(
+            x, gain: model.layers[layer].postAttentionNorm, epsilon: epsilon, into: workspace.normed(rows))
         let (gate, up, activated) = (workspace.gate(rows), workspace.up(rows), workspace.activated(rows))
         backend.linear(
             workspace.normed(rows),
@@ -110,7 +110,6 @@ extension Transformer {
         rotate(dq, batch, rotary, inverse: true)
         rotate(dk, batch, rotary, inverse: true)
         let normed = workspace.normed(rows)
-        backend.rmsNorm(input, gain: model.layers[layer].inputNorm, epsilon: epsilon, into: normed)
         let gradients = [
             gradient(layer, .query, adapter, workspace, dq), gradient(layer, .key, adapter, workspace, dk),
             gradient(layer, .value, adapter, workspace, dv),

@@ -17,7 +17,7 @@ package struct Transformer {
 
     /// Runs all layers over packed rows, writing their keys and values into `cache`.
     ///
-    /// - Parameter keep: receives the residual stream at each layer's input, in the rows' own slots; nil where no backward
+    /// - Parameter keep: receives the residual stream that each half layer reads, in the rows' own slots; nil where no backward
     ///   pass follows.
     /// - Returns: final hidden states after the last norm, [rows][hidden], in the workspace.
     package func forward(
@@ -37,14 +37,15 @@ package struct Transformer {
                 backend.addRMSNorm(
                     x, adding: workspace.delta(rows), gain: layer.inputNorm, epsilon: epsilon, into: normed)
             }
-            keep.map { backend.scatter(x, kept, into: $0.layer(index)) }
+            keep.map { backend.scatter(x, kept, into: $0.attention(index)) }
             attend(index, batch, rotary, cache, workspace)
             backend.addRMSNorm(
                 x, adding: workspace.delta(rows), gain: layer.postAttentionNorm, epsilon: epsilon, into: normed)
+            keep.map { backend.scatter(x, kept, into: $0.feedForward(index)) }
             feedForward(index, rows, workspace)
         }
         backend.addRMSNorm(x, adding: workspace.delta(rows), gain: model.finalNorm, epsilon: epsilon, into: normed)
-        keep.map { backend.scatter(x, kept, into: $0.layer(model.layers.count)) }
+        keep.map { backend.scatter(x, kept, into: $0.final) }
         return normed
     }
 
