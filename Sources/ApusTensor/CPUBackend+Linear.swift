@@ -18,16 +18,10 @@ extension CPUBackend {
                     rounds: product.lowRank?.b.roundsRows ?? false)
             }
         }
-        let adapterWork = products.reduce(0) { $0 + ($1.lowRank?.rank ?? 0) } * x.columns / 8
-        split(x.rows, work: x.rows * ((rounds ? x.columns : 0) + adapterWork)) { thread, part in
-            self.round(rows, part)
-            for (product, projected) in zip(products, projected) {
-                guard let lowRank = product.lowRank, let projected else { continue }
-                self.forward(
-                    lowRank.a, rows.part(part), bias: nil, into: projected.matrix.rows(part), accumulate: false,
-                    panels: 0..<lowRank.a.panels, thread: thread)
-                self.round(projected, part)
-            }
+        if x.rows <= Self.fewRows {
+            projectFewRows(rows, products, projected)
+        } else {
+            projectRows(rows, products, projected)
         }
         guard !wide.isEmpty else { return }
         let panels = wide.reduce(0) { $0 + $1.weight.panels }
@@ -42,6 +36,41 @@ extension CPUBackend {
                 first += product.weight.panels
             }
         }
+    }
+
+    /// Rows up to which a narrow projection is split by its panels: a tile of few rows costs hardly less than a full one.
+    private static let fewRows = 16
+
+    /// Rounds the rows and computes every adapter's projection, split by rows.
+    private func projectRows(_ rows: ProductRows, _ products: [LinearProduct], _ projected: [ProductRows?]) {
+        split(rows.matrix.rows) { thread, part in
+            self.round(rows, part)
+            for (product, projected) in zip(products, projected) {
+                guard let a = product.lowRank?.a, let projected else { continue }
+                self.forward(
+                    a, rows.part(part), bias: nil, into: projected.matrix.rows(part), accumulate: false,
+                    panels: 0..<a.panels, thread: thread)
+                self.round(projected, part)
+            }
+        }
+    }
+
+    /// The same for a few rows, split by the adapters' panels. Rounding so little is left to the calling thread.
+    private func projectFewRows(_ rows: ProductRows, _ products: [LinearProduct], _ projected: [ProductRows?]) {
+        let all = 0..<rows.matrix.rows
+        round(rows, all)
+        let tasks = zip(products, projected).flatMap { product, projected in
+            (0..<(projected == nil ? 0 : product.lowRank?.a.panels ?? 0)).map { (product, projected, $0) }
+        }
+        guard !tasks.isEmpty else { return }
+        deal(tasks.count) { thread, task in
+            let (product, projected, panel) = tasks[task]
+            guard let a = product.lowRank?.a, let projected else { return }
+            self.forward(
+                a, rows.all, bias: nil, into: projected.matrix, accumulate: false, panels: panel..<panel + 1,
+                thread: thread)
+        }
+        for case let projected? in projected { round(projected, all) }
     }
 
     private func multiply(

@@ -146,28 +146,33 @@ static void linear_backward(const apus_weight *w, const apus_rows *dy, int outpu
 
 static void linear_outer(const float *a, long lda, const float *b, long ldb, int rows, float alpha, float *c, long ldc,
                          int i_begin, int i_end, int columns) {
-  enum { block = 64 };
+  enum { block = 64, panels = 4 };
+  // Both sides are copied: rows that lie a multiple of 2 KiB apart would all fall into the same few sets of the cache.
+  float right[panels][block * panel_width], left[block * tile_rows], sums[tile_rows * panel_width];
   for (int r0 = 0; r0 < rows; r0 += block) {
     int depth = rows - r0 < block ? rows - r0 : block;
-    for (int j = 0; j < columns; j += panel_width) {
-      int width = columns - j < panel_width ? columns - j : panel_width;
-      float edge[block * panel_width];
-      const float *panel = b + r0 * ldb + j;
-      long step = ldb;
-      if (width < panel_width) {
-        memset(edge, 0, sizeof edge);
-        for (int k = 0; k < depth; k++) memcpy(edge + k * panel_width, panel + k * ldb, sizeof(float) * (size_t)width);
-        panel = edge, step = panel_width;
+    for (int j0 = 0; j0 < columns; j0 += panels * panel_width) {
+      int width = columns - j0 < panels * panel_width ? columns - j0 : panels * panel_width;
+      for (int j = 0; j < width; j += panel_width) {
+        int own = width - j < panel_width ? width - j : panel_width;
+        float *to = right[j / panel_width];
+        if (own < panel_width) memset(to, 0, sizeof right[0]);
+        for (int k = 0; k < depth; k++)
+          memcpy(to + k * panel_width, b + (r0 + k) * ldb + j0 + j, sizeof(float) * (size_t)own);
       }
       for (int i = i_begin; i < i_end; i += tile_rows) {
         int n = i_end - i < tile_rows ? i_end - i : tile_rows;
-        float sums[tile_rows * panel_width];
-        tile_f32_rows(n, a + r0 * lda + i, 1, lda, panel, step, depth, sums, panel_width, 0, 0);
-        for (int t = 0; t < n; t++)
-          for (int l = 0; l < width; l++) {
-            float *to = c + (i + t) * ldc + j + l;
-            *to = f_fma(alpha, sums[t * panel_width + l], *to);
-          }
+        for (int k = 0; k < depth; k++)
+          memcpy(left + k * tile_rows, a + (r0 + k) * lda + i, sizeof(float) * (size_t)n);
+        for (int j = 0; j < width; j += panel_width) {
+          tile_f32_rows(n, left, 1, tile_rows, right[j / panel_width], panel_width, depth, sums, panel_width, 0, 0);
+          int own = width - j < panel_width ? width - j : panel_width;
+          for (int t = 0; t < n; t++)
+            for (int l = 0; l < own; l++) {
+              float *to = c + (i + t) * ldc + j0 + j + l;
+              *to = f_fma(alpha, sums[t * panel_width + l], *to);
+            }
+        }
       }
     }
   }
