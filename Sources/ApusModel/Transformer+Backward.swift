@@ -21,8 +21,7 @@ extension Transformer {
         _ batch: PackedBatch, cache: KeyValueCache, workspace: Workspace, inputs: LayerInputs, dHidden: Matrix
     ) throws {
         guard let adapter else { return }
-        let rotary = try model.rotaryTable(positions: batch.maxContext)
-        try backend.prepareAttention(model.cacheShape, maxContext: batch.maxContext)
+        let rotary = try prepare(batch)
         let count = model.layers.count
         let kept = inputs.rows(of: batch.slots)
         let (x, dx) = (workspace.residual(batch.rows), workspace.delta(batch.rows))

@@ -27,8 +27,7 @@ package struct Transformer {
         let x = workspace.residual(rows)
         let normed = workspace.normed(rows)
         let kept = keep?.rows(of: batch.slots) ?? []
-        let rotary = try model.rotaryTable(positions: batch.maxContext)
-        try backend.prepareAttention(model.cacheShape, maxContext: batch.maxContext)
+        let rotary = try prepare(batch)
         backend.embed(batch.tokens, table: model.embedding, into: x)
         for (index, layer) in model.layers.enumerated() {
             if index == 0 {
@@ -47,6 +46,15 @@ package struct Transformer {
         backend.addRMSNorm(x, adding: workspace.delta(rows), gain: model.finalNorm, epsilon: epsilon, into: normed)
         keep.map { backend.scatter(x, kept, into: $0.final) }
         return normed
+    }
+
+    /// Makes room in the backend for a pass over a batch, and gives the angles of its positions.
+    func prepare(_ batch: PackedBatch) throws -> RotaryTable {
+        let queryWidth = configuration.headCount * configuration.headSize
+        let width = max(configuration.hiddenSize, configuration.intermediateSize, queryWidth)
+        try backend.prepareAttention(model.cacheShape, maxContext: batch.maxContext)
+        try backend.prepareProducts(rows: batch.rows, width: width)
+        return try model.rotaryTable(positions: batch.maxContext)
     }
 
     private func attend(

@@ -5,83 +5,93 @@ extension CPUBackend {
 
     func inputPanels(_ inputs: Int) -> Int { (inputs + panelWidth - 1) / panelWidth }
 
-    /// See `Backend`. First what is split by rows: rounding them, and every adapter's narrow projection; then the wide
-    /// products, split by panels.
+    /// See `Backend`. Many rows are split by rows, which then stay with their thread from rounding to result; few rows by
+    /// the panels of the weights.
     public func linear(_ x: Matrix, _ products: [LinearProduct]) {
-        let wide = products.filter { $0.output != nil }
-        let rounds = wide.contains { $0.weight.roundsRows } || products.contains { $0.lowRank?.a.roundsRows ?? false }
+        let wide = products.contains { $0.weight.roundsRows && $0.output != nil }
+        let rounds = wide || products.contains { $0.lowRank?.a.roundsRows ?? false }
         let rows = productRows(x, slot: 0, block: products[0].weight.group, rounds: rounds)
-        let projected = products.enumerated().map { index, product in
-            product.projected.map {
+        let parts = products.enumerated().map { index, product in
+            let projected = product.projected.map {
                 productRows(
                     $0, slot: index + 1, block: product.lowRank?.b.group ?? 2,
                     rounds: product.lowRank?.b.roundsRows ?? false)
             }
+            return ForwardPart(product: product, projected: projected)
         }
         if x.rows <= Self.fewRows {
-            projectFewRows(rows, products, projected)
+            multiplyFewRows(rows, parts)
         } else {
-            projectRows(rows, products, projected)
-        }
-        guard !wide.isEmpty else { return }
-        let panels = wide.reduce(0) { $0 + $1.weight.panels }
-        split(panels) { thread, part in
-            var first = 0
-            for (product, projected) in zip(products, projected) where product.output != nil {
-                let own = part.clamped(to: first..<first + product.weight.panels)
-                if !own.isEmpty {
-                    let range = own.lowerBound - first..<own.upperBound - first
-                    self.multiply(rows, projected, product, panels: range, thread: thread)
-                }
-                first += product.weight.panels
+            split(x.rows) { thread, range in
+                self.round(rows, range)
+                for part in parts { self.multiplyRows(rows, part, range, thread: thread) }
             }
         }
     }
 
-    /// Rows up to which a narrow projection is split by its panels: a tile of few rows costs hardly less than a full one.
-    private static let fewRows = 16
+    /// Rows up to which work is split by panels: below, a tile of a part of them costs hardly less than one of all.
+    private static let fewRows = 48
 
-    /// Rounds the rows and computes every adapter's projection, split by rows.
-    private func projectRows(_ rows: ProductRows, _ products: [LinearProduct], _ projected: [ProductRows?]) {
-        split(rows.matrix.rows) { thread, part in
-            self.round(rows, part)
-            for (product, projected) in zip(products, projected) {
-                guard let a = product.lowRank?.a, let projected else { continue }
-                self.forward(
-                    a, rows.part(part), bias: nil, into: projected.matrix.rows(part), accumulate: false,
-                    panels: 0..<a.panels, thread: thread)
-                self.round(projected, part)
-            }
-        }
+    /// One product with the rows that its adapter's second factor reads.
+    private struct ForwardPart {
+        let product: LinearProduct
+        let projected: ProductRows?
     }
 
-    /// The same for a few rows, split by the adapters' panels. Rounding so little is left to the calling thread.
-    private func projectFewRows(_ rows: ProductRows, _ products: [LinearProduct], _ projected: [ProductRows?]) {
+    /// Everything about some rows of one product.
+    private func multiplyRows(_ rows: ProductRows, _ part: ForwardPart, _ range: Range<Int>, thread: Int) {
+        let product = part.product
+        if let a = product.lowRank?.a, let projected = part.projected {
+            forward(
+                a, rows.part(range), bias: nil, into: projected.matrix.rows(range), accumulate: false,
+                panels: 0..<a.panels, thread: thread)
+            round(projected, range)
+        }
+        multiply(rows, part, range, panels: 0..<product.weight.panels, thread: thread)
+    }
+
+    /// First every adapter's narrow projection, then the wide products, both split by panels. Rounding so little is left
+    /// to the calling thread.
+    private func multiplyFewRows(_ rows: ProductRows, _ parts: [ForwardPart]) {
         let all = 0..<rows.matrix.rows
         round(rows, all)
-        let tasks = zip(products, projected).flatMap { product, projected in
-            (0..<(projected == nil ? 0 : product.lowRank?.a.panels ?? 0)).map { (product, projected, $0) }
+        let narrow = parts.flatMap { part in
+            (0..<(part.projected == nil ? 0 : part.product.lowRank?.a.panels ?? 0)).map { (part, $0) }
         }
-        guard !tasks.isEmpty else { return }
-        deal(tasks.count) { thread, task in
-            let (product, projected, panel) = tasks[task]
-            guard let a = product.lowRank?.a, let projected else { return }
+        deal(narrow.count) { thread, task in
+            let (part, panel) = narrow[task]
+            guard let a = part.product.lowRank?.a, let projected = part.projected else { return }
             self.forward(
                 a, rows.all, bias: nil, into: projected.matrix, accumulate: false, panels: panel..<panel + 1,
                 thread: thread)
         }
-        for case let projected? in projected { round(projected, all) }
+        for part in parts { part.projected.map { round($0, all) } }
+        let wide = parts.filter { $0.product.output != nil }
+        split(wide.reduce(0) { $0 + $1.product.weight.panels }) { thread, panels in
+            var first = 0
+            for part in wide {
+                let own = panels.clamped(to: first..<first + part.product.weight.panels)
+                if !own.isEmpty {
+                    self.multiply(
+                        rows, part, all, panels: own.lowerBound - first..<own.upperBound - first, thread: thread)
+                }
+                first += part.product.weight.panels
+            }
+        }
     }
 
     private func multiply(
-        _ rows: ProductRows, _ projected: ProductRows?, _ product: LinearProduct, panels: Range<Int>, thread: Int
+        _ rows: ProductRows, _ part: ForwardPart, _ range: Range<Int>, panels: Range<Int>, thread: Int
     ) {
-        guard let output = product.output else { return }
+        let product = part.product
+        guard let output = product.output?.rows(range) else { return }
         forward(
-            product.weight, rows.all, bias: product.bias, into: output, accumulate: false, panels: panels,
+            product.weight, rows.part(range), bias: product.bias, into: output, accumulate: false, panels: panels,
             thread: thread)
-        if let lowRank = product.lowRank, let projected {
-            forward(lowRank.b, projected.all, bias: nil, into: output, accumulate: true, panels: panels, thread: thread)
+        if let lowRank = product.lowRank, let projected = part.projected {
+            forward(
+                lowRank.b, projected.part(range), bias: nil, into: output, accumulate: true, panels: panels,
+                thread: thread)
         }
     }
 
@@ -114,8 +124,13 @@ extension CPUBackend {
                         rounds: $0.lowRank.a.roundsRows)
                 })
         }
-        prepareBackward(parts, rows: x.rows)
-        if let dx { inputGradient(parts, dx: dx, accumulate: accumulate) }
+        // Panels are turned once for each piece of rows, which costs more than unpacking them: fewer pieces.
+        split(x.rows, piecesPerThread: 2) { thread, range in
+            self.prepareBackward(parts, range, thread: thread)
+            if let dx {
+                self.inputGradient(parts, range, dx: dx.rows(range), accumulate: accumulate, thread: thread)
+            }
+        }
         adapterGradients(parts, input: x)
     }
 
@@ -126,31 +141,31 @@ extension CPUBackend {
         let dProjected: ProductRows?
     }
 
-    /// Rounds what enters the wide products, and dProjected = dOutput · scale·B. Split by rows.
-    private func prepareBackward(_ parts: [BackwardPart], rows: Int) {
-        split(rows) { thread, rows in
-            for part in parts {
-                self.round(part.dOutput, rows)
-                guard let adapter = part.gradient.adapter, let projected = part.dProjected else { continue }
-                self.backward(
-                    adapter.lowRank.b, part.dOutput.part(rows), into: projected.matrix.rows(rows), accumulate: false,
-                    panels: 0..<self.inputPanels(adapter.lowRank.rank), thread: thread)
-                self.round(projected, rows)
-            }
+    /// Rounds some rows of what enters the wide products, and dProjected = dOutput · scale·B.
+    private func prepareBackward(_ parts: [BackwardPart], _ rows: Range<Int>, thread: Int) {
+        for part in parts {
+            round(part.dOutput, rows)
+            guard let adapter = part.gradient.adapter, let projected = part.dProjected else { continue }
+            backward(
+                adapter.lowRank.b, part.dOutput.part(rows), into: projected.matrix.rows(rows), accumulate: false,
+                panels: 0..<inputPanels(adapter.lowRank.rank), thread: thread)
+            round(projected, rows)
         }
     }
 
-    /// dx (+)= Σ dOutput W + dProjected A, split by panels of inputs.
-    private func inputGradient(_ parts: [BackwardPart], dx: Matrix, accumulate: Bool) {
-        split(inputPanels(dx.columns)) { thread, range in
-            for (index, part) in parts.enumerated() {
-                self.backward(
-                    part.gradient.weight, part.dOutput.all, into: dx, accumulate: accumulate || index > 0,
-                    panels: range, thread: thread)
-                if let adapter = part.gradient.adapter, let projected = part.dProjected {
-                    self.backward(
-                        adapter.lowRank.a, projected.all, into: dx, accumulate: true, panels: range, thread: thread)
-                }
+    /// Some rows of dx (+)= Σ dOutput W + dProjected A.
+    private func inputGradient(
+        _ parts: [BackwardPart], _ rows: Range<Int>, dx: Matrix, accumulate: Bool, thread: Int
+    ) {
+        let panels = 0..<inputPanels(dx.columns)
+        for (index, part) in parts.enumerated() {
+            backward(
+                part.gradient.weight, part.dOutput.part(rows), into: dx, accumulate: accumulate || index > 0,
+                panels: panels, thread: thread)
+            if let adapter = part.gradient.adapter, let projected = part.dProjected {
+                backward(
+                    adapter.lowRank.a, projected.part(rows), into: dx, accumulate: true, panels: panels,
+                    thread: thread)
             }
         }
     }

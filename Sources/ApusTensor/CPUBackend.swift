@@ -2,7 +2,7 @@ internal import CKernels
 internal import Foundation
 internal import Synchronization
 
-/// The CPU: kernels of one instruction set, and a pool of threads that take pieces of work from a common list.
+/// The CPU: kernels of one instruction set, and a pool of threads that share the pieces of each operation.
 ///
 /// `@unchecked Sendable`: scratch memory is written only inside a pool run, each thread in its own part, and the
 /// numeric core that calls it is owned by one thread at a time.
@@ -14,7 +14,7 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     /// Rows rounded to 16 bits: of a product's input and its adapters, or of up to three gradients and theirs.
     private var rounding: [Storage] = []
     static let roundingSlots = 6
-    private let nextTask = Atomic<Int>(0)
+    private let shares: [Share]
     /// Which kernels run.
     public let instructionSet: InstructionSet
 
@@ -33,6 +33,7 @@ public final class CPUBackend: Backend, @unchecked Sendable {
         let count = threads ?? ProcessInfo.processInfo.activeProcessorCount
         guard count > 0 else { throw TensorError("threads: wanted at least 1, found \(count)") }
         pool = ThreadPool(threads: count)
+        shares = (0..<count).map { _ in Share() }
         for _ in 0..<count { scratch.append(try Storage(count: Int(kernels.linear.scratch_floats))) }
     }
 
@@ -42,9 +43,11 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     /// Pieces of work for each thread: enough that a thread whose core is slowed down by others leaves some to the rest.
     static let piecesPerThread = 4
 
-    /// Runs `body` on pieces of 0 ..< count, each on the next thread that is free.
-    func split(_ count: Int, _ body: (_ thread: Int, Range<Int>) -> Void) {
-        let pieces = pool.threads > 1 ? min(pool.threads * Self.piecesPerThread, count) : 1
+    /// Runs `body` on pieces of 0 ..< count, its own first on each thread.
+    func split(
+        _ count: Int, piecesPerThread: Int = CPUBackend.piecesPerThread, _ body: (_ thread: Int, Range<Int>) -> Void
+    ) {
+        let pieces = pool.threads > 1 ? min(pool.threads * piecesPerThread, count) : 1
         deal(count > 0 ? pieces : 0) { thread, piece in
             body(thread, count * piece / pieces..<count * (piece + 1) / pieces)
         }
@@ -55,21 +58,32 @@ public final class CPUBackend: Backend, @unchecked Sendable {
         if work < 16_384 {
             if count > 0 { body(0, 0..<count) }
         } else {
-            split(count, body)
+            split(count) { body($0, $1) }
         }
     }
 
-    /// Runs tasks 0 ..< count, each on the next thread that is free. What a task computes is its own business alone, so
-    /// the results do not depend on who ran it.
+    /// Runs tasks 0 ..< count. A thread begins with its own contiguous share, the same in every call, so that rows stay in
+    /// its caches from one operation to the next; then it takes what others have left. What a task computes is its own
+    /// business alone, so the results do not depend on who ran it.
     func deal(_ count: Int, _ body: (_ thread: Int, _ task: Int) -> Void) {
-        nextTask.store(0, ordering: .relaxed)
-        pool.run(min(pool.threads, count)) { thread in
-            while true {
-                let task = self.nextTask.wrappingAdd(1, ordering: .relaxed).oldValue
-                guard task < count else { return }
-                body(thread, task)
+        let parts = min(pool.threads, count)
+        for part in 0..<parts { shares[part].next.store(count * part / parts, ordering: .relaxed) }
+        pool.run(parts) { thread in
+            for offset in 0..<parts {
+                let part = (thread + offset) % parts
+                let end = count * (part + 1) / parts
+                while true {
+                    let task = self.shares[part].next.wrappingAdd(1, ordering: .relaxed).oldValue
+                    guard task < end else { break }
+                    body(thread, task)
+                }
             }
         }
+    }
+
+    /// The next task of one thread's share.
+    private final class Share: Sendable {
+        let next = Atomic<Int>(0)
     }
 
     /// The thread's scratch, grown to at least `count` floats. Call before a run, not inside one.

@@ -11,7 +11,8 @@
 
 /// Whether products of a format multiply rounded pairs.
 static int linear_rounds(apus_weight_format format) {
-  return format == APUS_WEIGHT_NF4 || format == APUS_WEIGHT_FIXED || (format == APUS_WEIGHT_BF16 && !blocks_have_row_scales);
+  if (format == APUS_WEIGHT_BF16) return !blocks_have_row_scales;
+  return format == APUS_WEIGHT_NF4 || format == APUS_WEIGHT_FIXED;
 }
 
 /// One direction of the product: which compute panels there are and how deep the inner dimension is.
