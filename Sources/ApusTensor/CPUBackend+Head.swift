@@ -174,12 +174,12 @@ extension CPUBackend {
     private func headBuffers(_ blocks: Int, _ head: Weight) throws -> [HeadBuffer] {
         try (0..<max(1, min(pool.threads, blocks))).map { _ in
             HeadBuffer(
-                hidden: try headRows(head.inputs, block: head.group, rounds: head.roundsRows),
-                logits: try headRows(Self.tile, block: Int(kernels.linear.backward_block), rounds: head.roundsRows))
+                hidden: try headRoom(head.inputs, block: head.group, rounds: head.roundsRows),
+                logits: try headRoom(Self.tile, block: Int(kernels.linear.backward_block), rounds: head.roundsRows))
         }
     }
 
-    private func headRows(_ width: Int, block: Int, rounds: Bool) throws -> ProductRows {
+    private func headRoom(_ width: Int, block: Int, rounds: Bool) throws -> ProductRows {
         let matrix = try Matrix(rows: Self.headRows, columns: width)
         guard rounds else { return ProductRows(matrix: matrix, rounded: nil) }
         let storage = try Storage(count: RoundedRows.floats(rows: Self.headRows, depth: width))

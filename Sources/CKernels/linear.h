@@ -36,7 +36,7 @@ typedef struct {
 /// Scratch of one thread.
 typedef struct {
   float panels[panel_block * panel_floats];
-  float scales[panel_block * panel_floats / 2];  // blocks of two inner steps at the least
+  float scales[panel_block * scale_floats];  // of turned panels; the others' lie with the weight
   float staging[panel_floats];
 } linear_scratch;
 
@@ -63,7 +63,7 @@ APUS_INLINE compute_panel make_panel(const product *p, int panel, int k0, int de
   panel_transposed_f32(w, panel, p->depth_begin + k0, depth, scratch->staging);
   panel_to_pairs(scratch->staging, depth, (pair *)room);
 #else
-  float *scales = scratch->scales + slot * (panel_floats / 2);
+  float *scales = scratch->scales + slot * scale_floats;
   panel_transposed_fixed(w, panel, p->depth_begin + k0, depth, (pair *)room, scales);
   result.scales = scales;
 #endif

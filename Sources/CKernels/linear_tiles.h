@@ -23,6 +23,7 @@ enum {
   row_block = 4 * tile_rows,       // rows that share a block of panels while it is in cache
   panel_block = 8,                 // panels in compute form at once
   panel_floats = depth_block * panel_width,
+  scale_floats = depth_block / backward_block * panel_width,
 };
 
 /// Where a tile begins: at zero, at the bias, or at what c holds already.
