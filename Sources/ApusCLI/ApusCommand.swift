@@ -11,6 +11,7 @@ struct ApusCommand: AsyncParsableCommand {
             Apus trains a LoRA adapter on a model with 4-bit weights: it samples completions, scores them with reward \
             functions and moves the model towards the better ones. The adapter is in PEFT's format.
 
+              apus demo
               apus train Recipes/arithmetic.yaml --model MODEL
               apus generate --model MODEL --adapter outputs/checkpoint-100 --prompt "What is 12 + 30?"
 
@@ -18,13 +19,17 @@ struct ApusCommand: AsyncParsableCommand {
             130 interrupted and saved; 143 terminated and saved.
             """,
         version: version,
-        subcommands: [TrainCommand.self, GenerateCommand.self, ScoreCommand.self, BenchCommand.self])
+        subcommands: [
+            DemoCommand.self, TrainCommand.self, GenerateCommand.self, ScoreCommand.self, EvalCommand.self,
+            BenchCommand.self,
+        ])
 
     func run() {
         print(
             """
             apus \(Self.version): fine-tune language models by GRPO, on the machine in front of you.
 
+              apus demo                               watch a tiny model learn, in under a minute
               apus train CONFIG.yaml --model MODEL    train; Recipes/ has configurations to start from
               apus generate --model MODEL --prompt P  try a model, or what was trained with --adapter
 

@@ -21,7 +21,8 @@ struct RunSnapshot: Codable {
     /// Keys that may differ between a run and its continuation: where files go, how long it lasts, and what changes no result.
     private static let freeKeys: Set<String> = [
         "output_dir", "resume_from_checkpoint", "max_steps", "num_train_epochs", "logging_steps", "logging_first_step",
-        "save_strategy", "save_steps", "save_total_limit", "memory_utilization",
+        "save_strategy", "save_steps", "save_total_limit", "memory_utilization", "eval_strategy", "eval_steps",
+        "eval_delay", "eval_on_start", "per_device_eval_batch_size", "num_generations_eval",
     ]
 
     /// The settings that must not differ but do, as `key (before → now)`.

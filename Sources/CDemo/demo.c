@@ -15,6 +15,9 @@ static const uint8_t tokenizer_config[] = {
 static const uint8_t recipe[] = {
 #embed "../../Recipes/arithmetic-demo.yaml"
 };
+static const uint8_t next_recipe[] = {
+#embed "../../Recipes/arithmetic.yaml"
+};
 
 static const apus_demo_file model[] = {
     {"config.json", config, sizeof config},
@@ -29,4 +32,8 @@ apus_demo_file apus_demo_model_file(size_t index) { return model[index]; }
 
 apus_demo_file apus_demo_recipe(void) {
     return (apus_demo_file){"arithmetic-demo.yaml", recipe, sizeof recipe};
+}
+
+apus_demo_file apus_demo_next_recipe(void) {
+    return (apus_demo_file){"arithmetic.yaml", next_recipe, sizeof next_recipe};
 }

@@ -18,7 +18,10 @@ size_t apus_demo_model_file_count(void);
 // A file of the model, in Hugging Face's layout; index below apus_demo_model_file_count().
 apus_demo_file apus_demo_model_file(size_t index);
 
-// The recipe: Recipes/arithmetic-demo.yaml.
+// What the demo runs: Recipes/arithmetic-demo.yaml.
 apus_demo_file apus_demo_recipe(void);
+
+// What a user's own model is trained with: Recipes/arithmetic.yaml.
+apus_demo_file apus_demo_next_recipe(void);
 
 #endif
