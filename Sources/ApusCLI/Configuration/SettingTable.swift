@@ -141,7 +141,8 @@ enum SettingTable {
         Setting(
             "use_bnb_nested_quant", .ignored(unless: ["false"], notice: "scales of 4-bit weights stay in fp32")),
         Setting(
-            "gradient_checkpointing_kwargs", .ignored(notice: "recomputing has no variants; gradient_checkpointing is all")),
+            "gradient_checkpointing_kwargs",
+            .ignored(notice: "recomputing has no variants; gradient_checkpointing is all")),
         Setting("attn_implementation", .ignored(notice: "there is one attention implementation")),
         Setting(
             "optim",
