@@ -3,7 +3,7 @@ import Apus
 /// Every key that a configuration may hold, and what Apus does with it: TRL's `GRPOConfig`, `ModelConfig` and
 /// `ScriptArguments`, the names that Unsloth's tutorials use, and Apus's own.
 enum SettingTable {
-    static let rows: [Setting] = trainer + run + names + accepted + refused
+    static let rows: [Setting] = trainer + run + names + accepted + refused + trainingArguments
 
     /// Settings of the trainer, under TRL's names.
     private static let trainer: [Setting] = [
@@ -140,9 +140,7 @@ enum SettingTable {
         Setting("bnb_4bit_compute_dtype", .ignored(unless: ["bfloat16"], notice: numerics)),
         Setting(
             "use_bnb_nested_quant", .ignored(unless: ["false"], notice: "scales of 4-bit weights stay in fp32")),
-        Setting(
-            "gradient_checkpointing_kwargs",
-            .ignored(notice: "recomputing has no variants; gradient_checkpointing is all")),
+        Setting("gradient_checkpointing_kwargs", .ignored(notice: recompute)),
         Setting("attn_implementation", .ignored(notice: "there is one attention implementation")),
         Setting(
             "optim",
@@ -217,7 +215,7 @@ enum SettingTable {
             "router_aux_loss_coef",
             .refused(unless: ["0", "0.0"], reason: "mixture-of-experts models are not supported")),
         Setting("log_completions_hub_repo", .refused(unless: [], reason: offline)),
-        Setting("hub_*", .refused(unless: [], reason: offline)),
+        Setting("hub_*", .refused(unless: ["false", "every_save"], reason: offline)),
         Setting(
             "eval_strategy",
             .refused(
@@ -236,10 +234,11 @@ enum SettingTable {
 
     private static let ownEngine = "generation runs in this process, on the weights that are trained"
     private static let mainMemory = "this build computes on the CPU: read as memory_utilization, a share of main memory"
-    private static let numerics = "matrix operands are bf16 and sums fp32, whatever the machine"
+    static let recompute = "computing activations again has no variants; gradient_checkpointing is all"
+    static let numerics = "matrix operands are bf16 and sums fp32, whatever the machine"
     private static let metricsOnly = "completions are not logged; `apus generate` shows what a checkpoint says"
     private static let optimizer = "the optimizer is AdamW with its state in fp32"
-    private static let oneMachine = "training runs on one machine"
+    static let oneMachine = "training runs on one machine"
     private static let oneFile = "dataset_name is one file, all of which is used"
     private static let offline = "Apus does not connect to the network"
     private static let noEvaluation = "there is no evaluation within a run"
