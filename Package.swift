@@ -31,6 +31,8 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        // SHA-256 of a checkpoint's files, in its manifest.
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     ],
     targets: [
         .target(name: "CKernels", cSettings: cSettings),
@@ -40,7 +42,13 @@ let package = Package(
         module("ApusModel", ["ApusTensor", "ApusFormats", "ApusText"]),
         module("ApusGeneration", ["ApusModel", "ApusTensor"]),
         module("ApusData", ["ApusText"]),
-        module("ApusTrain", ["ApusData", "ApusGeneration", "ApusModel", "ApusTensor", "ApusText", "ApusFormats"]),
+        module(
+            "ApusTrain",
+            [
+                "ApusData", "ApusGeneration", "ApusModel", "ApusTensor", "ApusText", "ApusFormats",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]
+        ),
         module("Apus", ["ApusTrain", "ApusData", "ApusGeneration", "ApusModel", "ApusText"]),
         .executableTarget(
             name: "ApusCLI",

@@ -83,6 +83,7 @@ extension GRPOConfiguration {
     private func validateSaving() throws(ConfigurationError) {
         try require(.loggingSteps, loggingSteps, "must be above 0 (below 1 it is a share of all steps)") { $0 > 0 }
         try require(.saveSteps, saveSteps, "must be above 0 (below 1 it is a share of all steps)") { $0 > 0 }
+        try require(.maxSkippedSteps, maxSkippedSteps, "must be at least 1") { $0 >= 1 }
         try require(.saveTotalLimit, saveTotalLimit ?? 1, "must be at least 1, or null to keep all") { $0 >= 1 }
         try require(.seed, seed, "must be at least 0") { $0 >= 0 }
         try require(.dataSeed, dataSeed ?? 0, "must be at least 0") { $0 >= 0 }

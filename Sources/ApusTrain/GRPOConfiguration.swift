@@ -140,8 +140,16 @@ public struct GRPOConfiguration: Codable, Sendable, Equatable {
     public var saveSteps = 500.0
     /// How many checkpoints to keep; `nil` keeps all.
     @ExplicitNil public var saveTotalLimit: Int?
-    /// Checkpoint folder to go on from; `true` is the newest in ``outputDir``.
+    /// Save the adapter without the optimizer and the state that a continuation needs.
+    public var saveOnlyModel = false
+    /// Checkpoint folder to go on from; `true` is the newest whole one in ``outputDir``.
     @ExplicitNil public var resumeFromCheckpoint: String?
+    /// Go on from a checkpoint of another model, data set or configuration, with a warning. Not a TRL key.
+    public var forceResume = false
+    /// What happens when a checkpoint or a log line cannot be written. Not a TRL key.
+    public var onSaveFailure = SaveFailureResponse.stop
+    /// Optimizer steps in a row whose loss or gradient is not finite, after which the run stops. Not a TRL key.
+    public var maxSkippedSteps = 3
 
     // MARK: Randomness
 
@@ -221,7 +229,11 @@ public struct GRPOConfiguration: Codable, Sendable, Equatable {
         case saveStrategy = "save_strategy"
         case saveSteps = "save_steps"
         case saveTotalLimit = "save_total_limit"
+        case saveOnlyModel = "save_only_model"
         case resumeFromCheckpoint = "resume_from_checkpoint"
+        case forceResume = "force_resume"
+        case onSaveFailure = "on_save_failure"
+        case maxSkippedSteps = "max_skipped_steps"
         case seed
         case dataSeed = "data_seed"
         case shuffleDataset = "shuffle_dataset"

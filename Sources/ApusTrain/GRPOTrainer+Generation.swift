@@ -16,7 +16,10 @@ extension GRPOTrainer {
             table: table, weights: configuration.rewardWeights ?? rewards.map { _ in 1 },
             groupSize: plan.batch.groupSize, scaling: configuration.scaleRewards,
             aggregation: configuration.multiObjectiveAggregation)
-        for row in batch.rows.indices { batch.rows[row].advantage = advantages.values[row] }
+        for row in batch.rows.indices {
+            batch.rows[row].advantage = advantages.values[row]
+            batch.rows[row].rewards = table[row].map { $0.isNaN ? nil : $0 }
+        }
         appendRolloutMetrics(batch)
         state.metrics.append(
             RewardMetrics.metrics(table: table, names: rewards.map(\.name), advantages: advantages))

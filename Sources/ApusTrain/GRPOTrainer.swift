@@ -30,6 +30,8 @@ public final class GRPOTrainer {
     var hasToldOfShortfall = false
     var directory: RunDirectory?
     var metricsLog: MetricsLog?
+    /// What the run is made of, by key: what a continuation is compared with.
+    var identity: [String: JSONValue] = [:]
     let clock = ContinuousClock()
 
     /// Checks everything that can be checked before the first step.
@@ -104,46 +106,9 @@ public final class GRPOTrainer {
         return isSumOverRows && !batch.needsOldLogProbs && batch.generateEvery == batch.stepsPerGeneration
     }
 
-    /// Takes the output folder, and goes to the checkpoint that the run continues, if it does.
-    private func openOutput() throws(TrainingError) {
-        // Before the folder is created: a wrong path must not leave one behind.
-        let checkpoint = try checkpointToResume()
-        let directory = try RunDirectory(path: configuration.outputDir)
-        self.directory = directory
-        if let checkpoint {
-            try resume(from: checkpoint)
-            onEvent?(.notice("goes on after step \(state.globalStep) of \(checkpoint.path)"))
-            metricsLog = try MetricsLog(directory: directory.url, continuingFrom: state.globalStep)
-            return
-        }
-        if let earlier = RunDirectory.newestCheckpoint(in: directory.url) {
-            onEvent?(
-                .warning("output_dir holds \(earlier.lastPathComponent) of an earlier run; this run starts afresh"))
-        }
-        metricsLog = try MetricsLog(directory: directory.url, continuingFrom: nil)
-    }
-
     private func closeOutput() {
         directory = nil
         metricsLog = nil
-    }
-
-    private func checkpointToResume() throws(TrainingError) -> URL? {
-        guard let path = configuration.resumeFromCheckpoint else { return nil }
-        let output = configuration.outputDir
-        let isNewest = path == GRPOConfiguration.newestCheckpoint
-        let folder = URL(filePath: isNewest ? output : path, directoryHint: .isDirectory)
-        guard isNewest else {
-            guard FileManager.default.fileExists(atPath: folder.path) else {
-                throw TrainingError(.resume, "resume_from_checkpoint: \(path): no such folder; check the path")
-            }
-            return folder
-        }
-        guard let newest = RunDirectory.newestCheckpoint(in: folder) else {
-            throw TrainingError(
-                .resume, "resume_from_checkpoint: output_dir \(output) holds no checkpoint; start without this setting")
-        }
-        return newest
     }
 
     private var isFinished: Bool { state.globalStep >= plan.maxSteps || stopSignal.isRequested }
@@ -177,7 +142,7 @@ public final class GRPOTrainer {
         state.lossSum = 0
         state.stepsSinceLog = 0
         state.history.append(record)
-        try metricsLog?.append(record)
+        try surviving("metrics.jsonl lacks step \(step)") { () throws(TrainingError) in try metricsLog?.append(record) }
         onEvent?(.logged(record))
     }
 

@@ -75,7 +75,11 @@ enum SettingTable {
         Setting("save_strategy", .trainer(.choice(words(SaveStrategy.self), false: "no"))),
         Setting("save_steps", .trainer(.number)),
         Setting("save_total_limit", .trainer(.integer)),
+        Setting("save_only_model", .trainer(.flag)),
         Setting("resume_from_checkpoint", .trainer(.folderOrFlag)),
+        Setting("force_resume", .trainer(.flag)),
+        Setting("on_save_failure", .trainer(.choice(words(SaveFailureResponse.self)))),
+        Setting("max_skipped_steps", .trainer(.integer)),
     ]
 
     private static func words<Choice: CaseIterable & RawRepresentable<String>>(_ type: Choice.Type) -> [String] {
@@ -121,6 +125,7 @@ enum SettingTable {
         Setting("gpu_memory_utilization", .alias(of: "memory_utilization", notice: mainMemory)),
         Setting("vllm_gpu_memory_utilization", .alias(of: "memory_utilization", notice: mainMemory)),
         Setting("reward_functions", .alias(of: "reward_funcs")),
+        Setting("force", .alias(of: "force_resume")),
     ]
 
     /// Understood, and without effect here.
@@ -186,8 +191,6 @@ enum SettingTable {
             .refused(unless: [], reason: "give temperature, top_p, top_k, min_p or repetition_penalty by name")),
         Setting("chat_template_kwargs", .refused(unless: [], reason: "templates see the messages and nothing else")),
         Setting("lr_scheduler_kwargs", .refused(unless: [], reason: "the schedules take no further arguments")),
-        Setting(
-            "save_only_model", .refused(unless: ["false"], reason: "a checkpoint always holds what resuming needs")),
         Setting("ignore_data_skip", .refused(unless: ["false"], reason: "a resumed run goes on with the next prompts")),
         Setting(
             "lora_dropout",
