@@ -40,8 +40,13 @@ let package = Package(
         module("ApusModel", ["ApusTensor", "ApusFormats", "ApusText"]),
         module("ApusGeneration", ["ApusModel", "ApusTensor"]),
         module("ApusData", ["ApusText"]),
+        .target(
+            name: "ApusRewards", dependencies: ["ApusData", "ApusText"],
+            // The script travels inside the program: an installed `apus` is one file.
+            resources: [.embedInCode("Python/reward_worker.py")], swiftSettings: swiftSettings
+        ),
         module("ApusTrain", ["ApusData", "ApusGeneration", "ApusModel", "ApusTensor", "ApusText", "ApusFormats"]),
-        module("Apus", ["ApusTrain", "ApusData", "ApusGeneration", "ApusModel", "ApusText"]),
+        module("Apus", ["ApusTrain", "ApusRewards", "ApusData", "ApusGeneration", "ApusModel", "ApusText"]),
         .executableTarget(
             name: "ApusCLI",
             dependencies: [
@@ -61,6 +66,7 @@ let package = Package(
         tests("ApusModelTests", ["ApusModel", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
         tests("ApusGenerationTests", ["ApusGeneration", "ApusModel", "ApusTensor", "ApusText", "ApusTestModels"]),
         tests("ApusDataTests", ["ApusData", "ApusText"]),
+        tests("ApusRewardsTests", ["ApusRewards", "ApusData", "ApusText"]),
         tests(
             "ApusTrainTests",
             [
