@@ -41,6 +41,9 @@ public struct GRPOConfiguration: Codable, Sendable, Equatable {
     /// Share of the memory that this process may use (the control group's limit, or the machine's memory) which it may hold:
     /// what weights leave of it goes to keys, values and kept rows. Not a TRL key; vLLM's for a GPU is close.
     public var memoryUtilization = 0.8
+    /// Whether the backward pass computes the inside of each layer again from the layer's input; false keeps it in 16 bits,
+    /// which is faster and takes two to three times the memory a token.
+    public var gradientCheckpointing = true
 
     // MARK: Loss
 
@@ -175,6 +178,7 @@ public struct GRPOConfiguration: Codable, Sendable, Equatable {
         case minP = "min_p"
         case repetitionPenalty = "repetition_penalty"
         case memoryUtilization = "memory_utilization"
+        case gradientCheckpointing = "gradient_checkpointing"
         case lossType = "loss_type"
         case importanceSamplingLevel = "importance_sampling_level"
         case epsilon

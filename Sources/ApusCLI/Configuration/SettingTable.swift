@@ -30,6 +30,7 @@ enum SettingTable {
         Setting("min_p", .trainer(.number)),
         Setting("repetition_penalty", .trainer(.number)),
         Setting("memory_utilization", .trainer(.number)),
+        Setting("gradient_checkpointing", .trainer(.flagOr("unsloth"))),
         // Loss.
         Setting("beta", .trainer(.number)),
         Setting("epsilon", .trainer(.number)),
@@ -116,6 +117,7 @@ enum SettingTable {
         Setting("use_rs_lora", .alias(of: "use_rslora")),
         Setting("random_state", .fallback(for: "seed")),
         Setting("output", .alias(of: "output_dir")),
+        Setting("use_gradient_checkpointing", .alias(of: "gradient_checkpointing")),
         Setting("gpu_memory_utilization", .alias(of: "memory_utilization", notice: mainMemory)),
         Setting("vllm_gpu_memory_utilization", .alias(of: "memory_utilization", notice: mainMemory)),
         Setting("reward_functions", .alias(of: "reward_funcs")),
@@ -138,9 +140,8 @@ enum SettingTable {
         Setting("bnb_4bit_compute_dtype", .ignored(unless: ["bfloat16"], notice: numerics)),
         Setting(
             "use_bnb_nested_quant", .ignored(unless: ["false"], notice: "scales of 4-bit weights stay in fp32")),
-        Setting("gradient_checkpointing", .ignored(unless: ["true", "unsloth"], notice: recompute)),
-        Setting("use_gradient_checkpointing", .ignored(unless: ["true", "unsloth"], notice: recompute)),
-        Setting("gradient_checkpointing_kwargs", .ignored(notice: recompute)),
+        Setting(
+            "gradient_checkpointing_kwargs", .ignored(notice: "recomputing has no variants; gradient_checkpointing is all")),
         Setting("attn_implementation", .ignored(notice: "there is one attention implementation")),
         Setting(
             "optim",
@@ -235,7 +236,6 @@ enum SettingTable {
     private static let ownEngine = "generation runs in this process, on the weights that are trained"
     private static let mainMemory = "this build computes on the CPU: read as memory_utilization, a share of main memory"
     private static let numerics = "matrix operands are bf16 and sums fp32, whatever the machine"
-    private static let recompute = "activations inside a layer are always recomputed"
     private static let metricsOnly = "completions are not logged; `apus generate` shows what a checkpoint says"
     private static let optimizer = "the optimizer is AdamW with its state in fp32"
     private static let oneMachine = "training runs on one machine"

@@ -47,6 +47,7 @@ struct TrainingRun {
                 configuration: configuration.trainer,
                 policy: ModelPolicy(
                     model: model, adapter: adapter,
+                    keepsActivations: !configuration.trainer.gradientCheckpointing,
                     memory: MemoryBudget(utilization: configuration.trainer.memoryUtilization)),
                 tokenizer: model.tokenizer, dataset: dataset, rewards: rewards)
         }
