@@ -42,6 +42,11 @@ let package = Package(
         module("ApusModel", ["ApusTensor", "ApusFormats", "ApusText"]),
         module("ApusGeneration", ["ApusModel", "ApusTensor"]),
         module("ApusData", ["ApusText"]),
+        .target(
+            name: "ApusRewards", dependencies: ["ApusData", "ApusText"],
+            // The script travels inside the program: an installed `apus` is one file.
+            resources: [.embedInCode("Python/reward_worker.py")], swiftSettings: swiftSettings
+        ),
         module(
             "ApusTrain",
             [
@@ -49,7 +54,7 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ]
         ),
-        module("Apus", ["ApusTrain", "ApusData", "ApusGeneration", "ApusModel", "ApusText"]),
+        module("Apus", ["ApusTrain", "ApusRewards", "ApusData", "ApusGeneration", "ApusModel", "ApusText"]),
         .executableTarget(
             name: "ApusCLI",
             dependencies: [
@@ -69,6 +74,7 @@ let package = Package(
         tests("ApusModelTests", ["ApusModel", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
         tests("ApusGenerationTests", ["ApusGeneration", "ApusModel", "ApusTensor", "ApusText", "ApusTestModels"]),
         tests("ApusDataTests", ["ApusData", "ApusText"]),
+        tests("ApusRewardsTests", ["ApusRewards", "ApusData", "ApusText"]),
         tests(
             "ApusTrainTests",
             [
