@@ -36,6 +36,9 @@ let package = Package(
     ],
     targets: [
         .target(name: "CKernels", cSettings: cSettings),
+        .target(
+            name: "CDemo", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror", "-Wno-c23-extensions"])]
+        ),
         module("ApusFormats", []),
         module("ApusText", []),
         module("ApusTensor", ["CKernels"]),
@@ -58,7 +61,7 @@ let package = Package(
         .executableTarget(
             name: "ApusCLI",
             dependencies: [
-                "Apus", "Yams", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Apus", "CDemo", "Yams", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings
         ),

@@ -12,6 +12,7 @@ struct ApusCommand: AsyncParsableCommand {
             Apus trains a LoRA adapter on a model with 4-bit weights: it samples completions, scores them with reward \
             functions and moves the model towards the better ones. The adapter is in PEFT's format.
 
+              apus demo
               apus train Recipes/arithmetic.yaml --model MODEL
               apus generate --model MODEL --adapter outputs/checkpoint-100 --prompt "What is 12 + 30?"
 
@@ -20,7 +21,8 @@ struct ApusCommand: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            TrainCommand.self, GenerateCommand.self, ScoreCommand.self, BenchCommand.self, ReferenceCommand.self,
+            DemoCommand.self, TrainCommand.self, GenerateCommand.self, ScoreCommand.self, EvalCommand.self,
+            BenchCommand.self, ReferenceCommand.self,
         ])
 
     func run() {
@@ -28,6 +30,7 @@ struct ApusCommand: AsyncParsableCommand {
             """
             apus \(Self.version): fine-tune language models by GRPO, on the machine in front of you.
 
+              apus demo                               watch a tiny model learn, in under a minute
               apus train CONFIG.yaml --model MODEL    train; Recipes/ has configurations to start from
               apus generate --model MODEL --prompt P  try a model, or what was trained with --adapter
 

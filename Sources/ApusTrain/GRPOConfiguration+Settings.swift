@@ -32,12 +32,12 @@ extension GRPOConfiguration {
     private static let integerKeys: Set<CodingKeys> = [
         .perDeviceTrainBatchSize, .gradientAccumulationSteps, .numGenerations, .generationBatchSize,
         .stepsPerGeneration, .numIterations, .maxCompletionLength, .maxPromptLength, .topK, .maxSteps,
-        .saveTotalLimit, .seed, .dataSeed, .maxSkippedSteps,
+        .saveTotalLimit, .seed, .dataSeed, .maxSkippedSteps, .perDeviceEvalBatchSize, .numGenerationsEval,
     ]
 
     private static let nonNumericKeys: Set<CodingKeys> = [
         .rewardWeights, .lossType, .importanceSamplingLevel, .scaleRewards, .multiObjectiveAggregation,
-        .lrSchedulerType, .outputDir, .saveStrategy, .resumeFromCheckpoint, .onSaveFailure,
+        .lrSchedulerType, .outputDir, .saveStrategy, .evalStrategy, .resumeFromCheckpoint, .onSaveFailure,
     ]
 
     /// Keys and values as they are written.
@@ -90,11 +90,13 @@ extension GRPOConfiguration {
         case .lrSchedulerType: choices(ScheduleKind.self)
         case .saveStrategy: choices(SaveStrategy.self)
         case .onSaveFailure: choices(SaveFailureResponse.self)
+        case .evalStrategy: choices(EvaluationStrategy.self)
         case .outputDir, .resumeFromCheckpoint: "must be a path"
         case .rewardWeights: "must be a list of numbers"
         case let key where integerKeys.contains(key): "must be a whole number"
         case .useBiasCorrectionKL, .maskTruncatedCompletions, .useAdaptiveEntropy, .loggingFirstStep, .shuffleDataset,
-            .disableDropout, .syncRefModel, .strictBatchSize, .saveOnlyModel, .forceResume:
+            .disableDropout, .syncRefModel, .strictBatchSize, .saveOnlyModel, .forceResume, .evalOnStart,
+            .gradientCheckpointing:
             "must be true or false"
         default: "must be a finite number"
         }

@@ -151,6 +151,21 @@ public struct GRPOConfiguration: Codable, Sendable, Equatable {
     /// Optimizer steps in a row whose loss or gradient is not finite, after which the run stops. Not a TRL key.
     public var maxSkippedSteps = 3
 
+    // MARK: Evaluation
+
+    /// When the model is evaluated on data that it is not trained on.
+    public var evalStrategy = EvaluationStrategy.no
+    /// Optimizer steps between evaluations; below 1, a share of all steps; `nil` means ``loggingSteps``.
+    @ExplicitNil public var evalSteps: Double?
+    /// Steps (epochs, where ``evalStrategy`` counts these) before the first evaluation.
+    public var evalDelay = 0.0
+    /// Evaluate before the first step too.
+    public var evalOnStart = false
+    /// Completions in one evaluation batch: metrics are computed for each batch, then averaged.
+    public var perDeviceEvalBatchSize = 8
+    /// Completions sampled for each evaluation prompt; `nil` means ``numGenerations``.
+    @ExplicitNil public var numGenerationsEval: Int?
+
     // MARK: Randomness
 
     /// Seed of sampling, of LoRA's initial values and of the row order.
@@ -234,6 +249,12 @@ public struct GRPOConfiguration: Codable, Sendable, Equatable {
         case forceResume = "force_resume"
         case onSaveFailure = "on_save_failure"
         case maxSkippedSteps = "max_skipped_steps"
+        case evalStrategy = "eval_strategy"
+        case evalSteps = "eval_steps"
+        case evalDelay = "eval_delay"
+        case evalOnStart = "eval_on_start"
+        case perDeviceEvalBatchSize = "per_device_eval_batch_size"
+        case numGenerationsEval = "num_generations_eval"
         case seed
         case dataSeed = "data_seed"
         case shuffleDataset = "shuffle_dataset"

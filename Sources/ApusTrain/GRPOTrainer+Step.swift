@@ -74,7 +74,7 @@ extension GRPOTrainer {
         return row.advantage != 0 || configuration.beta != 0 || usesEntropy
     }
 
-    private func lossRow(_ row: RolloutRow, _ scores: TokenScores?) -> LossRow {
+    func lossRow(_ row: RolloutRow, _ scores: TokenScores?) -> LossRow {
         LossRow(
             advantage: row.advantage, mask: row.completion.tokens.map { _ in !row.isMasked },
             logProbs: scores?.logProbs ?? [], oldLogProbs: row.oldLogProbs,

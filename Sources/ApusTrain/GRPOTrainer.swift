@@ -26,6 +26,11 @@ public final class GRPOTrainer {
     /// The tokens of the prompts that this run uses, by their index in the data set.
     var promptTokens: [Int: [Int32]] = [:]
     var generation: GenerationBatch?
+    /// What the model is evaluated on, if anything.
+    let evaluationDataset: Dataset?
+    let evaluationPlan: EvaluationPlan
+    /// The tokens of the evaluation prompts, once they are needed.
+    var evaluationTokens: [[Int32]]?
     /// Whether this run has said that memory is short: once is enough.
     var hasToldOfShortfall = false
     var directory: RunDirectory?
@@ -38,7 +43,7 @@ public final class GRPOTrainer {
     /// - Throws: ``ConfigurationError`` or ``TrainingError``.
     public init(
         configuration: GRPOConfiguration, policy: any Policy, tokenizer: any PromptTokenizer, dataset: Dataset,
-        rewards: [any RewardFunction], stopSignal: StopSignal = StopSignal()
+        evaluationDataset: Dataset? = nil, rewards: [any RewardFunction], stopSignal: StopSignal = StopSignal()
     ) throws {
         try configuration.validate()
         try configuration.validate(rewardNames: rewards.map(\.name))
@@ -49,6 +54,9 @@ public final class GRPOTrainer {
                 "the data set has \(dataset.samples.count) prompts, one generation takes \(batch.promptsPerGeneration): "
                     + "add prompts or lower gradient_accumulation_steps or per_device_train_batch_size")
         }
+        try Self.check(configuration, evaluationDataset: evaluationDataset)
+        evaluationPlan = try EvaluationPlan(configuration)
+        self.evaluationDataset = evaluationDataset
         self.configuration = configuration
         self.policy = policy
         self.tokenizer = tokenizer
@@ -73,15 +81,19 @@ public final class GRPOTrainer {
         let start = clock.now
         onEvent?(.started(plan))
         if let notice = plan.batch.notice { onEvent?(.notice(notice)) }
+        if configuration.evalStrategy != .no, let notice = evaluationPlan.notice { onEvent?(.notice(notice)) }
         var sampler = RepeatSampler(
             promptCount: plan.prompts, promptsPerGeneration: plan.batch.promptsPerGeneration,
             shuffles: configuration.shuffleDataset, seed: configuration.dataSeed ?? configuration.seed)
         try preparePrompts(sampler)
+        if configuration.evalStrategy != .no { try prepareEvaluationPrompts() }
         defer { closeOutput() }
         try openOutput()
         if let memory = policy.memoryPlan { onEvent?(.notice(memory)) }
         var epoch = state.microStep / plan.microStepsPerEpoch
         for _ in 0..<epoch { _ = sampler.nextEpoch() }
+        // A run that was stopped in the middle of an evaluation makes up for it here.
+        try await evaluateIfDue()
         while !isFinished {
             try await runEpoch(epoch, prompts: sampler.nextEpoch())
             epoch += 1
@@ -124,6 +136,7 @@ public final class GRPOTrainer {
             state.epoch = Double(epoch) + Double(window.upperBound) / Double(plan.microStepsPerEpoch)
             onEvent?(.stepFinished(step: state.globalStep, of: plan.maxSteps))
             try logIfNeeded(force: false)
+            try await evaluateIfDue()
             try saveIfNeeded(isEpochEnd: window.upperBound == plan.microStepsPerEpoch)
         }
     }

@@ -80,6 +80,13 @@ enum SettingTable {
         Setting("force_resume", .trainer(.flag)),
         Setting("on_save_failure", .trainer(.choice(words(SaveFailureResponse.self)))),
         Setting("max_skipped_steps", .trainer(.integer)),
+        // Evaluation.
+        Setting("eval_strategy", .trainer(.choice(words(EvaluationStrategy.self), false: "no"))),
+        Setting("eval_steps", .trainer(.number)),
+        Setting("eval_delay", .trainer(.number)),
+        Setting("eval_on_start", .trainer(.flag)),
+        Setting("per_device_eval_batch_size", .trainer(.integer)),
+        Setting("num_generations_eval", .trainer(.integer)),
     ]
 
     private static func words<Choice: CaseIterable & RawRepresentable<String>>(_ type: Choice.Type) -> [String] {
@@ -104,6 +111,8 @@ enum SettingTable {
         Setting("answer_column", .run(.text)),
         Setting("answer_extraction", .run(.choice(["none", "after_hashes"], false: "none"))),
         Setting("system_prompt", .run(.text)),
+        Setting("eval_dataset_name", .run(.text)),
+        Setting("eval_size", .run(.number)),
         Setting("reward_funcs", .run(.textList)),
     ]
 
@@ -113,6 +122,8 @@ enum SettingTable {
         Setting("model", .alias(of: "model_name_or_path")),
         Setting("dataset_path", .alias(of: "dataset_name")),
         Setting("dataset", .alias(of: "dataset_name")),
+        Setting("eval_dataset", .alias(of: "eval_dataset_name")),
+        Setting("eval_dataset_path", .alias(of: "eval_dataset_name")),
         Setting("r", .alias(of: "lora_r")),
         Setting("lora_rank", .alias(of: "lora_r")),
         Setting("max_lora_rank", .fallback(for: "lora_r")),
@@ -175,6 +186,7 @@ enum SettingTable {
         Setting("use_cpu", .ignored(unless: ["true"], notice: "this build computes on the CPU")),
         Setting("trust_remote_code", .ignored(unless: ["false"], notice: "nothing from a model folder is executed")),
         Setting("do_train", .ignored(unless: ["true"], notice: "`apus train` always trains")),
+        Setting("do_eval", .ignored(notice: "eval_strategy says when a run evaluates")),
         Setting("dataset_config", .ignored(notice: oneFile)),
         Setting("dataset_train_split", .ignored(unless: ["train"], notice: oneFile)),
         Setting("dataset_test_split", .ignored(unless: ["test"], notice: oneFile)),
@@ -219,17 +231,6 @@ enum SettingTable {
             .refused(unless: ["0", "0.0"], reason: "mixture-of-experts models are not supported")),
         Setting("log_completions_hub_repo", .refused(unless: [], reason: offline)),
         Setting("hub_*", .refused(unless: ["false", "every_save"], reason: offline)),
-        Setting(
-            "eval_strategy",
-            .refused(
-                unless: ["no", "false"],
-                reason: "evaluation within a run is not supported; score checkpoints afterwards")),
-        Setting("do_eval", .refused(unless: ["false"], reason: "evaluation within a run is not supported")),
-        Setting("eval_steps", .ignored(notice: noEvaluation)),
-        Setting("eval_delay", .ignored(notice: noEvaluation)),
-        Setting("eval_on_start", .refused(unless: ["false"], reason: "evaluation within a run is not supported")),
-        Setting("per_device_eval_batch_size", .ignored(notice: noEvaluation)),
-        Setting("num_generations_eval", .ignored(notice: noEvaluation)),
         Setting("deepspeed", .refused(unless: [], reason: "training runs on one machine")),
         Setting("fsdp*", .refused(unless: ["[]"], reason: "training runs on one machine")),
         Setting("model_revision", .refused(unless: ["main"], reason: "models are read from disk; give a path")),
@@ -244,5 +245,4 @@ enum SettingTable {
     static let oneMachine = "training runs on one machine"
     private static let oneFile = "dataset_name is one file, all of which is used"
     private static let offline = "Apus does not connect to the network"
-    private static let noEvaluation = "there is no evaluation within a run"
 }
