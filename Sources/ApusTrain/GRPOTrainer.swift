@@ -8,7 +8,7 @@ public final class GRPOTrainer {
     /// The settings of the run.
     public let configuration: GRPOConfiguration
     /// The sizes of the run.
-    public let plan: TrainingPlan
+    public private(set) var plan: TrainingPlan
     /// Set it to let the run finish its optimizer step, save and stop.
     public let stopSignal: StopSignal
     /// Called for each event, in order, on the thread that trains.
@@ -30,6 +30,7 @@ public final class GRPOTrainer {
     var hasToldOfShortfall = false
     var directory: RunDirectory?
     var metricsLog: MetricsLog?
+    var reports: RunReports?
     let clock = ContinuousClock()
 
     /// Checks everything that can be checked before the first step.
@@ -54,6 +55,7 @@ public final class GRPOTrainer {
         self.rewards = rewards
         self.stopSignal = stopSignal
         plan = TrainingPlan(configuration, batch: batch, prompts: dataset.samples.count)
+        plan.plannedMemory = policy.plannedMemory
         loss = GRPOLoss(configuration)
         schedule = LearningRateSchedule(configuration, maxSteps: plan.maxSteps)
         state = RunState(entropy: EntropyController(configuration))
@@ -77,6 +79,7 @@ public final class GRPOTrainer {
         try preparePrompts(sampler)
         defer { closeOutput() }
         try openOutput()
+        reports = try RunReports(configuration, lastStep: state.globalStep, history: state.history)
         if let memory = policy.memoryPlan { onEvent?(.notice(memory)) }
         var epoch = state.microStep / plan.microStepsPerEpoch
         for _ in 0..<epoch { _ = sampler.nextEpoch() }
@@ -126,6 +129,7 @@ public final class GRPOTrainer {
     private func closeOutput() {
         directory = nil
         metricsLog = nil
+        reports = nil
     }
 
     private func checkpointToResume() throws(TrainingError) -> URL? {
@@ -160,6 +164,7 @@ public final class GRPOTrainer {
             onEvent?(.stepFinished(step: state.globalStep, of: plan.maxSteps))
             try logIfNeeded(force: false)
             try saveIfNeeded(isEpochEnd: window.upperBound == plan.microStepsPerEpoch)
+            try stopIfNothingIsLearned()
         }
     }
 
@@ -178,7 +183,9 @@ public final class GRPOTrainer {
         state.stepsSinceLog = 0
         state.history.append(record)
         try metricsLog?.append(record)
+        let warnings = reports?.append(record) ?? []
         onEvent?(.logged(record))
+        for warning in warnings { onEvent?(.warning(warning)) }
     }
 
     /// A number of steps; below 1, a share of all steps.

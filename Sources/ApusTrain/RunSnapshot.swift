@@ -21,7 +21,8 @@ struct RunSnapshot: Codable {
     /// Keys that may differ between a run and its continuation: where files go, how long it lasts, and what changes no result.
     private static let freeKeys: Set<String> = [
         "output_dir", "resume_from_checkpoint", "max_steps", "num_train_epochs", "logging_steps", "logging_first_step",
-        "save_strategy", "save_steps", "save_total_limit", "memory_utilization",
+        "save_strategy", "save_steps", "save_total_limit", "memory_utilization", "report_to", "logging_dir",
+        "log_completions", "num_completions_to_print", "log_unique_prompts", "stop_after_equal_rewards",
     ]
 
     /// The settings that must not differ but do, as `key (before → now)`.

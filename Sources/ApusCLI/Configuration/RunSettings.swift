@@ -30,6 +30,8 @@ struct RunSettings: Codable, Equatable, Sendable {
     var systemPrompt: String?
     /// Names of built-in reward functions, or of sets of them.
     var rewardFunctions = ["tutorial"]
+    /// Whether only plain lines are shown, also on a terminal.
+    var disablesProgress = false
 
     /// The value of `dataset_name` that needs no file.
     static let builtInDataset = "arithmetic"
@@ -52,6 +54,7 @@ struct RunSettings: Codable, Equatable, Sendable {
         case answerExtraction = "answer_extraction"
         case systemPrompt = "system_prompt"
         case rewardFunctions = "reward_funcs"
+        case disablesProgress = "disable_tqdm"
     }
 
     /// How the frozen weights are stored.
