@@ -165,6 +165,19 @@ public struct GRPOConfiguration: Codable, Sendable, Equatable {
     public var perDeviceEvalBatchSize = 8
     /// Completions sampled for each evaluation prompt; `nil` means ``numGenerations``.
     @ExplicitNil public var numGenerationsEval: Int?
+    /// Where metrics go beside `metrics.jsonl`.
+    public var reportTo: [ReportTarget] = []
+    /// Folder of TensorBoard's event files; `nil` is a folder in `runs` in ``outputDir``.
+    @ExplicitNil public var loggingDir: String?
+    /// Write the completions behind each log line to `completions/completions_<step>.jsonl`.
+    public var logCompletions = false
+    /// How many of them a display shows at each log line; `nil` leaves it to the display.
+    @ExplicitNil public var numCompletionsToPrint: Int?
+    /// Show one completion a prompt only.
+    public var logUniquePrompts = false
+    /// End the run after so many generations in a row in which every group's rewards were equal; `nil` is never. Not a TRL
+    /// key.
+    @ExplicitNil public var stopAfterEqualRewards: Int?
 
     // MARK: Randomness
 
@@ -255,6 +268,12 @@ public struct GRPOConfiguration: Codable, Sendable, Equatable {
         case evalOnStart = "eval_on_start"
         case perDeviceEvalBatchSize = "per_device_eval_batch_size"
         case numGenerationsEval = "num_generations_eval"
+        case reportTo = "report_to"
+        case loggingDir = "logging_dir"
+        case logCompletions = "log_completions"
+        case numCompletionsToPrint = "num_completions_to_print"
+        case logUniquePrompts = "log_unique_prompts"
+        case stopAfterEqualRewards = "stop_after_equal_rewards"
         case seed
         case dataSeed = "data_seed"
         case shuffleDataset = "shuffle_dataset"

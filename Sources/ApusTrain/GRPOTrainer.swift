@@ -8,7 +8,7 @@ public final class GRPOTrainer {
     /// The settings of the run.
     public let configuration: GRPOConfiguration
     /// The sizes of the run.
-    public let plan: TrainingPlan
+    public private(set) var plan: TrainingPlan
     /// Set it to let the run finish its optimizer step, save and stop.
     public let stopSignal: StopSignal
     /// Called for each event, in order, on the thread that trains.
@@ -37,6 +37,7 @@ public final class GRPOTrainer {
     var metricsLog: MetricsLog?
     /// What the run is made of, by key: what a continuation is compared with.
     var identity: [String: JSONValue] = [:]
+    var reports: RunReports?
     let clock = ContinuousClock()
 
     /// Checks everything that can be checked before the first step.
@@ -64,6 +65,7 @@ public final class GRPOTrainer {
         self.rewards = rewards
         self.stopSignal = stopSignal
         plan = TrainingPlan(configuration, batch: batch, prompts: dataset.samples.count)
+        plan.plannedMemory = policy.plannedMemory
         loss = GRPOLoss(configuration)
         schedule = LearningRateSchedule(configuration, maxSteps: plan.maxSteps)
         state = RunState(entropy: EntropyController(configuration))
@@ -89,6 +91,7 @@ public final class GRPOTrainer {
         if configuration.evalStrategy != .no { try prepareEvaluationPrompts() }
         defer { closeOutput() }
         try openOutput()
+        reports = try RunReports(configuration, lastStep: state.globalStep, history: state.history)
         if let memory = policy.memoryPlan { onEvent?(.notice(memory)) }
         var epoch = state.microStep / plan.microStepsPerEpoch
         for _ in 0..<epoch { _ = sampler.nextEpoch() }
@@ -121,6 +124,7 @@ public final class GRPOTrainer {
     private func closeOutput() {
         directory = nil
         metricsLog = nil
+        reports = nil
     }
 
     private var isFinished: Bool { state.globalStep >= plan.maxSteps || stopSignal.isRequested }
@@ -138,6 +142,7 @@ public final class GRPOTrainer {
             try logIfNeeded(force: false)
             try await evaluateIfDue()
             try saveIfNeeded(isEpochEnd: window.upperBound == plan.microStepsPerEpoch)
+            try stopIfNothingIsLearned()
         }
     }
 
@@ -156,7 +161,9 @@ public final class GRPOTrainer {
         state.stepsSinceLog = 0
         state.history.append(record)
         try surviving("metrics.jsonl lacks step \(step)") { () throws(TrainingError) in try metricsLog?.append(record) }
+        let warnings = reports?.append(record) ?? []
         onEvent?(.logged(record))
+        for warning in warnings { onEvent?(.warning(warning)) }
     }
 
     /// A number of steps; below 1, a share of all steps.

@@ -32,6 +32,9 @@ public final class ModelPolicy: Policy {
             + "budget of \(pages.budget.bytes / 1_048_576) MiB holds \(tokens) tokens"
     }
 
+    /// What the process held when the pages were reserved, and all pages.
+    public let plannedMemory: Int?
+
     /// Says when rows could not be kept, or sequences had to be computed again.
     public var memoryShortfall: String? {
         let statistics = engine.statistics
@@ -93,6 +96,7 @@ public final class ModelPolicy: Policy {
         self.samplesExactLogProbs = samplesExactLogProbs
         self.pages = pages
         self.keepsRollouts = keepsRollouts
+        plannedMemory = ResidentMemory.bytes.map { $0 + pages.budget.bytes }
         engine = GenerationEngine(model: model, adapter: adapter, pages: pages, keepsRollouts: keepsRollouts)
         pass = TrainingPass(model: model, adapter: adapter, pages: pages)
     }

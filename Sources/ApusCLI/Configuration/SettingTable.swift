@@ -87,6 +87,12 @@ enum SettingTable {
         Setting("eval_on_start", .trainer(.flag)),
         Setting("per_device_eval_batch_size", .trainer(.integer)),
         Setting("num_generations_eval", .trainer(.integer)),
+        Setting("report_to", .trainer(.textList)),
+        Setting("logging_dir", .trainer(.text)),
+        Setting("log_completions", .trainer(.flag)),
+        Setting("num_completions_to_print", .trainer(.integer)),
+        Setting("log_unique_prompts", .trainer(.flag)),
+        Setting("stop_after_equal_rewards", .trainer(.integer)),
     ]
 
     private static func words<Choice: CaseIterable & RawRepresentable<String>>(_ type: Choice.Type) -> [String] {
@@ -114,6 +120,7 @@ enum SettingTable {
         Setting("eval_dataset_name", .run(.text)),
         Setting("eval_size", .run(.number)),
         Setting("reward_funcs", .run(.textList)),
+        Setting("disable_tqdm", .run(.flag)),
     ]
 
     /// Other names.
@@ -165,15 +172,9 @@ enum SettingTable {
                 reason: "only AdamW is supported")),
         Setting("use_peft", .refused(unless: ["true"], reason: "only LoRA training is supported; remove the key")),
         Setting("remove_unused_columns", .ignored(unless: ["false"], notice: "rewards always see every column")),
-        Setting("report_to", .ignored(unless: ["none", "[]"], notice: "metrics go to metrics.jsonl in output_dir")),
-        Setting("run_name", .ignored(notice: "metrics go to metrics.jsonl in output_dir")),
-        Setting("logging_dir", .ignored(notice: "metrics go to metrics.jsonl in output_dir")),
+        Setting("run_name", .ignored(notice: "runs are told apart by their output_dir")),
         Setting("logging_strategy", .ignored(unless: ["steps"], notice: "a line is logged every logging_steps")),
         Setting("logging_nan_inf_filter", .ignored(notice: "a step that is not finite is skipped and counted")),
-        Setting("log_completions", .ignored(unless: ["false"], notice: metricsOnly)),
-        Setting("num_completions_to_print", .ignored(notice: metricsOnly)),
-        Setting("log_unique_prompts", .ignored(unless: ["false"], notice: metricsOnly)),
-        Setting("disable_tqdm", .ignored(notice: "the progress line appears only on a terminal")),
         Setting("dataloader_*", .ignored(notice: "the dataset is in memory; there are no loader processes")),
         Setting("dataset_num_proc", .ignored(notice: "the dataset is in memory; there are no loader processes")),
         Setting("pad_to_multiple_of", .ignored(unless: ["auto"], notice: "rows are packed; nothing is padded")),
@@ -240,7 +241,6 @@ enum SettingTable {
     private static let mainMemory = "this build computes on the CPU: read as memory_utilization, a share of main memory"
     static let recompute = "computing activations again has no variants; gradient_checkpointing is all"
     static let numerics = "matrix operands are bf16 and sums fp32, whatever the machine"
-    private static let metricsOnly = "completions are not logged; `apus generate` shows what a checkpoint says"
     private static let optimizer = "the optimizer is AdamW with its state in fp32"
     static let oneMachine = "training runs on one machine"
     private static let oneFile = "dataset_name is one file, all of which is used"
