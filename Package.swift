@@ -38,10 +38,11 @@ let package = Package(
         module("ApusText", []),
         module("ApusTensor", ["CKernels"]),
         module("ApusModel", ["ApusTensor", "ApusFormats", "ApusText"]),
+        module("ApusExport", ["ApusModel", "ApusFormats", "ApusText"]),
         module("ApusGeneration", ["ApusModel", "ApusTensor"]),
         module("ApusData", ["ApusText"]),
         module("ApusTrain", ["ApusData", "ApusGeneration", "ApusModel", "ApusTensor", "ApusText", "ApusFormats"]),
-        module("Apus", ["ApusTrain", "ApusData", "ApusGeneration", "ApusModel", "ApusText"]),
+        module("Apus", ["ApusTrain", "ApusData", "ApusExport", "ApusGeneration", "ApusModel", "ApusText"]),
         .executableTarget(
             name: "ApusCLI",
             dependencies: [
@@ -59,6 +60,7 @@ let package = Package(
         tests("ApusTextTests", ["ApusText"]),
         tests("ApusTensorTests", ["ApusTensor", "CKernels"]),
         tests("ApusModelTests", ["ApusModel", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
+        tests("ApusExportTests", ["ApusExport", "ApusModel", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
         tests("ApusGenerationTests", ["ApusGeneration", "ApusModel", "ApusTensor", "ApusText", "ApusTestModels"]),
         tests("ApusDataTests", ["ApusData", "ApusText"]),
         tests(
