@@ -25,13 +25,13 @@ struct AffineFit {
         }
         low = min(low, 0)
         guard high > low else { return (0, -low) }
-        let range = high - low
-        var best = (scale: range / Self.largestCode, offset: low)
-        _ = round(x, low: low, inverse: Self.largestCode / range)
+        var best = (scale: (high - low) / Self.largestCode, offset: low)
+        _ = round(x, low: low, inverse: Self.largestCode / (high - low))
         var smallestError = error(x, best.scale, best.offset)
         for step in 0...Self.steps {
             let width = -1 + 0.1 * Float(step) + Self.largestCode
-            let sums = round(x, low: low, inverse: width / range)
+            // From the best minimum so far, which the next widths start from too.
+            let sums = round(x, low: best.offset, inverse: width / (high - best.offset))
             guard let fit = solve(sums, sumOfWeights: sumOfWeights, sum: sum) else { continue }
             let found = error(x, fit.scale, fit.offset)
             if found < smallestError {

@@ -25,8 +25,8 @@ enum SuperBlockEncoder {
         var largestMinimum: Float = 0
         for j in 0..<8 {
             (scales[j], minimums[j]) = fit.search(x + 32 &* j)
-            largestScale = max(largestScale, scales[j])
-            largestMinimum = max(largestMinimum, minimums[j])
+            if scales[j] > largestScale { largestScale = scales[j] }
+            if minimums[j] > largestMinimum { largestMinimum = minimums[j] }
         }
         let d = BlockRounding.storeHalf(largestScale / 63, block)
         let dmin = BlockRounding.storeHalf(largestMinimum / 63, block + 2)
@@ -91,8 +91,8 @@ enum SuperBlockEncoder {
             block.storeBytes(of: Int8(truncatingIfNeeded: scale), toByteOffset: 192 &+ j, as: Int8.self)
             let step = d * Float(scale)
             for l in 16 &* j..<16 &* j &+ 16 {
-                // Where the scale rounds to nothing every code means zero; llama.cpp leaves those of its search.
-                let code = step == 0 ? 0 : max(-32, min(31, BlockRounding.nearest(x[l] / step)))
+                // Where the scale rounds to nothing every code means zero.
+                let code = step == 0 ? -32 : max(-32, min(31, BlockRounding.nearest(x[l] / step)))
                 codes[l] = UInt8(truncatingIfNeeded: code &+ 32)
             }
         }

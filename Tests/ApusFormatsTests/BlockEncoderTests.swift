@@ -24,11 +24,14 @@ import Testing
         return try GGUFFile(path: folder.write(builder.data(), as: "blocks.gguf")).readFloats("w")
     }
 
-    /// Where the last bit of a sum decides between two codes, compilers that fuse multiply-adds decide otherwise.
+    /// The last row is left out: its scales are below fp16's range, so its codes mean nothing. Of the rest a hundredth may
+    /// differ: where the last bit of a sum decides between two codes, compilers that fuse multiply-adds decide otherwise.
     @Test(arguments: [ElementType.q4_0, .q5_0, .q8_0, .q4_K, .q6_K])
     func bytesAreThoseOfLlamaCpp(type: ElementType) throws {
-        let expected = bytes(hex: try #require(Self.golden[type.rawValue]))
-        let found = type.encode(input)
+        let values = input.dropLast(256)
+        let count = try #require(type.byteCount(of: values.count))
+        let expected = try bytes(hex: #require(Self.golden[type.rawValue])).prefix(count)
+        let found = type.encode(Array(values))
         #expect(found.count == expected.count)
         let differences = zip(found, expected).count { $0 != $1 }
         #expect(differences <= (type.blockElements == 32 ? 0 : expected.count / 100), "\(differences) bytes differ")
