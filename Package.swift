@@ -43,6 +43,7 @@ let package = Package(
         module("ApusText", []),
         module("ApusTensor", ["CKernels"]),
         module("ApusModel", ["ApusTensor", "ApusFormats", "ApusText"]),
+        module("ApusExport", ["ApusModel", "ApusFormats", "ApusText"]),
         module("ApusGeneration", ["ApusModel", "ApusTensor"]),
         module("ApusData", ["ApusText"]),
         .target(
@@ -57,7 +58,9 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ]
         ),
-        module("Apus", ["ApusTrain", "ApusRewards", "ApusData", "ApusGeneration", "ApusModel", "ApusText"]),
+        module(
+            "Apus",
+            ["ApusTrain", "ApusRewards", "ApusData", "ApusExport", "ApusGeneration", "ApusModel", "ApusText"]),
         .executableTarget(
             name: "ApusCLI",
             dependencies: [
@@ -75,6 +78,7 @@ let package = Package(
         tests("ApusTextTests", ["ApusText"]),
         tests("ApusTensorTests", ["ApusTensor", "CKernels"]),
         tests("ApusModelTests", ["ApusModel", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
+        tests("ApusExportTests", ["ApusExport", "ApusModel", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
         tests("ApusGenerationTests", ["ApusGeneration", "ApusModel", "ApusTensor", "ApusText", "ApusTestModels"]),
         tests("ApusDataTests", ["ApusData", "ApusText"]),
         tests("ApusRewardsTests", ["ApusRewards", "ApusData", "ApusText"]),

@@ -22,7 +22,7 @@ struct ApusCommand: AsyncParsableCommand {
         version: version,
         subcommands: [
             DemoCommand.self, TrainCommand.self, GenerateCommand.self, ScoreCommand.self, EvalCommand.self,
-            BenchCommand.self, ReferenceCommand.self,
+            ExportCommand.self, BenchCommand.self, ReferenceCommand.self,
         ])
 
     func run() {
