@@ -1,8 +1,9 @@
+import Apus
 import ArgumentParser
 
 /// The root command: says what there is.
 struct ApusCommand: AsyncParsableCommand {
-    static let version = "0.1.0"
+    static let version = CodeVersion.current
 
     static let configuration = CommandConfiguration(
         commandName: "apus",
@@ -16,12 +17,12 @@ struct ApusCommand: AsyncParsableCommand {
               apus generate --model MODEL --adapter outputs/checkpoint-100 --prompt "What is 12 + 30?"
 
             Exit status: 0 done; 2 bad input, nothing was changed; 3 the run failed after it began; \
-            130 interrupted and saved; 143 terminated and saved.
+            129 hung up, 130 interrupted, 143 terminated, each after saving.
             """,
         version: version,
         subcommands: [
             DemoCommand.self, TrainCommand.self, GenerateCommand.self, ScoreCommand.self, EvalCommand.self,
-            BenchCommand.self,
+            ExportCommand.self, BenchCommand.self, ReferenceCommand.self,
         ])
 
     func run() {

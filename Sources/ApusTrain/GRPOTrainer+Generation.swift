@@ -16,7 +16,10 @@ extension GRPOTrainer {
             table: table, weights: configuration.rewardWeights ?? rewards.map { _ in 1 },
             groupSize: plan.batch.groupSize, scaling: configuration.scaleRewards,
             aggregation: configuration.multiObjectiveAggregation)
-        for row in batch.rows.indices { batch.rows[row].advantage = advantages.values[row] }
+        for row in batch.rows.indices {
+            batch.rows[row].advantage = advantages.values[row]
+            batch.rows[row].rewards = table[row].map { $0.isNaN ? nil : $0 }
+        }
         appendRolloutMetrics(batch)
         state.metrics.append(
             RewardMetrics.metrics(table: table, names: rewards.map(\.name), advantages: advantages))
@@ -107,13 +110,12 @@ extension GRPOTrainer {
     }
 
     private func report(_ batch: GenerationBatch, _ context: RewardContext, _ table: [[Double]]) {
-        guard let onEvent else { return }
-        onEvent(
-            .rollout(
-                RolloutReport(
-                    step: state.globalStep + 1, prompts: context.prompts, completions: context.completions,
-                    rewardNames: rewards.map(\.name), rewards: table.map { $0.map { $0.isNaN ? nil : $0 } },
-                    advantages: batch.rows.map(\.advantage), isTruncated: batch.rows.map(\.completion.isTruncated))))
+        let report = RolloutReport(
+            step: state.globalStep + 1, prompts: context.prompts, completions: context.completions,
+            rewardNames: rewards.map(\.name), rewards: table.map { $0.map { $0.isNaN ? nil : $0 } },
+            advantages: batch.rows.map(\.advantage), isTruncated: batch.rows.map(\.completion.isTruncated))
+        reports?.rollout = report
+        onEvent?(.rollout(report))
     }
 
     private func warnAboutRewards(_ advantages: Advantages) {
@@ -123,11 +125,17 @@ extension GRPOTrainer {
         }
         state.emptyGenerationsInRow =
             advantages.values.allSatisfy { $0 == 0 } ? state.emptyGenerationsInRow + 1 : 0
-        if state.emptyGenerationsInRow % 10 == 0, state.emptyGenerationsInRow > 0 {
-            onEvent?(
-                .warning(
-                    "in \(state.emptyGenerationsInRow) generations in a row every group got equal rewards: nothing is "
-                        + "learned; raise num_generations or temperature, or use prompts of another difficulty"))
-        }
+    }
+
+    /// Ends a run that has had no signal for as long as `stop_after_equal_rewards` allows, after saving.
+    func stopIfNothingIsLearned() throws(TrainingError) {
+        guard let limit = configuration.stopAfterEqualRewards, state.emptyGenerationsInRow >= limit else { return }
+        stopSignal.request()
+        try saveIfNeeded(isEpochEnd: false)
+        throw TrainingError(
+            .equalRewards,
+            "in \(state.emptyGenerationsInRow) generations in a row every group's rewards were equal: nothing is learned, "
+                + "and stop_after_equal_rewards is \(limit); use prompts of another difficulty, raise temperature or "
+                + "num_generations, or grade more finely")
     }
 }

@@ -35,6 +35,8 @@ struct RunSettings: Codable, Equatable, Sendable {
     var evaluationSize: Double?
     /// Names of built-in reward functions, or of sets of them.
     var rewardFunctions = ["tutorial"]
+    /// Whether only plain lines are shown, also on a terminal.
+    var disablesProgress = false
 
     /// The value of `dataset_name` that needs no file.
     static let builtInDataset = "arithmetic"
@@ -59,6 +61,7 @@ struct RunSettings: Codable, Equatable, Sendable {
         case evaluationDataset = "eval_dataset_name"
         case evaluationSize = "eval_size"
         case rewardFunctions = "reward_funcs"
+        case disablesProgress = "disable_tqdm"
     }
 
     /// How the frozen weights are stored.
