@@ -121,7 +121,7 @@ import Testing
         let line = DemoDisplay.line(try measure([[workedOut]], step: 7), of: 100, columns: columns, isColored: false)
         #expect(line.hasPrefix("step   7/100  right 100.0 %") && line.hasSuffix("working 100 %  reward 2.50"))
         #expect(line.count < max(columns ?? 0, 60))
-        #expect(line.contains("##") || line.contains("█") == (columns ?? 0 >= 80))
+        #expect(line.contains("####") == (columns ?? 0 >= 80))
     }
 
     @Test func theEndingHasLinesOf80Columns() throws {

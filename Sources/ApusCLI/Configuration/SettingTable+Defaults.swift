@@ -36,6 +36,8 @@ extension SettingTable {
         "answer_column": "Apus",
         "answer_extraction": "Apus",
         "system_prompt": "Apus",
+        "eval_dataset_name": "Apus",
+        "eval_size": "Apus",
     ]
 }
 

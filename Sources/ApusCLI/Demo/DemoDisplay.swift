@@ -61,11 +61,15 @@ final class DemoDisplay: Sendable {
         }
         guard !isQuiet else { return }
         Terminal.printLine(
-            Self.line(measure, of: steps, columns: Terminal.outputColumns, isColored: Terminal.showsColor))
+            Self.line(
+                measure, of: steps, columns: Terminal.outputColumns, isColored: Terminal.showsColor,
+                glyphs: Terminal.outputTraits.glyphs))
     }
 
     /// `step  10/100  right  69.5 %  ██████████░░░░░  working  97 %  reward 2.93`, with the bar on a terminal only.
-    static func line(_ measure: DemoMeasure, of steps: Int, columns: Int?, isColored: Bool) -> String {
+    static func line(_ measure: DemoMeasure, of steps: Int, columns: Int?, isColored: Bool, glyphs: Glyphs = .ascii)
+        -> String
+    {
         let step = padded(String(measure.step), to: String(steps).count)
         let right = padded(percentage(measure.accuracy), to: 7)
         let working = padded("\(fixed(measure.working * 100, 0)) %", to: 5)
@@ -73,8 +77,8 @@ final class DemoDisplay: Sendable {
         parts.append("reward \(fixed(measure.reward, 2))")
         let width = parts.joined(separator: "  ").count
         if let columns, columns >= width + 12 {
-            let bar = Bar.text(share: measure.accuracy, width: min(40, columns - width - 3))
-            parts.insert(isColored ? "\u{1B}[32m\(bar)\u{1B}[0m" : bar, at: 2)
+            let bar = glyphs.bar(measure.accuracy, width: min(40, columns - width - 3))
+            parts.insert(isColored ? "\u{1B}[32m\(bar.done)\u{1B}[0m\(bar.left)" : bar.done + bar.left, at: 2)
         }
         return parts.joined(separator: "  ")
     }
@@ -94,21 +98,5 @@ final class DemoDisplay: Sendable {
 
     private func showTransient(_ line: String) {
         if Terminal.showsProgress { Terminal.showTransient(line) }
-    }
-}
-
-/// A horizontal bar of text.
-enum Bar {
-    /// Block characters where the locale says that the terminal shows them, else `#`.
-    private static let showsBlocks: Bool = {
-        let environment = ProcessInfo.processInfo.environment
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].compactMap { environment[$0] }.first { !$0.isEmpty } ?? ""
-        return locale.lowercased().replacing("-", with: "").contains("utf8")
-    }()
-
-    static func text(share: Double, width: Int) -> String {
-        let full = Int((min(max(share, 0), 1) * Double(width)).rounded())
-        let (filled, empty) = showsBlocks ? ("█", "░") : ("#", ".")
-        return String(repeating: filled, count: full) + String(repeating: empty, count: width - full)
     }
 }
