@@ -22,7 +22,9 @@ struct TrainingPanel {
     func lines(columns: Int, rows: Int = .max) -> [StyledLine] {
         let width = max(columns - 1, 1)
         var lines = [step(width), phase(width)]
-        lines += [course("reward", state.rewards, 3, width), course("length", state.lengths, 1, width)].compactMap { $0 }
+        lines += [course("reward", state.rewards, 3, width), course("length", state.lengths, 1, width)].compactMap {
+            $0
+        }
         lines += wrapped(health, width, rows: width < 79 ? 2 : 1)
         lines += wrapped(resources, width, rows: 1)
         if showsCompletion, let completion = state.completion {
@@ -50,7 +52,8 @@ struct TrainingPanel {
         let speed = state.tokensPerSecond(at: now).map { "\(fixed($0, 0)) tok/s" }
         let done = phase.total > 0 ? phase.kind.count(done: phase.done, of: phase.total) : nil
         return row(
-            StyledLine(phase.kind.label), bar: state.phaseShare, tail: [speed, timeSpan(now - phase.begin), done], width)
+            StyledLine(phase.kind.label), bar: state.phaseShare, tail: [speed, timeSpan(now - phase.begin), done], width
+        )
     }
 
     /// The words before, a bar, and what fits of the words behind, those that matter most first.
