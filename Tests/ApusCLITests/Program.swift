@@ -12,7 +12,7 @@ struct Program {
     }
 
     /// The executable that was built beside the tests.
-    private static let executable = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+    static let executable = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath()
         .deletingLastPathComponent().appending(path: "apus")
 
     /// Runs to the end.

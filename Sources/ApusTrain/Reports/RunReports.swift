@@ -29,7 +29,8 @@ final class RunReports {
             try tensorBoard?.append(record)
         } catch {
             tensorBoard = nil
-            warnings.append("TensorBoard's file cannot be written (\(fileErrorReason(error))): the run goes on without it")
+            warnings.append(
+                "TensorBoard's file cannot be written (\(fileErrorReason(error))): the run goes on without it")
         }
         do {
             if let rollout { try completions?.write(rollout, step: record.step) }
