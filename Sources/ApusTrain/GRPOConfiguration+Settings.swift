@@ -32,12 +32,14 @@ extension GRPOConfiguration {
     private static let integerKeys: Set<CodingKeys> = [
         .perDeviceTrainBatchSize, .gradientAccumulationSteps, .numGenerations, .generationBatchSize,
         .stepsPerGeneration, .numIterations, .maxCompletionLength, .maxPromptLength, .topK, .maxSteps,
-        .saveTotalLimit, .seed, .dataSeed, .numCompletionsToPrint, .stopAfterEqualRewards,
+        .saveTotalLimit, .seed, .dataSeed, .maxSkippedSteps, .perDeviceEvalBatchSize, .numGenerationsEval,
+        .numCompletionsToPrint, .stopAfterEqualRewards,
     ]
 
     private static let nonNumericKeys: Set<CodingKeys> = [
         .rewardWeights, .lossType, .importanceSamplingLevel, .scaleRewards, .multiObjectiveAggregation,
-        .lrSchedulerType, .outputDir, .saveStrategy, .resumeFromCheckpoint, .reportTo, .loggingDir,
+        .lrSchedulerType, .outputDir, .saveStrategy, .evalStrategy, .resumeFromCheckpoint, .onSaveFailure, .reportTo,
+        .loggingDir,
     ]
 
     /// Keys and values as they are written.
@@ -90,12 +92,15 @@ extension GRPOConfiguration {
         case .multiObjectiveAggregation: choices(RewardAggregation.self)
         case .lrSchedulerType: choices(ScheduleKind.self)
         case .saveStrategy: choices(SaveStrategy.self)
+        case .onSaveFailure: choices(SaveFailureResponse.self)
+        case .evalStrategy: choices(EvaluationStrategy.self)
         case .outputDir, .resumeFromCheckpoint, .loggingDir: "must be a path"
         case .reportTo: "must be tensorboard, none, all, or a list of these"
         case .rewardWeights: "must be a list of numbers"
         case let key where integerKeys.contains(key): "must be a whole number"
         case .useBiasCorrectionKL, .maskTruncatedCompletions, .useAdaptiveEntropy, .loggingFirstStep, .shuffleDataset,
-            .disableDropout, .syncRefModel, .strictBatchSize, .logCompletions, .logUniquePrompts:
+            .disableDropout, .syncRefModel, .strictBatchSize, .saveOnlyModel, .forceResume, .evalOnStart,
+            .gradientCheckpointing, .logCompletions, .logUniquePrompts:
             "must be true or false"
         default: "must be a finite number"
         }

@@ -1,3 +1,4 @@
+public import ApusData
 public import ApusGeneration
 public import ApusModel
 public import Foundation
@@ -22,6 +23,13 @@ public protocol Policy: AnyObject {
 
     /// What the last generation found no memory for, in one line; `nil` when there was enough. It costs time alone.
     var memoryShortfall: String? { get }
+
+    /// About how many bytes ``save(to:)`` and ``saveOptimizer(to:)`` write; `nil` when that is not known.
+    var checkpointBytes: Int? { get }
+
+    /// What this policy is, by key: the model's hash, the adapter's rank and so on. A run is continued only by a policy with
+    /// the same entries.
+    var identity: [String: JSONValue] { get }
 
     /// Samples `groupSize` completions of each prompt.
     /// - Parameters:
@@ -80,6 +88,12 @@ extension Policy {
 
     /// Log-probabilities are computed again where they are needed.
     public var samplesExactLogProbs: Bool { false }
+
+    /// Not known.
+    public var checkpointBytes: Int? { nil }
+
+    /// Nothing to tell it from others by.
+    public var identity: [String: JSONValue] { [:] }
 
     /// Refuses: a policy has to say how it is restored before its runs can be resumed.
     /// - Throws: ``TrainingError`` with code `resume`.

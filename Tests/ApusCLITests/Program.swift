@@ -17,9 +17,11 @@ struct Program {
 
     /// Runs to the end.
     ///
-    /// - Parameter onLine: called for each line of standard output, with the process, as it comes.
+    /// - Parameters:
+    ///   - executable: another program that is to start it.
+    ///   - onLine: called for each line of standard output, with the process, as it comes.
     static func run(
-        _ arguments: [String], onLine: (String, Process) -> Void = { _, _ in }
+        _ arguments: [String], executable: URL = executable, onLine: (String, Process) -> Void = { _, _ in }
     ) throws -> Outcome {
         try #require(FileManager.default.isExecutableFile(atPath: executable.path), "\(executable.path) is not built")
         let process = Process()

@@ -114,6 +114,9 @@ final class TrainingDisplay: Sendable {
                 $0.phase = nil
             }
         case .logged(let record): log(record)
+        case .evaluated(let report):
+            let line = EvaluationLine(report)
+            Terminal.printLine(Terminal.outputColumns.map { line.text(columns: $0) } ?? line.text())
         case .saved(let path):
             state.withLock { $0.lastCheckpoint = path }
         }
@@ -197,12 +200,13 @@ extension TrainingPhase {
         case .rollout: "sampling"
         case .reward: "scoring"
         case .train: "training"
+        case .evaluation: "evaluating"
         }
     }
 
     fileprivate func describe(done: Int, of total: Int) -> String {
         switch self {
-        case .rollout: "\(done) of at most \(total) tokens"
+        case .rollout, .evaluation: "\(done) of at most \(total) tokens"
         case .reward, .train: "\(done) of \(total) completions"
         }
     }

@@ -48,31 +48,22 @@ struct TrainingRun {
     /// Data first, then weights: what is wrong shows before anything takes long.
     private func prepare() throws -> GRPOTrainer {
         try failing(as: .badInput) {
-            let dataset = try makeDataset()
+            let (dataset, evaluation) = try configuration.makeDatasets()
             let rewards = try BuiltInRewards.functions(named: settings.rewardFunctions)
             let model = try ModelLoading.model(
                 path: settings.model, precision: settings.precision, threads: settings.threads)
             let adapter = try makeAdapter(for: model)
             Terminal.printLine(summary(model, adapter, dataset, rewards))
+            if let evaluation { Terminal.printLine("evaluate \(evaluation.count) prompts") }
             return try GRPOTrainer(
                 configuration: configuration.trainer,
                 policy: ModelPolicy(
                     model: model, adapter: adapter,
+                    keepsActivations: !configuration.trainer.gradientCheckpointing,
                     memory: MemoryBudget(utilization: configuration.trainer.memoryUtilization)),
-                tokenizer: model.tokenizer, dataset: dataset, rewards: rewards)
+                tokenizer: model.tokenizer, dataset: dataset, evaluationDataset: evaluation,
+                rewards: rewards)
         }
-    }
-
-    private func makeDataset() throws -> Dataset {
-        if settings.dataset == RunSettings.builtInDataset {
-            return .arithmetic(
-                count: settings.datasetSize, seed: UInt64(configuration.trainer.seed),
-                systemPrompt: settings.systemPrompt)
-        }
-        let mapping = ColumnMapping(
-            prompt: settings.promptColumn, answer: settings.answerColumn, systemPrompt: settings.systemPrompt,
-            answerExtraction: settings.answerExtraction == "after_hashes" ? .afterHashes : .none)
-        return try Dataset(path: settings.dataset, mapping: mapping)
     }
 
     private func makeAdapter(for model: LanguageModel) throws -> LoRAAdapter {
