@@ -183,6 +183,7 @@ extension GRPOTrainer {
         let report = EvaluationReport(
             step: state.globalStep, record: record, samples: evaluation.samples, completions: evaluation.completions)
         onEvent?(.evaluated(report))
+        for warning in reports?.appendEvaluation(record) ?? [] { onEvent?(.warning(warning)) }
         return report
     }
 }
