@@ -57,7 +57,7 @@ extension GRPOTrainer {
             epoch: state.epoch, globalStep: state.globalStep, logHistory: state.history,
             loggingSteps: Self.interval(configuration.loggingSteps, of: plan.maxSteps), maxSteps: plan.maxSteps,
             tokensSeen: state.tokensSeen, epochs: plan.epochs,
-            saveSteps: Self.interval(configuration.saveSteps, of: plan.maxSteps),
+            saveSteps: Self.interval(configuration.saveSteps, of: plan.maxSteps), evalSteps: evaluationInterval ?? 500,
             batchSize: plan.batch.microBatchSize, isLast: state.globalStep >= plan.maxSteps)
     }
 

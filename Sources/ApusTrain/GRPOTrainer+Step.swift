@@ -5,6 +5,7 @@ extension GRPOTrainer {
     /// One optimizer step: the micro-steps of its window, clipping, AdamW, the schedule.
     nonisolated(nonsending) func optimizerStep(_ window: Range<Int>, prompts: [[Int]]) async throws {
         let start = clock.now
+        let tokensBefore = state.tokensSeen
         state.fault = nil
         state.stepLogProbs = [:]
         state.trainingSeconds = 0
@@ -31,7 +32,14 @@ extension GRPOTrainer {
         state.lossSum += loss
         state.totalLoss += loss
         state.metrics.append("time/train", state.trainingSeconds)
-        state.metrics.append("step_time", (clock.now - start) / .seconds(1))
+        let seconds = (clock.now - start) / .seconds(1)
+        state.metrics.append("step_time", seconds)
+        if state.tokensSeen > tokensBefore {
+            state.metrics.append("tokens_per_second", Double(state.tokensSeen - tokensBefore) / seconds)
+        }
+        if let resident = ResidentMemory.bytes {
+            state.metrics.set("memory/resident_mib", Double(resident) / 1_048_576)
+        }
     }
 
     /// The loss of one slice of the generation batch and its gradients. What is not finite counts as 0 and makes the step one to be skipped.
@@ -74,7 +82,7 @@ extension GRPOTrainer {
         return row.advantage != 0 || configuration.beta != 0 || usesEntropy
     }
 
-    private func lossRow(_ row: RolloutRow, _ scores: TokenScores?) -> LossRow {
+    func lossRow(_ row: RolloutRow, _ scores: TokenScores?) -> LossRow {
         LossRow(
             advantage: row.advantage, mask: row.completion.tokens.map { _ in !row.isMasked },
             logProbs: scores?.logProbs ?? [], oldLogProbs: row.oldLogProbs,

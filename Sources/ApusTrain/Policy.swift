@@ -18,6 +18,9 @@ public protocol Policy: AnyObject {
     /// What the policy plans to do with memory, in one line; `nil` for nothing to say.
     var memoryPlan: String? { get }
 
+    /// Bytes that the policy means to hold, weights included; `nil` where that is not known.
+    var plannedMemory: Int? { get }
+
     /// What the last generation found no memory for, in one line; `nil` when there was enough. It costs time alone.
     var memoryShortfall: String? { get }
 
@@ -76,6 +79,9 @@ extension Policy {
 
     /// Nothing to say.
     public var memoryPlan: String? { nil }
+
+    /// Not known.
+    public var plannedMemory: Int? { nil }
 
     /// Enough memory.
     public var memoryShortfall: String? { nil }

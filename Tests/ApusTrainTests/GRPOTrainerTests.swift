@@ -193,7 +193,7 @@ struct GRPOTrainerTests {
     @Test func equalRewardsForManyGenerationsAreReported() async throws {
         let folder = try TemporaryFolder()
         var configuration = Self.configuration(folder)
-        configuration.maxSteps = 10
+        configuration.maxSteps = 45
         let recorder = EventRecorder()
         let trainer = try GRPOTrainer(
             configuration: configuration, policy: FakePolicy(), tokenizer: NumberTokenizer(),
