@@ -18,7 +18,7 @@ struct ApusCommand: AsyncParsableCommand {
             130 interrupted and saved; 143 terminated and saved.
             """,
         version: version,
-        subcommands: [TrainCommand.self, GenerateCommand.self, ScoreCommand.self, BenchCommand.self])
+        subcommands: [TrainCommand.self, SFTCommand.self, GenerateCommand.self, ScoreCommand.self, BenchCommand.self])
 
     func run() {
         print(
