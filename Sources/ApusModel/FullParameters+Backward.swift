@@ -27,13 +27,13 @@ extension FullParameters {
 
     /// Adds the gradient of the embedding's rows.
     func embeddingBackward(_ dx: Matrix, tokens: [Int32]) {
-        guard let table = gradient("model.embed_tokens.weight") else { return }
+        guard let table = gradient(TokenEmbedding.tensor) else { return }
         backend.scatterAdd(dx, tokens.map(Int.init), into: table)
     }
 
     /// Adds the gradient of the head, which is the embedding's where they are tied.
     func headBackward(dLogits: Matrix, hidden: Matrix) {
-        let name = model.configuration.tiesEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight"
+        let name = model.configuration.tiesEmbeddings ? TokenEmbedding.tensor : "lm_head.weight"
         if let head = gradient(name) { backend.addOuterProduct(dLogits, hidden, to: head) }
     }
 

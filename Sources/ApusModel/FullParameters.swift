@@ -109,8 +109,12 @@ public final class FullParameters: @unchecked Sendable {
             model.backend.repack(
                 weight, from: buffers.parameters.tensor(tensor.range, shape: tensor.shape), scale: 1)
         }
-        repack(model.embedding, "model.embed_tokens.weight")
-        repack(model.head, "lm_head.weight")
+        switch model.embedding {
+        case .own(let table):
+            repack(table, TokenEmbedding.tensor)
+            repack(model.head, "lm_head.weight")
+        case .shared, .file: repack(model.head, TokenEmbedding.tensor)
+        }
         for (index, layer) in model.layers.enumerated() {
             for module in LinearModule.allCases {
                 repack(layer.linears[module.rawValue], module.path(layer: index) + ".weight")

@@ -25,7 +25,7 @@ extension LanguageModel {
         func weight(_ outputs: Int, _ inputs: Int) throws -> Weight {
             try backend.makeWeight(.f32, outputs: outputs, inputs: inputs) { _, values in values.update(repeating: 0) }
         }
-        let embedding = try weight(configuration.vocabularySize, configuration.hiddenSize)
+        let head = try weight(configuration.vocabularySize, configuration.hiddenSize)
         let layers = try (0..<configuration.layerCount).map { layer in
             LayerWeights(
                 inputNorm: try gain("model.layers.\(layer).input_layernorm.weight"),
@@ -37,9 +37,9 @@ extension LanguageModel {
                 biases: LinearModule.allCases.map { vector($0.path(layer: layer) + ".bias") })
         }
         self.init(
-            parts, precision: .f32, backend: backend, embedding: embedding,
-            head: configuration.tiesEmbeddings
-                ? embedding : try weight(configuration.vocabularySize, configuration.hiddenSize),
-            layers: layers, finalNorm: try gain("model.norm.weight"))
+            parts, precision: .f32, backend: backend,
+            embedding: configuration.tiesEmbeddings
+                ? .shared(head) : .own(try weight(configuration.vocabularySize, configuration.hiddenSize)),
+            head: head, layers: layers, finalNorm: try gain("model.norm.weight"))
     }
 }

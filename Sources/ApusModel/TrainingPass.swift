@@ -40,14 +40,14 @@ public final class TrainingPass {
 
     /// A pass for one model and adapter, with pages of its own.
     public convenience init(model: LanguageModel, adapter: LoRAAdapter?) {
-        self.init(model: model, adapter: adapter, pages: PageStore(model: model, holdsInputs: true))
+        self.init(model: model, adapter: adapter, pages: PageStore(model: model, contents: .layerInputs))
     }
 
     /// A pass over pages that it may share with a sampler.
     ///
     /// - Parameter parameters: the model's own weights, where they are what gradients are taken to.
     package init(model: LanguageModel, adapter: LoRAAdapter?, parameters: FullParameters? = nil, pages: PageStore) {
-        precondition(pages.holdsInputs, "the backward pass starts from layer inputs")
+        precondition(pages.contents != .keysAndValues, "the backward pass starts from layer inputs")
         precondition(adapter == nil || parameters == nil, "an adapter trains beside frozen weights")
         self.model = model
         self.adapter = adapter

@@ -29,7 +29,7 @@ import Testing
         let parameters = try withModelFolder(copying: "full_parameters/\(name)") { path in
             try FullParameters(directory: URL(filePath: path), backend: CPUBackend(threads: threads))
         }
-        let pages = PageStore(model: parameters.model, holdsInputs: true, pages: 64)
+        let pages = PageStore(model: parameters.model, contents: .layerInputs, pages: 64)
         let pass = TrainingPass(model: parameters.model, adapter: nil, parameters: parameters, pages: pages)
         return (parameters, pass, try Fixture.json("full_parameters/\(name)/golden.json"))
     }

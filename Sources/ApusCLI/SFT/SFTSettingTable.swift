@@ -26,6 +26,15 @@ enum SFTSettingTable {
         Setting("padding_free", .ignored(unless: ["true"], notice: "rows are packed; nothing is padded")),
         Setting("eval_packing", .ignored(notice: "there is no evaluation within a supervised run")),
         Setting("activation_offloading", .ignored(unless: ["false"], notice: "this build computes on the CPU")),
+        Setting("gradient_checkpointing", .ignored(unless: ["true", "unsloth"], notice: recompute)),
+        Setting("disable_dropout", .ignored(notice: "there is no dropout")),
+        Setting("save_only_model", .ignored(unless: ["true"], notice: "a checkpoint holds what was trained alone")),
+        Setting("report_to", .ignored(unless: ["none", "[]"], notice: metricsOnly)),
+        Setting("logging_dir", .ignored(notice: metricsOnly)),
+        Setting("disable_tqdm", .ignored(notice: "the progress line appears only on a terminal")),
+        Setting(
+            "eval_strategy",
+            .refused(unless: ["no", "false"], reason: "supervised runs do not evaluate; run apus eval on a checkpoint")),
         Setting("loss_type", .refused(unless: ["nll"], reason: "the loss is the negative log-likelihood")),
         Setting("truncation_mode", .refused(unless: ["keep_start"], reason: "long sequences lose their end")),
         Setting("neftune_noise_alpha", .refused(unless: [], reason: "noise on embeddings is not supported")),
@@ -44,6 +53,9 @@ enum SFTSettingTable {
         ),
     ]
 
+    private static let recompute = "activations inside a layer are always recomputed"
+    private static let metricsOnly = "metrics go to metrics.jsonl in output_dir"
+
     private static let shared: [Setting] = {
         let names = Set(own.map(\.name))
         return SettingTable.rows.filter { !names.contains($0.name) }.map { row in
@@ -56,6 +68,6 @@ enum SFTSettingTable {
     }()
 
     private static func isForRewards(_ name: String) -> Bool {
-        name.hasPrefix("answer_") || name.hasPrefix("reward_")
+        name.hasPrefix("answer_") || name.hasPrefix("reward_") || name.hasPrefix("eval_")
     }
 }

@@ -15,7 +15,7 @@ public final class AdapterLearner: Learner {
         self.model = model
         self.adapter = adapter
         pass = TrainingPass(
-            model: model, adapter: adapter, pages: PageStore(model: model, holdsInputs: true, budget: memory))
+            model: model, adapter: adapter, pages: PageStore(model: model, contents: .layerInputs, budget: memory))
     }
 
     /// The longest sequence of the model.

@@ -21,7 +21,7 @@ public final class FullLearner: Learner {
         let model = parameters.model
         pass = TrainingPass(
             model: model, adapter: nil, parameters: parameters,
-            pages: PageStore(model: model, holdsInputs: true, budget: memory))
+            pages: PageStore(model: model, contents: .layerInputs, budget: memory))
     }
 
     /// The longest sequence of the model.

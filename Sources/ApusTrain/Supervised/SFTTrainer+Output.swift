@@ -9,7 +9,7 @@ extension SFTTrainer {
             onEvent?(
                 .warning("output_dir holds \(earlier.lastPathComponent) of an earlier run; this run starts afresh"))
         }
-        metricsLog = try MetricsLog(directory: directory.url, continuingFrom: nil)
+        metricsLog = try MetricsLog(directory: directory.url)
     }
 
     /// Gives it back.
@@ -57,7 +57,7 @@ extension SFTTrainer {
             epoch: state.epoch, globalStep: state.step, logHistory: state.history,
             loggingSteps: GRPOTrainer.interval(configuration.loggingSteps, of: plan.maxSteps),
             maxSteps: plan.maxSteps, tokensSeen: state.tokensSeen, epochs: plan.epochs,
-            saveSteps: GRPOTrainer.interval(configuration.saveSteps, of: plan.maxSteps),
+            saveSteps: GRPOTrainer.interval(configuration.saveSteps, of: plan.maxSteps), evalSteps: 500,
             batchSize: plan.microBatchSize, isLast: state.step >= plan.maxSteps)
     }
 }
