@@ -75,4 +75,19 @@ struct ResumeTests {
         #expect(lines.map(values) == expected.map(values))
         #expect(records.map(values) == expected.suffix(records.count).map(values))
     }
+
+    @Test("Bad input 35: a run that was killed between its last save and its last log line logs that line")
+    func theLastLine() async throws {
+        let folder = try TemporaryFolder()
+        var configuration = configuration(folder, reuse: true)
+        configuration.maxSteps = 9
+        let expected = try await run(configuration, policy: FakePolicy())
+        let log = folder.url.appending(path: "metrics.jsonl")
+        let whole = try String(contentsOf: log, encoding: .utf8)
+        try Data(whole.split(separator: "\n").dropLast().map { $0 + "\n" }.joined().utf8).write(to: log)
+        configuration.resumeFromCheckpoint = "true"
+        let records = try await run(configuration, policy: FakePolicy())
+        #expect(records.map(values) == expected.suffix(1).map(values))
+        #expect(try String(contentsOf: log, encoding: .utf8).split(separator: "\n").count == expected.count)
+    }
 }

@@ -28,16 +28,14 @@ final class DemoDisplay: Sendable {
     /// Says what will be seen.
     func introduce(_ plan: TrainingPlan) {
         guard !isQuiet else { return }
-        Terminal.printLine(
-            """
-            A tiny model (455,520 parameters) learns to show its work.
-
-            It can calculate, but mostly blurts out an answer. In each of \(steps) steps GRPO samples
-            \(plan.batch.groupSize) answers to each of \(plan.batch.promptsPerGeneration) problems, scores them with five reward functions, and moves the
-            model towards the better ones. Measured are \(RunConfiguration.builtInEvaluationSize) problems with numbers that training
-            never shows: right answers, answers with working, and the mean reward (at most 4).
-
-            """)
+        let batch = plan.batch
+        let what = DemoEnding.wrapped(
+            "It can calculate, but mostly blurts out an answer. In each of \(steps) steps GRPO samples \(batch.groupSize) "
+                + "answers to each of \(batch.promptsPerGeneration) problems, scores them with five reward functions, and moves "
+                + "the model towards the better ones. Measured are \(RunConfiguration.builtInEvaluationSize) problems with "
+                + "numbers that training never shows: right answers, answers with working, and the mean reward (at most 4)."
+        )
+        Terminal.printLine("A tiny model (455,520 parameters) learns to show its work.\n\n\(what)\n")
     }
 
     /// Ends the progress line.
