@@ -111,7 +111,11 @@ struct CompletionsTable {
                 lines.append(CellWidth.truncated(String(rest), to: columns, mark: glyphs.cut))
                 break
             }
-            let line = CellWidth.prefix(String(rest), columns)
+            var line = CellWidth.prefix(String(rest), columns)
+            // Between words, unless a word is most of the line.
+            if line.count < rest.count, let space = line.lastIndex(of: " "), line[...space].count > line.count / 2 {
+                line = String(line[...space])
+            }
             lines.append(line)
             rest = rest.dropFirst(max(line.count, 1))
         }

@@ -42,10 +42,9 @@ struct TrainingPanel {
     // MARK: Bars
 
     private func step(_ width: Int) -> StyledLine {
-        let number = min(state.stepsDone + (state.phase == nil ? 0 : 1), state.stepCount)
         let left = state.secondsLeft(at: now).map { "left \(timeSpan($0))" }
         return row(
-            StyledLine("step \(number)/\(state.stepCount)", .bold), bar: state.share,
+            StyledLine("step \(state.currentStep)/\(state.stepCount)", .bold), bar: state.share,
             tail: [left, percent(state.share)], width)
     }
 

@@ -39,6 +39,12 @@ struct CompletionsTableTests {
             ])
     }
 
+    @Test func textIsFoldedBetweenWords() {
+        let texts = lines(60, limit: 4).filter { $0.hasPrefix("  ") }
+        #expect(texts.contains("  answer: 7-2 is 漢字 and so on and on and on without an "))
+        #expect(texts.contains("  end [cut off]"))
+    }
+
     @Test func promptsCanBeShownOnce() {
         #expect(lines(200, limit: 9).count == 3 + 4)
         #expect(lines(200, limit: 9, once: true).count == 3 + 2)

@@ -142,6 +142,19 @@ struct TrainingPanelTests {
         #expect(full.phaseShare == 0.99)
     }
 
+    @Test func anEvaluationIsNoStep() throws {
+        var state = PanelState()
+        state.apply(.phase(.evaluation, step: 0), at: 0)
+        #expect(state.secondsLeft(at: 5) == nil && state.currentStep == 0)
+        state.apply(.phase(.rollout, step: 1), at: 10)
+        state.apply(.stepFinished(step: 1, of: 3), at: 20)
+        state.apply(.phase(.evaluation, step: 1), at: 20)
+        #expect(state.currentStep == 1)
+        #expect(state.secondsLeft(at: 20) == 20)
+        let panel = TrainingPanel(state: state, now: 21).lines(columns: 80).map(\.text)
+        #expect(panel[0].hasPrefix("step 1/3 ") && panel[1].hasPrefix("evaluating "))
+    }
+
     @Test func aContinuedRunBeginsWhereItWas() throws {
         var state = PanelState()
         state.apply(.phase(.rollout, step: 31), at: 5)
