@@ -19,7 +19,8 @@ struct ApusCommand: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            TrainCommand.self, GenerateCommand.self, ScoreCommand.self, ExportCommand.self, BenchCommand.self,
+            TrainCommand.self, GenerateCommand.self, ChatCommand.self, ScoreCommand.self, ExportCommand.self,
+            BenchCommand.self,
         ])
 
     func run() {

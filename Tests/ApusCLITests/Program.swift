@@ -12,14 +12,16 @@ struct Program {
     }
 
     /// The executable that was built beside the tests.
-    private static let executable = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+    static let executable = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath()
         .deletingLastPathComponent().appending(path: "apus")
 
     /// Runs to the end.
     ///
-    /// - Parameter onLine: called for each line of standard output, with the process, as it comes.
+    /// - Parameters:
+    ///   - input: what standard input holds; nil for the tests' own.
+    ///   - onLine: called for each line of standard output, with the process, as it comes.
     static func run(
-        _ arguments: [String], onLine: (String, Process) -> Void = { _, _ in }
+        _ arguments: [String], input: String? = nil, onLine: (String, Process) -> Void = { _, _ in }
     ) throws -> Outcome {
         try #require(FileManager.default.isExecutableFile(atPath: executable.path), "\(executable.path) is not built")
         let process = Process()
@@ -31,6 +33,12 @@ struct Program {
         let output = Pipe()
         process.standardOutput = output
         process.standardError = try FileHandle(forWritingTo: errorFile)
+        if let input {
+            let pipe = Pipe()
+            process.standardInput = pipe
+            try pipe.fileHandleForWriting.write(contentsOf: Data(input.utf8))
+            try pipe.fileHandleForWriting.close()
+        }
         try process.run()
         var text = ""
         var pending = ""
