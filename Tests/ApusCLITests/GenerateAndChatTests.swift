@@ -100,7 +100,7 @@ import Testing
     }
 
     @Test func aLongChatForgetsItsBeginning() throws {
-        let input = (1...12).map { "1111111111+\($0)\n" }.joined()
+        let input = (1...6).map { String(repeating: "1", count: 60) + "+\($0)\n" }.joined()
         let outcome = try Program.run(
             ["chat", "--model", model, "--precision", "bf16", "--max-new-tokens", "20"], input: input)
         #expect(outcome.status == 0, "\(outcome.errors)")

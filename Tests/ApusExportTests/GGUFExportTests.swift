@@ -35,7 +35,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (GGUFModelType.f16, Float(0.0005)), (.bf16, 0.004), (.q8_0, 0.004), (.q4_0, 0.07), (.q4_K_M, 0.06),
+        (GGUFModelType.f16, Float(0.0005)), (.bf16, 0.004), (.q8_0, 0.006), (.q4_0, 0.09), (.q4_K_M, 0.08),
     ])
     func typesRoundAsTheySay(type: GGUFModelType, bound: Float) throws {
         let model = try SmallModel(ties: true)
