@@ -112,7 +112,7 @@ public final class Checkpoint: Sendable {
         throw FormatError(.unsupported, file: file.path, message)
     }
 
-    private static func readConfiguration(in folder: URL) throws(FormatError) -> ModelConfiguration {
+    static func readConfiguration(in folder: URL) throws(FormatError) -> ModelConfiguration {
         let path = folder.appending(path: "config.json").path(percentEncoded: false)
         let generationPath = folder.appending(path: "generation_config.json").path(percentEncoded: false)
         let data = try MappedFile(path: path).withBytes { Data($0) }

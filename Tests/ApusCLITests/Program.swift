@@ -18,10 +18,12 @@ struct Program {
     /// Runs to the end.
     ///
     /// - Parameters:
+    ///   - executable: another program that is to start it.
     ///   - input: what standard input holds; nil for the tests' own.
     ///   - onLine: called for each line of standard output, with the process, as it comes.
     static func run(
-        _ arguments: [String], input: String? = nil, onLine: (String, Process) -> Void = { _, _ in }
+        _ arguments: [String], executable: URL = executable, input: String? = nil,
+        onLine: (String, Process) -> Void = { _, _ in }
     ) throws -> Outcome {
         try #require(FileManager.default.isExecutableFile(atPath: executable.path), "\(executable.path) is not built")
         let process = Process()
