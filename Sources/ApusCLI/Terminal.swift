@@ -78,6 +78,13 @@ enum Terminal {
         }
     }
 
+    /// A remark on standard error that scripts have no use for, dim where that can be shown. Call only when `showsProgress`.
+    static func remark(_ text: String) {
+        clearTransientLine()
+        let isPlain = !(ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
+        write(isPlain ? "\(text)\n" : "\u{1B}[2m\(text)\u{1B}[0m\n", to: .standardError)
+    }
+
     /// Shows a line that the next one replaces. Call only when `showsProgress`. It is cut to the terminal's width: one that
     /// wraps could not be taken back.
     static func showTransient(_ line: String) {
