@@ -1,15 +1,17 @@
 #!/bin/sh
 # Makes the demo's model from nothing: Recipes/demo/make.sh [STEP]
-# STEP is the checkpoint of the second run that becomes Recipes/demo/model.
+# STEP is the checkpoint of the last run that becomes Recipes/demo/model.
 set -eu
 cd "$(dirname "$0")/../.."
-step=${1:-240}
+step=${1:-120}
 apus=.build/release/apus
 [ -x "$apus" ] || swift build -c release --product apus
-"$apus" sft Recipes/demo/sft-1.yaml
-"$apus" sft Recipes/demo/sft-2.yaml
+for run in 1 2 3; do
+    "$apus" sft "Recipes/demo/sft-$run.yaml"
+done
+"$apus" eval --model "outputs/demo-sft-3/checkpoint-$step" --precision bf16 --temperature 1 --n 4 --max-new-tokens 48
 mkdir -p Recipes/demo/model
 for file in config.json model.safetensors tokenizer.json tokenizer_config.json; do
-    cp "outputs/demo-sft-2/checkpoint-$step/$file" Recipes/demo/model/
+    cp "outputs/demo-sft-3/checkpoint-$step/$file" Recipes/demo/model/
 done
 echo "Recipes/demo/model is checkpoint $step"
