@@ -78,7 +78,8 @@ let package = Package(
         tests("ApusTextTests", ["ApusText"]),
         tests("ApusTensorTests", ["ApusTensor", "CKernels"]),
         tests("ApusModelTests", ["ApusModel", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
-        tests("ApusExportTests", ["ApusExport", "ApusModel", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
+        tests(
+            "ApusExportTests", ["ApusExport", "ApusModel", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
         tests("ApusGenerationTests", ["ApusGeneration", "ApusModel", "ApusTensor", "ApusText", "ApusTestModels"]),
         tests("ApusDataTests", ["ApusData", "ApusText"]),
         tests("ApusRewardsTests", ["ApusRewards", "ApusData", "ApusText"]),

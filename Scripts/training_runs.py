@@ -51,8 +51,9 @@ def check_whole(checkpoint):
 
 
 def timeless(record):
-    """A log line without what depends on the clock."""
-    return {name: value for name, value in record.items() if not name.startswith("time/") and name != "step_time"}
+    """A log line without what depends on the clock and the machine's memory."""
+    timed = ("time/", "step_time", "tokens_per_second", "memory/", "eval_runtime", "eval_samples_per", "eval_steps_per")
+    return {name: value for name, value in record.items() if not name.startswith(timed)}
 
 
 def outcome(output, steps):

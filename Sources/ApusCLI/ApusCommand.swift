@@ -21,8 +21,8 @@ struct ApusCommand: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            DemoCommand.self, TrainCommand.self, SFTCommand.self, GenerateCommand.self, ScoreCommand.self,
-            EvalCommand.self, ExportCommand.self, BenchCommand.self, ReferenceCommand.self,
+            DemoCommand.self, TrainCommand.self, SFTCommand.self, GenerateCommand.self, ChatCommand.self,
+            ScoreCommand.self, EvalCommand.self, ExportCommand.self, BenchCommand.self, ReferenceCommand.self,
         ])
 
     func run() {

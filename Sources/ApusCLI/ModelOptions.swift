@@ -59,6 +59,16 @@ struct PromptOptions: ParsableArguments {
     @Option(help: "The user's message, or with --raw the text to continue.")
     var prompt: String
 
+    @OptionGroup var format: PromptFormat
+
+    /// The prompt's tokens, at least one.
+    ///
+    /// - Throws: `CommandFailure` with status 2, for instance when the model has no chat template.
+    func tokens(for tokenizer: Tokenizer) throws -> [Int32] { try format.tokens(of: prompt, for: tokenizer) }
+}
+
+/// How a prompt becomes tokens.
+struct PromptFormat: ParsableArguments {
     @Option(help: "A system message before the prompt.")
     var system: String?
 
@@ -69,22 +79,27 @@ struct PromptOptions: ParsableArguments {
         if raw, system != nil { throw ValidationError("--system needs the chat template; leave out --raw") }
     }
 
-    /// The prompt's tokens, at least one.
+    /// The tokens of a text, at least one.
     ///
     /// - Throws: `CommandFailure` with status 2, for instance when the model has no chat template.
-    func tokens(for tokenizer: Tokenizer) throws -> [Int32] {
-        let tokens = try raw ? tokenizer.encode(prompt) : chatTokens(for: tokenizer)
-        guard !tokens.isEmpty else { throw CommandFailure(.badInput, "--prompt has no token to continue from") }
-        return tokens
+    func tokens(of prompt: String, for tokenizer: Tokenizer) throws -> [Int32] {
+        if raw { return try checked(tokenizer.encode(prompt)) }
+        let system = system.map { [Message(role: "system", content: $0)] } ?? []
+        return try tokens(of: system + [Message(role: "user", content: prompt)], for: tokenizer)
     }
 
-    private func chatTokens(for tokenizer: Tokenizer) throws -> [Int32] {
+    /// The tokens of a conversation, ready to be continued.
+    ///
+    /// - Throws: `CommandFailure` with status 2.
+    func tokens(of messages: [Message], for tokenizer: Tokenizer) throws -> [Int32] {
         guard tokenizer.chatTemplate != nil else {
             throw CommandFailure(.badInput, "the model has no chat template; give the whole prompt with --raw")
         }
-        let system = system.map { [Message(role: "system", content: $0)] } ?? []
-        return try failing(as: .badInput) {
-            try tokenizer.encodeChat(system + [Message(role: "user", content: prompt)], addGenerationPrompt: true)
-        }
+        return try checked(failing(as: .badInput) { try tokenizer.encodeChat(messages, addGenerationPrompt: true) })
+    }
+
+    private func checked(_ tokens: [Int32]) throws -> [Int32] {
+        guard !tokens.isEmpty else { throw CommandFailure(.badInput, "--prompt has no token to continue from") }
+        return tokens
     }
 }

@@ -3,8 +3,19 @@ import Synchronization
 
 /// Standard output and standard error, and what they can show.
 enum Terminal {
-    /// Whether standard error is a terminal that understands a line being rewritten.
-    static let showsProgress = isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
+    /// Whether standard error is a terminal that understands a line being rewritten, and the user wants to see one.
+    static var showsProgress: Bool { errorTraits.redraws && !isProgressSuppressed.load(ordering: .relaxed) }
+
+    /// Whether standard output is a terminal with room for a panel, and the user wants to see one.
+    static var showsPanel: Bool { outputTraits.redraws && !isProgressSuppressed.load(ordering: .relaxed) }
+
+    private static let isProgressSuppressed = Atomic(false)
+
+    /// From now on only plain lines are written.
+    static func suppressProgress() { isProgressSuppressed.store(true, ordering: .relaxed) }
+
+    private static let errorTraits = TerminalTraits(
+        isTerminal: isatty(STDERR_FILENO) == 1, environment: ProcessInfo.processInfo.environment)
 
     /// What standard output can show.
     static let outputTraits = TerminalTraits(
@@ -67,6 +78,13 @@ enum Terminal {
         }
     }
 
+    /// A remark on standard error that scripts have no use for, dim where that can be shown. Call only when `showsProgress`.
+    static func remark(_ text: String) {
+        clearTransientLine()
+        let isPlain = !(ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
+        write(isPlain ? "\(text)\n" : "\u{1B}[2m\(text)\u{1B}[0m\n", to: .standardError)
+    }
+
     /// Shows a line that the next one replaces. Call only when `showsProgress`. It is cut to the terminal's width: one that
     /// wraps could not be taken back.
     static func showTransient(_ line: String) {
@@ -89,7 +107,7 @@ enum Terminal {
     // MARK: Panel
 
     /// Draws lines at the bottom of standard output in the place of those before; no lines remove them. Call only when
-    /// `outputTraits.redraws`. The lines must fit the terminal.
+    /// `showsPanel`. The lines must fit the terminal.
     static func showPanel(_ lines: [StyledLine]) {
         screen.withLock { screen in
             guard !lines.isEmpty || !screen.panel.lines.isEmpty else { return }

@@ -22,7 +22,12 @@ extension ExportedModel {
         try place.prepareFile()
         let layout = CheckpointLayout.gguf(configuration)
         var writer = GGUFWriter()
-        let vocabulary = try tokenizer.ggufVocabulary(size: max(configuration.vocabularySize, tokenizer.vocabularySize))
+        guard tokenizer.vocabularySize <= configuration.vocabularySize else {
+            throw ExportError(
+                "\(checkpoint.path): the tokenizer has \(tokenizer.vocabularySize) tokens, the embedding "
+                    + "\(configuration.vocabularySize) rows; llama.cpp wants a row for each token")
+        }
+        let vocabulary = try tokenizer.ggufVocabulary(size: configuration.vocabularySize)
         GGUFMetadata(configuration: configuration, vocabulary: vocabulary, name: name).add(to: &writer, type: type)
         var names: [String: String] = [:]
         for (tensor, shape) in configuration.tensorShapes {

@@ -33,12 +33,23 @@ public final class AtomicFile {
     ///
     /// - Throws: `FormatError` with code `unwritable`.
     public func append(_ bytes: [UInt8]) throws(FormatError) {
-        guard !bytes.isEmpty else { return }
-        do {
-            try handle.write(contentsOf: bytes)
-        } catch {
-            throw Self.failure(path, fileErrorReason(error))
+        // By hand because Foundation's errors hide why a write failed.
+        let code: Int32? = bytes.withUnsafeBytes { bytes in
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let count = Self.write(rest, to: handle.fileDescriptor)
+                if count < 0, errno == EINTR { continue }
+                guard count > 0 else { return errno }
+                rest = rest.dropFirst(count)
+            }
+            return nil
         }
+        if let code { throw Self.failure(path, String(cString: strerror(code)).lowercased()) }
+    }
+
+    private static func write(_ bytes: Slice<UnsafeRawBufferPointer>, to descriptor: Int32) -> Int {
+        let buffer = UnsafeRawBufferPointer(rebasing: bytes)
+        return Foundation.write(descriptor, buffer.baseAddress, buffer.count)
     }
 
     /// Puts the file on disk and gives it its name.

@@ -10,4 +10,12 @@ public struct EvaluationReport: Sendable {
     public var samples: [Sample]
     /// `[sample][completion]`: the completions' texts.
     public var completions: [[String]]
+
+    /// Memberwise.
+    public init(step: Int, record: MetricsRecord, samples: [Sample], completions: [[String]]) {
+        self.step = step
+        self.record = record
+        self.samples = samples
+        self.completions = completions
+    }
 }

@@ -97,10 +97,13 @@ extension GRPOConfiguration {
 
     private func validateReports() throws(ConfigurationError) {
         guard loggingDir != "" else {
-            throw ConfigurationError(key: "logging_dir", value: "''", rule: "must be a path, or null for output_dir/runs")
+            throw ConfigurationError(
+                key: "logging_dir", value: "''", rule: "must be a path, or null for output_dir/runs")
         }
         try require(.numCompletionsToPrint, numCompletionsToPrint ?? 1, "must be at least 1, or null") { $0 >= 1 }
-        try require(.stopAfterEqualRewards, stopAfterEqualRewards ?? 1, "must be at least 1, or null for never") { $0 >= 1 }
+        try require(.stopAfterEqualRewards, stopAfterEqualRewards ?? 1, "must be at least 1, or null for never") {
+            $0 >= 1
+        }
     }
 
     private func validateEvaluation() throws(ConfigurationError) {

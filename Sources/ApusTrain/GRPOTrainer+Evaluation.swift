@@ -179,10 +179,12 @@ extension GRPOTrainer {
         }
         record.append("epoch", state.epoch)
         state.history.append(record)
-        try metricsLog?.append(record)
+        try surviving("metrics.jsonl lacks an evaluation") { () throws(TrainingError) in try metricsLog?.append(record)
+        }
         let report = EvaluationReport(
             step: state.globalStep, record: record, samples: evaluation.samples, completions: evaluation.completions)
         onEvent?(.evaluated(report))
+        for warning in reports?.appendEvaluation(record) ?? [] { onEvent?(.warning(warning)) }
         return report
     }
 }

@@ -93,6 +93,8 @@ extension GRPOTrainer {
         }
         state.history = log.records
         state.counters = snapshot.counters
+        state.gradientNorm = snapshot.gradientNorm ?? .nan
+        state.learningRate = snapshot.learningRate
         state.savedStep = snapshot.counters.globalStep
         state.entropy = snapshot.entropy
         state.metrics = snapshot.window

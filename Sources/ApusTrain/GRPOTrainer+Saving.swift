@@ -65,7 +65,8 @@ extension GRPOTrainer {
         let isInUse = state.microStep % plan.batch.generateEvery != 0
         return RunSnapshot(
             configuration: GRPOConfiguration.tree(of: configuration), identity: identity, counters: state.counters,
-            entropy: state.entropy,
-            window: state.metrics, generation: isInUse ? generation.map(GenerationSnapshot.init) : nil)
+            gradientNorm: state.gradientNorm.isFinite ? state.gradientNorm : nil, learningRate: state.learningRate,
+            entropy: state.entropy, window: state.metrics,
+            generation: isInUse ? generation.map(GenerationSnapshot.init) : nil)
     }
 }

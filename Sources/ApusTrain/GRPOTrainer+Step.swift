@@ -42,7 +42,8 @@ extension GRPOTrainer {
         }
     }
 
-    /// The loss of one slice of the generation batch and its gradients. What is not finite counts as 0 and makes the step one to be skipped.
+    /// The loss of one slice of the generation batch and its gradients. What is not finite counts as 0, and the step is
+    /// skipped.
     private func trainingMicroStep(_ generation: GenerationBatch, window: Int) throws(TrainingError) -> Double {
         let start = clock.now
         defer { state.trainingSeconds += (clock.now - start) / .seconds(1) }

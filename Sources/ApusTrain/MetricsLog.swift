@@ -80,7 +80,7 @@ final class MetricsLog {
         return history.enumerated().map { index, record in
             guard index < written.count,
                 let line = try? JSONDecoder().decode(MetricsRecord.self, from: written[index]),
-                line.step == record.step
+                line.step == record.step, Set(line.entries.map(\.name)) == Set(record.entries.map(\.name))
             else { return record.json }
             return String(decoding: written[index], as: UTF8.self)
         }

@@ -15,6 +15,9 @@ struct RunSnapshot: Codable {
     /// Model, data, rewards and program, see ``RunIdentity``.
     var identity: [String: JSONValue]
     var counters: RunCounters
+    /// Of the last step, for a log line that is still to come; `nil` stands for NaN, which JSON does not know.
+    var gradientNorm: Double?
+    var learningRate: Double
     var entropy: EntropyController
     var window: MetricWindow
     var generation: GenerationSnapshot?

@@ -19,9 +19,11 @@ struct Program {
     ///
     /// - Parameters:
     ///   - executable: another program that is to start it.
+    ///   - input: what standard input holds; nil for the tests' own.
     ///   - onLine: called for each line of standard output, with the process, as it comes.
     static func run(
-        _ arguments: [String], executable: URL = executable, onLine: (String, Process) -> Void = { _, _ in }
+        _ arguments: [String], executable: URL = executable, input: String? = nil,
+        onLine: (String, Process) -> Void = { _, _ in }
     ) throws -> Outcome {
         try #require(FileManager.default.isExecutableFile(atPath: executable.path), "\(executable.path) is not built")
         let process = Process()
@@ -33,6 +35,12 @@ struct Program {
         let output = Pipe()
         process.standardOutput = output
         process.standardError = try FileHandle(forWritingTo: errorFile)
+        if let input {
+            let pipe = Pipe()
+            process.standardInput = pipe
+            try pipe.fileHandleForWriting.write(contentsOf: Data(input.utf8))
+            try pipe.fileHandleForWriting.close()
+        }
         try process.run()
         var text = ""
         var pending = ""

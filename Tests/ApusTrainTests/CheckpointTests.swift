@@ -76,7 +76,8 @@ struct CheckpointTests {
         trainer.onEvent = { recorder.append($0) }
         _ = try await trainer.run()
         let names = recorder.records[0].entries.map(\.name).filter { name in
-            !name.hasPrefix("time/") && !name.hasPrefix("sampling/") && !name.hasPrefix("memory/") && name != "rewards/parity"
+            !name.hasPrefix("time/") && !name.hasPrefix("sampling/") && !name.hasPrefix("memory/")
+                && name != "rewards/parity"
                 && name != "completion_length" && name != "tokens_per_second"
         }
         #expect(

@@ -248,7 +248,7 @@ extension MetricsRecord {
     fileprivate var withoutTimes: [String: Double?] {
         let entries = entries.filter {
             !$0.name.hasPrefix("time/") && !$0.name.hasSuffix("_runtime") && !$0.name.hasSuffix("_per_second")
-                && $0.name != "step_time"
+                && !$0.name.hasPrefix("memory/") && $0.name != "step_time"
         }
         return Dictionary(uniqueKeysWithValues: entries.map { ($0.name, $0.value) }).merging(
             ["step": Double(step)]) { old, _ in old }

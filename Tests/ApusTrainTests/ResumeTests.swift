@@ -75,4 +75,36 @@ struct ResumeTests {
         #expect(lines.map(values) == expected.map(values))
         #expect(records.map(values) == expected.suffix(records.count).map(values))
     }
+
+    @Test("Bad input 35: a run that was killed between its last save and its last log line logs that line")
+    func theLastLine() async throws {
+        let folder = try TemporaryFolder()
+        var configuration = configuration(folder, reuse: true)
+        configuration.maxSteps = 9
+        let expected = try await run(configuration, policy: FakePolicy())
+        let log = folder.url.appending(path: "metrics.jsonl")
+        let whole = try String(contentsOf: log, encoding: .utf8)
+        try Data(whole.split(separator: "\n").dropLast().map { $0 + "\n" }.joined().utf8).write(to: log)
+        configuration.resumeFromCheckpoint = "true"
+        let records = try await run(configuration, policy: FakePolicy())
+        #expect(records.map(values) == expected.suffix(1).map(values))
+        #expect(try String(contentsOf: log, encoding: .utf8).split(separator: "\n").count == expected.count)
+    }
+
+    @Test func aRunMayGoOnInAnotherFolder() async throws {
+        let whole = FakePolicy()
+        let expected = try await run(configuration(try TemporaryFolder(), reuse: true), policy: whole)
+        let first = try TemporaryFolder()
+        _ = try await run(configuration(first, reuse: true), policy: FakePolicy(), stopAt: 5)
+        let second = try TemporaryFolder()
+        var configuration = configuration(second, reuse: true)
+        configuration.resumeFromCheckpoint = first.url.path + "/checkpoint-5"
+        let policy = FakePolicy()
+        _ = try await run(configuration, policy: policy)
+        #expect(policy.parameter == whole.parameter && policy.moment == whole.moment)
+        let lines = try String(contentsOf: second.url.appending(path: "metrics.jsonl"), encoding: .utf8)
+            .split(separator: "\n").map { try JSONDecoder().decode(MetricsRecord.self, from: Data($0.utf8)) }
+        #expect(lines.map(values) == expected.map(values))
+        #expect(first.names.contains("checkpoint-5") && second.names.contains("checkpoint-10"))
+    }
 }

@@ -36,7 +36,7 @@ enum SettingKind: Equatable, Sendable {
         switch self {
         case .integer: "integer"
         case .number: "number"
-        case .flag: "flag"
+        case .flag, .flagOr: "flag"
         case .text: "text"
         case .choice(let words, _, _): words.joined(separator: ", ")
         case .folderOrFlag: "folder or flag"

@@ -60,7 +60,10 @@ struct SettingResolution {
     private mutating func store(
         _ setting: WrittenSetting, as row: Setting, _ names: inout [String: WrittenSetting]
     ) throws {
-        if let other = names.updateValue(setting, forKey: row.name), other.value != setting.value {
+        // Of a key that a command line repeats the last one counts, as everywhere; in a file it is a slip.
+        if let other = names.updateValue(setting, forKey: row.name), other.value != setting.value,
+            setting.place != .commandLine || other.name != setting.name
+        {
             throw SettingError(
                 setting, "\(setting.value.shown) contradicts \(other.label) \(other.value.shown); keep one of them")
         }

@@ -29,6 +29,9 @@ extension SettingTable {
         "max_seq_length": "Unsloth",
         "strict_batch_size": "Apus",
         "memory_utilization": "Apus",
+        "force_resume": "Apus",
+        "on_save_failure": "Apus",
+        "max_skipped_steps": "Apus",
         "threads": "Apus",
         "adapter": "Apus",
         "dataset_size": "Apus",
@@ -36,6 +39,8 @@ extension SettingTable {
         "answer_column": "Apus",
         "answer_extraction": "Apus",
         "system_prompt": "Apus",
+        "eval_dataset_name": "Apus",
+        "eval_size": "Apus",
     ]
 }
 

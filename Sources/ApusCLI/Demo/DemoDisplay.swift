@@ -28,16 +28,14 @@ final class DemoDisplay: Sendable {
     /// Says what will be seen.
     func introduce(_ plan: TrainingPlan) {
         guard !isQuiet else { return }
-        Terminal.printLine(
-            """
-            A tiny model (455,520 parameters) learns to show its work.
-
-            It can calculate, but mostly blurts out an answer. In each of \(steps) steps GRPO samples
-            \(plan.batch.groupSize) answers to each of \(plan.batch.promptsPerGeneration) problems, scores them with five reward functions, and moves the
-            model towards the better ones. Measured are \(RunConfiguration.builtInEvaluationSize) problems with numbers that training
-            never shows: right answers, answers with working, and the mean reward (at most 4).
-
-            """)
+        let batch = plan.batch
+        let what = DemoEnding.wrapped(
+            "It can calculate, but mostly blurts out an answer. In each of \(steps) steps GRPO samples \(batch.groupSize) "
+                + "answers to each of \(batch.promptsPerGeneration) problems, scores them with five reward functions, and moves "
+                + "the model towards the better ones. Measured are \(RunConfiguration.builtInEvaluationSize) problems with "
+                + "numbers that training never shows: right answers, answers with working, and the mean reward (at most 4)."
+        )
+        Terminal.printLine("A tiny model (455,520 parameters) learns to show its work.\n\n\(what)\n")
     }
 
     /// Ends the progress line.
@@ -63,11 +61,15 @@ final class DemoDisplay: Sendable {
         }
         guard !isQuiet else { return }
         Terminal.printLine(
-            Self.line(measure, of: steps, columns: Terminal.outputColumns, isColored: Terminal.showsColor))
+            Self.line(
+                measure, of: steps, columns: Terminal.outputColumns, isColored: Terminal.showsColor,
+                glyphs: Terminal.outputTraits.glyphs))
     }
 
     /// `step  10/100  right  69.5 %  ██████████░░░░░  working  97 %  reward 2.93`, with the bar on a terminal only.
-    static func line(_ measure: DemoMeasure, of steps: Int, columns: Int?, isColored: Bool) -> String {
+    static func line(_ measure: DemoMeasure, of steps: Int, columns: Int?, isColored: Bool, glyphs: Glyphs = .ascii)
+        -> String
+    {
         let step = padded(String(measure.step), to: String(steps).count)
         let right = padded(percentage(measure.accuracy), to: 7)
         let working = padded("\(fixed(measure.working * 100, 0)) %", to: 5)
@@ -75,8 +77,8 @@ final class DemoDisplay: Sendable {
         parts.append("reward \(fixed(measure.reward, 2))")
         let width = parts.joined(separator: "  ").count
         if let columns, columns >= width + 12 {
-            let bar = Bar.text(share: measure.accuracy, width: min(40, columns - width - 3))
-            parts.insert(isColored ? "\u{1B}[32m\(bar)\u{1B}[0m" : bar, at: 2)
+            let bar = glyphs.bar(measure.accuracy, width: min(40, columns - width - 3))
+            parts.insert(isColored ? "\u{1B}[32m\(bar.done)\u{1B}[0m\(bar.left)" : bar.done + bar.left, at: 2)
         }
         return parts.joined(separator: "  ")
     }
@@ -96,21 +98,5 @@ final class DemoDisplay: Sendable {
 
     private func showTransient(_ line: String) {
         if Terminal.showsProgress { Terminal.showTransient(line) }
-    }
-}
-
-/// A horizontal bar of text.
-enum Bar {
-    /// Block characters where the locale says that the terminal shows them, else `#`.
-    private static let showsBlocks: Bool = {
-        let environment = ProcessInfo.processInfo.environment
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].compactMap { environment[$0] }.first { !$0.isEmpty } ?? ""
-        return locale.lowercased().replacing("-", with: "").contains("utf8")
-    }()
-
-    static func text(share: Double, width: Int) -> String {
-        let full = Int((min(max(share, 0), 1) * Double(width)).rounded())
-        let (filled, empty) = showsBlocks ? ("█", "░") : ("#", ".")
-        return String(repeating: filled, count: full) + String(repeating: empty, count: width - full)
     }
 }

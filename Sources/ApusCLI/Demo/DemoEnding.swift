@@ -46,7 +46,7 @@ struct DemoEnding {
         """
           \(program) generate --precision bf16 \\
             --model \(outputDirectory)/model --adapter \(outputDirectory)/checkpoint-\(steps) \\
-            --prompt "Mia has 40 coins, finds 25 and buys 12 more. How many coins does Mia have?"
+            --prompt "Tom has 62 eggs and gives 27 to Mia. How many eggs are left?"
         """
     }
 
@@ -58,10 +58,12 @@ struct DemoEnding {
         return """
             MODEL is a GGUF file or a Hugging Face folder, of the llama or qwen2 kind:
 
-              \(program) train \(recipe) --model MODEL --output_dir outputs/mine
+              \(program) train \(recipe) --model MODEL \\
+                --output_dir outputs/mine
               \(program) eval \(recipe) --model MODEL \\
                 --adapter outputs/mine/checkpoint-40 --limit 64
-              \(program) generate --model MODEL --adapter outputs/mine/checkpoint-40 --prompt "..."\(fetch)
+              \(program) generate --model MODEL \\
+                --adapter outputs/mine/checkpoint-40 --prompt "..."\(fetch)
             """
     }
 

@@ -26,6 +26,9 @@ struct EvalCommand: ParsableCommand {
     @OptionGroup var subject: EvalSubject
     @OptionGroup var sampling: EvalSampling
 
+    @Option(help: "Write every answer to this file, one problem a line, as JSON.")
+    var output: String?
+
     @Flag(help: "Print one JSON object instead of the table.")
     var json = false
 
@@ -52,6 +55,7 @@ struct EvalCommand: ParsableCommand {
         }
         let base = try evaluate(nil, adapter == nil ? "asking" : "before")
         let adapted = try adapter.map { try evaluate($0, "after") }
+        if let output { try EvalAnswers.write(base, adapted, to: output) }
         let report = EvalReport(
             model: settings.model, adapter: settings.adapter, data: subject.dataName(of: configuration),
             temperature: Double(parameters.temperature), maxNewTokens: parameters.maxNewTokens, base: base,

@@ -14,16 +14,39 @@ struct GenerateCommand: ParsableCommand {
 
             --json prints one object with text, token_ids, prompt_token_ids, finish_reason (stop or length) and \
             tokens_per_second. Everything else goes to standard error.
+
+            --n samples several answers; --prompts reads a file. All of them are decoded together, and each line that \
+            comes out has prompt_index, sample, prompt, text, token_ids and finish_reason, in the order of the prompts. \
+            What a prompt's samples are depends on --seed, --n, its place in the file and nothing else. Ctrl-C writes \
+            what is finished and stops with status 130.
+
+              apus generate --model M --prompts questions.jsonl --n 4 --seed 7 --output answers.jsonl
             """)
 
     @OptionGroup var modelOptions: ModelOptions
-    @OptionGroup var promptOptions: PromptOptions
+
+    @Option(help: "The user's message, or with --raw the text to continue.")
+    var prompt: String?
+
+    @Option(help: "A file of prompts: .txt, one a line; .jsonl or .json, rows with a column of text or messages.")
+    var prompts: String?
+
+    @Option(help: "The column of --prompts; where a row lacks it, 'prompt' is taken.")
+    var promptColumn = "question"
+
+    @OptionGroup var format: PromptFormat
     @OptionGroup var sampling: SamplingOptions
+
+    @Option(help: "Completions of each prompt.")
+    var n = 1
+
+    @Option(help: "A new file for the JSON lines of --prompts or --n, instead of standard output.")
+    var output: String?
 
     @Option(help: "Share of the memory that keys and values may take, with the weights.")
     var memoryUtilization = MemoryBudget.defaultUtilization
 
-    @Flag(help: "Print one JSON object instead of the text.")
+    @Flag(help: "Print JSON instead of the text: one object, or one line for each completion.")
     var json = false
 
     func validate() throws {
@@ -31,17 +54,29 @@ struct GenerateCommand: ParsableCommand {
             throw ValidationError(
                 "--memory-utilization must be above 0 and at most 1, found \(memoryUtilization)")
         }
+        guard n >= 1 else { throw ValidationError("--n must be at least 1, found \(n)") }
+        guard (prompt == nil) != (prompts == nil) else {
+            throw ValidationError(prompt == nil ? "give --prompt or --prompts" : "give --prompt or --prompts, not both")
+        }
     }
 
     func run() throws {
+        let sources = try prompts.map { try PromptFile(path: $0, column: promptColumn, format: format).prompts }
+        try output.map(LineFile.checkIsFree)
         let (model, adapter) = try modelOptions.load()
-        let prompt = try promptOptions.tokens(for: model.tokenizer)
-        let generation = try failing(as: .runFailed) {
-            let engine = GenerationEngine(
-                model: model, adapter: adapter, memory: MemoryBudget(utilization: memoryUtilization))
-            return try generate(prompt, with: engine, model.tokenizer)
+        let engine = GenerationEngine(
+            model: model, adapter: adapter, memory: MemoryBudget(utilization: memoryUtilization))
+        if let prompt, n == 1, output == nil {
+            let tokens = try format.tokens(of: prompt, for: model.tokenizer)
+            let generation = try failing(as: .runFailed) { try generate(tokens, with: engine, model.tokenizer) }
+            if json { Terminal.printLine(try JSONLine.encode(generation)) }
+            return
         }
-        if json { Terminal.printLine(try JSONLine.encode(generation)) }
+        let prompts = sources ?? [SourcedPrompt(text: prompt, place: "--prompt")]
+        let batch = try BatchGeneration(prompts: prompts, completions: n, format: format, model: model)
+        let printsJSON = json || output != nil || self.prompts != nil
+        let file = try output.map(LineFile.init)
+        try batch.run(engine, sampling.parameters, printsJSON: printsJSON, to: file)
     }
 
     private func generate(

@@ -39,7 +39,7 @@ struct CompletionsTable {
 
     private var heads: [String] { report.rewardNames.map(StepLine.short) + ["advantage"] }
 
-    private var scoreWidths: [Int] { heads.map { min(max(CellWidth.of($0), 6), 12) } }
+    private var scoreWidths: [Int] { heads.map { min(max(CellWidth.of($0), 6), 9) } }
 
     private func scores(_ row: Int) -> [String] {
         report.rewards[row].map { $0.map { fixed($0, 2) } ?? "-" } + [fixed(report.advantages[row], 2)]
@@ -72,10 +72,20 @@ struct CompletionsTable {
 
     private func blocks(_ rows: [Int], _ columns: Int) -> [String] {
         rows.flatMap { row in
-            let scores = zip(heads, scores(row)).map { "\($0) \($1)" }.joined(separator: "  ")
             let texts = folded("prompt: " + question(row), columns - 3) + folded("answer: " + answer(row), columns - 3)
-            return texts.map { "  " + $0 } + folded(scores, columns - 3).map { "  " + $0 } + [""]
+            return texts.map { "  " + $0 } + scoreLines(row, columns - 3).map { "  " + $0 } + [""]
         }.dropLast()
+    }
+
+    private func scoreLines(_ row: Int, _ columns: Int) -> [String] {
+        zip(heads, scores(row)).reduce(into: []) { lines, item in
+            let text = "\(item.0) \(item.1)"
+            if let last = lines.last, CellWidth.of(last) + 2 + CellWidth.of(text) <= columns {
+                lines[lines.count - 1] = last + "  " + text
+            } else {
+                lines.append(text)
+            }
+        }
     }
 
     private func question(_ row: Int) -> String {
@@ -101,7 +111,11 @@ struct CompletionsTable {
                 lines.append(CellWidth.truncated(String(rest), to: columns, mark: glyphs.cut))
                 break
             }
-            let line = CellWidth.prefix(String(rest), columns)
+            var line = CellWidth.prefix(String(rest), columns)
+            // Between words, unless a word is most of the line.
+            if line.count < rest.count, let space = line.lastIndex(of: " "), line[...space].count > line.count / 2 {
+                line = String(line[...space])
+            }
             lines.append(line)
             rest = rest.dropFirst(max(line.count, 1))
         }

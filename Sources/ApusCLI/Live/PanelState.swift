@@ -52,12 +52,14 @@ struct PanelState: Sendable {
     }
 
     private mutating func begin(_ kind: TrainingPhase, _ step: Int, _ now: Double) {
+        phase = Phase(kind: kind, begin: now)
+        // An evaluation lies between two steps.
+        guard kind != .evaluation else { return }
         if firstStep == nil {
             firstStep = (step, now)
             stepsDone = max(stepsDone, step - 1)
         }
         if stepBegin == nil { stepBegin = now }
-        phase = Phase(kind: kind, begin: now)
     }
 
     private mutating func log(_ record: MetricsRecord) {
@@ -66,7 +68,10 @@ struct PanelState: Sendable {
         if let length = record["completions/mean_length"] { lengths.append(length) }
     }
 
-    /// How much of the run is done, with the part of the step that is going on.
+    /// The step that goes on, or the last one.
+    var currentStep: Int { min(stepsDone + (stepBegin == nil ? 0 : 1), stepCount) }
+
+    /// How much of the run is done.
     var share: Double {
         stepCount > 0 ? Double(stepsDone) / Double(stepCount) : 0
     }

@@ -14,6 +14,8 @@ struct TrainingPanel {
     /// Cells of the words before a bar, and of those behind it, where there is room for columns.
     private static let labelWidth = 16
     private static let tailWidth = 32
+    /// Longer bars say no more.
+    private static let longestBar = 80
 
     /// The lines, none wider than the terminal less one cell.
     /// - Parameters:
@@ -22,9 +24,11 @@ struct TrainingPanel {
     func lines(columns: Int, rows: Int = .max) -> [StyledLine] {
         let width = max(columns - 1, 1)
         var lines = [step(width), phase(width)]
-        lines += [course("reward", state.rewards, 3, width), course("length", state.lengths, 1, width)].compactMap { $0 }
-        lines += wrapped(health, width, rows: width < 79 ? 2 : 1)
-        lines += wrapped(resources, width, rows: 1)
+        lines += [course("reward", state.rewards, 3, width), course("length", state.lengths, 1, width)].compactMap {
+            $0
+        }
+        lines += wrapped(health, width, rows: width < 60 ? 3 : width < 79 ? 2 : 1)
+        lines += wrapped(resources, width, rows: width < 120 ? 2 : 1)
         if showsCompletion, let completion = state.completion {
             let text = "last: " + completion.printable(lineBreak: glyphs.lineBreak)
             let first = CellWidth.prefix(text, width)
@@ -38,19 +42,24 @@ struct TrainingPanel {
     // MARK: Bars
 
     private func step(_ width: Int) -> StyledLine {
-        let number = min(state.stepsDone + (state.phase == nil ? 0 : 1), state.stepCount)
         let left = state.secondsLeft(at: now).map { "left \(timeSpan($0))" }
         return row(
-            StyledLine("step \(number)/\(state.stepCount)", .bold), bar: state.share,
+            StyledLine("step \(state.currentStep)/\(state.stepCount)", .bold), bar: state.share,
             tail: [left, percent(state.share)], width)
     }
 
     private func phase(_ width: Int) -> StyledLine {
-        guard let phase = state.phase else { return row(StyledLine("preparing"), bar: 0, tail: [], width) }
+        guard let phase = state.phase else { return between(width) }
         let speed = state.tokensPerSecond(at: now).map { "\(fixed($0, 0)) tok/s" }
         let done = phase.total > 0 ? phase.kind.count(done: phase.done, of: phase.total) : nil
         return row(
-            StyledLine(phase.kind.label), bar: state.phaseShare, tail: [speed, timeSpan(now - phase.begin), done], width)
+            StyledLine(phase.kind.label), bar: state.phaseShare, tail: [speed, span(now - phase.begin), done], width
+        )
+    }
+
+    /// Before the first step, and where a step has ended.
+    private func between(_ width: Int) -> StyledLine {
+        row(StyledLine(state.stepsDone == 0 ? "preparing" : "saving"), bar: 0, tail: [], width)
     }
 
     /// The words before, a bar, and what fits of the words behind, those that matter most first.
@@ -90,7 +99,12 @@ struct TrainingPanel {
             if CellWidth.of(longer) + 2 <= space { words = longer }
         }
         let room = width - head.width - (isWide ? Self.tailWidth : words.isEmpty ? 0 : CellWidth.of(words) + 2)
-        return (head, max(room, 0), words)
+        return (head, min(max(room, 0), Self.longestBar), words)
+    }
+
+    /// A length of time that is mostly short: `0.4 s`, `2 min 05 s`.
+    private func span(_ seconds: Double) -> String {
+        seconds < 59.95 ? "\(fixed(seconds, 1)) s" : timeSpan(seconds)
     }
 
     // MARK: Figures
@@ -117,7 +131,7 @@ struct TrainingPanel {
 
     private var resources: [StyledLine] {
         var items: [String?] = [memory]
-        if let seconds = state.metrics["step_time"] { items.append("last step \(timeSpan(seconds))\(split(seconds))") }
+        if let seconds = state.metrics["step_time"] { items.append("last step \(span(seconds))\(split(seconds))") }
         items.append(state.metrics["tokens_per_second"].map { "\(fixed($0, 0)) tok/s overall" })
         items.append(state.lastCheckpoint.map { "saved \($0.split(separator: "/").last.map(String.init) ?? $0)" })
         return items.compactMap { $0.map { StyledLine($0, .dim) } }
@@ -125,7 +139,7 @@ struct TrainingPanel {
 
     private var memory: String? {
         guard let residentMemory else { return nil }
-        let planned = state.plannedMemory.map { " of \(byteCount($0)) planned" } ?? ""
+        let planned = state.plannedMemory.map { " of at most \(byteCount($0))" } ?? ""
         return "memory \(byteCount(residentMemory))\(planned)"
     }
 
@@ -137,14 +151,14 @@ struct TrainingPanel {
         return parts.isEmpty ? "" : ": " + parts.joined(separator: ", ")
     }
 
-    /// What fits of some items into some lines, in order; an item that does not fit yields to a shorter one.
+    /// What fits of some items into some lines: each goes to the first line with room for it.
     private func wrapped(_ items: [StyledLine], _ width: Int, rows: Int) -> [StyledLine] {
         var lines: [StyledLine] = []
         for item in items {
-            if let last = lines.indices.last, lines[last].width + 2 + item.width <= width {
-                lines[last].append("  ")
-                lines[last].append(item)
-            } else if lines.count < rows {
+            if let index = lines.firstIndex(where: { $0.width + 2 + item.width <= width }) {
+                lines[index].append("  ")
+                lines[index].append(item)
+            } else if lines.count < rows, lines.isEmpty || item.width <= width {
                 lines.append(item)
             }
         }

@@ -67,10 +67,23 @@ extension ReferenceText {
             ("save_strategy", "when to save; the last step is always saved, unless this is `no`"),
             ("save_steps", "steps between two checkpoints; below 1 a share of all steps"),
             ("save_total_limit", "how many checkpoints to keep; null keeps all"),
+            ("save_only_model", "save the adapter without what a continuation needs"),
             (
                 "resume_from_checkpoint",
-                "go on from a checkpoint folder, or with `true` from the newest in `output_dir`: bit for bit the run that was "
-                    + "not stopped"
+                "go on from a checkpoint folder, or with `true` from the newest whole one in `output_dir`: bit for bit the run "
+                    + "that was not stopped, see [resume.md](resume.md)"
+            ),
+            (
+                "force_resume",
+                "go on from a checkpoint of another model, data set or configuration, with a warning"
+            ),
+            (
+                "on_save_failure",
+                "`stop`, or `continue` with a warning, when a checkpoint or a log line cannot be written"
+            ),
+            (
+                "max_skipped_steps",
+                "steps in a row that may be skipped because loss or gradient are not finite"
             ),
         ])
 }

@@ -43,7 +43,7 @@ struct TrainCommand: AsyncParsableCommand {
             Terminal.stream(try configuration.yaml)
         } else {
             var run = TrainingRun(configuration)
-            run.showsProgress = !noProgress
+            if noProgress || configuration.settings.disablesProgress { Terminal.suppressProgress() }
             run.showsCompletion = showCompletion
             try await run.run()
         }

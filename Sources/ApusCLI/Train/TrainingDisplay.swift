@@ -10,8 +10,6 @@ import Synchronization
 final class TrainingDisplay: Sendable {
     /// What is shown beside the log lines.
     struct Options: Sendable {
-        /// Whether what goes on within a step is shown, where a terminal allows.
-        var showsProgress = true
         /// Whether the panel shows the beginning of a completion.
         var showsCompletion = false
         /// How many completions follow each log line; nil for none.
@@ -53,8 +51,8 @@ final class TrainingDisplay: Sendable {
     init(options: Options = Options()) {
         self.options = options
         created = clock.now
-        let showsPanel = options.showsProgress && Terminal.outputTraits.redraws
-        let isShown = showsPanel || options.showsProgress && Terminal.showsProgress
+        let showsPanel = Terminal.showsPanel
+        let isShown = showsPanel || Terminal.showsProgress
         let queue = DispatchQueue(label: "apus.progress")
         timer = isShown ? DispatchSource.makeTimerSource(queue: queue) : nil
         timer?.setEventHandler { [weak self] in showsPanel ? self?.showPanel() : self?.showProgress() }

@@ -4,8 +4,7 @@ import Foundation
 /// One `apus train`: loads what the configuration names, trains, and says how it ended.
 struct TrainingRun {
     let configuration: RunConfiguration
-    /// Whether what goes on within a step is shown, and with it a completion.
-    var showsProgress = true
+    /// Whether the display shows the beginning of a completion.
     var showsCompletion = false
     private var settings: RunSettings { configuration.settings }
 
@@ -40,7 +39,7 @@ struct TrainingRun {
     private var displayOptions: TrainingDisplay.Options {
         let trainer = configuration.trainer
         return TrainingDisplay.Options(
-            showsProgress: showsProgress && !settings.disablesProgress, showsCompletion: showsCompletion,
+            showsCompletion: showsCompletion,
             completionsToPrint: trainer.logCompletions
                 ? trainer.numCompletionsToPrint ?? CompletionsTable.defaultLimit : nil,
             printsPromptsOnce: trainer.logUniquePrompts)

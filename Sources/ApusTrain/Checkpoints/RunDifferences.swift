@@ -47,9 +47,10 @@ struct RunDifferences: Equatable {
             "on_save_failure",
         ]
         let free: Set = [
-                "learning_rate", "max_steps", "num_train_epochs", "report_to", "instruction_set",
-                "per_device_eval_batch_size", "num_generations_eval", "num_completions_to_print", "stop_after_equal_rewards",
-            ]
+            "learning_rate", "max_steps", "num_train_epochs", "report_to", "instruction_set",
+            "per_device_eval_batch_size", "num_generations_eval", "num_completions_to_print",
+            "stop_after_equal_rewards",
+        ]
         if silent.contains(key) { return .none }
         if free.contains(key) { return .noticed }
         return ["logging_", "log_", "save_", "eval_"].contains { key.hasPrefix($0) } ? .noticed : .refused

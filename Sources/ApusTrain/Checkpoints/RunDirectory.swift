@@ -55,7 +55,7 @@ final class RunDirectory {
     /// disk.
     /// - Parameters:
     ///   - keep: how many checkpoints to leave, `nil` for all. Others go only when the new one is complete.
-    ///   - expectedBytes: about what it will take, to be told when the disk is full.
+    ///   - expectedBytes: about what it will take, to be told when the disk is full and there is no other to go by.
     func writeCheckpoint(
         step: Int, keep: Int?, expectedBytes: Int? = nil, _ write: (URL) throws -> Void
     ) throws(TrainingError) -> URL {
@@ -89,11 +89,10 @@ final class RunDirectory {
                 + "intact")
     }
 
-    /// What a full disk would have needed: at least as much as the newest checkpoint takes.
+    /// What a full disk would have needed: about as much as the newest checkpoint takes.
     private func shortage(_ error: any Error, _ expectedBytes: Int?) -> String {
         let newest = SavedCheckpoint.all(in: url).first.flatMap { try? CheckpointManifest(readingFrom: $0.url) }
-        let needed = max(expectedBytes ?? 0, newest?.totalBytes ?? 0)
-        guard needed > 0, let available = DiskSpace.available(at: url),
+        guard let needed = newest?.totalBytes ?? expectedBytes, let available = DiskSpace.available(at: url),
             DiskSpace.isShortage(error) || available < needed
         else { return "" }
         return " (a checkpoint takes about \(DiskSpace.describe(bytes: needed)), "

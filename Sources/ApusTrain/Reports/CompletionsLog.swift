@@ -36,6 +36,9 @@ struct CompletionsLog {
         for (name, value) in zip(report.rewardNames, report.rewards[row]) {
             members.append((name, value.map(JSONValue.number) ?? .null))
         }
+        for (name, values) in report.extraColumns.sorted(by: { $0.key < $1.key }) {
+            members.append((name, row < values.count ? values[row] : .null))
+        }
         let advantage = report.advantages[row]
         members.append(("advantage", advantage.isFinite ? .number(advantage) : .null))
         members.append(("is_truncated", .bool(report.isTruncated[row])))

@@ -24,13 +24,7 @@ final class RunReports {
     /// Takes a log line.
     /// - Returns: what the user should hear about it.
     func append(_ record: MetricsRecord) -> [String] {
-        var warnings = monitor.observe(record)
-        do {
-            try tensorBoard?.append(record)
-        } catch {
-            tensorBoard = nil
-            warnings.append("TensorBoard's file cannot be written (\(fileErrorReason(error))): the run goes on without it")
-        }
+        var warnings = monitor.observe(record) + appendEvaluation(record)
         do {
             if let rollout { try completions?.write(rollout, step: record.step) }
         } catch {
@@ -38,5 +32,17 @@ final class RunReports {
             warnings.append("completions cannot be written (\(fileErrorReason(error))): the run goes on without them")
         }
         return warnings
+    }
+
+    /// Takes the line of an evaluation, which says nothing about how training goes.
+    /// - Returns: what the user should hear about it.
+    func appendEvaluation(_ record: MetricsRecord) -> [String] {
+        do {
+            try tensorBoard?.append(record)
+            return []
+        } catch {
+            tensorBoard = nil
+            return ["TensorBoard's file cannot be written (\(fileErrorReason(error))): the run goes on without it"]
+        }
     }
 }

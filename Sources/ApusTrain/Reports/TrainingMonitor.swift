@@ -58,7 +58,8 @@ public struct TrainingMonitor: Sendable {
         defer { lastStep = record.step }
         if firstEntropy == nil { firstEntropy = record["entropy"] }
         let warnings = [
-            lasting(.equalRewards, equalRewards(record), record.step, thresholds.equalRewardSteps).map(equalRewardsText),
+            lasting(.equalRewards, equalRewards(record), record.step, thresholds.equalRewardSteps).map(
+                equalRewardsText),
             lasting(.truncation, truncation(record), record.step, thresholds.truncatedSteps).map(truncationText),
             silentRewards(record),
             lasting(.entropy, entropy(record), record.step, thresholds.collapsedSteps).map { entropyText($0, record) },
@@ -132,7 +133,8 @@ public struct TrainingMonitor: Sendable {
         }
         guard !silent.isEmpty else { return nil }
         let subject = silent.count == 1 ? "reward function \(silent[0])" : "reward functions \(list(silent))"
-        return "\(subject) gave 0 to every completion for \(steps) steps: the model never earns it, so it teaches nothing; "
+        return
+            "\(subject) gave 0 to every completion for \(steps) steps: the model never earns it, so it teaches nothing; "
             + "look at the completions (log_completions: true), make it easier, or give partial credit"
     }
 

@@ -30,7 +30,10 @@ import Testing
     #if os(Linux)
         @Test(
             "Bad input 34: each call that writes may find the disk full", .enabled(if: has("python3") && has("cc")),
-            arguments: [["--every", "29"], ["--every", "61", "--first", "12", "--sticky"]])
+            arguments: [
+                ["--every", "47"], ["--every", "61", "--first", "12", "--sticky"],
+                ["--every", "53", "--first", "8", "--go-on"],
+            ])
         func fullDisk(arguments: [String]) throws {
             let outcome = try run("full_disk.py", arguments)
             #expect(outcome.status == 0, "\(outcome.errors)")

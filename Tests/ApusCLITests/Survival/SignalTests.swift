@@ -9,8 +9,8 @@ import Testing
         run = try TinyRun()
     }
 
-    private func endless(_ more: [String] = []) -> [String] {
-        run.arguments(steps: 10000, ["--save_steps", "5000"] + more)
+    private func endless(_ changes: [String: String] = [:]) -> [String] {
+        run.arguments(steps: 10000, changes.merging(["save_steps": "5000"]) { $1 })
     }
 
     @Test(
@@ -24,17 +24,19 @@ import Testing
         #expect(outcome.errorLines.last?.hasPrefix("apus: stopped by ") == true)
         let saved = try #require(run.checkpoints.first)
         #expect(run.checkpoints.count == 1)
-        let again = try Program.run(endless(["--resume_from_checkpoint", "true"])) { line, process in
-            if line.hasPrefix("step ") { kill(process.processIdentifier, SIGTERM) }
+        var isStopped = false
+        let again = try Program.run(endless(["resume_from_checkpoint": "true"])) { line, process in
+            if line.hasPrefix("step "), !isStopped { kill(process.processIdentifier, SIGTERM) }
+            isStopped = isStopped || line.hasPrefix("step ")
         }
         #expect(again.status == 143)
         #expect(again.errors.contains("goes on after step \(saved.dropFirst("checkpoint-".count)) of "))
     }
 
     /// Steps of several seconds, so that there is time for a second signal.
-    private var slow: [String] {
-        ["--per_device_train_batch_size", "256", "--num_generations", "256", "--max_completion_length", "120"]
-    }
+    private let slow = [
+        "per_device_train_batch_size": "256", "num_generations": "256", "max_completion_length": "120",
+    ]
 
     @Test("Bad input 37: a second signal ends the program at once", arguments: [SIGINT, SIGTERM])
     func aSecondSignalIsImmediate(second: Int32) throws {

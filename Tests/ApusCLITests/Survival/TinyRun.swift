@@ -11,14 +11,15 @@ struct TinyRun {
         output = folder.url.appending(path: "run")
     }
 
-    /// Arguments of `apus train`; what is given twice counts as the last.
-    func arguments(steps: Int, _ more: [String] = []) -> [String] {
-        [
-            "train", "--model", Fixture.url("base96-slips").path, "--load_in_4bit", "false", "--reward_funcs", "demo",
-            "--dataset_size", "20", "--lora_r", "4", "--per_device_train_batch_size", "4", "--num_generations", "4",
-            "--max_completion_length", "8", "--max_steps", "\(steps)", "--logging_steps", "1", "--save_steps", "1",
-            "--output_dir", output.path,
-        ] + more
+    /// Arguments of `apus train`, some of them other than usual.
+    func arguments(steps: Int, _ changes: [String: String] = [:]) -> [String] {
+        let usual = [
+            "model": Fixture.url("base96-slips").path, "load_in_4bit": "false", "reward_funcs": "demo",
+            "dataset_size": "20", "lora_r": "4", "per_device_train_batch_size": "4", "num_generations": "4",
+            "max_completion_length": "8", "max_steps": "\(steps)", "logging_steps": "1", "save_steps": "1",
+            "output_dir": output.path,
+        ]
+        return ["train"] + usual.merging(changes) { $1 }.map { "--\($0)=\($1)" }
     }
 
     var checkpoints: [String] {

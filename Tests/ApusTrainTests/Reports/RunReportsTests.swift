@@ -43,11 +43,12 @@ struct RunReportsTests {
     @Test func conversationsAndMissingScoresHaveTheirJSON() throws {
         let report = RolloutReport(
             step: 1, prompts: [.messages([Message(role: "user", content: "a\n\"b\"")])], completions: ["\u{1B}é"],
-            rewardNames: ["x"], rewards: [[nil]], advantages: [.nan], isTruncated: [true])
+            rewardNames: ["x"], rewards: [[nil]], advantages: [.nan], isTruncated: [true],
+            extraColumns: ["b": ["y"], "a": [2.0]])
         #expect(
             CompletionsLog.line(report, 0, step: 7)
                 == #"{"step": 7, "prompt": [{"content":"a\n\"b\"","role":"user"}], "completion": "\u001bé", "#
-                + #""x": null, "advantage": null, "is_truncated": true}"#)
+                + #""x": null, "a": 2, "b": "y", "advantage": null, "is_truncated": true}"#)
         #expect(CompletionsLog.fileName(step: 123_456) == "completions_123456.jsonl")
     }
 

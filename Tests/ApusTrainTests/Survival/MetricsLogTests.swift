@@ -45,6 +45,19 @@ struct MetricsLogTests {
         #expect(try continued(from: Self.lines.joined()) == Self.lines.joined() + Self.record(8).json + "\n")
     }
 
+    @Test("Bad input 35: an evaluation's line does not stand in for a lost training line of the same step")
+    func linesOfOneStep() throws {
+        let folder = try TemporaryFolder()
+        var evaluation = MetricsRecord(step: 4)
+        evaluation.append("eval_loss", 0)
+        let history = [Self.record(2), Self.record(4), evaluation]
+        let written = Self.lines[0] + evaluation.json + "\n"
+        _ = try folder.write(Data(written.utf8), as: MetricsLog.fileName)
+        _ = try MetricsLog(directory: folder.url, continuing: history)
+        let text = try String(contentsOf: folder.url.appending(path: MetricsLog.fileName), encoding: .utf8)
+        #expect(text == history.map { $0.json + "\n" }.joined())
+    }
+
     @Test func anotherRunsLinesAreKeptAside() throws {
         let folder = try TemporaryFolder()
         _ = try folder.write(Data(Self.lines[0].utf8), as: MetricsLog.fileName)

@@ -64,6 +64,17 @@ struct SaveTests {
         }
     }
 
+    @Test("Bad input 34: a disk that is too small for the first checkpoint is told about how much that takes")
+    func aSmallDisk() async throws {
+        let folder = try TemporaryFolder()
+        let run = ShortRun(folder, steps: 3)
+        run.policy.checkpointBytes = 300 << 20
+        run.policy.saveError = POSIXError(.ENOSPC)
+        let error = await #expect(throws: TrainingError.self) { try await run.run() }
+        let text = error?.description ?? ""
+        #expect(text.contains("no space left on the device (a checkpoint takes about 300.0 MiB, "), "\(text)")
+    }
+
     @Test("Bad input 34: a full disk leaves earlier checkpoints alone and says what is needed")
     func aFullDisk() async throws {
         let folder = try TemporaryFolder()
@@ -75,7 +86,7 @@ struct SaveTests {
         }
         #expect(error?.code == .output && error?.isBadInput == false)
         let text = error?.description ?? ""
-        #expect(text.contains("no space left on the device (a checkpoint takes about 300.0 MiB, "), "\(text)")
+        #expect(text.contains("no space left on the device (a checkpoint takes about 5 KiB, "), "\(text)")
         #expect(text.hasSuffix("earlier checkpoints are intact"), "\(text)")
         #expect(folder.names == [".apus.lock", "checkpoint-1", "metrics.jsonl"])
         #expect(SavedCheckpoint.fault(in: run.checkpoint(1)) == nil)

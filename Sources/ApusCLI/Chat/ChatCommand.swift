@@ -1,0 +1,54 @@
+import Apus
+import ArgumentParser
+import Foundation
+
+/// `apus chat`: a conversation with a model.
+struct ChatCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "chat",
+        abstract: "Talk to a model, with or without an adapter.",
+        discussion: """
+            Answers are printed as they come. When the conversation no longer fits the model's context, its oldest turns are \
+            left out, and a line says so.
+
+              /reset        begin again            /save FILE    write the conversation as JSON
+              /exit         leave (or Ctrl-D)      /help         this list
+              Ctrl-C        stop the answer; what was said so far stays
+
+            A message that begins with a slash is written with two. Where standard input is no terminal, each line is a \
+            message, and only answers are printed:
+
+              printf 'What is 12 + 30?\\nAnd twice that?\\n' | apus chat --model M --adapter outputs/checkpoint-100
+            """)
+
+    @OptionGroup var modelOptions: ModelOptions
+
+    @Option(help: "A system message before the conversation.")
+    var system: String?
+
+    @OptionGroup var sampling: SamplingOptions
+
+    @Option(help: "Share of the memory that keys and values may take, with the weights.")
+    var memoryUtilization = MemoryBudget.defaultUtilization
+
+    func validate() throws {
+        guard memoryUtilization > 0, memoryUtilization <= 1 else {
+            throw ValidationError("--memory-utilization must be above 0 and at most 1, found \(memoryUtilization)")
+        }
+    }
+
+    func run() throws {
+        let (model, adapter) = try modelOptions.load()
+        guard model.tokenizer.chatTemplate != nil else {
+            throw CommandFailure(.badInput, "the model has no chat template; use apus generate --raw")
+        }
+        let engine = GenerationEngine(
+            model: model, adapter: adapter, memory: MemoryBudget(utilization: memoryUtilization))
+        let conversation = Conversation(
+            system: system, tokenizer: model.tokenizer, contextLength: model.configuration.contextLength,
+            answerLength: sampling.maxNewTokens)
+        var session = ChatSession(
+            conversation: conversation, engine: engine, tokenizer: model.tokenizer, sampling: sampling.parameters)
+        try session.run()
+    }
+}

@@ -1,0 +1,131 @@
+import Apus
+import Synchronization
+
+/// Many completions at once through the engine's queue; results come out in the order of the prompts.
+struct BatchGeneration {
+    private let prompts: [SourcedPrompt]
+    private let requests: [GenerationRequest]
+    private let completions: Int
+    private let model: LanguageModel
+
+    /// Turns prompts into requests, each checked before anything is sampled.
+    ///
+    /// - Throws: `CommandFailure` with status 2 that names the prompt's place.
+    init(prompts: [SourcedPrompt], completions: Int, format: PromptFormat, model: LanguageModel) throws {
+        let context = model.configuration.contextLength
+        requests = try prompts.enumerated().map { index, source in
+            let tokens = try format.tokens(of: source, for: model.tokenizer)
+            guard tokens.count < context else {
+                throw CommandFailure(
+                    .badInput,
+                    "\(source.place): wanted fewer than the model's \(context) tokens, found \(tokens.count); shorten it"
+                )
+            }
+            // Sample numbers go on through the file, so that equal prompts do not get equal answers.
+            return GenerationRequest(prompt: tokens, completions: completions, firstSample: index * completions)
+        }
+        self.prompts = prompts
+        self.completions = completions
+        self.model = model
+    }
+
+    /// Samples everything and writes each completion once all before it are finished.
+    ///
+    /// - Throws: `CommandFailure`: 130 or 143 after a signal, 3 when sampling or writing failed.
+    func run(
+        _ engine: GenerationEngine, _ sampling: SamplingParameters, printsJSON: Bool, to file: LineFile?
+    ) throws {
+        let stopped = Mutex(false)
+        let signals = StopSignals { _ in stopped.withLock { $0 = true } }
+        var sink = OrderedCompletions(requests: requests.count, completions: completions, limits: limits(sampling))
+        var progress = BatchProgress(total: requests.count * completions)
+        var failure: (any Error)?
+        let results = try failing(as: .runFailed) {
+            try engine.generate(requests, sampling: sampling) { request, sample, token in
+                let isEnd = model.endTokens.contains(token)
+                progress.count(finished: sink.append(token, isEnd: isEnd, request: request, sample: sample))
+                do {
+                    for ready in sink.takeReady() { try write(ready, printsJSON: printsJSON, to: file) }
+                } catch {
+                    failure = error
+                }
+                return failure == nil && !stopped.withLock { $0 }
+            }
+        }
+        Terminal.clearTransientLine()
+        if let failure { throw failure }
+        if let request = signals.received {
+            throw CommandFailure(
+                request.status,
+                "stopped by \(request.name); \(sink.written) of \(results.count * completions) are written")
+        }
+        for ready in sink.rest(of: results) { try write(ready, printsJSON: printsJSON, to: file) }
+        progress.report()
+    }
+
+    /// The longest completion of each prompt.
+    private func limits(_ sampling: SamplingParameters) -> [Int] {
+        requests.map { min(sampling.maxNewTokens, model.configuration.contextLength - $0.prompt.count) }
+    }
+
+    private func write(_ ready: OrderedCompletions.Ready, printsJSON: Bool, to file: LineFile?) throws {
+        let text = model.tokenizer.decode(ready.tokens)
+        guard printsJSON else {
+            Terminal.printLine("# \(ready.sample + 1) of \(completions)")
+            return Terminal.printLine(text)
+        }
+        let line = try JSONLine.encode(
+            BatchResult(
+                promptIndex: ready.request, sample: ready.sample, prompt: prompts[ready.request].prompt.shownText,
+                text: text, tokenIDs: ready.tokens, finishReason: ready.isTruncated ? "length" : "stop"))
+        if let file { try file.append(line) } else { Terminal.printLine(line) }
+    }
+}
+
+/// One line of `apus generate --n` or `--prompts`.
+private struct BatchResult: Encodable {
+    var promptIndex: Int
+    var sample: Int
+    var prompt: String
+    var text: String
+    var tokenIDs: [Int32]
+    var finishReason: String
+
+    enum CodingKeys: String, CodingKey {
+        case promptIndex = "prompt_index"
+        case sample, prompt, text
+        case tokenIDs = "token_ids"
+        case finishReason = "finish_reason"
+    }
+}
+
+/// How far a batch is: shown on a terminal only.
+private struct BatchProgress {
+    private let total: Int
+    private let clock = ContinuousClock()
+    private let start = ContinuousClock.now
+    private var tokens = 0
+    private var finished = 0
+    private var lastShown = ContinuousClock.now
+
+    init(total: Int) { self.total = total }
+
+    mutating func count(finished isFinished: Bool) {
+        tokens += 1
+        if isFinished { finished += 1 }
+        guard Terminal.showsProgress, lastShown.duration(to: clock.now).seconds > 0.2 else { return }
+        lastShown = clock.now
+        Terminal.showTransient("\(finished) of \(total) finished, \(rate)")
+    }
+
+    /// What was done, on standard error of a terminal.
+    func report() {
+        guard Terminal.showsProgress else { return }
+        Terminal.remark("\(total) completions, \(rate)")
+    }
+
+    private var rate: String {
+        let seconds = start.duration(to: clock.now).seconds
+        return "\(tokens) tokens, \(fixed(Double(tokens) / max(seconds, 1e-9), 0)) tok/s"
+    }
+}

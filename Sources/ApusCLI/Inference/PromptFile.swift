@@ -1,0 +1,82 @@
+import Apus
+import Foundation
+
+/// A prompt and where it came from, for error messages.
+struct SourcedPrompt {
+    var prompt: Prompt
+    var place: String
+
+    init(prompt: Prompt, place: String) {
+        self.prompt = prompt
+        self.place = place
+    }
+
+    init(text: String?, place: String) { self.init(prompt: .text(text ?? ""), place: place) }
+}
+
+/// The prompts of a file.
+struct PromptFile {
+    let prompts: [SourcedPrompt]
+
+    /// Reads .txt (one prompt a line, blank lines skipped), .jsonl or .json (one prompt a row).
+    ///
+    /// - Throws: `CommandFailure` with status 2 that names the file and the line.
+    init(path: String, column: String, format: PromptFormat) throws {
+        if URL(filePath: path).pathExtension.lowercased() == "txt" {
+            prompts = try Self.lines(of: path)
+        } else {
+            let mapping = ColumnMapping(prompt: column, systemPrompt: format.system)
+            let dataset = try failing(as: .badInput) { try Dataset(path: path, mapping: mapping) }
+            prompts = dataset.samples.enumerated().map { index, sample in
+                SourcedPrompt(prompt: sample.prompt, place: "\(path), row \(index + 1)")
+            }
+        }
+    }
+
+    private static func lines(of path: String) throws -> [SourcedPrompt] {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw CommandFailure(
+                .badInput, "\(path): wanted a file of prompts, found none that can be read; check the path")
+        }
+        guard let text = String(data: data, encoding: .utf8) else {
+            throw CommandFailure(.badInput, "\(path): wanted UTF-8, found other bytes; save the file as UTF-8")
+        }
+        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated()
+        let prompts = lines.filter { !$0.element.allSatisfy(\.isWhitespace) }.map { index, line in
+            SourcedPrompt(text: String(line), place: "\(path):\(index + 1)")
+        }
+        guard !prompts.isEmpty else { throw CommandFailure(.badInput, "\(path): wanted a prompt a line, found none") }
+        return prompts
+    }
+}
+
+extension PromptFormat {
+    /// The tokens of a prompt from a file, at least one.
+    ///
+    /// - Throws: `CommandFailure` with status 2 that names the prompt's place.
+    func tokens(of source: SourcedPrompt, for tokenizer: Tokenizer) throws -> [Int32] {
+        do {
+            switch source.prompt {
+            case .text(let text): return try tokens(of: text, for: tokenizer)
+            case .messages(let messages):
+                guard raw else { return try tokens(of: messages, for: tokenizer) }
+                guard messages.count == 1 else {
+                    throw CommandFailure(.badInput, "--raw wants text, found a conversation; leave out --raw")
+                }
+                return try tokens(of: messages[0].content, for: tokenizer)
+            }
+        } catch let failure as CommandFailure {
+            throw CommandFailure(failure.status, "\(source.place): \(failure.description)")
+        }
+    }
+}
+
+extension Prompt {
+    /// The prompt as `--json` shows it: text, or the last message of a conversation.
+    var shownText: String {
+        switch self {
+        case .text(let text): text
+        case .messages(let messages): messages.last?.content ?? ""
+        }
+    }
+}
