@@ -5,6 +5,9 @@ import Testing
 @testable import ApusCLI
 
 @Suite struct SFTRunConfigurationTests {
+    private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+
     private func resolve(_ arguments: String...) throws -> SFTRunConfiguration {
         try SFTRunConfiguration(arguments: ["--model", "m"] + arguments)
     }
@@ -64,6 +67,20 @@ import Testing
         #expect(Set(rows.map(\.name)).count == rows.count)
     }
 
+    @Test func everyKeyIsDocumented() throws {
+        let page = try String(contentsOf: Self.root.appending(path: "docs/sft.md"), encoding: .utf8)
+        let keys = SFTConfiguration.settingNames + SFTSettings.CodingKeys.allCases.map(\.rawValue)
+        for key in keys { #expect(page.contains("`\(key)`"), "\(key)") }
+    }
+
+    /// What a file for TRL says when it says what happens anyway.
+    @Test func valuesThatAskForNothingPassInSilence() throws {
+        let run = try resolve(
+            "--report_to", "none", "--eval_strategy", "no", "--gradient_checkpointing", "true", "--loss_type", "nll",
+            "--packing_strategy", "bfd", "--optim", "adamw_torch")
+        #expect(run.notices.isEmpty)
+    }
+
     @Test("Bad input 26, 27: keys of GRPO, unknown keys and values out of range say what is wrong")
     func badSettings() {
         #expect(complaint("--num_generations", "4").contains("belongs to GRPO"))
@@ -80,9 +97,8 @@ import Testing
     }
 
     @Test func theDemosRecipesResolve() throws {
-        let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().appending(path: "Recipes/demo")
-        for name in ["sft-1.yaml", "sft-2.yaml"] {
+        let folder = Self.root.appending(path: "Recipes/demo")
+        for name in ["sft-1.yaml", "sft-2.yaml", "sft-3.yaml"] {
             let run = try SFTRunConfiguration(arguments: [folder.appending(path: name).path])
             #expect(!run.settings.usesPEFT)
             #expect(run.notices.isEmpty)
