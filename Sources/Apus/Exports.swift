@@ -2,6 +2,7 @@
 @_exported public import ApusData
 @_exported public import ApusGeneration
 @_exported public import ApusModel
+@_exported public import ApusRewards
 @_exported public import ApusText
 @_exported public import ApusTrain
 

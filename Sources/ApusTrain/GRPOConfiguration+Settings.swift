@@ -32,11 +32,11 @@ extension GRPOConfiguration {
     private static let integerKeys: Set<CodingKeys> = [
         .perDeviceTrainBatchSize, .gradientAccumulationSteps, .numGenerations, .generationBatchSize,
         .stepsPerGeneration, .numIterations, .maxCompletionLength, .maxPromptLength, .topK, .maxSteps,
-        .saveTotalLimit, .seed, .dataSeed,
+        .saveTotalLimit, .seed, .dataSeed, .rewardFailureBatches,
     ]
 
     private static let nonNumericKeys: Set<CodingKeys> = [
-        .rewardWeights, .lossType, .importanceSamplingLevel, .scaleRewards, .multiObjectiveAggregation,
+        .rewardFailure, .rewardWeights, .lossType, .importanceSamplingLevel, .scaleRewards, .multiObjectiveAggregation,
         .lrSchedulerType, .outputDir, .saveStrategy, .resumeFromCheckpoint,
     ]
 
@@ -86,6 +86,7 @@ extension GRPOConfiguration {
         case .lossType: choices(LossType.self)
         case .importanceSamplingLevel: choices(ImportanceSamplingLevel.self)
         case .scaleRewards: choices(RewardScaling.self)
+        case .rewardFailure: choices(RewardFailurePolicy.self)
         case .multiObjectiveAggregation: choices(RewardAggregation.self)
         case .lrSchedulerType: choices(ScheduleKind.self)
         case .saveStrategy: choices(SaveStrategy.self)

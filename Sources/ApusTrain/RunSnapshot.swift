@@ -22,6 +22,7 @@ struct RunSnapshot: Codable {
     private static let freeKeys: Set<String> = [
         "output_dir", "resume_from_checkpoint", "max_steps", "num_train_epochs", "logging_steps", "logging_first_step",
         "save_strategy", "save_steps", "save_total_limit", "memory_utilization",
+        "reward_failure", "reward_failure_limit", "reward_failure_batches",
     ]
 
     /// The settings that must not differ but do, as `key (before → now)`.

@@ -49,4 +49,6 @@ public struct RolloutReport: Sendable {
     public var advantages: [Double]
     /// Whether each completion was cut at the length limit.
     public var isTruncated: [Bool]
+    /// Columns that reward functions added (TRL's `log_extra`), one value a completion.
+    public var extraColumns: [String: [JSONValue]] = [:]
 }

@@ -28,8 +28,16 @@ struct RunSettings: Codable, Equatable, Sendable {
     var answerColumn: String? = "answer"
     var answerExtraction = "none"
     var systemPrompt: String?
-    /// Names of built-in reward functions, or of sets of them.
-    var rewardFunctions = ["tutorial"]
+    /// Built-in reward functions and sets, functions in Python, servers.
+    var rewardFunctions: [RewardDeclaration] = ["tutorial"]
+    /// The interpreter of reward functions in Python; nil for that of the active virtual environment, else `python3`.
+    var python: String?
+    /// Processes for reward functions in Python.
+    var rewardWorkers = 1
+    /// Seconds that one call of a reward function in Python, or of a server, may take.
+    var rewardTimeout = 60.0
+    /// GiB of address space for each of these processes; 0 for no limit.
+    var rewardMemoryLimit = 8.0
 
     /// The value of `dataset_name` that needs no file.
     static let builtInDataset = "arithmetic"
@@ -52,6 +60,10 @@ struct RunSettings: Codable, Equatable, Sendable {
         case answerExtraction = "answer_extraction"
         case systemPrompt = "system_prompt"
         case rewardFunctions = "reward_funcs"
+        case python
+        case rewardWorkers = "reward_workers"
+        case rewardTimeout = "reward_timeout"
+        case rewardMemoryLimit = "reward_memory_limit"
     }
 
     /// How the frozen weights are stored.
