@@ -1,5 +1,6 @@
 /// The library as one import: everything that a program needs to fine-tune a model and to sample from it.
 @_exported public import ApusData
+@_exported public import ApusExport
 @_exported public import ApusGeneration
 @_exported public import ApusModel
 @_exported public import ApusRewards

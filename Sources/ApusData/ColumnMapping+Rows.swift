@@ -12,7 +12,7 @@ extension ColumnMapping {
         return Sample(prompt: prompt, columns: columns)
     }
 
-    private func prompt(from row: [String: JSONValue], at place: RowPlace) throws(DataError) -> Prompt {
+    func prompt(from row: [String: JSONValue], at place: RowPlace) throws(DataError) -> Prompt {
         let column = row[prompt] == nil && row["prompt"] != nil ? "prompt" : prompt
         switch try value(of: column, for: "the prompt", in: row, at: place) {
         case .string(let text) where column == "prompt" && systemPrompt == nil:
@@ -28,12 +28,12 @@ extension ColumnMapping {
         }
     }
 
-    private func withSystemPrompt(_ messages: [Message]) -> [Message] {
+    func withSystemPrompt(_ messages: [Message]) -> [Message] {
         guard let systemPrompt, !messages.contains(where: { $0.role == "system" }) else { return messages }
         return [Message(role: "system", content: systemPrompt)] + messages
     }
 
-    private func messages(
+    func messages(
         _ turns: [JSONValue], in column: String, at place: RowPlace
     ) throws(DataError) -> [Message] {
         guard !turns.isEmpty else {

@@ -38,6 +38,9 @@ public final class Checkpoint: Sendable {
         try checkTensors()
     }
 
+    /// Whether the model is a GGUF file.
+    package var isGGUF: Bool { source is GGUFFile }
+
     /// Whether the model holds a tensor.
     ///
     /// - Parameter name: A Hugging Face name, such as `model.layers.0.self_attn.q_proj.weight`.
@@ -109,7 +112,7 @@ public final class Checkpoint: Sendable {
         throw FormatError(.unsupported, file: file.path, message)
     }
 
-    private static func readConfiguration(in folder: URL) throws(FormatError) -> ModelConfiguration {
+    static func readConfiguration(in folder: URL) throws(FormatError) -> ModelConfiguration {
         let path = folder.appending(path: "config.json").path(percentEncoded: false)
         let generationPath = folder.appending(path: "generation_config.json").path(percentEncoded: false)
         let data = try MappedFile(path: path).withBytes { Data($0) }

@@ -99,6 +99,27 @@ public final class LanguageModel: Sendable {
             head.byteCount + layers.reduce(0) { $0 + $1.linears.reduce(0) { $0 + $1.byteCount } }
     }
 
+    /// Binds weights that are in memory.
+    init(
+        _ parts: ModelParts, precision: WeightPrecision, backend: any Backend, embedding: TokenEmbedding, head: Weight,
+        layers: [LayerWeights], finalNorm: Matrix
+    ) {
+        self.embedding = embedding
+        self.head = head
+        self.layers = layers
+        self.finalNorm = finalNorm
+        self.backend = backend
+        self.precision = precision
+        configuration = parts.configuration
+        tokenizer = parts.tokenizer
+        checkpointPath = parts.path
+        endTokens = Set(parts.configuration.endTokens).union(parts.tokenizer.endToken.map { [$0] } ?? [])
+        let tableBytes = if case .own(let table) = embedding { table.byteCount } else { 0 }
+        weightBytes =
+            tableBytes + head.byteCount
+            + layers.reduce(0) { $0 + $1.linears.reduce(0) { $0 + $1.byteCount } }
+    }
+
     /// The layout of this model's keys and values.
     public var cacheShape: KeyValueCache.Shape {
         KeyValueCache.Shape(

@@ -41,21 +41,7 @@ public final class LoRAAdapter: @unchecked Sendable {
     let baseModel: String
     private let backend: any Backend
     private let pairs: [[Pair?]]
-    private let buffers: Buffers
-
-    private struct Buffers {
-        let parameters: Matrix
-        let gradients: Matrix
-        let firstMoment: Matrix
-        let secondMoment: Matrix
-
-        init(count: Int) throws {
-            parameters = try Matrix(rows: 1, columns: count)
-            gradients = try Matrix(rows: 1, columns: count)
-            firstMoment = try Matrix(rows: 1, columns: count)
-            secondMoment = try Matrix(rows: 1, columns: count)
-        }
-    }
+    private let buffers: ParameterBuffers
 
     /// A new adapter that changes nothing yet: A uniform in ±1/√inputs (PEFT's Kaiming initialisation), B zero.
     ///
@@ -111,7 +97,7 @@ public final class LoRAAdapter: @unchecked Sendable {
         self.pairs = pairs
         baseModel = configuration.baseModel ?? model.checkpointPath
         backend = model.backend
-        buffers = try Buffers(count: offset)
+        buffers = try ParameterBuffers(count: offset)
     }
 
     /// All parameters in the order of `tensors`.
@@ -154,20 +140,18 @@ public final class LoRAAdapter: @unchecked Sendable {
     func pair(layer: Int, _ module: LinearModule) -> Pair? { pairs[layer][module.rawValue] }
 
     /// Where a tensor's gradient is added, in the tensor's shape.
-    func gradient(_ tensor: Tensor) -> Matrix { view(buffers.gradients, tensor) }
-
-    private func view(_ flat: Matrix, _ tensor: Tensor) -> Matrix {
-        Matrix(
-            storage: flat.storage, offset: flat.offset + tensor.range.lowerBound, rows: tensor.shape[0],
-            columns: tensor.shape[1])
-    }
+    func gradient(_ tensor: Tensor) -> Matrix { buffers.gradients.tensor(tensor.range, shape: tensor.shape) }
 
     /// Brings the parameters into the form that the kernels read.
     private func repack() {
         version += 1
         for case let pair? in pairs.joined() {
-            backend.repack(pair.lowRank.a, from: view(buffers.parameters, pair.a), scale: 1)
-            backend.repack(pair.lowRank.b, from: view(buffers.parameters, pair.b), scale: configuration.scale)
+            backend.repack(pair.lowRank.a, from: parameters(pair.a), scale: 1)
+            backend.repack(pair.lowRank.b, from: parameters(pair.b), scale: configuration.scale)
         }
+    }
+
+    private func parameters(_ tensor: Tensor) -> Matrix {
+        buffers.parameters.tensor(tensor.range, shape: tensor.shape)
     }
 }

@@ -5,6 +5,8 @@ internal import ApusTensor
 enum TokenEmbedding: Sendable {
     /// A packed table, which the head reads too.
     case shared(Weight)
+    /// A packed table of its own, which moves in training.
+    case own(Weight)
     /// A table of its own stays in the file: a step looks up a few of its rows, which are rounded as the packed table would
     /// hold them. In a small model with a large vocabulary the table is half of all weights.
     case file(Checkpoint, WeightFormat)
@@ -17,7 +19,7 @@ enum TokenEmbedding: Sendable {
     /// - Throws: `FormatError` when a row in the file holds NaN or infinity; `TensorError` without memory.
     func embed(_ tokens: [Int32], into x: Matrix, backend: any Backend) throws {
         switch self {
-        case .shared(let table): backend.embed(tokens, table: table, into: x)
+        case .shared(let table), .own(let table): backend.embed(tokens, table: table, into: x)
         case .file(let checkpoint, let format):
             let distinct = Set(tokens).sorted()
             let width = x.columns

@@ -19,16 +19,18 @@ public struct TokenScores: Sendable, Equatable {
 /// Prompts appear once a group, rows are packed, and what the backward pass needs is one row a token and layer. Rows that
 /// the sampler kept in shared pages are used as they are: then training has no forward pass.
 public final class TrainingPass {
-    private let model: LanguageModel
+    let model: LanguageModel
     private let adapter: LoRAAdapter?
-    private let pages: PageStore
+    /// Trained in the adapter's place; nil leaves the model frozen.
+    private let parameters: FullParameters?
+    let pages: PageStore
     private var workspace: Workspace?
-    private var kept: Kept?
+    private(set) var kept: Kept?
     /// Passes through the model, for tests.
     package private(set) var forwardPasses = 0
 
     /// What the backward pass starts from; its pages are owned until then.
-    private struct Kept {
+    struct Kept {
         let batch: PackedBatch
         let targets: [HeadTarget]
         let scores: [HeadScore]
@@ -42,10 +44,14 @@ public final class TrainingPass {
     }
 
     /// A pass over pages that it may share with a sampler.
-    package init(model: LanguageModel, adapter: LoRAAdapter?, pages: PageStore) {
+    ///
+    /// - Parameter parameters: the model's own weights, where they are what gradients are taken to.
+    package init(model: LanguageModel, adapter: LoRAAdapter?, parameters: FullParameters? = nil, pages: PageStore) {
         precondition(pages.contents != .keysAndValues, "the backward pass starts from layer inputs")
+        precondition(adapter == nil || parameters == nil, "an adapter trains beside frozen weights")
         self.model = model
         self.adapter = adapter
+        self.parameters = parameters
         self.pages = pages
     }
 
@@ -83,7 +89,7 @@ public final class TrainingPass {
         return Self.arrange(run.scores, groups)
     }
 
-    /// Adds to the adapter's gradients the derivative of Σ g · logProb + h · entropy over the last forward pass's tokens.
+    /// Adds to the trained parameters' gradients the derivative of Σ g · logProb + h · entropy over the last forward pass's tokens.
     ///
     /// - Parameters:
     ///   - logProbGradients: g, [group][completion][token].
@@ -98,14 +104,14 @@ public final class TrainingPass {
         let live = g.indices.filter { g[$0] != 0 || (h?[$0] ?? 0) != 0 }
         guard !live.isEmpty else { return }
         let workspace = try reserveWorkspace(rows: kept.batch.rows)
-        let transformer = Transformer(model: model, adapter: adapter)
+        let transformer = Transformer(model: model, adapter: adapter, parameters: parameters)
         let hidden = transformer.finalHidden(kept.batch, workspace: workspace, inputs: inputs)
         let targets = live.map { kept.targets[$0] }
         let dTargets = try Matrix(rows: live.count, columns: hidden.columns)
-        try model.backend.scoreBackward(
-            hidden, targets: targets, scores: live.map { kept.scores[$0] }, dLogProb: live.map { g[$0] },
-            dEntropy: h.map { h in live.map { h[$0] } }, head: model.head, temperature: kept.temperature,
-            into: dTargets)
+        let gradients = ScoreGradients(
+            targets: targets, scores: live.map { kept.scores[$0] }, logProbs: live.map { g[$0] },
+            entropies: h.map { h in live.map { h[$0] } }, temperature: kept.temperature)
+        try transformer.headBackward(hidden, gradients, into: dTargets)
         let dHidden = workspace.dNormed(kept.batch.rows)
         dHidden.clear()
         model.backend.scatterAdd(dTargets, targets.map(\.row), into: dHidden)
@@ -162,7 +168,7 @@ public final class TrainingPass {
     }
 
     /// Grows to the largest batch seen and is reused.
-    private func reserveWorkspace(rows: Int) throws -> Workspace {
+    func reserveWorkspace(rows: Int) throws -> Workspace {
         if let workspace, workspace.capacity >= rows { return workspace }
         workspace = nil
         let made = try Workspace(

@@ -10,7 +10,7 @@ extension Transformer {
         return normed
     }
 
-    /// Adds every adapter gradient of a batch.
+    /// Adds every gradient of a batch: the adapter's, or those of the weights below the last norm's output.
     ///
     /// - Parameters:
     ///   - batch: rows whose keys and values are in `cache`.
@@ -20,13 +20,14 @@ extension Transformer {
     func backward(
         _ batch: PackedBatch, cache: KeyValueCache, workspace: Workspace, inputs: LayerInputs, dHidden: Matrix
     ) throws {
-        guard let adapter else { return }
+        guard adapter != nil || parameters != nil else { return }
         let rotary = try prepare(batch)
         let count = model.layers.count
         let kept = inputs.rows(of: batch.slots)
         let (x, dx) = (workspace.residual(batch.rows), workspace.delta(batch.rows))
         dx.clear()
         backend.gather(inputs.final, kept, into: x)
+        parameters?.finalNormBackward(x, dy: dHidden)
         backend.rmsNormBackward(x, gain: model.finalNorm, epsilon: epsilon, dy: dHidden, addingTo: dx)
         for layer in (0..<count).reversed() {
             backend.gather(inputs.feedForward(layer), kept, into: x)
@@ -36,6 +37,7 @@ extension Transformer {
             recomputeAttention(layer, batch, rotary, cache, workspace, x, inputs.activations)
             try attentionBackward(layer, adapter, batch, rotary, cache, workspace, x, dx)
         }
+        parameters?.embeddingBackward(dx, tokens: batch.tokens)
     }
 
     /// Fills normed, query, attended, logSumExp. Keys and values are in the cache and what attention adds to the residual
@@ -90,32 +92,37 @@ extension Transformer {
     }
 
     private func feedForwardBackward(
-        _ layer: Int, _ adapter: LoRAAdapter, _ workspace: Workspace, _ x: Matrix, _ dx: Matrix
+        _ layer: Int, _ adapter: LoRAAdapter?, _ workspace: Workspace, _ x: Matrix, _ dx: Matrix
     ) {
         let rows = x.rows
         let dActivated = workspace.dActivated(rows)
+        parameters?.linearBackward(layer, .down, dOutput: dx, input: workspace.activated(rows))
         backend.linearBackward(
             [gradient(layer, .down, adapter, workspace, dx)], input: workspace.activated(rows), dx: dActivated,
             accumulate: false)
         let (gate, up) = (workspace.gate(rows), workspace.up(rows))
         backend.siluGateBackward(gate: gate, up: up, dh: dActivated)
+        parameters?.linearBackward(layer, .gate, dOutput: gate, input: workspace.normed(rows))
+        parameters?.linearBackward(layer, .up, dOutput: up, input: workspace.normed(rows))
         let dNormed = workspace.dNormed(rows)
         backend.linearBackward(
             [
                 gradient(layer, .gate, adapter, workspace, gate), gradient(layer, .up, adapter, workspace, up),
             ], input: workspace.normed(rows), dx: dNormed, accumulate: false)
+        parameters?.postAttentionNormBackward(layer, x, dy: dNormed)
         backend.rmsNormBackward(
             x, gain: model.layers[layer].postAttentionNorm, epsilon: epsilon, dy: dNormed, addingTo: dx)
     }
 
     private func attentionBackward(
-        _ layer: Int, _ adapter: LoRAAdapter, _ batch: PackedBatch, _ rotary: RotaryTable, _ cache: KeyValueCache,
+        _ layer: Int, _ adapter: LoRAAdapter?, _ batch: PackedBatch, _ rotary: RotaryTable, _ cache: KeyValueCache,
         _ workspace: Workspace, _ input: Matrix, _ dx: Matrix
     ) throws {
         let rows = batch.rows
         let (q, attended) = (workspace.query(rows), workspace.attended(rows))
         let (dq, dk, dv) = (workspace.dQuery(rows), workspace.dKey(rows), workspace.dValue(rows))
         let dAttended = workspace.dAttended(rows)
+        parameters?.linearBackward(layer, .attentionOutput, dOutput: dx, input: attended)
         backend.linearBackward(
             [gradient(layer, .attentionOutput, adapter, workspace, dx)], input: attended, dx: dAttended,
             accumulate: false)
@@ -125,28 +132,34 @@ extension Transformer {
         rotate(dq, batch, rotary, inverse: true)
         rotate(dk, batch, rotary, inverse: true)
         let normed = workspace.normed(rows)
+        for (module, dOutput) in [(LinearModule.query, dq), (.key, dk), (.value, dv)] {
+            parameters?.linearBackward(layer, module, dOutput: dOutput, input: normed)
+        }
         let gradients = [
             gradient(layer, .query, adapter, workspace, dq), gradient(layer, .key, adapter, workspace, dk),
             gradient(layer, .value, adapter, workspace, dv),
         ]
-        // Nothing below the first layer is trained.
-        let dNormed = layer > 0 ? workspace.dNormed(rows) : nil
+        // Of an adapter nothing lies below the first layer.
+        let dNormed = layer > 0 || parameters != nil ? workspace.dNormed(rows) : nil
         backend.linearBackward(gradients, input: normed, dx: dNormed, accumulate: false)
         if let dNormed {
+            parameters?.inputNormBackward(layer, input, dy: dNormed)
             backend.rmsNormBackward(
                 input, gain: model.layers[layer].inputNorm, epsilon: epsilon, dy: dNormed, addingTo: dx)
         }
     }
 
     private func gradient(
-        _ layer: Int, _ module: LinearModule, _ adapter: LoRAAdapter, _ workspace: Workspace, _ dOutput: Matrix
+        _ layer: Int, _ module: LinearModule, _ adapter: LoRAAdapter?, _ workspace: Workspace, _ dOutput: Matrix
     ) -> LinearGradient {
         let rows = dOutput.rows
-        let parts = adapter.pair(layer: layer, module).map { pair in
-            LinearGradient.Adapter(
-                lowRank: pair.lowRank, projected: workspace.projected(module, rows),
-                dProjected: workspace.dProjected(module, rows), aGradient: adapter.gradient(pair.a),
-                bGradient: adapter.gradient(pair.b), scale: adapter.configuration.scale)
+        let parts = adapter.flatMap { adapter in
+            adapter.pair(layer: layer, module).map { pair in
+                LinearGradient.Adapter(
+                    lowRank: pair.lowRank, projected: workspace.projected(module, rows),
+                    dProjected: workspace.dProjected(module, rows), aGradient: adapter.gradient(pair.a),
+                    bGradient: adapter.gradient(pair.b), scale: adapter.configuration.scale)
+            }
         }
         return LinearGradient(
             dOutput: dOutput, weight: model.layers[layer].linears[module.rawValue], adapter: parts)

@@ -4,11 +4,14 @@ package import ApusTensor
 package struct Transformer {
     let model: LanguageModel
     let adapter: LoRAAdapter?
+    /// Where the gradients of the model's own weights go; nil where they are frozen.
+    let parameters: FullParameters?
 
     /// A pass of a model, with or without an adapter.
-    package init(model: LanguageModel, adapter: LoRAAdapter?) {
+    package init(model: LanguageModel, adapter: LoRAAdapter?, parameters: FullParameters? = nil) {
         self.model = model
         self.adapter = adapter
+        self.parameters = parameters
     }
 
     var backend: any Backend { model.backend }

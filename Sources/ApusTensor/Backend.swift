@@ -93,6 +93,19 @@ public protocol Backend: AnyObject, Sendable {
     /// Draws a token from each row of logits; see `SamplingRow`. The logits are overwritten.
     func sample(_ logits: Matrix, rows: [SamplingRow], scoreTemperature: Float) throws -> [SampledToken]
 
+    // MARK: Gradients of weights
+
+    /// c += aᵀ b, summed over rows in order: the gradient of a weight from those of its outputs and its inputs.
+    func addOuterProduct(_ a: Matrix, _ b: Matrix, to c: Matrix)
+    /// sums += the sum of x's rows: the gradient of a bias. `sums` is one row.
+    func addColumnSums(_ x: Matrix, to sums: Matrix)
+    /// dGain += the gradient of RMSNorm's gain, for inputs x and gradients dy of the outputs. `dGain` is one row.
+    func rmsNormGainBackward(_ x: Matrix, epsilon: Float, dy: Matrix, addingTo dGain: Matrix)
+    /// Replaces each row of logits, [targets][vocabulary], by the gradient of dLogProb · logProb + dEntropy · entropy.
+    func logitsBackward(
+        _ logits: Matrix, targets: ArraySlice<HeadTarget>, scores: ArraySlice<HeadScore>,
+        dLogProb: ArraySlice<Float>, dEntropy: ArraySlice<Float>?, temperature: Float)
+
     // MARK: Optimizer
 
     /// Σ x² in double precision, in a fixed order.

@@ -25,9 +25,14 @@ extension Tokenizer {
             throw TextError(
                 code: .file,
                 message: "\(directory.path): the tokenizer's files cannot be written "
-                    + "(\(error.localizedDescription)); check the path and the space left"
+                    + "(\(Self.reason(error))); check the path and the space left"
             )
         }
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        let isFull = (error as? CocoaError)?.code == .fileWriteOutOfSpace || (error as? POSIXError)?.code == .ENOSPC
+        return isFull ? "no space left on the device" : error.localizedDescription
     }
 
     private static func copyFiles(from source: URL, to directory: URL) throws {

@@ -25,11 +25,12 @@ typedef struct {
   int columns;       // of the result
   int pairs;         // multiplies pairs
   int block;         // inner steps that share scales; 0 where there are none
+  int coded;         // panels stay NF4 codes, and tiles unpack them
 } product;
 
 /// One panel of the inner steps at hand, in compute form.
 typedef struct {
-  const void *values;   // fp32 [depth][panel_width], or pairs [depth / 2][panel_width]
+  const void *values;   // fp32 [depth][panel_width], pairs [depth / 2][panel_width], or codes of as many pairs
   const float *scales;  // [block][panel_width], or NULL
 } compute_panel;
 
@@ -52,6 +53,11 @@ APUS_INLINE compute_panel make_panel(const product *p, int panel, int k0, int de
       result.values = (const float *)panel_of(w, panel) + (size_t)k0 * panel_width;
     else
       panel_to_f32(w, panel, k0, depth, room);
+    return result;
+  }
+  if (p->coded) {
+    result.values = panel_of(w, panel) + (size_t)(k0 / 2) * panel_width;
+    result.scales = panel_scales(w, panel) + (size_t)(k0 / p->block) * panel_width;
     return result;
   }
   if (!p->transposed) {
@@ -90,7 +96,7 @@ APUS_INLINE void product_tile(const product *p, int row, int rows, int k0, int d
         .a = (const pair *)(x->rounded + row * x->rounded_ld + k0), .a_row = x->rounded_ld / 2,
         .a_scales = x->scales + row * x->scale_ld + (p->block ? k0 / p->block : 0), .a_scale_row = x->scale_ld,
         .b = b.values, .b_scales = b.scales, .block = p->block};
-    tile_pairs_rows(rows, &operands, depth, to, ld, bias, accumulate);
+    (p->coded ? tile_codes_rows : tile_pairs_rows)(rows, &operands, depth, to, ld, bias, accumulate);
   } else {
     tile_f32_rows(rows, x->values + row * x->ld + k0, x->ld, 1, b.values, panel_width, depth, to, ld, bias, accumulate);
   }
@@ -132,7 +138,9 @@ static void run_product(const product *p, const float *bias, float *y, long ldy,
 static void linear_forward(const apus_weight *w, const apus_rows *x, const float *bias, float *y, long ldy,
                            int accumulate, int panel_begin, int panel_end, float *scratch) {
   product p = {.weight = w, .rows = x, .depth = w->inputs, .columns = w->outputs, .pairs = linear_rounds(w->format),
-               .block = w->format == APUS_WEIGHT_NF4 || w->format == APUS_WEIGHT_FIXED ? w->group : 0};
+               .block = w->format == APUS_WEIGHT_NF4 || w->format == APUS_WEIGHT_FIXED ? w->group : 0,
+               // One tile reads a panel: its pairs need not be written down.
+               .coded = w->format == APUS_WEIGHT_NF4 && x->count <= coded_rows};
   run_product(&p, bias, y, ldy, accumulate, panel_begin, panel_end, (linear_scratch *)scratch);
 }
 

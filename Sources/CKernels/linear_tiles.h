@@ -20,11 +20,20 @@ enum {
   depth_block = panel_width == 48 ? 192 : 256,
   // Outputs that share a scale in the backward direction: whole panels, at most 64.
   backward_block = panel_width == 48 ? 48 : pair_block,
+  // Rows, all in one tile, for which NF4 codes become pairs in registers: their pairs are read once. NEON's products take
+  // four factors at a time, from pairs that are written down.
+#if APUS_NEON
+  coded_rows = 0,
+#else
+  coded_rows = tile_rows,
+#endif
   row_block = 4 * tile_rows,       // rows that share a block of panels while it is in cache
   panel_block = 8,                 // panels in compute form at once
   panel_floats = depth_block * panel_width,
   scale_floats = depth_block / backward_block * panel_width,
 };
+
+#include "linear_codes.h"
 
 /// Where a tile begins: at zero, at the bias, or at what c holds already.
 APUS_INLINE void tile_begin(vf acc[tile_rows][tile_vectors], int rows, const float *c, long ldc, const float *bias,
@@ -80,13 +89,13 @@ APUS_INLINE void tile_f32(int rows, const float *a, long a_row, long a_step, con
   tile_end(acc, rows, c, ldc);
 }
 
-/// Adds `pairs` pairs of inner steps to the sums of a tile.
+/// Adds `pairs` pairs of inner steps to the sums of a tile. b is pairs, or with `coded` the codes of NF4 weights.
 APUS_INLINE void tile_pair_steps(pair_sum acc[tile_rows][tile_vectors], int rows, const pair *a, long a_row,
-                                 const pair *b, int pairs) {
+                                 const void *b, int pairs, int coded) {
   int k = 0;
 #if APUS_NEON
   // Products take their factor from any lane: four of a row are one load, where each alone is a load and a broadcast.
-  for (; k + 4 <= pairs; k += 4) {
+  for (; !coded && k + 4 <= pairs; k += 4) {
     vu x[tile_rows];
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) memcpy(&x[i], a + i * a_row + k, sizeof(vu));
@@ -95,7 +104,7 @@ APUS_INLINE void tile_pair_steps(pair_sum acc[tile_rows][tile_vectors], int rows
 #pragma clang loop unroll(full)
       for (int j = 0; j < tile_vectors; j++) {
         vu w;
-        memcpy(&w, b + (k + l) * panel_width + j * APUS_LANES, sizeof w);
+        memcpy(&w, (const pair *)b + (k + l) * panel_width + j * APUS_LANES, sizeof w);
 #pragma clang loop unroll(full)
         for (int i = 0; i < rows; i++) acc[i][j] = pair_dot(acc[i][j], x[i][l], w);
       }
@@ -104,8 +113,10 @@ APUS_INLINE void tile_pair_steps(pair_sum acc[tile_rows][tile_vectors], int rows
 #pragma clang loop unroll_count(2)
   for (; k < pairs; k++) {
     vu w[tile_vectors];
-#pragma clang loop unroll(full)
-    for (int j = 0; j < tile_vectors; j++) memcpy(&w[j], b + k * panel_width + j * APUS_LANES, sizeof(vu));
+    if (coded)
+      nf4_unpack_pairs((const uint8_t *)b + k * panel_width, (pair *)w);
+    else
+      memcpy(w, (const pair *)b + k * panel_width, sizeof w);
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {
       pair x = a[i * a_row + k];
@@ -121,24 +132,25 @@ typedef struct {
   long a_row;
   const float *a_scales;  // [row][block], a_scale_row apart; unused with bf16
   long a_scale_row;
-  const pair *b;
+  const void *b;          // pairs, or with `coded` NF4 codes
   const float *b_scales;  // [block][panel_width]; NULL: none on either side
   int block;              // inner steps, not pairs
 } pair_operands;
 
 /// As tile_f32 on pairs. Each block is summed on its own and then added, times its scales.
 APUS_INLINE void tile_pairs(int rows, const pair_operands *x, int depth, float *c, long ldc, const float *bias,
-                            int accumulate) {
+                            int accumulate, int coded) {
   vf sums[tile_rows][tile_vectors];
   tile_begin(sums, rows, c, ldc, bias, accumulate);
 #if APUS_BF16_PAIRS
   if (!x->b_scales) {
-    tile_pair_steps(sums, rows, x->a, x->a_row, x->b, (depth + 1) / 2);
+    tile_pair_steps(sums, rows, x->a, x->a_row, x->b, (depth + 1) / 2, coded);
     tile_end(sums, rows, c, ldc);
     return;
   }
 #endif
-  const pair *a = x->a, *b = x->b;
+  const pair *a = x->a;
+  const uint8_t *b = x->b;
   for (int k = 0, s = 0; k < depth; k += x->block, s++) {
     int pairs = ((depth - k < x->block ? depth - k : x->block) + 1) / 2;
     pair_sum acc[tile_rows][tile_vectors];
@@ -146,8 +158,8 @@ APUS_INLINE void tile_pairs(int rows, const pair_operands *x, int depth, float *
     for (int i = 0; i < rows; i++)
 #pragma clang loop unroll(full)
       for (int j = 0; j < tile_vectors; j++) acc[i][j] = (pair_sum){0};
-    tile_pair_steps(acc, rows, a, x->a_row, b, pairs);
-    a += pairs, b += pairs * panel_width;
+    tile_pair_steps(acc, rows, a, x->a_row, b, pairs, coded);
+    a += pairs, b += (size_t)pairs * panel_width * (coded ? 1 : sizeof(pair));
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++)
 #pragma clang loop unroll(full)
@@ -191,7 +203,15 @@ static void tile_f32_rows(int rows, const float *a, long a_row, long a_step, con
 
 static void tile_pairs_rows(int rows, const pair_operands *x, int depth, float *c, long ldc, const float *bias,
                             int accumulate) {
-#define APUS_CALL(n) tile_pairs(n, x, depth, c, ldc, bias, accumulate)
+#define APUS_CALL(n) tile_pairs(n, x, depth, c, ldc, bias, accumulate, 0)
+  switch (rows) { APUS_ROW_CASES(APUS_CALL) }
+#undef APUS_CALL
+}
+
+/// The same on codes of NF4 weights, which become pairs in registers.
+static void tile_codes_rows(int rows, const pair_operands *x, int depth, float *c, long ldc, const float *bias,
+                            int accumulate) {
+#define APUS_CALL(n) tile_pairs(n, x, depth, c, ldc, bias, accumulate, 1)
   switch (rows) { APUS_ROW_CASES(APUS_CALL) }
 #undef APUS_CALL
 }

@@ -62,7 +62,7 @@ import Testing
     }
 
     @Test func aFileOnTheCommandLineIsFoundBesideTheConfiguration() throws {
-        let run = try configuration("", ["--reward_funcs", "rewards.py:f,length", "--reward_funcs=rewards.py:f"])
+        let run = try configuration("", ["--reward_funcs", "rewards.py:f"])
         #expect(run.settings.rewardFunctions.map(\.name) == ["\(folder.url.path)/rewards.py:f"])
     }
 

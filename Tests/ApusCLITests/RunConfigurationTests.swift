@@ -68,7 +68,7 @@ import Testing
         ("lora_dropout: 0.05", "run.yaml:2: lora_dropout: '0.05' is refused: "),
         ("sync_ref_model: true", "run.yaml:2: sync_ref_model: true needs full fine-tuning"),
         ("optim: sgd", "run.yaml:2: optim: 'sgd' is refused: only AdamW is supported"),
-        ("eval_strategy: steps", "run.yaml:2: eval_strategy: 'steps' is refused: "),
+        ("eval_strategy: often", "run.yaml:2: eval_strategy: expected one of no, steps, epoch, found"),
         ("lora_target_modules: [lm_head]", "run.yaml:2: lora_target_modules: wanted some of q_proj, "),
         ("reward_funcs: [corectness_reward_func]", "did you mean correctness_reward_func?"),
         ("lerning_rate: 1", "run.yaml:2: lerning_rate: unknown setting; did you mean learning_rate?"),

@@ -4,7 +4,7 @@ struct OverrideArguments: Equatable {
     private(set) var settings: [WrittenSetting] = []
 
     /// - Throws: `SettingError` for a key without a value, an unknown key or a second path.
-    init(_ arguments: [String]) throws {
+    init(_ arguments: [String], index: SettingIndex = SettingTable.index) throws {
         var rest = arguments[...]
         while let argument = rest.popFirst() {
             guard argument.hasPrefix("--") else {
@@ -14,17 +14,19 @@ struct OverrideArguments: Equatable {
                 configurationPath = argument
                 continue
             }
-            settings.append(try Self.setting(argument.dropFirst(2), &rest))
+            settings.append(try Self.setting(argument.dropFirst(2), &rest, index))
         }
     }
 
-    private static func setting(_ text: Substring, _ rest: inout ArraySlice<String>) throws -> WrittenSetting {
+    private static func setting(
+        _ text: Substring, _ rest: inout ArraySlice<String>, _ index: SettingIndex
+    ) throws -> WrittenSetting {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         let key = SettingTable.canonicalSpelling(String(parts[0]))
-        guard let row = SettingTable.row(key) else {
-            throw SettingError("--\(parts[0]): \(SettingTable.unknown(key))")
+        guard let row = index.row(key) else {
+            throw SettingError("--\(parts[0]): \(index.unknown(key))")
         }
-        let values = parts.count > 1 ? [String(parts[1])] : takeValues(for: row.kind, &rest)
+        let values = parts.count > 1 ? [String(parts[1])] : takeValues(for: index.kind(of: row), &rest)
         guard let first = values.first else {
             throw SettingError("--\(parts[0]): expected a value after it")
         }
@@ -49,18 +51,5 @@ struct OverrideArguments: Equatable {
             return value
         }
         return .scalar(text, isPlain: true)
-    }
-}
-
-extension Setting {
-    /// The kind of value, followed through other names; nil where any value is accepted.
-    var kind: SettingKind? {
-        switch treatment {
-        case .trainer(let kind), .run(let kind): kind
-        case .alias(let name, _), .fallback(let name): SettingTable.row(name)?.kind
-        case .ignored(let unless, _), .refused(let unless, _):
-            !unless.isEmpty && unless.allSatisfy { $0 == "true" || $0 == "false" } ? .flag : nil
-        case .family: nil
-        }
     }
 }

@@ -84,6 +84,13 @@ struct RunConfiguration: Equatable, Sendable {
         }
         if settings.rewardTimeout <= 0 { throw complain("reward_timeout", "must be above 0 seconds") }
         if settings.rewardMemoryLimit < 0 { throw complain("reward_memory_limit", "must be above 0 GiB, or none") }
+        if let size = settings.evaluationSize {
+            // Only a training file is split: elsewhere the size counts problems.
+            let isShare = settings.evaluationDataset == nil && settings.dataset != RunSettings.builtInDataset
+            guard size >= 1 || (isShare && size > 0) else {
+                throw complain("eval_size", "must be at least 1\(isShare ? ", or a share above 0" : ""), found \(size)")
+            }
+        }
         do {
             _ = try settings.loraConfiguration.modules()
         } catch {

@@ -28,6 +28,11 @@ struct RunSettings: Codable, Equatable, Sendable {
     var answerColumn: String? = "answer"
     var answerExtraction = "none"
     var systemPrompt: String?
+    /// A file to evaluate on, or `arithmetic` for held-out problems of the built-in kind; nil for none of its own.
+    var evaluationDataset: String?
+    /// Rows of the training data to evaluate on instead (below 1, a share of them); of the built-in data set, how many
+    /// held-out problems.
+    var evaluationSize: Double?
     /// Built-in reward functions and sets, functions in Python, servers.
     var rewardFunctions: [RewardDeclaration] = ["tutorial"]
     /// The interpreter of reward functions in Python; nil for that of the active virtual environment, else `python3`.
@@ -38,6 +43,8 @@ struct RunSettings: Codable, Equatable, Sendable {
     var rewardTimeout = 60.0
     /// GiB of address space for each of these processes; 0 for no limit.
     var rewardMemoryLimit = 8.0
+    /// Whether only plain lines are shown, also on a terminal.
+    var disablesProgress = false
 
     /// The value of `dataset_name` that needs no file.
     static let builtInDataset = "arithmetic"
@@ -59,11 +66,14 @@ struct RunSettings: Codable, Equatable, Sendable {
         case answerColumn = "answer_column"
         case answerExtraction = "answer_extraction"
         case systemPrompt = "system_prompt"
+        case evaluationDataset = "eval_dataset_name"
+        case evaluationSize = "eval_size"
         case rewardFunctions = "reward_funcs"
         case python
         case rewardWorkers = "reward_workers"
         case rewardTimeout = "reward_timeout"
         case rewardMemoryLimit = "reward_memory_limit"
+        case disablesProgress = "disable_tqdm"
     }
 
     /// How the frozen weights are stored.

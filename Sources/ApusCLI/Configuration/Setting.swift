@@ -33,23 +33,56 @@ struct Setting: Sendable {
     }
 }
 
-extension SettingTable {
-    private static let byName = Dictionary(uniqueKeysWithValues: rows.map { ($0.name, $0) })
-    private static let families = rows.filter { $0.name.hasSuffix("*") }
+/// A table of keys that can be asked for one.
+struct SettingIndex: Sendable {
+    /// All rows, in the order in which they are shown.
+    let rows: [Setting]
+    private let byName: [String: Setting]
+    private let families: [Setting]
+
+    init(_ rows: [Setting]) {
+        self.rows = rows
+        byName = Dictionary(rows.map { ($0.name, $0) }) { first, _ in first }
+        families = rows.filter { $0.name.hasSuffix("*") }
+    }
 
     /// The row of a key, or nil for a key that nobody knows.
-    static func row(_ key: String) -> Setting? {
+    func row(_ key: String) -> Setting? {
         byName[key] ?? families.first { $0.covers(key) }
     }
+
+    /// The kind of value of a row, followed through other names; nil where any value is accepted.
+    func kind(of setting: Setting) -> SettingKind? {
+        switch setting.treatment {
+        case .trainer(let kind), .run(let kind): kind
+        case .alias(let name, _), .fallback(let name): row(name).flatMap(kind)
+        case .ignored(let unless, _), .refused(let unless, _):
+            !unless.isEmpty && unless.allSatisfy { $0 == "true" || $0 == "false" } ? .flag : nil
+        case .family: nil
+        }
+    }
+
+    /// What to say about a key that nobody knows.
+    func unknown(_ key: String) -> String {
+        let suggestion = nearestName(to: key, among: rows.map(\.name)).map { "; did you mean \($0)?" }
+        return "unknown setting" + (suggestion ?? "; `apus train --help` says where they are listed")
+    }
+}
+
+extension SettingTable {
+    /// The keys of `apus train`.
+    static let index = SettingIndex(rows)
+
+    /// The row of a key of `apus train`, or nil for a key that nobody knows.
+    static func row(_ key: String) -> Setting? { index.row(key) }
 
     /// The key without its dashes: `--learning-rate` and `learning_rate` are one setting.
     static func canonicalSpelling(_ key: String) -> String {
         key.replacing("-", with: "_")
     }
+}
 
-    /// What to say about a key that nobody knows.
-    static func unknown(_ key: String) -> String {
-        let suggestion = nearestName(to: key, among: rows.map(\.name)).map { "; did you mean \($0)?" }
-        return "unknown setting" + (suggestion ?? "; `apus train --help` says where they are listed")
-    }
+extension Setting {
+    /// The kind of value of a key of `apus train`.
+    var kind: SettingKind? { SettingTable.index.kind(of: self) }
 }

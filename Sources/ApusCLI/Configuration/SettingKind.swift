@@ -37,6 +37,23 @@ enum SettingKind: Equatable, Sendable {
         }
     }
 
+    /// The kind in a word or two, for a table.
+    var name: String {
+        switch self {
+        case .integer: "integer"
+        case .number: "number"
+        case .flag, .flagOr: "flag"
+        case .text: "text"
+        case .choice(let words, _, _): words.joined(separator: ", ")
+        case .folderOrFlag: "folder or flag"
+        case .textList: "names"
+        case .numberList: "numbers"
+        case .mapping: "mapping"
+        case .rewardList: "rewards"
+        case .limit: "number or none"
+        }
+    }
+
     /// The value in this kind's type, or nil when it does not fit.
     func value(of raw: RawValue) -> JSONValue? {
         switch (self, raw) {

@@ -14,11 +14,13 @@ struct SettingResolution {
     private(set) var notices: [String] = []
 
     private var noted: [(notice: String, names: [String])] = []
+    private let index: SettingIndex
 
     /// Lays the layers over each other, the last one on top.
     ///
     /// - Throws: `SettingError` for the first setting that is unknown, refused, of the wrong type or given twice.
-    init(layers: [[WrittenSetting]]) throws {
+    init(layers: [[WrittenSetting]], index: SettingIndex = SettingTable.index) throws {
+        self.index = index
         for layer in layers {
             var names: [String: WrittenSetting] = [:]
             let fallbacks = try layer.filter { try !assign($0, &names) }
@@ -30,13 +32,13 @@ struct SettingResolution {
     /// Handles one setting; false when it only counts in the absence of another.
     private mutating func assign(_ setting: WrittenSetting, _ names: inout [String: WrittenSetting]) throws -> Bool {
         let key = SettingTable.canonicalSpelling(setting.name)
-        guard let row = SettingTable.row(key) else {
-            throw SettingError(setting, SettingTable.unknown(key))
+        guard let row = index.row(key) else {
+            throw SettingError(setting, index.unknown(key))
         }
         switch row.treatment {
         case .trainer, .run: try store(setting, as: row, &names)
         case .alias(let name, let notice):
-            try SettingTable.row(name).map { try store(setting, as: $0, &names) }
+            try index.row(name).map { try store(setting, as: $0, &names) }
             if let notice, !setting.value.isNull { note(key, notice) }
         case .fallback: return false
         case .ignored(let unless, let notice):
@@ -58,7 +60,10 @@ struct SettingResolution {
     private mutating func store(
         _ setting: WrittenSetting, as row: Setting, _ names: inout [String: WrittenSetting]
     ) throws {
-        if let other = names.updateValue(setting, forKey: row.name), other.value != setting.value {
+        // Of a key that a command line repeats the last one counts, as everywhere; in a file it is a slip.
+        if let other = names.updateValue(setting, forKey: row.name), other.value != setting.value,
+            setting.place != .commandLine || other.name != setting.name
+        {
             throw SettingError(
                 setting, "\(setting.value.shown) contradicts \(other.label) \(other.value.shown); keep one of them")
         }
@@ -68,8 +73,9 @@ struct SettingResolution {
             run[row.name] = nil
             return
         }
-        guard let kind = row.kind, let value = kind.value(of: setting.value) else {
-            throw SettingError(setting, "expected \(row.kind?.rule ?? "a value"), found \(setting.value.shown)")
+        guard let kind = index.kind(of: row), let value = kind.value(of: setting.value) else {
+            throw SettingError(
+                setting, "expected \(index.kind(of: row)?.rule ?? "a value"), found \(setting.value.shown)")
         }
         let assignment = Assignment(value: value, written: setting)
         if case .trainer = row.treatment { trainer[row.name] = assignment } else { run[row.name] = assignment }
@@ -79,8 +85,8 @@ struct SettingResolution {
     private mutating func assignFallback(
         _ setting: WrittenSetting, _ names: inout [String: WrittenSetting]
     ) throws {
-        guard case .fallback(let name)? = SettingTable.row(SettingTable.canonicalSpelling(setting.name))?.treatment,
-            let row = SettingTable.row(name)
+        guard case .fallback(let name)? = index.row(SettingTable.canonicalSpelling(setting.name))?.treatment,
+            let row = index.row(name)
         else { return }
         if let given = names[name] {
             if given.value != setting.value { note(setting.name, "\(given.name) is given too and counts") }

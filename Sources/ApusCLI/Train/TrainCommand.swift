@@ -25,6 +25,12 @@ struct TrainCommand: AsyncParsableCommand {
     @Flag(help: "Print the resolved configuration and stop.")
     var dryRun = false
 
+    @Flag(help: "Plain lines only, also on a terminal.")
+    var noProgress = false
+
+    @Flag(help: "Show the beginning of a completion below the bars.")
+    var showCompletion = false
+
     @Argument(parsing: .allUnrecognized, help: "The configuration file, and --key value for any of its keys.")
     var arguments: [String] = []
 
@@ -36,7 +42,10 @@ struct TrainCommand: AsyncParsableCommand {
             try BatchPlan(configuration.trainer).notice.map(Terminal.complain)
             Terminal.stream(try configuration.yaml)
         } else {
-            try await TrainingRun(configuration).run()
+            var run = TrainingRun(configuration)
+            if noProgress || configuration.settings.disablesProgress { Terminal.suppressProgress() }
+            run.showsCompletion = showCompletion
+            try await run.run()
         }
     }
 }

@@ -4,6 +4,8 @@ import Foundation
 /// One `apus train`: loads what the configuration names, trains, and says how it ended.
 struct TrainingRun {
     let configuration: RunConfiguration
+    /// Whether the display shows the beginning of a completion.
+    var showsCompletion = false
     private var settings: RunSettings { configuration.settings }
 
     init(_ configuration: RunConfiguration) {
@@ -19,7 +21,7 @@ struct TrainingRun {
         }
         defer { rewards.stop() }
         let trainer = try await prepare(rewards)
-        let display = TrainingDisplay()
+        let display = TrainingDisplay(options: displayOptions)
         defer { display.finish() }
         trainer.onEvent = { display.show($0) }
         let stop = trainer.stopSignal
@@ -40,9 +42,18 @@ struct TrainingRun {
         sayWhatNext(display)
     }
 
+    private var displayOptions: TrainingDisplay.Options {
+        let trainer = configuration.trainer
+        return TrainingDisplay.Options(
+            showsCompletion: showsCompletion,
+            completionsToPrint: trainer.logCompletions
+                ? trainer.numCompletionsToPrint ?? CompletionsTable.defaultLimit : nil,
+            printsPromptsOnce: trainer.logUniquePrompts)
+    }
+
     /// Data first, then weights: what is wrong shows before anything takes long.
     private func prepare(_ suite: RewardSuite) async throws -> GRPOTrainer {
-        let dataset = try failing(as: .badInput) { try makeDataset() }
+        let (dataset, evaluation) = try failing(as: .badInput) { try configuration.makeDatasets() }
         try await check(suite, on: dataset)
         return try failing(as: .badInput) {
             let rewards = suite.functions
@@ -50,13 +61,15 @@ struct TrainingRun {
                 path: settings.model, precision: settings.precision, threads: settings.threads)
             let adapter = try makeAdapter(for: model)
             Terminal.printLine(summary(model, adapter, dataset, rewards))
+            if let evaluation { Terminal.printLine("evaluate \(evaluation.count) prompts") }
             return try GRPOTrainer(
                 configuration: configuration.trainer,
                 policy: ModelPolicy(
                     model: model, adapter: adapter,
                     keepsActivations: !configuration.trainer.gradientCheckpointing,
                     memory: MemoryBudget(utilization: configuration.trainer.memoryUtilization)),
-                tokenizer: model.tokenizer, dataset: dataset, rewards: rewards)
+                tokenizer: model.tokenizer, dataset: dataset, evaluationDataset: evaluation,
+                rewards: rewards)
         }
     }
 
@@ -73,18 +86,6 @@ struct TrainingRun {
         } catch {
             throw CommandFailure(.badInput, "reward_funcs: \(error)")
         }
-    }
-
-    private func makeDataset() throws -> Dataset {
-        if settings.dataset == RunSettings.builtInDataset {
-            return .arithmetic(
-                count: settings.datasetSize, seed: UInt64(configuration.trainer.seed),
-                systemPrompt: settings.systemPrompt)
-        }
-        let mapping = ColumnMapping(
-            prompt: settings.promptColumn, answer: settings.answerColumn, systemPrompt: settings.systemPrompt,
-            answerExtraction: settings.answerExtraction == "after_hashes" ? .afterHashes : .none)
-        return try Dataset(path: settings.dataset, mapping: mapping)
     }
 
     private func makeAdapter(for model: LanguageModel) throws -> LoRAAdapter {

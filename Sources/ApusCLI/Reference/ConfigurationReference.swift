@@ -1,0 +1,110 @@
+import Apus
+
+/// docs/configuration.md, made from the table of settings.
+struct ConfigurationReference {
+    private let defaults: [String: JSONValue]
+    private let rows: [Setting]
+
+    init() throws {
+        defaults = try SettingTable.defaults
+        rows = SettingTable.rows
+    }
+
+    /// The whole page in Markdown.
+    var page: String {
+        let chapters =
+            [ReferenceText.introduction] + ReferenceText.sections.map(chapter)
+            + [otherDefaults, accepted, refused]
+        return chapters.joined(separator: "\n")
+    }
+
+    /// Settings that have no place on the page.
+    static var missing: [String] {
+        let explained = Set(ReferenceText.sections.flatMap { $0.meanings.map(\.key) })
+        return SettingTable.rows.filter { $0.isSetting && !explained.contains($0.name) }.map(\.name)
+    }
+
+    private func chapter(_ section: ReferenceSection) -> String {
+        let table = MarkdownTable(
+            ["key", "type", "default", "from", "meaning"],
+            section.meanings.map { key, text in
+                [
+                    "`\(key)`", SettingTable.row(key)?.kind?.name ?? "", shownDefault(of: key),
+                    SettingTable.origins[key] ?? "TRL", text + otherNames(of: key),
+                ]
+            })
+        return ["## \(section.title)\n", section.before, table.text, section.after].filter { !$0.isEmpty }
+            .joined(separator: "\n") + (section.after.isEmpty ? "" : "\n")
+    }
+
+    private func shownDefault(of key: String) -> String {
+        switch defaults[key] ?? .null {
+        case .null: "null"
+        case .bool(let flag): "\(flag)"
+        case .number(let number): compact(number)
+        case .string(let text): text
+        case .array(let items): items.compactMap(\.string).joined(separator: ", ")
+        case .object: "{}"
+        }
+    }
+
+    /// Names that mean the same key, and those that stand in for it.
+    private func otherNames(of key: String) -> String {
+        var others: [String] = []
+        var standIns: [String] = []
+        for row in rows {
+            switch row.treatment {
+            case .alias(of: key, _): others.append("`\(row.name)`")
+            case .fallback(for: key): standIns.append("`\(row.name)`")
+            default: break
+            }
+        }
+        return (others.isEmpty ? "" : ". Also " + others.joined(separator: ", "))
+            + (standIns.isEmpty ? "" : ". \(standIns.joined(separator: ", ")) counts when none of these is given")
+    }
+
+    private var otherDefaults: String {
+        let table = MarkdownTable(
+            ["key", "why"],
+            SettingTable.otherDefaults.sorted { $0.key < $1.key }.map { ["`\($0.key)`", $0.value] })
+        return ReferenceText.otherDefaults + "\n" + table.text
+    }
+
+    private var accepted: String {
+        var groups = RowGroups()
+        for row in rows {
+            switch row.treatment {
+            case .ignored(_, let notice): groups.add(row.name, [notice])
+            case .family(_, _, let notice, let reason):
+                groups.add(row.name, ["\(notice); otherwise refused: \(reason)"])
+            default: break
+            }
+        }
+        return ReferenceText.accepted + "\n" + MarkdownTable(["key", "what Apus says"], groups.rows).text
+    }
+
+    private var refused: String {
+        var groups = RowGroups()
+        for row in rows {
+            guard case .refused(let unless, let reason) = row.treatment else { continue }
+            let words = unless.filter { !$0.isEmpty && $0 != "[]" }.map { "`\($0)`" }.joined(separator: ", ")
+            groups.add(row.name, [words.isEmpty ? "null" : words, reason])
+        }
+        return ReferenceText.refused + "\n" + MarkdownTable(["key", "accepted only as", "why"], groups.rows).text
+    }
+}
+
+/// Keys that are told the same thing share a row, in the order in which they come.
+private struct RowGroups {
+    private var groups: [(names: [String], cells: [String])] = []
+
+    mutating func add(_ name: String, _ cells: [String]) {
+        if let index = groups.firstIndex(where: { $0.cells == cells }) {
+            groups[index].names.append("`\(name)`")
+        } else {
+            groups.append((["`\(name)`"], cells))
+        }
+    }
+
+    var rows: [[String]] { groups.map { [$0.names.joined(separator: ", ")] + $0.cells } }
+}

@@ -1,0 +1,113 @@
+import Apus
+import Foundation
+
+/// One `apus sft`: loads what the configuration names, trains, and says how it ended.
+struct SFTRun {
+    let configuration: SFTRunConfiguration
+    private var shared: RunSettings { configuration.run }
+    private var settings: SFTSettings { configuration.settings }
+
+    init(_ configuration: SFTRunConfiguration) {
+        self.configuration = configuration
+    }
+
+    /// - Throws: `CommandFailure` unless the run went to its end.
+    func run() throws {
+        let trainer = try prepare()
+        let display = SFTDisplay(stepCount: trainer.plan.maxSteps)
+        defer { Terminal.clearTransientLine() }
+        trainer.onEvent = { display.show($0) }
+        let stop = trainer.stopSignal
+        let signals = StopSignals { signal in
+            stop.request()
+            Terminal.complain("\(signal.name): finishing the step, then saving; once more stops at once")
+        }
+        let outcome: TrainingOutcome
+        do {
+            outcome = try trainer.run()
+        } catch {
+            throw CommandFailure(training: error)
+        }
+        if outcome.wasStopped, let signal = signals.received {
+            let saved = display.lastCheckpoint.map { "saved in \($0)" } ?? "nothing was saved"
+            throw CommandFailure(signal.status, "stopped by \(signal.name) after step \(outcome.step); \(saved)")
+        }
+        sayWhatNext(display, outcome)
+    }
+
+    /// Data first, then weights: what is wrong shows before anything takes long.
+    private func prepare() throws -> SFTTrainer {
+        try failing(as: .badInput) {
+            let demonstrations = try makeDemonstrations()
+            let (model, learner) = try makeLearner()
+            let tokenizer = DemonstrationTokenizer(
+                model.tokenizer, endTokens: model.endTokens, configuration: configuration.trainer)
+            let examples = try demonstrations.enumerated().map { try tokenizer.example($1, number: $0 + 1) }
+            let trainer = try SFTTrainer(
+                configuration: configuration.trainer, learner: learner, examples: examples,
+                tokenizer: model.tokenizer)
+            Terminal.printLine(summary(trainer, learner))
+            return trainer
+        }
+    }
+
+    private func makeDemonstrations() throws -> [Demonstration] {
+        if shared.dataset == RunSettings.builtInDataset {
+            return Demonstration.arithmetic(
+                count: shared.datasetSize, seed: UInt64(configuration.trainer.seed),
+                manner: ArithmeticManner(directShare: settings.directShare, slipRate: settings.slipRate),
+                systemPrompt: shared.systemPrompt)
+        }
+        let mapping = DemonstrationMapping(
+            prompt: ColumnMapping(prompt: shared.promptColumn, systemPrompt: shared.systemPrompt),
+            completion: settings.completionColumn, text: settings.textColumn)
+        return try mapping.demonstrations(path: shared.dataset)
+    }
+
+    private func makeLearner() throws -> (model: LanguageModel, learner: any Learner) {
+        let memory = MemoryBudget(utilization: configuration.trainer.memoryUtilization)
+        let seed = UInt64(configuration.trainer.seed)
+        guard settings.usesPEFT else {
+            let folder = URL(filePath: shared.model, directoryHint: .isDirectory)
+            let backend = try CPUBackend(threads: shared.threads)
+            let parameters =
+                settings.startsFromScratch
+                ? try FullParameters(randomFrom: folder, seed: seed, backend: backend)
+                : try FullParameters(directory: folder, backend: backend)
+            let precision = FullParameters.StoredPrecision(rawValue: shared.dtype) ?? .bfloat16
+            return (parameters.model, FullLearner(parameters, precision: precision, memory: memory))
+        }
+        let model = try ModelLoading.model(path: shared.model, precision: shared.precision, threads: shared.threads)
+        let adapter =
+            if let path = shared.adapter { try LoRAAdapter(directory: URL(filePath: path), for: model) } else {
+                try LoRAAdapter(shared.loraConfiguration, for: model, seed: seed)
+            }
+        return (model, AdapterLearner(model: model, adapter: adapter, memory: memory))
+    }
+
+    private func summary(_ trainer: SFTTrainer, _ learner: any Learner) -> String {
+        let plan = trainer.plan
+        let start =
+            settings.startsFromScratch ? "from scratch" : settings.usesPEFT ? shared.precision.rawValue : "all weights"
+        let unit = configuration.trainer.packing ? "\(plan.units) packs" : "\(plan.examples) examples"
+        return """
+            model    \(shared.model) (\(start))
+            trained  \(learner.parameterCount) parameters\(settings.usesPEFT ? " of the adapter" : "")
+            data     \(shared.dataset), \(unit), \(plan.unitsPerStep) in each of \(plan.maxSteps) steps
+            """
+    }
+
+    private func sayWhatNext(_ display: SFTDisplay, _ outcome: TrainingOutcome) {
+        Terminal.printLine("\(outcome.step) steps, \(outcome.tokens) tokens, \(timeSpan(outcome.seconds))")
+        guard let checkpoint = display.lastCheckpoint else { return }
+        let model = settings.usesPEFT ? "\(shared.model) --adapter \(checkpoint)" : checkpoint
+        let precision =
+            settings.usesPEFT
+            ? (shared.precision == .nf4 ? "" : " --precision \(shared.precision.rawValue)") : " --precision bf16"
+        Terminal.printLine(
+            """
+            saved in \(checkpoint); to try it:
+              apus generate --model \(model)\(precision) --prompt "..."
+            """)
+    }
+}

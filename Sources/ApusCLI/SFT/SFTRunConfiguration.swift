@@ -1,0 +1,100 @@
+import Apus
+import Foundation
+
+/// All settings of a supervised run, resolved and checked.
+struct SFTRunConfiguration: Equatable, Sendable {
+    /// Model, adapter, data and machine, as in `apus train`.
+    var run = RunSettings()
+    var settings = SFTSettings()
+    var trainer = SFTConfiguration()
+    /// What was accepted without effect or adjusted, one line each.
+    var notices: [String] = []
+
+    /// Resolves a configuration file (or none) and the arguments that override it.
+    ///
+    /// - Throws: `SettingError`, before anything is loaded or written.
+    init(arguments: [String]) throws {
+        let overrides = try OverrideArguments(arguments, index: SFTSettingTable.index)
+        let file = try overrides.configurationPath.map(ConfigurationFile.read) ?? []
+        try self.init(layers: [file, overrides.settings])
+    }
+
+    /// Resolves layers of settings, the last one on top.
+    init(layers: [[WrittenSetting]]) throws {
+        let resolution = try SettingResolution(layers: layers, index: SFTSettingTable.index)
+        notices = resolution.notices
+        run = try Self.laying(resolution.run, over: RunSettings())
+        settings = try Self.laying(resolution.run, over: SFTSettings())
+        do {
+            trainer = try SFTConfiguration(settings: resolution.trainer.mapValues(\.value))
+        } catch {
+            throw SettingError((resolution.trainer[error.key]?.written.prefix ?? "") + error.description)
+        }
+        // Elsewhere "nothing" is the default; here it lifts the limit, as in TRL.
+        let lengths = layers.joined().filter {
+            ["max_length", "max_seq_length"].contains(SettingTable.canonicalSpelling($0.name))
+        }
+        if let last = lengths.last, last.value.isNull { trainer.maxLength = nil }
+        try check(resolution.run)
+    }
+
+    /// Lays values over the defaults' own encoding; keys of others are left out.
+    private static func laying<Settings: Codable>(
+        _ values: [String: SettingResolution.Assignment], over defaults: Settings
+    ) throws -> Settings {
+        var tree = try RunConfiguration.members(of: defaults)
+        for (key, assignment) in values { tree[key] = assignment.value }
+        return try JSONDecoder().decode(Settings.self, from: JSONEncoder().encode(JSONValue.object(tree)))
+    }
+
+    private mutating func check(_ given: [String: SettingResolution.Assignment]) throws {
+        func complain(_ key: String, _ problem: String) -> SettingError {
+            given[key].map { SettingError($0.written, problem) } ?? SettingError("\(key): \(problem)")
+        }
+        if run.model.isEmpty {
+            throw complain("model_name_or_path", "is missing; give a model folder or GGUF file (--model PATH)")
+        }
+        for case (let key, let count?) in [("dataset_size", run.datasetSize), ("threads", run.threads)] where count < 1
+        {
+            throw complain(key, "must be at least 1, found \(count)")
+        }
+        for (key, share) in [("direct_share", settings.directShare), ("slip_rate", settings.slipRate)]
+        where !(0...1).contains(share) {
+            throw complain(key, "must be from 0 to 1, found \(compact(share))")
+        }
+        if settings.startsFromScratch {
+            guard given["use_peft"] == nil || !settings.usesPEFT else {
+                throw complain("from_scratch", "trains all weights; set use_peft: false")
+            }
+            settings.usesPEFT = false
+        }
+        if settings.usesPEFT { return try checkAdapter(given) }
+        guard run.adapter == nil else { throw complain("adapter", "needs use_peft: true") }
+        guard given["load_in_4bit"]?.value != .bool(true) else {
+            throw complain("load_in_4bit", "needs frozen weights, and use_peft: false trains them; set it to false")
+        }
+    }
+
+    private func checkAdapter(_ given: [String: SettingResolution.Assignment]) throws {
+        do {
+            _ = try run.loraConfiguration.modules()
+        } catch {
+            let key = String(error.description.prefix { $0 != ":" })
+            throw SettingError((given[key]?.written.prefix ?? "") + error.description)
+        }
+    }
+
+    /// Every setting with its value, as a file that resolves to this same configuration.
+    var yaml: String {
+        get throws {
+            let values = try RunConfiguration.members(of: run).merging(RunConfiguration.members(of: settings)) { $1 }
+                .merging(RunConfiguration.members(of: trainer)) { $1 }
+            return try SFTSettingTable.index.rows.compactMap { row in
+                switch row.treatment {
+                case .trainer, .run: "\(row.name): \(try JSONLine.encode(values[row.name] ?? .null))\n"
+                default: nil
+                }
+            }.joined()
+        }
+    }
+}

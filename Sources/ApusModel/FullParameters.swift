@@ -1,0 +1,124 @@
+public import ApusTensor
+
+/// All weights of a small model in training: one flat fp32 buffer each for the parameters, their gradients and AdamW's two
+/// moments, 16 bytes a parameter, and 4 more for the copy that the kernels read.
+///
+/// `@unchecked Sendable`: used by the thread that owns the numeric core, and by no other at the same time.
+public final class FullParameters: @unchecked Sendable {
+    /// Where one tensor lies in the flat buffers.
+    public struct Tensor: Sendable {
+        /// Hugging Face's name, such as `model.layers.0.self_attn.q_proj.weight`.
+        public let name: String
+        /// `[outputs, inputs]` of a matrix, `[count]` of a gain or a bias.
+        public let shape: [Int]
+        /// Elements of the flat buffers.
+        public let range: Range<Int>
+    }
+
+    /// The model that computes with these parameters, in fp32. Its weights move with every step.
+    public let model: LanguageModel
+    /// Matrices in the model's order, then gains and biases.
+    public let tensors: [Tensor]
+    let buffers: ParameterBuffers
+    /// Matrices come first: only they decay, as in transformers.
+    private let matrixElements: Int
+    private let byName: [String: Tensor]
+
+    /// Lays out the tensors of a model and fills them.
+    ///
+    /// - Parameters:
+    ///   - values: writes a tensor's values; `index` is its place in `tensors`.
+    init(
+        _ parts: ModelParts, backend: any Backend,
+        values: (_ tensor: Tensor, _ index: Int, UnsafeMutableBufferPointer<Float>) throws -> Void
+    ) throws {
+        let shapes = parts.configuration.tensorShapes
+        let ordered = shapes.filter { $0.shape.count > 1 } + shapes.filter { $0.shape.count == 1 }
+        var offset = 0
+        let tensors = ordered.map { name, shape in
+            defer { offset += shape.reduce(1, *) }
+            return Tensor(name: name, shape: shape, range: offset..<offset + shape.reduce(1, *))
+        }
+        self.tensors = tensors
+        matrixElements = tensors.last { $0.shape.count > 1 }?.range.upperBound ?? 0
+        byName = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0) })
+        buffers = try ParameterBuffers(count: offset)
+        var initial = [Float](repeating: 0, count: offset)
+        try initial.withUnsafeMutableBufferPointer { all in
+            for (index, tensor) in tensors.enumerated() {
+                try values(tensor, index, UnsafeMutableBufferPointer(rebasing: all[tensor.range]))
+            }
+        }
+        buffers.parameters.values = initial
+        model = try LanguageModel(parts, parameters: buffers.parameters, tensors: byName, backend: backend)
+        repack()
+    }
+
+    /// Number of parameters.
+    public var parameterCount: Int { buffers.parameters.columns }
+
+    /// All parameters in the order of `tensors`.
+    public var parameters: [Float] { buffers.parameters.values }
+
+    /// All gradients in the order of `tensors`.
+    public var gradients: [Float] { buffers.gradients.values }
+
+    /// Replaces all parameters.
+    ///
+    /// - Throws: `ModelError` when their number differs or one of them is not finite.
+    public func setParameters(_ values: [Float]) throws(ModelError) {
+        guard values.count == parameterCount, values.allSatisfy(\.isFinite) else {
+            throw ModelError(
+                "parameters: wanted \(parameterCount) finite values, found \(values.count), some NaN or infinite")
+        }
+        buffers.parameters.values = values
+        repack()
+    }
+
+    /// Sets all gradients to zero.
+    public func zeroGradients() { buffers.gradients.clear() }
+
+    /// L2 norm of all gradients together.
+    public func gradientNorm() -> Double { model.backend.sumOfSquares(buffers.gradients).squareRoot() }
+
+    /// Multiplies all gradients.
+    public func scaleGradients(by factor: Float) { model.backend.scale(buffers.gradients, by: factor) }
+
+    /// One AdamW step on all parameters with the gradients as they are. Gains and biases do not decay.
+    public func adamWStep(_ step: AdamWStep) {
+        var undecayed = step
+        undecayed.weightDecay = 0
+        for (step, range) in [(step, 0..<matrixElements), (undecayed, matrixElements..<parameterCount)] {
+            func part(_ buffer: Matrix) -> Matrix { buffer.tensor(range, shape: [range.count]) }
+            model.backend.adamW(
+                step, parameters: part(buffers.parameters), firstMoment: part(buffers.firstMoment),
+                secondMoment: part(buffers.secondMoment), gradients: part(buffers.gradients))
+        }
+        repack()
+    }
+
+    /// Where the gradient of a tensor is added, in the tensor's shape; nil for a name that the model lacks.
+    func gradient(_ name: String) -> Matrix? {
+        byName[name].map { buffers.gradients.tensor($0.range, shape: $0.shape) }
+    }
+
+    /// Brings the matrices into the form that the kernels read. Gains and biases are read where they are.
+    private func repack() {
+        func repack(_ weight: Weight, _ name: String) {
+            guard let tensor = byName[name] else { return }
+            model.backend.repack(
+                weight, from: buffers.parameters.tensor(tensor.range, shape: tensor.shape), scale: 1)
+        }
+        switch model.embedding {
+        case .own(let table):
+            repack(table, TokenEmbedding.tensor)
+            repack(model.head, "lm_head.weight")
+        case .shared, .file: repack(model.head, TokenEmbedding.tensor)
+        }
+        for (index, layer) in model.layers.enumerated() {
+            for module in LinearModule.allCases {
+                repack(layer.linears[module.rawValue], module.path(layer: index) + ".weight")
+            }
+        }
+    }
+}

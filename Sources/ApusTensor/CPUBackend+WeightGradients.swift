@@ -1,0 +1,64 @@
+internal import CKernels
+
+/// What training all weights needs beyond training an adapter.
+extension CPUBackend {
+    /// See `Backend`. A task is some rows of the result.
+    public func addOuterProduct(_ a: Matrix, _ b: Matrix, to c: Matrix) {
+        precondition(c.rows == a.columns && c.columns == b.columns && a.rows == b.rows, "shapes differ")
+        let step = max(24, 24_576 / max(c.columns, 1) / 24 * 24)
+        let tasks = Array(stride(from: 0, to: c.rows, by: step))
+        deal(tasks.count) { _, task in
+            let first = tasks[task]
+            self.kernels.linear.outer(
+                a.pointer, a.columns, b.pointer, b.columns, Int32(a.rows), 1, c.pointer, c.columns, Int32(first),
+                Int32(min(first + step, c.rows)), Int32(c.columns))
+        }
+    }
+
+    /// See `Backend`.
+    public func addColumnSums(_ x: Matrix, to sums: Matrix) {
+        precondition(sums.rows == 1 && sums.columns == x.columns, "shapes differ")
+        let (to, from, width) = (sums.pointer, x.pointer, x.columns)
+        split(width, work: x.rows * width) { _, columns in
+            for row in 0..<x.rows {
+                let values = from + row * width
+                for column in columns { to[column] += values[column] }
+            }
+        }
+    }
+
+    /// See `Backend`. Each column is summed on one thread, row by row.
+    public func rmsNormGainBackward(_ x: Matrix, epsilon: Float, dy: Matrix, addingTo dGain: Matrix) {
+        precondition(dGain.rows == 1 && dGain.columns == x.columns && dy.rows == x.rows, "shapes differ")
+        let (input, dOutput, to, width) = (x.pointer, dy.pointer, dGain.pointer, x.columns)
+        let inverses = (0..<x.rows).map { row in
+            1
+                / (Float(kernels.optimizer.sum_of_squares(input + row * width, width) / Double(width)) + epsilon)
+                .squareRoot()
+        }
+        split(width, work: x.rows * width) { _, columns in
+            for row in 0..<x.rows {
+                let (values, gradients, inverse) = (input + row * width, dOutput + row * width, inverses[row])
+                for column in columns { to[column] += gradients[column] * values[column] * inverse }
+            }
+        }
+    }
+
+    /// See `Backend`.
+    public func logitsBackward(
+        _ logits: Matrix, targets: ArraySlice<HeadTarget>, scores: ArraySlice<HeadScore>,
+        dLogProb: ArraySlice<Float>, dEntropy: ArraySlice<Float>?, temperature: Float
+    ) {
+        precondition(logits.rows == targets.count && scores.count == targets.count, "one row a target")
+        let (values, width) = (logits.pointer, logits.columns)
+        split(targets.count, work: 16 * targets.count * width) { _, rows in
+            for row in rows {
+                let score = scores[scores.startIndex + row]
+                let entropy = dEntropy.map { $0[$0.startIndex + row] } ?? 0
+                self.kernels.head.gradient(
+                    values + row * width, Int32(width), 1 / temperature, score.logSumExp, score.entropy,
+                    targets[targets.startIndex + row].token, dLogProb[dLogProb.startIndex + row], entropy)
+            }
+        }
+    }
+}

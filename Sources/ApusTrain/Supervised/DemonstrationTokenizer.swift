@@ -1,0 +1,126 @@
+public import ApusData
+public import ApusText
+
+/// Turns demonstrations into tokens as TRL does, so that training sees what sampling will see: the prompt's tokens are those
+/// that GRPO, `apus generate` and vLLM give the model, and a completion ends with a token that ends a generation.
+public struct DemonstrationTokenizer {
+    /// Text to tokens, with the chat template.
+    let tokenizer: Tokenizer
+    /// Tokens that end a generation.
+    let endTokens: Set<Int32>
+    /// `completion_only_loss`.
+    let completionOnly: Bool?
+    /// `assistant_only_loss`.
+    let assistantOnly: Bool
+
+    /// - Parameters:
+    ///   - endTokens: tokens that end a generation; the tokenizer's own end token is put where none of them stands.
+    ///   - configuration: says which tokens are learnt.
+    public init(_ tokenizer: Tokenizer, endTokens: Set<Int32>, configuration: SFTConfiguration) {
+        self.tokenizer = tokenizer
+        self.endTokens = endTokens
+        completionOnly = configuration.completionOnlyLoss
+        assistantOnly = configuration.assistantOnlyLoss
+    }
+
+    /// The tokens of a demonstration.
+    ///
+    /// - Parameter number: where it stands in the data, for messages.
+    /// - Throws: ``TrainingError`` with code `prompt` when it has nothing to learn, or the settings do not fit it.
+    public func example(_ demonstration: Demonstration, number: Int) throws(TrainingError) -> TrainingExample {
+        func problem(_ text: String) -> TrainingError {
+            TrainingError(.prompt, "example \(number) of the data set \(text)")
+        }
+        let found: (tokens: [Int32], isLearnt: [Bool])
+        do {
+            switch demonstration {
+            case .continuation(let prompt, let completion): found = continuation(prompt, completion)
+            case .conversation(let messages, let count): found = try conversation(messages, promptCount: count)
+            case .dialogue(let messages): found = try dialogue(messages)
+            case .text(let text): found = try whole(ended(tokenizer.encode(text, addSpecialTokens: true)))
+            }
+        } catch {
+            throw problem("cannot be turned into tokens: \(error)")
+        }
+        guard let example = TrainingExample(tokens: found.tokens, learning: found.isLearnt) else {
+            throw problem("has no token to learn; remove it, or see completion_only_loss and assistant_only_loss")
+        }
+        return example
+    }
+
+    private func continuation(_ prompt: String, _ completion: String) -> ([Int32], [Bool]) {
+        let question = tokenizer.encode(prompt, addSpecialTokens: true)
+        return joined(question, ended(tokenizer.encode(completion, addSpecialTokens: false)))
+    }
+
+    private func conversation(_ messages: [Message], promptCount: Int) throws -> ([Int32], [Bool]) {
+        if assistantOnly { return try dialogue(messages) }
+        let before = try tokenizer.renderChat(Array(messages[..<promptCount]), addGenerationPrompt: true)
+        let text = try tokenizer.renderChat(messages, addGenerationPrompt: false)
+        let completion = try Self.remainder(of: text, after: before)
+        let question = tokenizer.encode(before, addSpecialTokens: false)
+        return joined(question, ended(tokenizer.encode(completion, addSpecialTokens: false)))
+    }
+
+    /// A conversation as a whole, or its assistant's turns: each is what the template adds after asking for it.
+    private func dialogue(_ messages: [Message]) throws -> ([Int32], [Bool]) {
+        guard assistantOnly else {
+            if completionOnly == true { throw MaskError.needsCompletion }
+            let text = try tokenizer.renderChat(messages, addGenerationPrompt: false)
+            return try whole(ended(tokenizer.encode(text, addSpecialTokens: false)))
+        }
+        var tokens: [Int32] = []
+        var isLearnt: [Bool] = []
+        var done = ""
+        for (index, message) in messages.enumerated() where message.role == "assistant" {
+            let before = try tokenizer.renderChat(Array(messages[..<index]), addGenerationPrompt: true)
+            let after = try tokenizer.renderChat(Array(messages[...index]), addGenerationPrompt: false)
+            let question = tokenizer.encode(try Self.remainder(of: before, after: done), addSpecialTokens: false)
+            let answer = ended(
+                tokenizer.encode(try Self.remainder(of: after, after: before), addSpecialTokens: false))
+            tokens += question + answer
+            isLearnt += question.map { _ in false } + answer.map { _ in true }
+            done = after
+        }
+        return (tokens, isLearnt)
+    }
+
+    private func joined(_ prompt: [Int32], _ completion: [Int32]) -> ([Int32], [Bool]) {
+        let learnsPrompt = completionOnly == false
+        return (prompt + completion, prompt.map { _ in learnsPrompt } + completion.map { _ in true })
+    }
+
+    private func whole(_ tokens: [Int32]) throws -> ([Int32], [Bool]) {
+        if assistantOnly { throw MaskError.needsConversation }
+        if completionOnly == true { throw MaskError.needsCompletion }
+        return (tokens, tokens.map { _ in true })
+    }
+
+    /// A model that never sees an end never stops.
+    private func ended(_ tokens: [Int32]) -> [Int32] {
+        guard let end = tokenizer.endToken, !tokens.contains(where: endTokens.contains) else { return tokens }
+        return tokens + [end]
+    }
+
+    private static func remainder(of text: String, after prefix: String) throws -> String {
+        guard text.unicodeScalars.starts(with: prefix.unicodeScalars) else { throw MaskError.rewritesHistory }
+        return String(String.UnicodeScalarView(text.unicodeScalars.dropFirst(prefix.unicodeScalars.count)))
+    }
+}
+
+/// Why the tokens to learn cannot be told from the others.
+private enum MaskError: Error, CustomStringConvertible {
+    case needsCompletion, needsConversation, rewritesHistory
+
+    var description: String {
+        switch self {
+        case .needsCompletion:
+            "completion_only_loss needs rows with a prompt and a completion; set it to false or null, or for conversations "
+                + "set assistant_only_loss"
+        case .needsConversation: "assistant_only_loss needs rows with messages"
+        case .rewritesHistory:
+            "the chat template writes a conversation anew when a turn is added, so prompt and completion cannot be told "
+                + "apart; give both as text"
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import ApusData
+import ApusText
+import Foundation
+import Testing
+
+@testable import ApusTrain
+
+/// With the demo's tokenizer: `<|user|>question<|assistant|>answer<|end|>`.
+@Suite struct DemonstrationTokenizerTests {
+    private static let start = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent().appending(path: "Recipes/demo/start")
+
+    private let tokenizer: Tokenizer
+    private let end: Int32 = 0
+
+    init() throws {
+        tokenizer = try Tokenizer(directory: Self.start)
+    }
+
+    private func example(
+        _ demonstration: Demonstration, _ change: (inout SFTConfiguration) -> Void = { _ in }
+    ) throws -> TrainingExample {
+        var configuration = SFTConfiguration()
+        change(&configuration)
+        return try DemonstrationTokenizer(tokenizer, endTokens: [end], configuration: configuration)
+            .example(demonstration, number: 1)
+    }
+
+    private func text(_ tokens: [Int32]) -> String { tokenizer.decode(tokens, skipSpecialTokens: false) }
+    private func learnt(_ example: TrainingExample) -> String {
+        text(zip(example.completion, example.isLearnt).filter(\.1).map(\.0))
+    }
+
+    private let turns = [
+        Message(role: "user", content: "2+2?"), Message(role: "assistant", content: "4"),
+        Message(role: "user", content: "5+5?"), Message(role: "assistant", content: "10"),
+    ]
+
+    @Test func thePromptIsWhatSamplingSees() throws {
+        let example = try example(.conversation(Array(turns[..<2]), promptCount: 1))
+        #expect(example.prompt == (try tokenizer.encodeChat([turns[0]], addGenerationPrompt: true)))
+        #expect(text(example.completion) == "4<|end|>")
+        #expect(example.isLearnt.allSatisfy { $0 })
+    }
+
+    @Test func textGetsItsEnd() throws {
+        let example = try example(.continuation(prompt: "2+2=", completion: "4"))
+        #expect(text(example.prompt) == "2+2=")
+        #expect(text(example.completion) == "4<|end|>")
+        let ended = try self.example(.continuation(prompt: "2+2=", completion: "4<|end|>"))
+        #expect(ended == example)
+    }
+
+    @Test func promptsAreLearntWhenAsked() throws {
+        let example = try example(.continuation(prompt: "2+2=", completion: "4")) { $0.completionOnlyLoss = false }
+        #expect(example.prompt.count == 1)
+        #expect(text(example.prompt + example.completion) == "2+2=4<|end|>")
+        #expect(example.isLearnt.allSatisfy { $0 })
+    }
+
+    @Test func aDialogueIsLearntWhole() throws {
+        let example = try example(.dialogue(turns))
+        #expect(text(example.prompt) == "<|user|>")
+        #expect(learnt(example) == "2+2?<|assistant|>4<|end|><|user|>5+5?<|assistant|>10<|end|>")
+    }
+
+    @Test func theAssistantsTurnsAlone() throws {
+        for demonstration in [Demonstration.dialogue(turns), .conversation(turns, promptCount: 3)] {
+            let example = try example(demonstration) { $0.assistantOnlyLoss = true }
+            #expect(text(example.prompt) == "<|user|>2+2?<|assistant|>")
+            #expect(text(example.completion) == "4<|end|><|user|>5+5?<|assistant|>10<|end|>")
+            #expect(learnt(example) == "4<|end|>10<|end|>")
+        }
+    }
+
+    @Test func settingsThatDoNotFitTheDataAreErrors() {
+        for (demonstration, isAssistantOnly) in [
+            (Demonstration.text("a b"), true), (.text("a b"), false), (.dialogue(turns), false),
+        ] {
+            #expect(throws: TrainingError.self) {
+                try example(demonstration) {
+                    $0.assistantOnlyLoss = isAssistantOnly
+                    $0.completionOnlyLoss = isAssistantOnly ? nil : true
+                }
+            }
+        }
+        #expect(throws: TrainingError.self) {
+            try example(.dialogue([turns[0]])) { $0.assistantOnlyLoss = true }
+        }
+    }
+}
