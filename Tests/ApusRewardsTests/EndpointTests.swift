@@ -9,10 +9,13 @@ struct EndpointTests {
     private final class Server {
         let address: String
         private let process = Process()
+        private let input = Pipe()
 
         init(_ answer: String) throws {
             let script = """
-                import http.server, json, sys, time
+                import http.server, json, os, sys, threading, time
+                # Ends with the test, however that ends.
+                threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
                 tries = 0
                 class Handler(http.server.BaseHTTPRequestHandler):
                     def do_POST(self):
@@ -35,12 +38,13 @@ struct EndpointTests {
             process.arguments = ["python3", "-c", script]
             let output = Pipe()
             process.standardOutput = output
+            process.standardInput = input
             try process.run()
             let line = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
             address = "http://127.0.0.1:\(line.split(separator: "\n").first ?? "0")/score"
         }
 
-        deinit { process.terminate() }
+        deinit { try? input.fileHandleForWriting.close() }
     }
 
     private func table(
