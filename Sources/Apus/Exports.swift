@@ -3,6 +3,7 @@
 @_exported public import ApusExport
 @_exported public import ApusGeneration
 @_exported public import ApusModel
+@_exported public import ApusRewards
 @_exported public import ApusText
 @_exported public import ApusTrain
 

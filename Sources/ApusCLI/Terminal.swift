@@ -85,6 +85,13 @@ enum Terminal {
         write(isPlain ? "\(text)\n" : "\u{1B}[2m\(text)\u{1B}[0m\n", to: .standardError)
     }
 
+    /// One line that a reward function printed, on standard error.
+    static func printReward(_ line: String) {
+        clearTransientLine()
+        let visible = line.unicodeScalars.filter { $0.value >= 0x20 || $0 == "\t" }
+        write("reward: \(String(String.UnicodeScalarView(visible)))\n", to: .standardError)
+    }
+
     /// Shows a line that the next one replaces. Call only when `showsProgress`. It is cut to the terminal's width: one that
     /// wraps could not be taken back.
     static func showTransient(_ line: String) {

@@ -34,7 +34,7 @@ struct EndpointReward: RewardFunction {
     }
 
     func evaluate(_ context: RewardContext) async throws -> RewardEvaluation {
-        let answer = try await answer(to: JSONEncoder().encode(TransferredBatch(context: context)))
+        let answer = try await answer(to: TransferredBatch.encoder.encode(TransferredBatch(context: context)))
         let count = context.completions.count
         guard answer.rewards.count == count else {
             throw RewardError.wrongCount(function: name, wanted: count, found: answer.rewards.count)

@@ -1,5 +1,6 @@
 import ApusData
 import ApusText
+import Foundation
 
 /// A batch in the form in which TRL passes it to a reward function, for a reader outside this process.
 ///
@@ -7,6 +8,13 @@ import ApusText
 /// their completions are texts. The first prompt decides, as in TRL.
 struct TransferredBatch: Encodable {
     let context: RewardContext
+
+    /// Keys in one order, so that what a function sees is the same in every run.
+    static var encoder: JSONEncoder {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        return encoder
+    }
 
     private enum CodingKeys: String, CodingKey {
         case prompts

@@ -33,13 +33,13 @@ extension GRPOConfiguration {
         .perDeviceTrainBatchSize, .gradientAccumulationSteps, .numGenerations, .generationBatchSize,
         .stepsPerGeneration, .numIterations, .maxCompletionLength, .maxPromptLength, .topK, .maxSteps,
         .saveTotalLimit, .seed, .dataSeed, .maxSkippedSteps, .perDeviceEvalBatchSize, .numGenerationsEval,
-        .numCompletionsToPrint, .stopAfterEqualRewards,
+        .numCompletionsToPrint, .stopAfterEqualRewards, .rewardFailureBatches,
     ]
 
     private static let nonNumericKeys: Set<CodingKeys> = [
         .rewardWeights, .lossType, .importanceSamplingLevel, .scaleRewards, .multiObjectiveAggregation,
         .lrSchedulerType, .outputDir, .saveStrategy, .evalStrategy, .resumeFromCheckpoint, .onSaveFailure, .reportTo,
-        .loggingDir,
+        .loggingDir, .rewardFailure,
     ]
 
     /// Keys and values as they are written.
@@ -89,6 +89,7 @@ extension GRPOConfiguration {
         case .lossType: choices(LossType.self)
         case .importanceSamplingLevel: choices(ImportanceSamplingLevel.self)
         case .scaleRewards: choices(RewardScaling.self)
+        case .rewardFailure: choices(RewardFailurePolicy.self)
         case .multiObjectiveAggregation: choices(RewardAggregation.self)
         case .lrSchedulerType: choices(ScheduleKind.self)
         case .saveStrategy: choices(SaveStrategy.self)

@@ -59,6 +59,8 @@ extension GRPOConfiguration {
         try require(.entropyCoefMax, entropyCoefMax, "must be at least entropy_coef_min") { $0 >= entropyCoefMin }
         try require(.sapoTemperatureNeg, sapoTemperatureNeg, "must be above 0") { $0 > 0 }
         try require(.sapoTemperaturePos, sapoTemperaturePos, "must be above 0") { $0 > 0 }
+        try require(.rewardFailureLimit, rewardFailureLimit, "must be from 0 to 1") { (0...1).contains($0) }
+        try require(.rewardFailureBatches, rewardFailureBatches, "must be at least 1") { $0 >= 1 }
         for weight in rewardWeights ?? [] {
             try require(.rewardWeights, weight, "must be a finite number") { _ in true }
         }

@@ -1,3 +1,5 @@
+public import ApusData
+
 /// Everything that a GRPO run can be told, under the names that TRL's `GRPOConfig` gives its settings.
 ///
 /// The type is flat and its coding keys are TRL's (`per_device_train_batch_size`, `num_generations`, …), so one file serves
@@ -100,6 +102,15 @@ public struct GRPOConfiguration: Codable, Sendable, Equatable {
     public var scaleRewards = RewardScaling.group
     /// Whether rewards are added before or after they are normalised.
     public var multiObjectiveAggregation = RewardAggregation.sumThenNormalize
+
+    // MARK: Rewards that fail
+
+    /// What happens when a reward function throws, hangs, or returns what is no score.
+    public var rewardFailure = RewardFailurePolicy.stop
+    /// The share of a generation's completions above which a function that fails on them counts as broken.
+    public var rewardFailureLimit = 0.5
+    /// Generations in a row with a broken function after which the run stops all the same.
+    public var rewardFailureBatches = 5
 
     // MARK: Optimizer
 
@@ -240,6 +251,9 @@ public struct GRPOConfiguration: Codable, Sendable, Equatable {
         case rewardWeights = "reward_weights"
         case scaleRewards = "scale_rewards"
         case multiObjectiveAggregation = "multi_objective_aggregation"
+        case rewardFailure = "reward_failure"
+        case rewardFailureLimit = "reward_failure_limit"
+        case rewardFailureBatches = "reward_failure_batches"
         case learningRate = "learning_rate"
         case lrSchedulerType = "lr_scheduler_type"
         case warmupSteps = "warmup_steps"

@@ -11,7 +11,9 @@ extension GRPOTrainer {
         let sampled = clock.now
         onEvent?(.phase(.reward, step: step))
         let context = rewardContext(batch, samples)
-        let table = try await scores(context)
+        let evaluated = try await evaluateRewards(context)
+        try record(evaluated)
+        let table = evaluated.matrix
         let advantages = Advantages(
             table: table, weights: configuration.rewardWeights ?? rewards.map { _ in 1 },
             groupSize: plan.batch.groupSize, scaling: configuration.scaleRewards,
@@ -25,7 +27,7 @@ extension GRPOTrainer {
             RewardMetrics.metrics(table: table, names: rewards.map(\.name), advantages: advantages))
         state.metrics.append("time/rollout", (sampled - start) / .seconds(1))
         state.metrics.append("time/reward", (clock.now - sampled) / .seconds(1))
-        report(batch, context, table)
+        report(batch, context, table, evaluated.extraColumns)
         warnAboutRewards(advantages)
         batch.order = rowOrder(batch.rows.count, state.generations)
         state.generations += 1
@@ -74,16 +76,12 @@ extension GRPOTrainer {
             samples: batch.rows.map { samples[$0.group] },
             completions: batch.rows.map { tokenizer.text(of: $0.completion.tokens) },
             completionTokens: batch.rows.map(\.completion.tokens), globalStep: state.globalStep,
-            maxSteps: plan.maxSteps)
+            maxSteps: plan.maxSteps, epoch: state.epoch)
     }
 
     /// `[row][function]`, NaN where a function did not apply.
     nonisolated(nonsending) func scores(_ context: RewardContext) async throws -> [[Double]] {
-        do {
-            return try await RewardTable(rewards, on: context).rows.map { $0.map { $0 ?? .nan } }
-        } catch let error as RewardError {
-            throw TrainingError(.reward, "step \(state.globalStep + 1): \(error)")
-        }
+        try await evaluateRewards(context).matrix
     }
 
     private func appendRolloutMetrics(_ batch: GenerationBatch) {
@@ -109,11 +107,14 @@ extension GRPOTrainer {
         ]
     }
 
-    private func report(_ batch: GenerationBatch, _ context: RewardContext, _ table: [[Double]]) {
+    private func report(
+        _ batch: GenerationBatch, _ context: RewardContext, _ table: [[Double]], _ extra: [String: [JSONValue]]
+    ) {
         let report = RolloutReport(
             step: state.globalStep + 1, prompts: context.prompts, completions: context.completions,
             rewardNames: rewards.map(\.name), rewards: table.map { $0.map { $0.isNaN ? nil : $0 } },
-            advantages: batch.rows.map(\.advantage), isTruncated: batch.rows.map(\.completion.isTruncated))
+            advantages: batch.rows.map(\.advantage), isTruncated: batch.rows.map(\.completion.isTruncated),
+            extraColumns: extra)
         reports?.rollout = report
         onEvent?(.rollout(report))
     }

@@ -26,6 +26,8 @@ public final class GRPOTrainer {
     /// The tokens of the prompts that this run uses, by their index in the data set.
     var promptTokens: [Int: [Int32]] = [:]
     var generation: GenerationBatch?
+    /// Reward functions that failed: which were told of, and for how many generations in a row each was broken.
+    var failingRewards = FailingRewards()
     /// What the model is evaluated on, if anything.
     let evaluationDataset: Dataset?
     let evaluationPlan: EvaluationPlan

@@ -26,7 +26,7 @@ import Testing
         #expect(run.settings.loraAlpha == 32)
         #expect(run.settings.loraConfiguration == LoRAConfiguration(rank: 32, alpha: 32, baseModel: "m"))
         #expect(run.settings.answerExtraction == "after_hashes")
-        #expect(run.settings.rewardFunctions == BuiltInRewards.sets["tutorial"])
+        #expect(run.settings.rewardFunctions.map(\.name) == BuiltInRewards.sets["tutorial"])
         #expect(
             run.settings.systemPrompt
                 == "Respond in the following format:\n<reasoning>\n...\n</reasoning>\n<answer>\n...\n</answer>\n")

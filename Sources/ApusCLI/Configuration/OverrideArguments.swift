@@ -30,7 +30,7 @@ struct OverrideArguments: Equatable {
         guard let first = values.first else {
             throw SettingError("--\(parts[0]): expected a value after it")
         }
-        let value = values.count == 1 ? try raw(first) : .list(values.map { .scalar($0, isPlain: true) })
+        let value = values.count == 1 ? try raw(first) : .list(try values.map(raw))
         return WrittenSetting(name: key, value: value, place: .commandLine)
     }
 
@@ -41,7 +41,7 @@ struct OverrideArguments: Equatable {
             if kind == .flag, RawValue.flag(next) == nil { break }
             values.append(next)
             rest.removeFirst()
-            guard kind == .textList || kind == .numberList else { break }
+            guard kind == .textList || kind == .numberList || kind == .rewardList else { break }
         }
         return values.isEmpty && kind == .flag ? ["true"] : values
     }

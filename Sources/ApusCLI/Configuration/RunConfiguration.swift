@@ -14,15 +14,19 @@ struct RunConfiguration: Equatable, Sendable {
     init(arguments: [String]) throws {
         let overrides = try OverrideArguments(arguments)
         let file = try overrides.configurationPath.map(ConfigurationFile.read) ?? []
-        try self.init(layers: [file, overrides.settings])
+        let folder = overrides.configurationPath.map { ($0 as NSString).deletingLastPathComponent }
+        try self.init(layers: [file, overrides.settings], folder: folder)
     }
 
     /// Resolves layers of settings, the last one on top.
-    init(layers: [[WrittenSetting]]) throws {
+    ///
+    /// - Parameter folder: where the configuration file lies: what it names is looked for there first.
+    init(layers: [[WrittenSetting]], folder: String? = nil) throws {
         let resolution = try SettingResolution(layers: layers)
         notices = resolution.notices
         settings = try Self.runSettings(resolution.run)
         try check(resolution.run)
+        try resolveRewards(in: folder, resolution.run["reward_funcs"]?.written)
         do {
             trainer = try GRPOConfiguration(settings: resolution.trainer.mapValues(\.value))
         } catch {
@@ -64,8 +68,6 @@ struct RunConfiguration: Equatable, Sendable {
         }
     }
 
-    private typealias Complaint = (_ key: String, _ problem: String) -> SettingError
-
     private func check(_ given: [String: SettingResolution.Assignment]) throws {
         func complain(_ key: String, _ problem: String) -> SettingError {
             given[key].map { SettingError($0.written, problem) } ?? SettingError("\(key): \(problem)")
@@ -75,11 +77,13 @@ struct RunConfiguration: Equatable, Sendable {
         }
         let counts = [
             ("dataset_size", settings.datasetSize), ("threads", settings.threads),
-            ("max_seq_length", settings.maxSequenceLength),
+            ("max_seq_length", settings.maxSequenceLength), ("reward_workers", settings.rewardWorkers),
         ]
         for case (let key, let count?) in counts where count < 1 {
             throw complain(key, "must be at least 1, found \(count)")
         }
+        if settings.rewardTimeout <= 0 { throw complain("reward_timeout", "must be above 0 seconds") }
+        if settings.rewardMemoryLimit < 0 { throw complain("reward_memory_limit", "must be above 0 GiB, or none") }
         if let size = settings.evaluationSize {
             // Only a training file is split: elsewhere the size counts problems.
             let isShare = settings.evaluationDataset == nil && settings.dataset != RunSettings.builtInDataset
@@ -92,19 +96,6 @@ struct RunConfiguration: Equatable, Sendable {
         } catch {
             let key = String(error.description.prefix { $0 != ":" })
             throw SettingError((given[key]?.written.prefix ?? "") + error.description)
-        }
-        try checkRewards(complain)
-    }
-
-    private func checkRewards(_ complain: Complaint) throws {
-        let names = BuiltInRewards.sets.keys.sorted() + BuiltInRewards.names
-        if settings.rewardFunctions.isEmpty {
-            throw complain("reward_funcs", "names no reward; choose among \(names.joined(separator: ", "))")
-        }
-        for name in settings.rewardFunctions where !names.contains(name) {
-            let suggestion = nearestName(to: name, among: names).map { "; did you mean \($0)?" }
-            let choices = "; choose among \(names.joined(separator: ", "))"
-            throw complain("reward_funcs", "knows no '\(name)'" + (suggestion ?? choices))
         }
     }
 }

@@ -33,8 +33,16 @@ struct RunSettings: Codable, Equatable, Sendable {
     /// Rows of the training data to evaluate on instead (below 1, a share of them); of the built-in data set, how many
     /// held-out problems.
     var evaluationSize: Double?
-    /// Names of built-in reward functions, or of sets of them.
-    var rewardFunctions = ["tutorial"]
+    /// Built-in reward functions and sets, functions in Python, servers.
+    var rewardFunctions: [RewardDeclaration] = ["tutorial"]
+    /// The interpreter of reward functions in Python; nil for that of the active virtual environment, else `python3`.
+    var python: String?
+    /// Processes for reward functions in Python.
+    var rewardWorkers = 1
+    /// Seconds that one call of a reward function in Python, or of a server, may take.
+    var rewardTimeout = 60.0
+    /// GiB of address space for each of these processes; 0 for no limit.
+    var rewardMemoryLimit = 8.0
     /// Whether only plain lines are shown, also on a terminal.
     var disablesProgress = false
 
@@ -61,6 +69,10 @@ struct RunSettings: Codable, Equatable, Sendable {
         case evaluationDataset = "eval_dataset_name"
         case evaluationSize = "eval_size"
         case rewardFunctions = "reward_funcs"
+        case python
+        case rewardWorkers = "reward_workers"
+        case rewardTimeout = "reward_timeout"
+        case rewardMemoryLimit = "reward_memory_limit"
         case disablesProgress = "disable_tqdm"
     }
 

@@ -15,6 +15,10 @@ enum SettingKind: Equatable, Sendable {
     case textList
     case numberList
     case mapping
+    /// Names, and mappings with a name and parameters.
+    case rewardList
+    /// A number, or none in words.
+    case limit
 
     /// The rule in words, to end the sentence "expected …".
     var rule: String {
@@ -28,6 +32,8 @@ enum SettingKind: Equatable, Sendable {
         case .textList: "a list of names"
         case .numberList: "a list of numbers"
         case .mapping: "a mapping such as {name: value}"
+        case .rewardList: "a list of rewards, each a name or a mapping such as {name: regex, pattern: ...}"
+        case .limit: "a number, or none"
         }
     }
 
@@ -43,6 +49,8 @@ enum SettingKind: Equatable, Sendable {
         case .textList: "names"
         case .numberList: "numbers"
         case .mapping: "mapping"
+        case .rewardList: "rewards"
+        case .limit: "number or none"
         }
     }
 
@@ -50,6 +58,7 @@ enum SettingKind: Equatable, Sendable {
     func value(of raw: RawValue) -> JSONValue? {
         switch (self, raw) {
         case (.mapping, .map): return raw.untyped
+        case (.rewardList, _): return Self.rewards(raw)
         case (.textList, _): return Self.list(raw) { .string($0) }
         case (.numberList, _): return Self.list(raw) { RawValue.number($0).map(JSONValue.number) }
         case (_, .scalar(let text, _)): return scalar(text)
@@ -74,7 +83,29 @@ enum SettingKind: Equatable, Sendable {
         case .folderOrFlag:
             guard let flag = RawValue.flag(text) else { return .string(text) }
             return flag ? .string("true") : .null
-        case .textList, .numberList, .mapping: return nil
+        case .limit: return text == "none" ? .number(0) : RawValue.number(text).map(JSONValue.number)
+        case .textList, .numberList, .mapping, .rewardList: return nil
+        }
+    }
+
+    /// A list of names and mappings; one mapping, or one scalar with commas between names, is a list too.
+    private static func rewards(_ raw: RawValue) -> JSONValue? {
+        switch raw {
+        case .map: return .array([raw.untyped])
+        case .scalar: return list(raw) { .string($0) }
+        case .list(let items):
+            var rewards: [JSONValue] = []
+            for item in items {
+                switch item {
+                case .map(let members):
+                    guard case .scalar? = members["name"] else { return nil }
+                    rewards.append(item.untyped)
+                // Names between commas may stand in one argument: `--reward_funcs a,b c`.
+                case .scalar: rewards += list(item) { .string($0) }?.array ?? []
+                case .list: return nil
+                }
+            }
+            return .array(rewards)
         }
     }
 

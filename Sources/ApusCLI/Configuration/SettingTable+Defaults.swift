@@ -41,6 +41,13 @@ extension SettingTable {
         "system_prompt": "Apus",
         "eval_dataset_name": "Apus",
         "eval_size": "Apus",
+        "reward_failure": "Apus",
+        "reward_failure_limit": "Apus",
+        "reward_failure_batches": "Apus",
+        "reward_timeout": "Apus",
+        "reward_workers": "Apus",
+        "reward_memory_limit": "Apus",
+        "python": "Apus",
     ]
 }
 

@@ -41,6 +41,9 @@ enum SettingTable {
         Setting("importance_sampling_level", .trainer(.choice(words(ImportanceSamplingLevel.self)))),
         Setting("multi_objective_aggregation", .trainer(.choice(words(RewardAggregation.self)))),
         Setting("reward_weights", .trainer(.numberList)),
+        Setting("reward_failure", .trainer(.choice(words(RewardFailurePolicy.self)))),
+        Setting("reward_failure_limit", .trainer(.number)),
+        Setting("reward_failure_batches", .trainer(.integer)),
         Setting("mask_truncated_completions", .trainer(.flag)),
         Setting("use_bias_correction_kl", .trainer(.flag)),
         Setting("sync_ref_model", .trainer(.flag)),
@@ -119,7 +122,11 @@ enum SettingTable {
         Setting("system_prompt", .run(.text)),
         Setting("eval_dataset_name", .run(.text)),
         Setting("eval_size", .run(.number)),
-        Setting("reward_funcs", .run(.textList)),
+        Setting("reward_funcs", .run(.rewardList)),
+        Setting("python", .run(.text)),
+        Setting("reward_workers", .run(.integer)),
+        Setting("reward_timeout", .run(.number)),
+        Setting("reward_memory_limit", .run(.limit)),
         Setting("disable_tqdm", .run(.flag)),
     ]
 

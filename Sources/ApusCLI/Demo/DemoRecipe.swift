@@ -50,7 +50,7 @@ struct DemoRecipe {
                     model: model, adapter: adapter,
                     memory: MemoryBudget(utilization: configuration.trainer.memoryUtilization)),
                 tokenizer: model.tokenizer, dataset: training, evaluationDataset: evaluation,
-                rewards: try BuiltInRewards.functions(named: settings.rewardFunctions))
+                rewards: try RewardSuite(settings.rewardFunctions).functions)
         }
     }
 }

@@ -40,8 +40,28 @@ extension ReferenceText {
             ("answer_column", "the column with the reference answer, which rewards see as `answer`"),
             ("answer_extraction", "`after_hashes` takes the text after the last `####`, as GSM8K marks its answers"),
             ("system_prompt", "a system message before every prompt"),
-            ("reward_funcs", "names of reward functions, or of sets of them (below)"),
+            (
+                "reward_funcs",
+                "built-in functions and sets of them (below), ones with parameters, Python functions "
+                    + "(`rewards.py:f`), servers (`http://…`)"
+            ),
             ("reward_weights", "one number for each function; null weighs all 1"),
+            ("reward_failure", "what a reward that fails does: `stop` the run, or leave scores `missing`"),
+            (
+                "reward_failure_limit",
+                "with `missing`, the share of failing completions above which a function counts as broken"
+            ),
+            (
+                "reward_failure_batches",
+                "with `missing`, the run stops after so many generations in a row with a broken function"
+            ),
+            ("reward_timeout", "seconds for one call of a Python function or a server"),
+            ("reward_workers", "processes among which Python functions are dealt out"),
+            ("reward_memory_limit", "GiB of address space for each of these processes; `none` for no limit"),
+            (
+                "python",
+                "the interpreter of Python functions; null is that of the active virtual environment, else `python3`"
+            ),
         ],
         after: """
             Every other column of the data is kept for the rewards. Reward functions that are built in:
@@ -56,7 +76,7 @@ extension ReferenceText {
             | demo | xml_count_trailing, soft_format_start, strict_format_dotall, digits_or_untagged, exact_or_untagged | for \
             `Recipes/arithmetic-demo.yaml` |
 
-            [rewards.md](rewards.md) says what each of them pays for, and how to write one.
+            [rewards.md](rewards.md) says what each of them pays for, how to give parameters, and how to write your own.
             """)
 
     static let stepSize = ReferenceSection(

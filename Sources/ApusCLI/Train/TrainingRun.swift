@@ -14,7 +14,13 @@ struct TrainingRun {
 
     /// - Throws: `CommandFailure` unless the run went to its end.
     func run() async throws {
-        let trainer = try prepare()
+        let rewards = try failing(as: .badInput) {
+            try RewardSuite(
+                settings.rewardFunctions, python: configuration.pythonOptions,
+                failure: configuration.trainer.rewardFailure)
+        }
+        defer { rewards.stop() }
+        let trainer = try await prepare(rewards)
         let display = TrainingDisplay(options: displayOptions)
         defer { display.finish() }
         trainer.onEvent = { display.show($0) }
@@ -46,10 +52,11 @@ struct TrainingRun {
     }
 
     /// Data first, then weights: what is wrong shows before anything takes long.
-    private func prepare() throws -> GRPOTrainer {
-        try failing(as: .badInput) {
-            let (dataset, evaluation) = try configuration.makeDatasets()
-            let rewards = try BuiltInRewards.functions(named: settings.rewardFunctions)
+    private func prepare(_ suite: RewardSuite) async throws -> GRPOTrainer {
+        let (dataset, evaluation) = try failing(as: .badInput) { try configuration.makeDatasets() }
+        try await check(suite, on: dataset)
+        return try failing(as: .badInput) {
+            let rewards = suite.functions
             let model = try ModelLoading.model(
                 path: settings.model, precision: settings.precision, threads: settings.threads)
             let adapter = try makeAdapter(for: model)
@@ -63,6 +70,21 @@ struct TrainingRun {
                     memory: MemoryBudget(utilization: configuration.trainer.memoryUtilization)),
                 tokenizer: model.tokenizer, dataset: dataset, evaluationDataset: evaluation,
                 rewards: rewards)
+        }
+    }
+
+    /// Calls the rewards that run outside of this process once, so that what cannot work shows now.
+    private func check(_ rewards: RewardSuite, on dataset: Dataset) async throws {
+        guard let sample = dataset.samples.first else { return }
+        do {
+            try await rewards.start()
+            for failure in try await rewards.check(on: sample) {
+                Terminal.complain("tried on the first sample: \(failure)")
+            }
+        } catch let error as RewardError {
+            throw CommandFailure(.badInput, "tried on the first sample: \(error)")
+        } catch {
+            throw CommandFailure(.badInput, "reward_funcs: \(error)")
         }
     }
 

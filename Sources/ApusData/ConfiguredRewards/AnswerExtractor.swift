@@ -61,7 +61,11 @@ struct AnswerExtractor: Sendable {
             start -= 1
         }
         while !isDigit(scalars[start]) { start += 1 }
-        if start > scalars.startIndex, ["-", "\u{2212}"].contains(scalars[start - 1]) { start -= 1 }
+        if start > scalars.startIndex, ["-", "\u{2212}"].contains(scalars[start - 1]) {
+            // In "2-1" it is no sign.
+            let before = start - 1 > scalars.startIndex ? scalars[start - 2] : " "
+            if !before.properties.isAlphabetic, !isDigit(before), before != ")" { start -= 1 }
+        }
         return PythonText(String(String.UnicodeScalarView(scalars[start...end])))
     }
 }

@@ -27,7 +27,7 @@ public struct PythonFunction: Sendable, Equatable, Hashable {
             let name = String(text[text.index(after: colon)...])
             guard path.hasSuffix(".py"), Self.isDottedName(name) else { return nil }
             self.init(source: .file(path), name: name)
-        } else if let dot = text.lastIndex(of: "."), Self.isDottedName(text) {
+        } else if let dot = text.lastIndex(of: "."), !text.hasSuffix(".py"), Self.isDottedName(text) {
             self.init(source: .module(String(text[..<dot])), name: String(text[text.index(after: dot)...]))
         } else {
             return nil

@@ -64,7 +64,7 @@ struct WorkerProcess {
         let answer: Data
         do throws(WorkerFailure) {
             let message: Data
-            do { message = try JSONEncoder().encode(request) } catch { throw .garbled("\(error)") }
+            do { message = try TransferredBatch.encoder.encode(request) } catch { throw .garbled("\(error)") }
             try channel.send(message, until: deadline)
             answer = try channel.receive(until: deadline)
             channel.drainOutput()

@@ -44,7 +44,7 @@ struct RunDifferences: Equatable {
     private static func weight(of key: String) -> Weight {
         let silent: Set = [
             "output_dir", "resume_from_checkpoint", "force_resume", "memory_utilization", "max_skipped_steps",
-            "on_save_failure",
+            "on_save_failure", "reward_failure", "reward_failure_limit", "reward_failure_batches",
         ]
         let free: Set = [
             "learning_rate", "max_steps", "num_train_epochs", "report_to", "instruction_set",

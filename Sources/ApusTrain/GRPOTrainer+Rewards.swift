@@ -1,0 +1,62 @@
+import ApusData
+
+extension GRPOTrainer {
+    /// The scores of all functions, and what else these told.
+    /// - Throws: ``TrainingError`` when one fails and the run is to stop then.
+    nonisolated(nonsending) func evaluateRewards(_ context: RewardContext) async throws -> RewardTable {
+        do {
+            return try await RewardTable(rewards, on: context, failure: configuration.rewardFailure)
+        } catch let error as RewardError {
+            throw TrainingError(.reward, "step \(state.globalStep + 1): \(error)")
+        }
+    }
+
+    /// Logs the figures that functions gave and the failures that count as missing scores.
+    /// - Throws: ``TrainingError`` when a function has been broken for too long.
+    func record(_ table: RewardTable) throws(TrainingError) {
+        for (name, values) in table.metrics.sorted(by: { $0.key < $1.key }) where !values.isEmpty {
+            state.metrics.append(name, values.mean)
+        }
+        guard configuration.rewardFailure == .missing else { return }
+        for (function, name) in table.names.enumerated() {
+            let failures = table.failures.first { $0.function == function }
+            state.metrics.append("rewards/\(name)/failures", Double(failures?.count ?? 0))
+            if let failures, failingRewards.isNew(name) {
+                onEvent?(
+                    .warning(
+                        "step \(state.globalStep + 1): \(failures.first); \(failures.count) of \(table.rows.count) "
+                            + "completions have no score from it, and rewards/\(name)/failures counts on"))
+            }
+            let isBroken = Double(failures?.count ?? 0) > configuration.rewardFailureLimit * Double(table.rows.count)
+            let streak = failingRewards.streak(of: name, isBroken: isBroken)
+            if let failures, streak >= configuration.rewardFailureBatches {
+                throw TrainingError(
+                    .reward,
+                    "step \(state.globalStep + 1): \(failures.first); it failed on more than reward_failure_limit "
+                        + "\(configuration.rewardFailureLimit) of the completions \(streak) times in a row "
+                        + "(reward_failure_batches)")
+            }
+        }
+    }
+}
+
+/// Which reward functions fail, and for how long.
+struct FailingRewards: Sendable {
+    private var told: Set<String> = []
+    private var streaks: [String: Int] = [:]
+
+    /// Whether nobody was told yet; asking counts as telling.
+    mutating func isNew(_ name: String) -> Bool { told.insert(name).inserted }
+
+    /// Generations in a row, up to this one, in which the function was broken.
+    mutating func streak(of name: String, isBroken: Bool) -> Int {
+        let streak = isBroken ? streaks[name, default: 0] + 1 : 0
+        streaks[name] = streak
+        return streak
+    }
+}
+
+extension RewardTable {
+    /// `[row][function]`, NaN where a function has no score.
+    var matrix: [[Double]] { rows.map { $0.map { $0 ?? .nan } } }
+}

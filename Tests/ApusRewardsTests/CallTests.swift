@@ -1,0 +1,123 @@
+import ApusData
+import ApusRewards
+import ApusTestSupport
+import Foundation
+import Testing
+
+@Suite("Python rewards are called as TRL calls them")
+struct CallTests {
+    /// What the function saw, as its text of the arguments.
+    private func seen(_ context: RewardContext) async throws -> String {
+        let source = """
+            import os
+            def f(**kwargs):
+                state = kwargs.pop('trainer_state')
+                names = sorted(key for key in kwargs if callable(kwargs[key]))
+                rest = {key: value for key, value in sorted(kwargs.items()) if key not in names}
+                text = f'{rest} {names} {state.global_step} {state.max_steps} {state.epoch}'
+                open(os.path.join(os.path.dirname(__file__), 'seen'), 'w').write(text)
+                return [0] * len(kwargs['prompts'])
+            """
+        let python = try PythonSuite(source)
+        _ = try await python.table(context)
+        return try python.written("seen")
+    }
+
+    @Test("Conversations are lists of messages, with every column, the tokens and the trainer's state")
+    func conversation() async throws {
+        #expect(
+            try await seen(.conversation(["a", "b"])) == """
+                {'answer': ['4', '4'], 'completion_ids': [[7, 8], [7, 8]], 'completions': \
+                [[{'content': 'a', 'role': 'assistant'}], [{'content': 'b', 'role': 'assistant'}]], 'level': [3, 3], \
+                'prompts': [[{'content': 'Calculate.', 'role': 'system'}, {'content': '2 + 2?', 'role': 'user'}], \
+                [{'content': 'Calculate.', 'role': 'system'}, {'content': '2 + 2?', 'role': 'user'}]]} \
+                ['log_extra', 'log_metric'] 5 20 0.25
+                """)
+    }
+
+    @Test("Plain prompts and their completions are texts; a column that a row lacks is None")
+    func plain() async throws {
+        let samples = [Sample(prompt: .text("2 + 2 ="), columns: ["kind": "add"]), Sample(prompt: .text("1 - 1 ="))]
+        let context = RewardContext(samples: samples, completions: ["4\u{1F600}", "0"], completionTokens: [[1], []])
+        #expect(
+            try await seen(context) == """
+                {'completion_ids': [[1], []], 'completions': ['4\u{1F600}', '0'], 'kind': ['add', None], \
+                'prompts': ['2 + 2 =', '1 - 1 =']} ['log_extra', 'log_metric'] 0 0 0
+                """)
+    }
+
+    @Test("Coroutines are awaited; partial functions, callable instances and methods are functions")
+    func kindsOfFunction() async throws {
+        let source = """
+            import asyncio, functools
+            async def waits(completions, **kwargs):
+                return await asyncio.gather(*[asyncio.sleep(0.01, result=float(i)) for i in range(len(completions))])
+            def scaled(scale, completions, **kwargs): return [scale] * len(completions)
+            partial = functools.partial(scaled, 0.25)
+            class Judge:
+                def __init__(self, value): self.value = value
+                def __call__(self, completions, **kwargs): return (self.value for _ in completions)
+                def twice(self, completions, **kwargs): return (self.value * 2,) * len(completions)
+            judge = Judge(3)
+            """
+        let python = try PythonSuite(source, functions: ["waits", "partial", "judge", "judge.twice"])
+        let table = try await python.table(.conversation(["a", "b"]))
+        #expect(table.names == ["waits", "partial", "judge", "judge.twice"])
+        #expect(table.rows == [[0, 0.25, 3, 6], [1, 0.25, 3, 6]])
+    }
+
+    @Test("log_metric and log_extra arrive; what a function keeps between calls is kept")
+    func logs() async throws {
+        let source = """
+            calls = 0
+            def f(completions, log_metric, log_extra, **kwargs):
+                global calls
+                calls += 1
+                log_metric('calls', calls)
+                log_metric('calls', calls + 1)
+                log_metric('odd', float('nan'))
+                log_extra('length', [len(c[0]['content']) for c in completions])
+                log_extra('text', ['x', None])
+                return [0.0, 0.0]
+            """
+        let python = try PythonSuite(source)
+        for call in [1.0, 2.0] {
+            let table = try await RewardTable(python.suite.functions, on: .conversation(["a", "bcd"]))
+            #expect(table.metrics == ["calls": [call, call + 1], "odd": []])
+            #expect(table.extraColumns == ["length": [1.0, 3.0], "text": ["x", .null]])
+        }
+        python.suite.stop()
+    }
+
+    @Test("log_extra with another number of values is refused")
+    func wrongExtra() async throws {
+        let source =
+            "def f(completions, log_extra, **kwargs):\n    log_extra('x', [1])\n    return [0.0] * len(completions)"
+        let message = try await PythonSuite(source).failure()
+        #expect(message == "reward 'f' failed: gave log_extra('x') 1 values for 6 completions")
+    }
+
+    @Test("Numbers of other libraries count: whatever has item(), fractions and decimals")
+    func numbers() async throws {
+        let source = """
+            import decimal, fractions
+            class Scalar:
+                def __init__(self, value): self.value = value
+                def item(self): return self.value
+            def f(completions, **kwargs):
+                return [Scalar(0.5), Scalar(float('nan')), fractions.Fraction(1, 4), decimal.Decimal('0.125'), 2, -0.0]
+            """
+        #expect(try await PythonSuite(source).table(.six).rows == [[0.5], [nil], [0.25], [0.125], [2], [0]])
+    }
+
+    @Test("A file imports its neighbours, and a module beside the configuration is found by its dotted name")
+    func modules() async throws {
+        let python = try PythonSuite("from helper import score as f")
+        _ = try python.folder.write(
+            Data("def score(completions, **kwargs): return [7.0] * len(completions)".utf8), as: "helper.py")
+        #expect(try await python.table(.conversation(["a"])).rows == [[7]])
+        let folder = python.folder.url.path
+        let declaration = try RewardDeclaration("helper.score").resolved(in: [folder])
+        #expect(declaration.name == "\(folder)/helper.py:score")
+    }
+}
