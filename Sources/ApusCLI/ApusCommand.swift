@@ -19,7 +19,8 @@ struct ApusCommand: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            TrainCommand.self, GenerateCommand.self, ScoreCommand.self, BenchCommand.self, ReferenceCommand.self,
+            TrainCommand.self, GenerateCommand.self, ScoreCommand.self, BenchCommand.self,
+            PlanCommand.self, ReferenceCommand.self,
         ])
 
     func run() {

@@ -22,7 +22,7 @@ struct TrainCommand: AsyncParsableCommand {
             Ctrl-C finishes the step, saves and stops (exit status 130); a second Ctrl-C stops at once.
             """)
 
-    @Flag(help: "Print the resolved configuration and stop.")
+    @Flag(help: "Print the resolved configuration and the memory it will take, and stop.")
     var dryRun = false
 
     @Argument(parsing: .allUnrecognized, help: "The configuration file, and --key value for any of its keys.")
@@ -35,7 +35,9 @@ struct TrainCommand: AsyncParsableCommand {
             // The trainer says this itself when a run begins.
             try BatchPlan(configuration.trainer).notice.map(Terminal.complain)
             Terminal.stream(try configuration.yaml)
+            Terminal.stream(try DryRun(configuration).memory)
         } else {
+            try RunPlan(configuration).refuseIfHopeless()
             try await TrainingRun(configuration).run()
         }
     }

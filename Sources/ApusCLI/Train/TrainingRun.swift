@@ -52,7 +52,7 @@ struct TrainingRun {
         }
     }
 
-    private func makeDataset() throws -> Dataset {
+    func makeDataset() throws -> Dataset {
         if settings.dataset == RunSettings.builtInDataset {
             return .arithmetic(
                 count: settings.datasetSize, seed: UInt64(configuration.trainer.seed),
