@@ -1,5 +1,6 @@
 /// The library as one import: everything that a program needs to fine-tune a model and to sample from it.
 @_exported public import ApusData
+@_exported public import ApusExport
 @_exported public import ApusGeneration
 @_exported public import ApusModel
 @_exported public import ApusText
@@ -7,6 +8,7 @@
 
 // Of the layer below, what users need: the choice of threads and instruction set, and what that can do at most.
 @_exported public import class ApusTensor.CPUBackend
+@_exported public import enum ApusTensor.InstructionSet
 @_exported public import struct ApusTensor.KernelBenchmark
 @_exported public import struct ApusTensor.MachinePeaks
 @_exported public import enum ApusTensor.WeightFormat

@@ -1,8 +1,9 @@
+import Apus
 import ArgumentParser
 
 /// The root command: says what there is.
 struct ApusCommand: AsyncParsableCommand {
-    static let version = "0.1.0"
+    static let version = CodeVersion.current
 
     static let configuration = CommandConfiguration(
         commandName: "apus",
@@ -11,16 +12,18 @@ struct ApusCommand: AsyncParsableCommand {
             Apus trains a LoRA adapter on a model with 4-bit weights: it samples completions, scores them with reward \
             functions and moves the model towards the better ones. The adapter is in PEFT's format.
 
+              apus demo
               apus train Recipes/arithmetic.yaml --model MODEL
               apus generate --model MODEL --adapter outputs/checkpoint-100 --prompt "What is 12 + 30?"
 
             Exit status: 0 done; 2 bad input, nothing was changed; 3 the run failed after it began; \
-            130 interrupted and saved; 143 terminated and saved.
+            129 hung up, 130 interrupted, 143 terminated, each after saving.
             """,
         version: version,
         subcommands: [
-            TrainCommand.self, GenerateCommand.self, ScoreCommand.self, BenchCommand.self,
-            PlanCommand.self, ReferenceCommand.self,
+            DemoCommand.self, TrainCommand.self, GenerateCommand.self, ScoreCommand.self, EvalCommand.self,
+            ExportCommand.self, BenchCommand.self, PlanCommand.self, DoctorCommand.self,
+            ReferenceCommand.self,
         ])
 
     func run() {
@@ -28,6 +31,14 @@ struct ApusCommand: AsyncParsableCommand {
             """
             apus \(Self.version): fine-tune language models by GRPO, on the machine in front of you.
 
+            Begin here; it needs no download and no Python:
+
+              apus demo                               watch a tiny model learn, in under a minute
+
+            Then:
+
+              apus doctor                             what this machine has, and what is missing
+              apus plan MODEL                         how much memory a run takes, and what to change
               apus train CONFIG.yaml --model MODEL    train; Recipes/ has configurations to start from
               apus generate --model MODEL --prompt P  try a model, or what was trained with --adapter
 

@@ -7,6 +7,8 @@ enum ExitStatus: Int32 {
     case badInput = 2
     /// The run failed after it began: a reward that throws, a full disk, a number that is not finite.
     case runFailed = 3
+    /// Stopped by SIGHUP (128 + 1), a terminal that was closed, after saving.
+    case hungUp = 129
     /// Stopped by SIGINT (128 + 2) after saving.
     case interrupted = 130
     /// Stopped by SIGTERM (128 + 15) after saving.

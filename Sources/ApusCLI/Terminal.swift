@@ -6,28 +6,47 @@ enum Terminal {
     /// Whether standard error is a terminal that understands a line being rewritten.
     static let showsProgress = isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
 
+    /// What standard output can show.
+    static let outputTraits = TerminalTraits(
+        isTerminal: isatty(STDOUT_FILENO) == 1, environment: ProcessInfo.processInfo.environment)
+
     /// Whether standard output may be coloured: a terminal, and the user did not set NO_COLOR (no-color.org).
-    static let showsColor =
-        isatty(STDOUT_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
-        && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
+    static var showsColor: Bool { outputTraits.showsColor }
 
     /// Columns of the terminal that standard output is; nil when it is none.
-    static var outputColumns: Int? { columns(of: STDOUT_FILENO) }
+    static var outputColumns: Int? { outputSize?.columns }
 
-    private static func columns(of descriptor: Int32) -> Int? {
+    /// Columns and rows of the terminal that standard output is; nil when it is none.
+    static var outputSize: (columns: Int, rows: Int)? { size(of: STDOUT_FILENO) }
+
+    /// Whether the shell lets this program write to its terminal now.
+    static var isInForeground: Bool {
+        let group = tcgetpgrp(STDOUT_FILENO)
+        return group < 0 || group == getpgrp()
+    }
+
+    private static func size(of descriptor: Int32) -> (columns: Int, rows: Int)? {
         var size = winsize()
         guard isatty(descriptor) == 1, ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {
             return nil
         }
-        return Int(size.ws_col)
+        return (Int(size.ws_col), Int(size.ws_row))
     }
 
-    private static let transientLine = Mutex(false)
+    /// What is on the screen that later output has to make room for.
+    private struct Screen {
+        var hasTransientLine = false
+        var panel = PanelScreen()
+    }
+
+    private static let screen = Mutex(Screen())
 
     /// One line on standard output, at once.
     static func printLine(_ line: String) {
-        clearTransientLine()
-        write(line + "\n", to: .standardOutput)
+        screen.withLock { screen in
+            clearTransientLine(&screen)
+            withoutPanel(&screen) { $0 + line + "\n" }
+        }
     }
 
     /// Text on standard output without a line break, at once.
@@ -37,29 +56,68 @@ enum Terminal {
 
     /// One line on standard error, after the program's name. Line breaks inside become spaces.
     static func complain(_ message: String) {
-        clearTransientLine()
         let line = message.split(whereSeparator: \.isNewline).joined(separator: " ")
-        write("apus: \(line)\n", to: .standardError)
+        screen.withLock { screen in
+            clearTransientLine(&screen)
+            withoutPanel(&screen) { erasure in
+                if !erasure.isEmpty { write(erasure, to: .standardOutput) }
+                write("apus: \(line)\n", to: .standardError)
+                return ""
+            }
+        }
     }
 
     /// Shows a line that the next one replaces. Call only when `showsProgress`. It is cut to the terminal's width: one that
     /// wraps could not be taken back.
     static func showTransient(_ line: String) {
-        transientLine.withLock { $0 = true }
-        write("\r\u{1B}[K\(line.prefix((columns(of: STDERR_FILENO) ?? 80) - 1))", to: .standardError)
+        screen.withLock { screen in
+            screen.hasTransientLine = true
+            write("\r\u{1B}[K\(line.prefix((size(of: STDERR_FILENO)?.columns ?? 80) - 1))", to: .standardError)
+        }
     }
 
     /// Removes the transient line, if one is shown.
     static func clearTransientLine() {
-        let wasShown = transientLine.withLock { shown in
-            defer { shown = false }
-            return shown
+        screen.withLock { clearTransientLine(&$0) }
+    }
+
+    private static func clearTransientLine(_ screen: inout Screen) {
+        if screen.hasTransientLine { write("\r\u{1B}[K", to: .standardError) }
+        screen.hasTransientLine = false
+    }
+
+    // MARK: Panel
+
+    /// Draws lines at the bottom of standard output in the place of those before; no lines remove them. Call only when
+    /// `outputTraits.redraws`. The lines must fit the terminal.
+    static func showPanel(_ lines: [StyledLine]) {
+        screen.withLock { screen in
+            guard !lines.isEmpty || !screen.panel.lines.isEmpty else { return }
+            write(drawing(lines, &screen), to: .standardOutput)
         }
-        if wasShown { write("\r\u{1B}[K", to: .standardError) }
+    }
+
+    /// Leaves the panel that was drawn where it is, and draws the next one below: the program was stopped in between, and
+    /// others wrote.
+    static func forgetPanel() {
+        screen.withLock { $0.panel.forget() }
+    }
+
+    /// Takes the panel away, writes what `text` makes of the escape sequence for that, and draws the panel again.
+    private static func withoutPanel(_ screen: inout Screen, _ text: (_ erasure: String) -> String) {
+        let lines = screen.panel.lines
+        guard !lines.isEmpty else { return write(text(""), to: .standardOutput) }
+        let above = text(screen.panel.erasure(columns: outputColumns ?? 80))
+        write(above + drawing(lines, &screen), to: .standardOutput)
+    }
+
+    private static func drawing(_ lines: [StyledLine], _ screen: inout Screen) -> String {
+        screen.panel.drawing(lines, columns: outputColumns ?? 80, isColored: showsColor)
     }
 
     /// A reader that has gone away (a closed pipe) is no reason to lose a run: what cannot be written is dropped.
     private static func write(_ text: String, to handle: FileHandle) {
+        guard !text.isEmpty else { return }
         try? handle.write(contentsOf: Data(text.utf8))
     }
 }

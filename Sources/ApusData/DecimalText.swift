@@ -12,6 +12,12 @@ struct DecimalText: Equatable {
     /// Whether the number has no fractional part, so "3.0" is one.
     var isInteger: Bool { fraction.isEmpty }
 
+    /// The one spelling that equal numbers share.
+    var spelling: String { (isNegative ? "-" : "") + whole + (fraction.isEmpty ? "" : "." + fraction) }
+
+    /// The number as a double.
+    var value: Double { Double(spelling) ?? .nan }
+
     /// Reads a number; nil when the text is none.
     init?(_ text: PythonText) {
         var rest = text.stripped.codePoints

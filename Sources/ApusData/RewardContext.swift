@@ -12,11 +12,13 @@ public struct RewardContext: Sendable {
     public var globalStep: Int
     /// Optimizer steps of the whole run.
     public var maxSteps: Int
+    /// Passes over the prompts so far, with the part of the current one.
+    public var epoch: Double
 
     /// A context of lists that all have as many entries as `completions`.
     public init(
         prompts: [Prompt], completions: [String], completionTokens: [[Int32]], columns: [String: [JSONValue]],
-        globalStep: Int, maxSteps: Int
+        globalStep: Int, maxSteps: Int, epoch: Double = 0
     ) {
         self.prompts = prompts
         self.completions = completions
@@ -24,11 +26,13 @@ public struct RewardContext: Sendable {
         self.columns = columns
         self.globalStep = globalStep
         self.maxSteps = maxSteps
+        self.epoch = epoch
     }
 
     /// A context for completions of these samples, `samples[i]` being the one that `completions[i]` answers.
     public init(
-        samples: [Sample], completions: [String], completionTokens: [[Int32]], globalStep: Int = 0, maxSteps: Int = 0
+        samples: [Sample], completions: [String], completionTokens: [[Int32]], globalStep: Int = 0, maxSteps: Int = 0,
+        epoch: Double = 0
     ) {
         var columns: [String: [JSONValue]] = [:]
         for name in Set(samples.flatMap(\.columns.keys)) {
@@ -36,7 +40,7 @@ public struct RewardContext: Sendable {
         }
         self.init(
             prompts: samples.map(\.prompt), completions: completions, completionTokens: completionTokens,
-            columns: columns, globalStep: globalStep, maxSteps: maxSteps)
+            columns: columns, globalStep: globalStep, maxSteps: maxSteps, epoch: epoch)
     }
 
     /// The columns of the sample that one completion answers. Nulls are left out.

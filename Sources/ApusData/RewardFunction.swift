@@ -7,6 +7,19 @@ public protocol RewardFunction: Sendable {
     ///
     /// - Throws: Whatever went wrong; the caller reports it under the function's name.
     func scores(_ context: RewardContext) async throws -> [Double?]
+
+    /// The scores with what else the function has to tell: which completions it failed on, metrics, columns for the
+    /// completions table. What only gives scores need not implement it.
+    ///
+    /// - Throws: What kept the function from scoring any completion.
+    func evaluate(_ context: RewardContext) async throws -> RewardEvaluation
+}
+
+extension RewardFunction {
+    /// The scores, and nothing else.
+    public func evaluate(_ context: RewardContext) async throws -> RewardEvaluation {
+        RewardEvaluation(scores: try await scores(context))
+    }
 }
 
 /// A reward made of a closure that looks at one completion at a time.
@@ -26,15 +39,25 @@ public struct Reward: RewardFunction {
 
     /// - Throws: ``RewardError/failed(function:sample:reason:)`` naming the completion on which the closure threw.
     public func scores(_ context: RewardContext) throws(RewardError) -> [Double?] {
-        var scores: [Double?] = []
-        scores.reserveCapacity(context.completions.count)
+        let evaluation = evaluate(context)
+        if let failure = evaluation.failures.first {
+            throw .failed(function: name, sample: failure.sample, reason: failure.reason)
+        }
+        return evaluation.scores
+    }
+
+    /// Scores each completion; the ones on which the closure threw are among the failures.
+    public func evaluate(_ context: RewardContext) -> RewardEvaluation {
+        var evaluation = RewardEvaluation(scores: [])
+        evaluation.scores.reserveCapacity(context.completions.count)
         for (index, completion) in context.completions.enumerated() {
             do {
-                scores.append(try body(completion, context.columns(at: index)))
+                evaluation.scores.append(try body(completion, context.columns(at: index)))
             } catch {
-                throw .failed(function: name, sample: index, reason: "\(error)")
+                evaluation.scores.append(nil)
+                evaluation.failures.append(SampleFailure(sample: index, reason: "\(error)"))
             }
         }
-        return scores
+        return evaluation
     }
 }

@@ -7,6 +7,12 @@ public struct RewardTable: Sendable, Equatable {
     public let names: [String]
     /// One row for each completion, one score for each function; every score is finite.
     public let rows: [[Double?]]
+    /// The functions that failed, where the policy lets a batch go on without them.
+    public let failures: [RewardFailures]
+    /// Figures that functions logged, each with its values in the order of the functions.
+    public let metrics: [String: [Double]]
+    /// Columns for the completions table, one value for each completion.
+    public let extraColumns: [String: [JSONValue]]
 
     /// The scores of one function, in the order of the completions.
     public func column(_ function: Int) -> [Double?] { rows.map { $0[function] } }
@@ -31,22 +37,39 @@ public struct RewardTable: Sendable, Equatable {
 
     /// Runs all functions at the same time and checks what they return.
     ///
-    /// - Throws: ``RewardError`` of the first function, in the order given, that failed, returned the wrong number of
-    ///   scores or an infinite one; `CancellationError` when the task was cancelled. NaN counts as nil.
-    public init(_ functions: [any RewardFunction], on context: RewardContext) async throws {
+    /// - Parameter policy: What happens when a function throws, returns the wrong number of scores or an infinite one.
+    /// - Throws: ``RewardError`` of the first function, in the order given, that failed, when the policy is to stop;
+    ///   `CancellationError` when the task was cancelled. NaN counts as nil.
+    public init(
+        _ functions: [any RewardFunction], on context: RewardContext, failure policy: RewardFailurePolicy = .stop
+    ) async throws {
         let outcomes = await Self.outcomes(functions, context)
         try Task.checkCancellation()
-        let columns = try zip(functions, outcomes).map { function, outcome in
-            try Self.checked(outcome, of: function.name, count: context.completions.count)
+        var columns: [[Double?]] = []
+        var failures: [RewardFailures] = []
+        var metrics: [String: [Double]] = [:]
+        var extraColumns: [String: [JSONValue]] = [:]
+        for (index, outcome) in outcomes.enumerated() {
+            let checked = Self.checked(outcome, of: functions[index].name, count: context.completions.count)
+            if let first = checked.failure {
+                guard policy == .missing else { throw first }
+                failures.append(RewardFailures(function: index, count: checked.failureCount, first: first))
+            }
+            columns.append(checked.evaluation.scores)
+            metrics.merge(checked.evaluation.metrics) { $0 + $1 }
+            extraColumns.merge(checked.evaluation.extraColumns) { $1 }
         }
         self.names = functions.map(\.name)
         self.rows = context.completions.indices.map { row in columns.map { $0[row] } }
+        self.failures = failures
+        self.metrics = metrics
+        self.extraColumns = extraColumns
     }
 
-    private typealias Outcome = Result<[Double?], any Error>
+    private typealias Outcome = Result<RewardEvaluation, any Error>
 
     private static func outcomes(_ functions: [any RewardFunction], _ context: RewardContext) async -> [Outcome] {
-        let tasks = functions.map { function in Task { try await function.scores(context) } }
+        let tasks = functions.map { function in Task { try await function.evaluate(context) } }
         return await withTaskCancellationHandler {
             var outcomes: [Outcome] = []
             for task in tasks { outcomes.append(await task.result) }
@@ -56,17 +79,40 @@ public struct RewardTable: Sendable, Equatable {
         }
     }
 
-    private static func checked(_ outcome: Outcome, of name: String, count: Int) throws(RewardError) -> [Double?] {
-        let scores: [Double?]
+    /// An evaluation whose scores are finite and one for each completion, with what had to go for that.
+    private struct Checked {
+        var evaluation: RewardEvaluation
+        var failure: RewardError?
+        var failureCount = 0
+    }
+
+    private static func checked(_ outcome: Outcome, of name: String, count: Int) -> Checked {
+        func nothing(_ failure: RewardError) -> Checked {
+            let scores = [Double?](repeating: nil, count: count)
+            return Checked(evaluation: RewardEvaluation(scores: scores), failure: failure, failureCount: count)
+        }
         switch outcome {
-        case .success(let returned): scores = returned
-        case .failure(let error as RewardError): throw error
-        case .failure(let error): throw .failed(function: name, sample: nil, reason: "\(error)")
+        case .failure(let error as RewardError): return nothing(error)
+        case .failure(let error): return nothing(.failed(function: name, sample: nil, reason: "\(error)"))
+        case .success(var evaluation):
+            guard evaluation.scores.count == count else {
+                return nothing(.wrongCount(function: name, wanted: count, found: evaluation.scores.count))
+            }
+            var failures = evaluation.failures.map {
+                (sample: $0.sample, error: RewardError.failed(function: name, sample: $0.sample, reason: $0.reason))
+            }
+            for (sample, score) in evaluation.scores.enumerated() {
+                guard let score, !score.isFinite else { continue }
+                if score.isInfinite {
+                    failures.append((sample, .infinite(function: name, sample: sample, score: score)))
+                }
+                evaluation.scores[sample] = nil
+            }
+            for failure in failures where evaluation.scores.indices.contains(failure.sample) {
+                evaluation.scores[failure.sample] = nil
+            }
+            let first = failures.min { $0.sample < $1.sample }
+            return Checked(evaluation: evaluation, failure: first?.error, failureCount: failures.count)
         }
-        guard scores.count == count else { throw .wrongCount(function: name, wanted: count, found: scores.count) }
-        if let sample = scores.firstIndex(where: { $0?.isInfinite ?? false }), let score = scores[sample] {
-            throw .infinite(function: name, sample: sample, score: score)
-        }
-        return scores.map { score in score.flatMap { $0.isNaN ? nil : $0 } }
     }
 }

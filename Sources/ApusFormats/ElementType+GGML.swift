@@ -12,6 +12,14 @@ extension ElementType {
         throw FormatError(.unsupported, file: path, message)
     }
 
+    /// ggml's number of the type.
+    var ggmlNumber: UInt32 {
+        guard let number = Self.decodable.first(where: { $0.value == self })?.key else {
+            preconditionFailure("GGUF cannot hold \(rawValue)")
+        }
+        return number
+    }
+
     private static let decodable: [UInt32: ElementType] = [
         0: .f32, 1: .f16, 2: .q4_0, 3: .q4_1, 6: .q5_0, 7: .q5_1, 8: .q8_0, 10: .q2_K, 11: .q3_K, 12: .q4_K,
         13: .q5_K, 14: .q6_K, 24: .i8, 25: .i16, 26: .i32, 27: .i64, 28: .f64, 30: .bf16,

@@ -53,12 +53,16 @@ public struct SafetensorsWriter {
     /// The bytes of the file.
     public func data() -> Data {
         let ordered = tensors.sorted(by: Self.precedes)
-        var header = header(ordered)
-        header.append(contentsOf: Data(repeating: UInt8(ascii: " "), count: (8 - header.count % 8) % 8))
+        let layouts = ordered.map { tensor in
+            let layout = TensorLayout(name: tensor.name, shape: tensor.shape, type: tensor.elements.type)
+            let size = tensor.elements.byteCount
+            precondition(layout.byteCount == size, "\(tensor.name): \(size) bytes for shape \(tensor.shape)")
+            return layout
+        }
+        let header = SafetensorsStream(tensors: layouts, metadata: metadata).header()
         var result = Data()
-        result.reserveCapacity(8 + header.count + ordered.reduce(0) { $0 + $1.elements.byteCount })
-        withUnsafeBytes(of: UInt64(header.count).littleEndian) { result.append(contentsOf: $0) }
-        result.append(header)
+        result.reserveCapacity(header.count + layouts.reduce(0) { $0 + $1.byteCount })
+        result.append(contentsOf: header)
         for tensor in ordered { tensor.elements.append(to: &result) }
         return result
     }
@@ -73,25 +77,6 @@ public struct SafetensorsWriter {
             let path = url.path(percentEncoded: false)
             throw FormatError(.unwritable, file: path, "cannot be written: \(fileErrorReason(error))")
         }
-    }
-
-    private func header(_ ordered: [Tensor]) -> Data {
-        var parts: [String] = []
-        if !metadata.isEmpty {
-            let pairs = metadata.sorted { $0.key < $1.key }.map { "\(jsonString($0.key)):\(jsonString($0.value))" }
-            parts.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
-        }
-        var offset = 0
-        for tensor in ordered {
-            let size = tensor.elements.byteCount
-            let wanted = checkedProduct(tensor.shape).flatMap { tensor.elements.type.byteCount(of: $0) }
-            precondition(wanted == size, "\(tensor.name): \(size) bytes for shape \(tensor.shape)")
-            let shape = tensor.shape.map(String.init).joined(separator: ",")
-            let fields = "\"dtype\":\"\(tensor.elements.type.rawValue)\",\"shape\":[\(shape)]"
-            parts.append("\(jsonString(tensor.name)):{\(fields),\"data_offsets\":[\(offset),\(offset + size)]}")
-            offset += size
-        }
-        return Data("{\(parts.joined(separator: ","))}".utf8)
     }
 
     private static func precedes(_ a: Tensor, _ b: Tensor) -> Bool {

@@ -29,7 +29,8 @@ public final class GenerationEngine {
     ///
     /// - Parameter memory: what keys and values may take.
     public convenience init(model: LanguageModel, adapter: LoRAAdapter?, memory: MemoryBudget = MemoryBudget()) {
-        self.init(model: model, adapter: adapter, pages: PageStore(model: model, holdsInputs: false, budget: memory))
+        self.init(
+            model: model, adapter: adapter, pages: PageStore(model: model, contents: .keysAndValues, budget: memory))
     }
 
     /// An engine over pages that it may share with a training pass.

@@ -38,6 +38,9 @@ public final class Checkpoint: Sendable {
         try checkTensors()
     }
 
+    /// Whether the model is a GGUF file.
+    package var isGGUF: Bool { source is GGUFFile }
+
     /// Whether the model holds a tensor.
     ///
     /// - Parameter name: A Hugging Face name, such as `model.layers.0.self_attn.q_proj.weight`.

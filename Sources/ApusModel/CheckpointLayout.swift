@@ -1,12 +1,12 @@
 /// How a checkpoint's file names and orders what Hugging Face's names ask for.
-enum CheckpointLayout: Sendable {
+package enum CheckpointLayout: Sendable {
     /// The same names, the same order.
     case huggingFace
     /// llama.cpp's names; for the llama architecture with the rows of q and k in another order.
     case gguf(ModelConfiguration)
 
     /// The name in the file of the tensor that Hugging Face calls `name`; an unknown name stays as it is.
-    func storedName(of name: String) -> String {
+    package func storedName(of name: String) -> String {
         guard case .gguf = self else { return name }
         if let known = Self.ggufNames[name] { return known }
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
@@ -17,7 +17,7 @@ enum CheckpointLayout: Sendable {
     }
 
     /// The order of the rows, or of the elements of a bias, where the file keeps another one than Hugging Face.
-    func rowOrder(of name: String) -> InterleavedRows? {
+    package func rowOrder(of name: String) -> InterleavedRows? {
         guard case .gguf(let configuration) = self, configuration.architecture == .llama,
             name.contains(".self_attn.q_proj.") || name.contains(".self_attn.k_proj.")
         else { return nil }
@@ -40,13 +40,20 @@ enum CheckpointLayout: Sendable {
 /// llama.cpp's order of q and k rows for interleaved rotary pairs.
 ///
 /// Within a head of size `d`, the file's row `2i + j` is Hugging Face's row `j * d/2 + i`.
-struct InterleavedRows: Sendable {
-    let headSize: Int
+package struct InterleavedRows: Sendable {
+    package let headSize: Int
 
     /// The row in the file that holds Hugging Face's `row`.
-    func storedRow(of row: Int) -> Int {
+    package func storedRow(of row: Int) -> Int {
         let (head, inner) = row.quotientAndRemainder(dividingBy: headSize)
         let (j, i) = inner.quotientAndRemainder(dividingBy: headSize / 2)
         return head * headSize + 2 * i + j
+    }
+
+    /// Hugging Face's row that lies at `stored` in the file.
+    package func row(storedAt stored: Int) -> Int {
+        let (head, inner) = stored.quotientAndRemainder(dividingBy: headSize)
+        let (i, j) = inner.quotientAndRemainder(dividingBy: 2)
+        return head * headSize + j * headSize / 2 + i
     }
 }

@@ -56,7 +56,7 @@ public final class LanguageModel: Sendable {
     public let backend: any Backend
     /// Bytes of packed weights.
     public let weightBytes: Int
-    let embedding: Weight
+    let embedding: TokenEmbedding
     package let head: Weight
     let layers: [LayerWeights]
     let finalNorm: Matrix
@@ -78,14 +78,10 @@ public final class LanguageModel: Sendable {
         let configuration = checkpoint.configuration
         tokenizer = try checkpoint.makeTokenizer()
         let loader = WeightLoader(checkpoint: checkpoint, backend: backend)
-        let embedding = try loader.weight(
-            "model.embed_tokens.weight", precision.tableFormat, configuration.vocabularySize, configuration.hiddenSize)
         let tied = configuration.tiesEmbeddings || !checkpoint.contains("lm_head.weight")
-        head =
-            tied
-            ? embedding
-            : try loader.weight(
-                "lm_head.weight", precision.tableFormat, configuration.vocabularySize, configuration.hiddenSize)
+        head = try loader.weight(
+            tied ? TokenEmbedding.tensor : "lm_head.weight", precision.tableFormat, configuration.vocabularySize,
+            configuration.hiddenSize)
         var layers: [LayerWeights] = []
         for layer in 0..<configuration.layerCount {
             layers.append(try loader.layer(layer, configuration, precision.linearFormat))
@@ -93,15 +89,14 @@ public final class LanguageModel: Sendable {
         }
         finalNorm = try loader.vector("model.norm.weight", configuration.hiddenSize)
         self.layers = layers
-        self.embedding = embedding
+        embedding = tied ? .shared(head) : .file(checkpoint, precision.tableFormat)
         self.backend = backend
         self.configuration = configuration
         self.precision = precision
         checkpointPath = path
         endTokens = Set(configuration.endTokens).union(tokenizer.endToken.map { [$0] } ?? [])
         weightBytes =
-            embedding.byteCount + (tied ? 0 : head.byteCount)
-            + layers.reduce(0) { $0 + $1.linears.reduce(0) { $0 + $1.byteCount } }
+            head.byteCount + layers.reduce(0) { $0 + $1.linears.reduce(0) { $0 + $1.byteCount } }
     }
 
     /// The layout of this model's keys and values.

@@ -7,13 +7,23 @@ internal import ApusTensor
 package final class LayerInputs {
     private let layers: Int
     private let storage: Matrix
+    /// What the inside of layers computed, where that is kept too.
+    let activations: LayerActivations?
 
     /// Residual streams that are kept of one token.
-    static func streams(layers: Int) -> Int { 2 * layers + 1 }
+    private static func streams(layers: Int) -> Int { 2 * layers + 1 }
 
-    init(layers: Int, pages: Int, width: Int) throws {
-        self.layers = layers
-        storage = try Matrix(rows: pages * Self.streams(layers: layers) * KeyValueCache.pageTokens, columns: width)
+    /// Bytes of one token.
+    static func tokenBytes(_ configuration: ModelConfiguration, activations: Bool) -> Int {
+        let inputs = streams(layers: configuration.layerCount) * configuration.hiddenSize * MemoryLayout<Float>.stride
+        return inputs + (activations ? LayerActivations.tokenBytes(configuration) : 0)
+    }
+
+    init(_ configuration: ModelConfiguration, pages: Int, activations: Bool) throws {
+        layers = configuration.layerCount
+        storage = try Matrix(
+            rows: pages * Self.streams(layers: layers) * KeyValueCache.pageTokens, columns: configuration.hiddenSize)
+        self.activations = activations ? try LayerActivations(configuration, pages: pages) : nil
     }
 
     /// The rows of slots, as indices into any stream.

@@ -24,6 +24,13 @@ extension ModelConfiguration {
             return Float(frequency / ropeScaling.divisor(of: frequency, at: i))
         }
     }
+
+    /// What each rotary frequency is divided by, `headSize / 2` of them: GGUF's `rope_freqs.weight`.
+    package func ropeDivisors() -> [Float] {
+        (0..<headSize / 2).map { i in
+            Float(ropeScaling.divisor(of: pow(ropeTheta, -2 * Double(i) / Double(headSize)), at: i))
+        }
+    }
 }
 
 extension RopeScaling {

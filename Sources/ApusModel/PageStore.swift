@@ -8,6 +8,16 @@ struct GroupTables {
     var all: [Int32] { prompt + completions.joined() }
 }
 
+/// What pages hold of each position.
+package enum PageContents: Sendable {
+    /// Keys and values: what sampling needs.
+    case keysAndValues
+    /// With them the inputs of each layer: what a backward pass starts from, computing the inside of layers again.
+    case layerInputs
+    /// With them what the inside of each layer computed, for a backward pass that computes little again.
+    case activations
+}
+
 /// The pages that sampler and trainer share: keys, values and, for training, layer inputs of every position.
 ///
 /// A page has as many owners as tables that name it, and is free when the last one lets it go. Room is reserved for the
@@ -15,8 +25,8 @@ struct GroupTables {
 package final class PageStore {
     /// What the pages may take.
     package let budget: MemoryBudget
-    /// Whether pages have room for layer inputs.
-    package let holdsInputs: Bool
+    /// What pages have room for.
+    package let contents: PageContents
     /// Pages that the budget holds.
     package let pageCount: Int
     /// Rollouts whose pages are kept for training; they are the first to go when pages run out.
@@ -29,13 +39,13 @@ package final class PageStore {
     /// A store for one model.
     ///
     /// - Parameters:
-    ///   - holdsInputs: whether a training pass will use the pages.
+    ///   - contents: what a training pass, if one uses the pages, will find in them.
     ///   - budget: nil for the default share of this machine's memory.
     ///   - pages: as many pages as this, whatever the budget.
-    package init(model: LanguageModel, holdsInputs: Bool, budget: MemoryBudget? = nil, pages: Int? = nil) {
+    package init(model: LanguageModel, contents: PageContents, budget: MemoryBudget? = nil, pages: Int? = nil) {
         self.model = model
-        self.holdsInputs = holdsInputs
-        let pageBytes = Self.pageBytes(model, holdsInputs: holdsInputs)
+        self.contents = contents
+        let pageBytes = model.cacheShape.pageBytes + Self.inputBytes(model, contents)
         let budget = pages.map { MemoryBudget(bytes: $0 * pageBytes) } ?? budget ?? MemoryBudget()
         self.budget = budget
         pageCount = min(budget.bytes / pageBytes, model.cacheShape.pageLimit)
@@ -46,17 +56,13 @@ package final class PageStore {
     /// Bytes of keys and values in a page.
     package var keyValueBytes: Int { model.cacheShape.pageBytes }
 
-    /// Bytes of layer inputs in a page.
-    package var inputBytes: Int { holdsInputs ? Self.inputBytes(model) : 0 }
+    /// Bytes of layer inputs and activations in a page.
+    package var inputBytes: Int { Self.inputBytes(model, contents) }
 
-    private static func pageBytes(_ model: LanguageModel, holdsInputs: Bool) -> Int {
-        model.cacheShape.pageBytes + (holdsInputs ? inputBytes(model) : 0)
-    }
-
-    private static func inputBytes(_ model: LanguageModel) -> Int {
-        let configuration = model.configuration
-        return LayerInputs.streams(layers: configuration.layerCount) * configuration.hiddenSize
-            * KeyValueCache.pageTokens * MemoryLayout<Float>.stride
+    private static func inputBytes(_ model: LanguageModel, _ contents: PageContents) -> Int {
+        guard contents != .keysAndValues else { return 0 }
+        return LayerInputs.tokenBytes(model.configuration, activations: contents == .activations)
+            * KeyValueCache.pageTokens
     }
 
     /// Keys and values.
@@ -69,12 +75,11 @@ package final class PageStore {
 
     private func reserve() throws -> (cache: KeyValueCache, inputs: LayerInputs?) {
         if let storage { return storage }
-        let configuration = model.configuration
         let made = (
             cache: try KeyValueCache(shape: model.cacheShape, pages: pageCount),
-            inputs: holdsInputs
-                ? try LayerInputs(
-                    layers: configuration.layerCount, pages: pageCount, width: configuration.hiddenSize) : nil
+            inputs: contents == .keysAndValues
+                ? nil
+                : try LayerInputs(model.configuration, pages: pageCount, activations: contents == .activations)
         )
         storage = made
         return made
@@ -167,7 +172,7 @@ package final class PageStore {
 
     /// Lets kept rollouts go and starts to keep those of a generation under these weights and this temperature.
     package func startKeeping(adapter: LoRAAdapter?, temperature: Float) {
-        precondition(holdsInputs, "rows are kept for their layer inputs")
+        precondition(contents != .keysAndValues, "rows are kept for their layer inputs")
         dropKept()
         kept = KeptRollouts(adapter: adapter, temperature: temperature)
     }

@@ -38,12 +38,12 @@ public final class TrainingPass {
 
     /// A pass for one model and adapter, with pages of its own.
     public convenience init(model: LanguageModel, adapter: LoRAAdapter?) {
-        self.init(model: model, adapter: adapter, pages: PageStore(model: model, holdsInputs: true))
+        self.init(model: model, adapter: adapter, pages: PageStore(model: model, contents: .layerInputs))
     }
 
     /// A pass over pages that it may share with a sampler.
     package init(model: LanguageModel, adapter: LoRAAdapter?, pages: PageStore) {
-        precondition(pages.holdsInputs, "the backward pass starts from layer inputs")
+        precondition(pages.contents != .keysAndValues, "the backward pass starts from layer inputs")
         self.model = model
         self.adapter = adapter
         self.pages = pages

@@ -30,10 +30,10 @@ extension Transformer {
         backend.rmsNormBackward(x, gain: model.finalNorm, epsilon: epsilon, dy: dHidden, addingTo: dx)
         for layer in (0..<count).reversed() {
             backend.gather(inputs.feedForward(layer), kept, into: x)
-            recomputeFeedForward(layer, workspace, x)
+            recomputeFeedForward(layer, batch, workspace, x, inputs.activations)
             feedForwardBackward(layer, adapter, workspace, x, dx)
             backend.gather(inputs.attention(layer), kept, into: x)
-            recomputeAttention(layer, batch, rotary, cache, workspace, x)
+            recomputeAttention(layer, batch, rotary, cache, workspace, x, inputs.activations)
             try attentionBackward(layer, adapter, batch, rotary, cache, workspace, x, dx)
         }
     }
@@ -42,7 +42,7 @@ extension Transformer {
     /// stream is kept: of their modules only the adapters' projections are needed.
     private func recomputeAttention(
         _ layer: Int, _ batch: PackedBatch, _ rotary: RotaryTable, _ cache: KeyValueCache, _ workspace: Workspace,
-        _ x: Matrix
+        _ x: Matrix, _ kept: LayerActivations?
     ) {
         let rows = batch.rows
         let (normed, q, attended) = (workspace.normed(rows), workspace.query(rows), workspace.attended(rows))
@@ -52,23 +52,39 @@ extension Transformer {
             [product(layer, .query, workspace, into: q)]
                 + [LinearModule.key, .value].compactMap { projection(layer, $0, workspace, rows: rows) })
         rotate(q, batch, rotary, inverse: false)
-        backend.attention(
-            q, cache: cache, layer: layer, visible: batch.visible, into: attended,
-            logSumExp: workspace.logSumExp(rows))
+        if let kept {
+            let places = kept.rows(of: batch.slots)
+            backend.gather(kept.attended(layer), places, into: attended)
+            backend.gather(kept.logSumExp(layer), places, into: workspace.logSumExp(rows))
+        } else {
+            backend.attention(
+                q, cache: cache, layer: layer, visible: batch.visible, into: attended,
+                logSumExp: workspace.logSumExp(rows))
+        }
         if let projection = projection(layer, .attentionOutput, workspace, rows: rows) {
             backend.linear(attended, [projection])
         }
     }
 
     /// Fills normed, gate, up and activated, and the projection of the down module.
-    private func recomputeFeedForward(_ layer: Int, _ workspace: Workspace, _ x: Matrix) {
+    private func recomputeFeedForward(
+        _ layer: Int, _ batch: PackedBatch, _ workspace: Workspace, _ x: Matrix, _ kept: LayerActivations?
+    ) {
         let rows = x.rows
         backend.rmsNorm(
             x, gain: model.layers[layer].postAttentionNorm, epsilon: epsilon, into: workspace.normed(rows))
         let (gate, up, activated) = (workspace.gate(rows), workspace.up(rows), workspace.activated(rows))
-        backend.linear(
-            workspace.normed(rows),
-            [product(layer, .gate, workspace, into: gate), product(layer, .up, workspace, into: up)])
+        if let kept {
+            let places = kept.rows(of: batch.slots)
+            backend.gather(kept.gate(layer), places, into: gate)
+            backend.gather(kept.up(layer), places, into: up)
+            let projections = [LinearModule.gate, .up].compactMap { projection(layer, $0, workspace, rows: rows) }
+            if !projections.isEmpty { backend.linear(workspace.normed(rows), projections) }
+        } else {
+            backend.linear(
+                workspace.normed(rows),
+                [product(layer, .gate, workspace, into: gate), product(layer, .up, workspace, into: up)])
+        }
         backend.siluGate(gate, up, into: activated)
         if let projection = projection(layer, .down, workspace, rows: rows) { backend.linear(activated, [projection]) }
     }

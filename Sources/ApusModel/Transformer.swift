@@ -17,8 +17,8 @@ package struct Transformer {
 
     /// Runs all layers over packed rows, writing their keys and values into `cache`.
     ///
-    /// - Parameter keep: receives the residual stream that each half layer reads, in the rows' own slots; nil where no backward
-    ///   pass follows.
+    /// - Parameter keep: receives the residual stream that each half layer reads, and activations if it holds them, in the
+    ///   rows' own slots; nil where no backward pass follows.
     /// - Returns: final hidden states after the last norm, [rows][hidden], in the workspace.
     package func forward(
         _ batch: PackedBatch, cache: KeyValueCache, workspace: Workspace, keep: LayerInputs?
@@ -28,7 +28,7 @@ package struct Transformer {
         let normed = workspace.normed(rows)
         let kept = keep?.rows(of: batch.slots) ?? []
         let rotary = try prepare(batch)
-        backend.embed(batch.tokens, table: model.embedding, into: x)
+        try model.embedding.embed(batch.tokens, into: x, backend: backend)
         for (index, layer) in model.layers.enumerated() {
             if index == 0 {
                 backend.rmsNorm(x, gain: layer.inputNorm, epsilon: epsilon, into: normed)
@@ -37,11 +37,11 @@ package struct Transformer {
                     x, adding: workspace.delta(rows), gain: layer.inputNorm, epsilon: epsilon, into: normed)
             }
             keep.map { backend.scatter(x, kept, into: $0.attention(index)) }
-            attend(index, batch, rotary, cache, workspace)
+            attend(index, batch, rotary, cache, workspace, keep?.activations)
             backend.addRMSNorm(
                 x, adding: workspace.delta(rows), gain: layer.postAttentionNorm, epsilon: epsilon, into: normed)
             keep.map { backend.scatter(x, kept, into: $0.feedForward(index)) }
-            feedForward(index, rows, workspace)
+            feedForward(index, batch, workspace, keep?.activations)
         }
         backend.addRMSNorm(x, adding: workspace.delta(rows), gain: model.finalNorm, epsilon: epsilon, into: normed)
         keep.map { backend.scatter(x, kept, into: $0.final) }
@@ -58,7 +58,8 @@ package struct Transformer {
     }
 
     private func attend(
-        _ layer: Int, _ batch: PackedBatch, _ rotary: RotaryTable, _ cache: KeyValueCache, _ workspace: Workspace
+        _ layer: Int, _ batch: PackedBatch, _ rotary: RotaryTable, _ cache: KeyValueCache, _ workspace: Workspace,
+        _ keep: LayerActivations?
     ) {
         let rows = batch.rows
         let (q, k, v) = (workspace.query(rows), workspace.key(rows), workspace.value(rows))
@@ -72,15 +73,29 @@ package struct Transformer {
         rotate(k, batch, rotary, inverse: false)
         backend.writeKeysAndValues(k, v, cache: cache, layer: layer, rows: batch.writeRows, slots: batch.writeSlots)
         let attended = workspace.attended(rows)
-        backend.attention(q, cache: cache, layer: layer, visible: batch.visible, into: attended, logSumExp: nil)
+        let logSumExp = keep.map { _ in workspace.logSumExp(rows) }
+        backend.attention(q, cache: cache, layer: layer, visible: batch.visible, into: attended, logSumExp: logSumExp)
+        if let keep, let logSumExp {
+            let kept = keep.rows(of: batch.slots)
+            backend.scatter(attended, kept, into: keep.attended(layer))
+            backend.scatter(logSumExp, kept, into: keep.logSumExp(layer))
+        }
         backend.linear(attended, [product(layer, .attentionOutput, workspace, into: workspace.delta(rows))])
     }
 
-    private func feedForward(_ layer: Int, _ rows: Int, _ workspace: Workspace) {
+    private func feedForward(
+        _ layer: Int, _ batch: PackedBatch, _ workspace: Workspace, _ keep: LayerActivations?
+    ) {
+        let rows = batch.rows
         let (gate, up) = (workspace.gate(rows), workspace.up(rows))
         backend.linear(
             workspace.normed(rows),
             [product(layer, .gate, workspace, into: gate), product(layer, .up, workspace, into: up)])
+        if let keep {
+            let kept = keep.rows(of: batch.slots)
+            backend.scatter(gate, kept, into: keep.gate(layer))
+            backend.scatter(up, kept, into: keep.up(layer))
+        }
         let activated = workspace.activated(rows)
         backend.siluGate(gate, up, into: activated)
         backend.linear(activated, [product(layer, .down, workspace, into: workspace.delta(rows))])

@@ -9,8 +9,8 @@ package final class Workspace {
 
     /// What is held, with its width. The backward pass reuses the forward's buffers wherever their contents are spent.
     private enum Slot: Int, CaseIterable {
-        case residual, normed, query, key, value, attended, delta, gate, up, activated
-        case dNormed, dQuery, dKey, dValue, dAttended, dActivated, logSumExp
+        case residual, normed, query, key, value, attended, delta, gate, up, activated, logSumExp
+        case dNormed, dQuery, dKey, dValue, dAttended, dActivated
     }
 
     /// Room for `capacity` rows; `training` adds what the backward pass needs.
@@ -23,7 +23,8 @@ package final class Workspace {
         let middle = configuration.intermediateSize
         widths =
             [hidden, hidden, queryWidth, keyWidth, keyWidth, queryWidth, hidden, middle, middle, middle]
-            + (training ? [hidden, queryWidth, keyWidth, keyWidth, queryWidth, middle, configuration.headCount] : [])
+            + [configuration.headCount]
+            + (training ? [hidden, queryWidth, keyWidth, keyWidth, queryWidth, middle] : [])
             + [Int](repeating: max(rank, 1), count: 2 * LinearModule.allCases.count)
         storages = try widths.map { try Storage(count: $0 * capacity) }
         projectedBase = training ? Slot.allCases.count : Slot.dNormed.rawValue

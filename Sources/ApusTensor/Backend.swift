@@ -39,6 +39,10 @@ public protocol Backend: AnyObject, Sendable {
     func gather(_ source: Matrix, _ indices: [Int], into destination: Matrix)
     /// Copies rows: destination[indices[i]] = source[i]; no two indices are equal.
     func scatter(_ source: Matrix, _ indices: [Int], into destination: Matrix)
+    /// As `scatter`, rounded to 16 bits.
+    func scatter(_ source: Matrix, _ indices: [Int], into destination: ShortRows)
+    /// As `gather`, from 16 bits.
+    func gather(_ source: ShortRows, _ indices: [Int], into destination: Matrix)
     /// destination[indices[i]] += source[i], in ascending i.
     func scatterAdd(_ source: Matrix, _ indices: [Int], into destination: Matrix)
 

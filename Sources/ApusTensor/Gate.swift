@@ -51,27 +51,32 @@ final class Gate: @unchecked Sendable {
         pthread_mutex_unlock(mutex)
     }
 
-    /// Returns once the number is `number`.
+    /// Returns the number once it is `number` or more.
     @inline(never)
-    func wait(for number: Int) {
+    @discardableResult
+    func wait(for number: Int) -> Int {
         for _ in 0..<patience.rounds {
             for _ in 0..<patience.spinsPerRound {
-                if value.load(ordering: .acquiring) == number { return }
+                let found = value.load(ordering: .acquiring)
+                if found >= number { return found }
                 apus_spin_hint()
             }
-            if value.load(ordering: .acquiring) == number { return }
+            let found = value.load(ordering: .acquiring)
+            if found >= number { return found }
             sched_yield()
         }
-        park(until: number)
+        return park(until: number)
     }
 
-    private func park(until number: Int) {
+    private func park(until number: Int) -> Int {
         pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
         isParked.store(true, ordering: .sequentiallyConsistent)
-        while value.load(ordering: .sequentiallyConsistent) != number {
+        defer { isParked.store(false, ordering: .relaxed) }
+        while true {
+            let found = value.load(ordering: .sequentiallyConsistent)
+            if found >= number { return found }
             pthread_cond_wait(condition, mutex)
         }
-        isParked.store(false, ordering: .relaxed)
-        pthread_mutex_unlock(mutex)
     }
 }

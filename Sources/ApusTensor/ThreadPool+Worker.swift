@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Synchronization
 
 extension ThreadPool {
     /// One thread's part of a run.
@@ -12,11 +13,17 @@ extension ThreadPool {
 
     /// One thread of a pool, and the mailbox through which it gets its jobs.
     ///
-    /// `@unchecked Sendable`: `job` belongs to the pool until `started` opens, and to the thread from then until
-    /// `finished` opens; the gates order the accesses. The other variables are the pool's alone.
+    /// A job is offered, and either the thread claims it or the pool withdraws it: when other programs keep the thread off
+    /// its processor, nobody waits for a thread that has not even begun.
+    ///
+    /// `@unchecked Sendable`: `job` belongs to the pool until `started` opens; who claims its number has it from then on,
+    /// the thread until `finished` opens. The gates and the claim order the accesses. The other variables are the pool's
+    /// alone.
     final class Worker: @unchecked Sendable {
         private let started: Gate
         private let finished: Gate
+        /// The last number that was claimed or withdrawn.
+        private let claimed = Atomic<Int>(0)
         private var job: Job?
         private var jobsGiven = 0
         private var thread = pthread_t()
@@ -36,11 +43,18 @@ extension ThreadPool {
             announce()
         }
 
+        /// Takes the job back unless the thread has begun with it.
+        func withdraw() -> Bool { claim(jobsGiven) }
+
         func waitUntilFinished() {
             finished.wait(for: jobsGiven)
         }
 
-        /// Ends the thread and waits for its end.
+        private func claim(_ number: Int) -> Bool {
+            claimed.compareExchange(expected: number - 1, desired: number, ordering: .acquiringAndReleasing).exchanged
+        }
+
+        /// Ends the thread, once it has seen the last job, and waits for its end.
         func stop() {
             job = nil
             announce()
@@ -56,12 +70,12 @@ extension ThreadPool {
         private static func main(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
             guard let context else { return nil }
             let worker = Unmanaged<Worker>.fromOpaque(context).takeRetainedValue()
-            var number = 1
+            var number = 0
             while true {
-                worker.started.wait(for: number)
+                number = worker.started.wait(for: number + 1)
+                guard worker.claim(number) else { continue }
                 guard worker.carryOut() else { return nil }
                 worker.finished.open(number)
-                number += 1
             }
         }
 

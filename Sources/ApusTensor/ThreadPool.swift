@@ -3,8 +3,8 @@ internal import Synchronization
 
 /// A fixed set of threads that carry out the parts of one kernel at a time.
 ///
-/// Tasks go to threads by fixed contiguous ranges, so which thread computes what never depends on timing. The caller
-/// takes part as the first thread. Between runs the other threads spin briefly and then sleep.
+/// Tasks go to threads by fixed contiguous ranges. The caller takes part as the first thread, and carries out the range
+/// of a thread that has not begun when its own is done. Between runs the other threads spin briefly and then sleep.
 ///
 /// `@unchecked Sendable`: the workers are touched only between the two changes of `isRunning`, which lets in one run at
 /// a time; everything else is immutable.
@@ -45,7 +45,13 @@ public final class ThreadPool: @unchecked Sendable {
                     worker.start(Job(tasks: share(of: index + 1, tasks: tasks), body: body))
                 }
                 for task in share(of: 0, tasks: tasks) { body.pointee(task) }
-                for worker in helpers { worker.waitUntilFinished() }
+                for (index, worker) in helpers.enumerated() {
+                    if worker.withdraw() {
+                        for task in share(of: index + 1, tasks: tasks) { body.pointee(task) }
+                    } else {
+                        worker.waitUntilFinished()
+                    }
+                }
             }
         }
     }

@@ -33,32 +33,32 @@ public enum TemplateValue: Sendable, Equatable {
 
 extension TemplateValue {
     /// The value of a key of a mapping; nil when there is none or this is no mapping.
-    subscript(key: String) -> TemplateValue? {
+    package subscript(key: String) -> TemplateValue? {
         guard case .object(let members) = self else { return nil }
         return members.last { $0.key == key }?.value
     }
 
-    var string: String? {
+    package var string: String? {
         guard case .string(let value) = self else { return nil }
         return value
     }
 
-    var bool: Bool? {
+    package var bool: Bool? {
         guard case .bool(let value) = self else { return nil }
         return value
     }
 
-    var integer: Int? {
+    package var integer: Int? {
         guard case .integer(let value) = self else { return nil }
         return value
     }
 
-    var array: [TemplateValue]? {
+    package var array: [TemplateValue]? {
         guard case .array(let value) = self else { return nil }
         return value
     }
 
-    var members: [Member]? {
+    package var members: [Member]? {
         guard case .object(let value) = self else { return nil }
         return value
     }

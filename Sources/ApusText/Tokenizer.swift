@@ -16,8 +16,8 @@ public final class Tokenizer: Sendable {
     public let chatTemplate: String?
 
     let origin: Origin
-    private let definition: TokenizerDefinition
-    private let table: TokenTable
+    let definition: TokenizerDefinition
+    let table: TokenTable
     private let encoder: BytePairEncoder
     private let plainMatcher: AddedTokenMatcher
     private let normalizedMatcher: AddedTokenMatcher

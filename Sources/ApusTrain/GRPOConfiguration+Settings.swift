@@ -32,12 +32,14 @@ extension GRPOConfiguration {
     private static let integerKeys: Set<CodingKeys> = [
         .perDeviceTrainBatchSize, .gradientAccumulationSteps, .numGenerations, .generationBatchSize,
         .stepsPerGeneration, .numIterations, .maxCompletionLength, .maxPromptLength, .topK, .maxSteps,
-        .saveTotalLimit, .seed, .dataSeed,
+        .saveTotalLimit, .seed, .dataSeed, .maxSkippedSteps, .perDeviceEvalBatchSize, .numGenerationsEval,
+        .numCompletionsToPrint, .stopAfterEqualRewards,
     ]
 
     private static let nonNumericKeys: Set<CodingKeys> = [
         .rewardWeights, .lossType, .importanceSamplingLevel, .scaleRewards, .multiObjectiveAggregation,
-        .lrSchedulerType, .outputDir, .saveStrategy, .resumeFromCheckpoint,
+        .lrSchedulerType, .outputDir, .saveStrategy, .evalStrategy, .resumeFromCheckpoint, .onSaveFailure, .reportTo,
+        .loggingDir,
     ]
 
     /// Keys and values as they are written.
@@ -55,6 +57,7 @@ extension GRPOConfiguration {
         if key == CodingKeys.resumeFromCheckpoint.rawValue, case .bool(let flag) = value {
             return flag ? .string(newestCheckpoint) : .null
         }
+        if key == CodingKeys.reportTo.rawValue { return try ReportTarget.names(value) }
         guard let codingKey = CodingKeys(rawValue: key), !nonNumericKeys.contains(codingKey) else { return value }
         var value = value
         if case .string(let text) = value, let number = Double(text) { value = .number(number) }
@@ -89,11 +92,15 @@ extension GRPOConfiguration {
         case .multiObjectiveAggregation: choices(RewardAggregation.self)
         case .lrSchedulerType: choices(ScheduleKind.self)
         case .saveStrategy: choices(SaveStrategy.self)
-        case .outputDir, .resumeFromCheckpoint: "must be a path"
+        case .onSaveFailure: choices(SaveFailureResponse.self)
+        case .evalStrategy: choices(EvaluationStrategy.self)
+        case .outputDir, .resumeFromCheckpoint, .loggingDir: "must be a path"
+        case .reportTo: "must be tensorboard, none, all, or a list of these"
         case .rewardWeights: "must be a list of numbers"
         case let key where integerKeys.contains(key): "must be a whole number"
         case .useBiasCorrectionKL, .maskTruncatedCompletions, .useAdaptiveEntropy, .loggingFirstStep, .shuffleDataset,
-            .disableDropout, .syncRefModel, .strictBatchSize:
+            .disableDropout, .syncRefModel, .strictBatchSize, .saveOnlyModel, .forceResume, .evalOnStart,
+            .gradientCheckpointing, .logCompletions, .logUniquePrompts:
             "must be true or false"
         default: "must be a finite number"
         }

@@ -7,7 +7,9 @@ extension GRPOConfiguration {
         try validateLoss()
         try validateOptimizer()
         try validateSaving()
+        try validateEvaluation()
         _ = try BatchPlan(self)
+        _ = try EvaluationPlan(self)
     }
 
     /// Checks the rules that involve the reward functions.
@@ -83,12 +85,29 @@ extension GRPOConfiguration {
     private func validateSaving() throws(ConfigurationError) {
         try require(.loggingSteps, loggingSteps, "must be above 0 (below 1 it is a share of all steps)") { $0 > 0 }
         try require(.saveSteps, saveSteps, "must be above 0 (below 1 it is a share of all steps)") { $0 > 0 }
+        try require(.maxSkippedSteps, maxSkippedSteps, "must be at least 1") { $0 >= 1 }
         try require(.saveTotalLimit, saveTotalLimit ?? 1, "must be at least 1, or null to keep all") { $0 >= 1 }
         try require(.seed, seed, "must be at least 0") { $0 >= 0 }
         try require(.dataSeed, dataSeed ?? 0, "must be at least 0") { $0 >= 0 }
         guard !outputDir.isEmpty else {
             throw ConfigurationError(key: "output_dir", value: "''", rule: "must be a path")
         }
+        try validateReports()
+    }
+
+    private func validateReports() throws(ConfigurationError) {
+        guard loggingDir != "" else {
+            throw ConfigurationError(key: "logging_dir", value: "''", rule: "must be a path, or null for output_dir/runs")
+        }
+        try require(.numCompletionsToPrint, numCompletionsToPrint ?? 1, "must be at least 1, or null") { $0 >= 1 }
+        try require(.stopAfterEqualRewards, stopAfterEqualRewards ?? 1, "must be at least 1, or null for never") { $0 >= 1 }
+    }
+
+    private func validateEvaluation() throws(ConfigurationError) {
+        try require(.evalSteps, evalSteps ?? 1, "must be above 0 (below 1 it is a share of all steps)") { $0 > 0 }
+        try require(.evalDelay, evalDelay, "must be at least 0") { $0 >= 0 }
+        try require(.perDeviceEvalBatchSize, perDeviceEvalBatchSize, "must be at least 1") { $0 >= 1 }
+        try require(.numGenerationsEval, numGenerationsEval ?? 1, "must be at least 1") { $0 >= 1 }
     }
 
     private func require(

@@ -41,6 +41,9 @@ public struct GRPOConfiguration: Codable, Sendable, Equatable {
     /// Share of the memory that this process may use (the control group's limit, or the machine's memory) which it may hold:
     /// what weights leave of it goes to keys, values and kept rows. Not a TRL key; vLLM's for a GPU is close.
     public var memoryUtilization = 0.8
+    /// Whether the backward pass computes the inside of each layer again from the layer's input; false keeps it in 16 bits,
+    /// which is faster and takes two to three times the memory a token.
+    public var gradientCheckpointing = true
 
     // MARK: Loss
 
@@ -137,8 +140,44 @@ public struct GRPOConfiguration: Codable, Sendable, Equatable {
     public var saveSteps = 500.0
     /// How many checkpoints to keep; `nil` keeps all.
     @ExplicitNil public var saveTotalLimit: Int?
-    /// Checkpoint folder to go on from; `true` is the newest in ``outputDir``.
+    /// Save the adapter without the optimizer and the state that a continuation needs.
+    public var saveOnlyModel = false
+    /// Checkpoint folder to go on from; `true` is the newest whole one in ``outputDir``.
     @ExplicitNil public var resumeFromCheckpoint: String?
+    /// Go on from a checkpoint of another model, data set or configuration, with a warning. Not a TRL key.
+    public var forceResume = false
+    /// What happens when a checkpoint or a log line cannot be written. Not a TRL key.
+    public var onSaveFailure = SaveFailureResponse.stop
+    /// Optimizer steps in a row whose loss or gradient is not finite, after which the run stops. Not a TRL key.
+    public var maxSkippedSteps = 3
+
+    // MARK: Evaluation
+
+    /// When the model is evaluated on data that it is not trained on.
+    public var evalStrategy = EvaluationStrategy.no
+    /// Optimizer steps between evaluations; below 1, a share of all steps; `nil` means ``loggingSteps``.
+    @ExplicitNil public var evalSteps: Double?
+    /// Steps (epochs, where ``evalStrategy`` counts these) before the first evaluation.
+    public var evalDelay = 0.0
+    /// Evaluate before the first step too.
+    public var evalOnStart = false
+    /// Completions in one evaluation batch: metrics are computed for each batch, then averaged.
+    public var perDeviceEvalBatchSize = 8
+    /// Completions sampled for each evaluation prompt; `nil` means ``numGenerations``.
+    @ExplicitNil public var numGenerationsEval: Int?
+    /// Where metrics go beside `metrics.jsonl`.
+    public var reportTo: [ReportTarget] = []
+    /// Folder of TensorBoard's event files; `nil` is a folder in `runs` in ``outputDir``.
+    @ExplicitNil public var loggingDir: String?
+    /// Write the completions behind each log line to `completions/completions_<step>.jsonl`.
+    public var logCompletions = false
+    /// How many of them a display shows at each log line; `nil` leaves it to the display.
+    @ExplicitNil public var numCompletionsToPrint: Int?
+    /// Show one completion a prompt only.
+    public var logUniquePrompts = false
+    /// End the run after so many generations in a row in which every group's rewards were equal; `nil` is never. Not a TRL
+    /// key.
+    @ExplicitNil public var stopAfterEqualRewards: Int?
 
     // MARK: Randomness
 
@@ -175,6 +214,7 @@ public struct GRPOConfiguration: Codable, Sendable, Equatable {
         case minP = "min_p"
         case repetitionPenalty = "repetition_penalty"
         case memoryUtilization = "memory_utilization"
+        case gradientCheckpointing = "gradient_checkpointing"
         case lossType = "loss_type"
         case importanceSamplingLevel = "importance_sampling_level"
         case epsilon
@@ -217,7 +257,23 @@ public struct GRPOConfiguration: Codable, Sendable, Equatable {
         case saveStrategy = "save_strategy"
         case saveSteps = "save_steps"
         case saveTotalLimit = "save_total_limit"
+        case saveOnlyModel = "save_only_model"
         case resumeFromCheckpoint = "resume_from_checkpoint"
+        case forceResume = "force_resume"
+        case onSaveFailure = "on_save_failure"
+        case maxSkippedSteps = "max_skipped_steps"
+        case evalStrategy = "eval_strategy"
+        case evalSteps = "eval_steps"
+        case evalDelay = "eval_delay"
+        case evalOnStart = "eval_on_start"
+        case perDeviceEvalBatchSize = "per_device_eval_batch_size"
+        case numGenerationsEval = "num_generations_eval"
+        case reportTo = "report_to"
+        case loggingDir = "logging_dir"
+        case logCompletions = "log_completions"
+        case numCompletionsToPrint = "num_completions_to_print"
+        case logUniquePrompts = "log_unique_prompts"
+        case stopAfterEqualRewards = "stop_after_equal_rewards"
         case seed
         case dataSeed = "data_seed"
         case shuffleDataset = "shuffle_dataset"

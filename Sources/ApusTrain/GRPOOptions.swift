@@ -95,3 +95,11 @@ public enum SaveStrategy: String, Codable, Sendable, CaseIterable {
     /// At the end of each epoch.
     case epoch
 }
+
+/// What a run does when the disk refuses a checkpoint or a log line.
+public enum SaveFailureResponse: String, Codable, Sendable, CaseIterable {
+    /// Stop; earlier checkpoints are intact.
+    case stop
+    /// Warn and go on to the next save. The last save of a run must succeed all the same.
+    case `continue`
+}

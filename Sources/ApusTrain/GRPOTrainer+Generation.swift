@@ -16,7 +16,10 @@ extension GRPOTrainer {
             table: table, weights: configuration.rewardWeights ?? rewards.map { _ in 1 },
             groupSize: plan.batch.groupSize, scaling: configuration.scaleRewards,
             aggregation: configuration.multiObjectiveAggregation)
-        for row in batch.rows.indices { batch.rows[row].advantage = advantages.values[row] }
+        for row in batch.rows.indices {
+            batch.rows[row].advantage = advantages.values[row]
+            batch.rows[row].rewards = table[row].map { $0.isNaN ? nil : $0 }
+        }
         appendRolloutMetrics(batch)
         state.metrics.append(
             RewardMetrics.metrics(table: table, names: rewards.map(\.name), advantages: advantages))
@@ -59,7 +62,7 @@ extension GRPOTrainer {
         return GenerationBatch(prompts: prompts, rows: rows, sampledAtStep: state.globalStep)
     }
 
-    private var samplingParameters: SamplingParameters {
+    var samplingParameters: SamplingParameters {
         SamplingParameters(
             temperature: Float(configuration.temperature), topK: configuration.topK, topP: Float(configuration.topP),
             minP: Float(configuration.minP ?? 0), repetitionPenalty: Float(configuration.repetitionPenalty),
@@ -75,7 +78,7 @@ extension GRPOTrainer {
     }
 
     /// `[row][function]`, NaN where a function did not apply.
-    private nonisolated(nonsending) func scores(_ context: RewardContext) async throws -> [[Double]] {
+    nonisolated(nonsending) func scores(_ context: RewardContext) async throws -> [[Double]] {
         do {
             return try await RewardTable(rewards, on: context).rows.map { $0.map { $0 ?? .nan } }
         } catch let error as RewardError {
@@ -84,11 +87,16 @@ extension GRPOTrainer {
     }
 
     private func appendRolloutMetrics(_ batch: GenerationBatch) {
-        let lengths = batch.rows.map { Double($0.completion.tokens.count) }
-        let terminated = batch.rows.filter { !$0.completion.isTruncated }.map { Double($0.completion.tokens.count) }
         state.tokensSeen += batch.rows.reduce(0) { $0 + batch.prompts[$1.group].count + $1.completion.tokens.count }
         state.metrics.set("num_tokens", Double(state.tokensSeen))
-        state.metrics.append([
+        state.metrics.append(Self.lengthMetrics(batch.rows))
+    }
+
+    /// What TRL logs about the lengths of completions.
+    static func lengthMetrics(_ rows: [RolloutRow]) -> [(name: String, value: Double)] {
+        let lengths = rows.map { Double($0.completion.tokens.count) }
+        let terminated = rows.filter { !$0.completion.isTruncated }.map { Double($0.completion.tokens.count) }
+        return [
             ("completions/mean_length", lengths.mean),
             ("completions/min_length", lengths.min() ?? 0),
             ("completions/max_length", lengths.max() ?? 0),
@@ -98,17 +106,16 @@ extension GRPOTrainer {
             ("completions/max_terminated_length", terminated.max() ?? 0),
             // What TRL called the mean length up to 0.16, and Unsloth still does.
             ("completion_length", lengths.mean),
-        ])
+        ]
     }
 
     private func report(_ batch: GenerationBatch, _ context: RewardContext, _ table: [[Double]]) {
-        guard let onEvent else { return }
-        onEvent(
-            .rollout(
-                RolloutReport(
-                    step: state.globalStep + 1, prompts: context.prompts, completions: context.completions,
-                    rewardNames: rewards.map(\.name), rewards: table.map { $0.map { $0.isNaN ? nil : $0 } },
-                    advantages: batch.rows.map(\.advantage), isTruncated: batch.rows.map(\.completion.isTruncated))))
+        let report = RolloutReport(
+            step: state.globalStep + 1, prompts: context.prompts, completions: context.completions,
+            rewardNames: rewards.map(\.name), rewards: table.map { $0.map { $0.isNaN ? nil : $0 } },
+            advantages: batch.rows.map(\.advantage), isTruncated: batch.rows.map(\.completion.isTruncated))
+        reports?.rollout = report
+        onEvent?(.rollout(report))
     }
 
     private func warnAboutRewards(_ advantages: Advantages) {
@@ -118,11 +125,17 @@ extension GRPOTrainer {
         }
         state.emptyGenerationsInRow =
             advantages.values.allSatisfy { $0 == 0 } ? state.emptyGenerationsInRow + 1 : 0
-        if state.emptyGenerationsInRow % 10 == 0, state.emptyGenerationsInRow > 0 {
-            onEvent?(
-                .warning(
-                    "in \(state.emptyGenerationsInRow) generations in a row every group got equal rewards: nothing is "
-                        + "learned; raise num_generations or temperature, or use prompts of another difficulty"))
-        }
+    }
+
+    /// Ends a run that has had no signal for as long as `stop_after_equal_rewards` allows, after saving.
+    func stopIfNothingIsLearned() throws(TrainingError) {
+        guard let limit = configuration.stopAfterEqualRewards, state.emptyGenerationsInRow >= limit else { return }
+        stopSignal.request()
+        try saveIfNeeded(isEpochEnd: false)
+        throw TrainingError(
+            .equalRewards,
+            "in \(state.emptyGenerationsInRow) generations in a row every group's rewards were equal: nothing is learned, "
+                + "and stop_after_equal_rewards is \(limit); use prompts of another difficulty, raise temperature or "
+                + "num_generations, or grade more finely")
     }
 }

@@ -15,12 +15,8 @@ extension GRPOTrainer {
         }
         var cutCount = 0
         for index in used.sorted() {
-            var tokens = try tokens(ofPrompt: index)
-            if let limit = configuration.maxPromptLength, tokens.count > limit {
-                tokens = Array(tokens.suffix(limit))
-                cutCount += 1
-            }
-            try checkContext(tokens, index)
+            let (tokens, isCut) = try fittingTokens(of: dataset.samples[index], "prompt \(index + 1) of the data set")
+            cutCount += isCut ? 1 : 0
             promptTokens[index] = tokens
         }
         guard cutCount > 0, let limit = configuration.maxPromptLength else { return }
@@ -30,23 +26,35 @@ extension GRPOTrainer {
                     + "tokens, the system prompt before all else"))
     }
 
-    private func tokens(ofPrompt index: Int) throws(TrainingError) -> [Int32] {
+    /// The tokens of a prompt, cut from the left to `max_prompt_length`, which with a completion fit the model's context.
+    /// - Parameter name: what messages call the prompt.
+    func fittingTokens(
+        of sample: Sample, _ name: String
+    ) throws(TrainingError) -> (tokens: [Int32], isCut: Bool) {
+        let whole = try tokens(of: sample, name)
+        let limit = configuration.maxPromptLength ?? whole.count
+        let tokens = Array(whole.suffix(limit))
+        try checkContext(tokens, name)
+        return (tokens, whole.count > limit)
+    }
+
+    private func tokens(of sample: Sample, _ name: String) throws(TrainingError) -> [Int32] {
         let tokens: [Int32]
         do {
-            tokens = try tokenizer.tokens(of: dataset.samples[index].prompt)
+            tokens = try tokenizer.tokens(of: sample.prompt)
         } catch {
-            throw TrainingError(.prompt, "prompt \(index + 1) of the data set cannot be turned into tokens: \(error)")
+            throw TrainingError(.prompt, "\(name) cannot be turned into tokens: \(error)")
         }
-        guard !tokens.isEmpty else { throw TrainingError(.prompt, "prompt \(index + 1) of the data set is empty") }
+        guard !tokens.isEmpty else { throw TrainingError(.prompt, "\(name) is empty") }
         return tokens
     }
 
-    private func checkContext(_ tokens: [Int32], _ index: Int) throws(TrainingError) {
+    private func checkContext(_ tokens: [Int32], _ name: String) throws(TrainingError) {
         let completion = configuration.maxCompletionLength
         guard let limit = policy.contextLength, tokens.count + completion > limit else { return }
         throw TrainingError(
             .prompt,
-            "prompt \(index + 1) has \(tokens.count) tokens, with max_completion_length \(completion) that is more than "
+            "\(name) has \(tokens.count) tokens, with max_completion_length \(completion) that is more than "
                 + "the model's context of \(limit): lower max_completion_length or set max_prompt_length")
     }
 }

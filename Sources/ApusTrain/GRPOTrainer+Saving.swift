@@ -19,15 +19,37 @@ extension GRPOTrainer {
 
     private func save() throws(TrainingError) {
         guard let directory else { return }
-        let url = try directory.writeCheckpoint(step: state.globalStep, keep: configuration.saveTotalLimit) { folder in
-            try policy.save(to: folder)
-            try tokenizer.save(to: folder)
-            try policy.saveOptimizer(to: folder)
-            try trainerState.json().write(to: folder.appending(path: TrainerState.fileName))
-            try JSONEncoder().encode(snapshot).write(to: folder.appending(path: RunSnapshot.fileName))
+        let isLast = state.globalStep >= plan.maxSteps
+        try surviving("step \(state.globalStep) is not saved", unless: isLast || stopSignal.isRequested) {
+            () throws(TrainingError) in
+            try metricsLog?.synchronize()
+            let url = try directory.writeCheckpoint(
+                step: state.globalStep, keep: configuration.saveTotalLimit, expectedBytes: policy.checkpointBytes,
+                writeFiles)
+            state.savedStep = state.globalStep
+            onEvent?(.saved(path: url.path))
         }
-        state.savedStep = state.globalStep
-        onEvent?(.saved(path: url.path))
+    }
+
+    private func writeFiles(to folder: URL) throws {
+        try policy.save(to: folder)
+        try tokenizer.save(to: folder)
+        try trainerState.json().write(to: folder.appending(path: TrainerState.fileName))
+        guard !configuration.saveOnlyModel else { return }
+        try policy.saveOptimizer(to: folder)
+        try JSONEncoder().encode(snapshot).write(to: folder.appending(path: RunSnapshot.fileName))
+    }
+
+    /// Does what needs the disk. With `on_save_failure: continue` a failure becomes a warning, unless nothing comes after it.
+    func surviving(
+        _ loss: String, unless isLast: Bool = false, _ body: () throws(TrainingError) -> Void
+    ) throws(TrainingError) {
+        do {
+            try body()
+        } catch {
+            guard configuration.onSaveFailure == .continue, !isLast else { throw error }
+            onEvent?(.warning("\(error); \(loss) (on_save_failure: continue)"))
+        }
     }
 
     private var trainerState: TrainerState {
@@ -35,53 +57,15 @@ extension GRPOTrainer {
             epoch: state.epoch, globalStep: state.globalStep, logHistory: state.history,
             loggingSteps: Self.interval(configuration.loggingSteps, of: plan.maxSteps), maxSteps: plan.maxSteps,
             tokensSeen: state.tokensSeen, epochs: plan.epochs,
-            saveSteps: Self.interval(configuration.saveSteps, of: plan.maxSteps),
+            saveSteps: Self.interval(configuration.saveSteps, of: plan.maxSteps), evalSteps: evaluationInterval ?? 500,
             batchSize: plan.batch.microBatchSize, isLast: state.globalStep >= plan.maxSteps)
     }
 
     private var snapshot: RunSnapshot {
         let isInUse = state.microStep % plan.batch.generateEvery != 0
         return RunSnapshot(
-            configuration: GRPOConfiguration.tree(of: configuration), prompts: plan.prompts, counters: state.counters,
+            configuration: GRPOConfiguration.tree(of: configuration), identity: identity, counters: state.counters,
             entropy: state.entropy,
             window: state.metrics, generation: isInUse ? generation.map(GenerationSnapshot.init) : nil)
-    }
-
-    /// Puts the run where a checkpoint left it: parameters, moments, counters, log and the generation batch in use.
-    ///
-    /// The continuation computes what the uninterrupted run would have computed.
-    func resume(from folder: URL) throws(TrainingError) {
-        let snapshot: RunSnapshot
-        let changes: [String]
-        do {
-            let data = try Data(contentsOf: folder.appending(path: RunSnapshot.fileName))
-            snapshot = try JSONDecoder().decode(RunSnapshot.self, from: data)
-            changes = snapshot.differences(from: configuration)
-            let history = try Data(contentsOf: folder.appending(path: TrainerState.fileName))
-            state.history = try JSONDecoder().decode(TrainerState.LogHistory.self, from: history).records
-            try policy.restore(from: folder)
-        } catch {
-            throw TrainingError(
-                .resume,
-                "resume_from_checkpoint: \(folder.path) cannot be read: \(fileErrorReason(error)); "
-                    + "give a checkpoint-N folder that Apus wrote for this model")
-        }
-        guard changes.isEmpty else {
-            throw TrainingError(
-                .resume,
-                "resume_from_checkpoint: these settings differ from the run's: "
-                    + changes.joined(separator: ", ") + "; give the same ones")
-        }
-        guard snapshot.prompts == plan.prompts else {
-            throw TrainingError(
-                .resume,
-                "resume_from_checkpoint: the run had \(snapshot.prompts) prompts, the data set has "
-                    + "\(plan.prompts): give the same data set")
-        }
-        state.counters = snapshot.counters
-        state.savedStep = snapshot.counters.globalStep
-        state.entropy = snapshot.entropy
-        state.metrics = snapshot.window
-        generation = snapshot.generation?.batch
     }
 }

@@ -2,21 +2,22 @@ import ApusGeneration
 import ApusModel
 
 extension GRPOTrainer {
-    /// Steps in a row that may be skipped before the run gives up.
-    private static let skippedStepLimit = 5
-
     /// One optimizer step: the micro-steps of its window, clipping, AdamW, the schedule.
     nonisolated(nonsending) func optimizerStep(_ window: Range<Int>, prompts: [[Int]]) async throws {
         let start = clock.now
-        state.isPoisoned = false
+        let tokensBefore = state.tokensSeen
+        state.fault = nil
+        state.stepLogProbs = [:]
         state.trainingSeconds = 0
         var loss = 0.0
         policy.zeroGradients()
         var progress = PhaseProgress(
             .train, step: state.globalStep + 1, of: window.count * plan.batch.microBatchSize, onEvent)
         for microStep in window {
-            if state.microStep % plan.batch.generateEvery == 0 {
+            // Without a batch in the middle of one, a forced continuation began there with other sizes.
+            if state.microStep % plan.batch.generateEvery == 0 || generation == nil {
                 generation = try await generateAndScore(prompts: prompts[microStep / plan.batch.generateEvery])
+                state.stepLogProbs = [:]
             }
             if let generation { loss += try trainingMicroStep(generation, window: window.count) }
             state.microStep += 1
@@ -25,15 +26,23 @@ extension GRPOTrainer {
         try applyGradients()
         state.entropy.endWindow(configuration)
         if configuration.useAdaptiveEntropy { state.metrics.append("entropy_coef", state.entropy.coefficient) }
+        if state.skippedSteps > 0 { state.metrics.set("skipped_steps", Double(state.skippedSteps)) }
         state.globalStep += 1
         state.stepsSinceLog += 1
         state.lossSum += loss
         state.totalLoss += loss
         state.metrics.append("time/train", state.trainingSeconds)
-        state.metrics.append("step_time", (clock.now - start) / .seconds(1))
+        let seconds = (clock.now - start) / .seconds(1)
+        state.metrics.append("step_time", seconds)
+        if state.tokensSeen > tokensBefore {
+            state.metrics.append("tokens_per_second", Double(state.tokensSeen - tokensBefore) / seconds)
+        }
+        if let resident = ResidentMemory.bytes {
+            state.metrics.set("memory/resident_mib", Double(resident) / 1_048_576)
+        }
     }
 
-    /// The loss of one slice of the generation batch and its gradients. What is not finite counts as 0 and poisons the step.
+    /// The loss of one slice of the generation batch and its gradients. What is not finite counts as 0 and makes the step one to be skipped.
     private func trainingMicroStep(_ generation: GenerationBatch, window: Int) throws(TrainingError) -> Double {
         let start = clock.now
         defer { state.trainingSeconds += (clock.now - start) / .seconds(1) }
@@ -55,11 +64,9 @@ extension GRPOTrainer {
         state.entropy.add(evaluation)
         state.metrics.append(evaluation.metrics)
         appendSamplingMetrics(generation, scores)
-        // On policy the loss does not depend on the log-probabilities' values, so a broken model shows in them alone.
-        guard evaluation.loss.isFinite, scores.values.allSatisfy({ $0.logProbs.allSatisfy(\.isFinite) }),
-            evaluation.logProbGradients.allSatisfy({ $0.allSatisfy(\.isFinite) })
-        else {
-            state.isPoisoned = true
+        for (row, scores) in scores { state.stepLogProbs[row] = scores.logProbs }
+        if let fault = NumericFault(evaluation, scores.values.map(\.logProbs)) {
+            state.fault = fault
             return 0
         }
         if !packed.groups.isEmpty { try backward(evaluation, packed, Array(selection)) }
@@ -75,7 +82,7 @@ extension GRPOTrainer {
         return row.advantage != 0 || configuration.beta != 0 || usesEntropy
     }
 
-    private func lossRow(_ row: RolloutRow, _ scores: TokenScores?) -> LossRow {
+    func lossRow(_ row: RolloutRow, _ scores: TokenScores?) -> LossRow {
         LossRow(
             advantage: row.advantage, mask: row.completion.tokens.map { _ in !row.isMasked },
             logProbs: scores?.logProbs ?? [], oldLogProbs: row.oldLogProbs,
@@ -99,10 +106,10 @@ extension GRPOTrainer {
     /// Clips and applies the gradients. A step whose loss or gradient is not finite is skipped: applying it would destroy the
     /// parameters and the optimizer's moments. TRL applies it and only hides the loss in the log.
     private func applyGradients() throws(TrainingError) {
-        let norm = state.isPoisoned ? .nan : policy.gradientNorm()
+        let norm = state.fault == nil ? policy.gradientNorm() : .nan
         state.gradientNorm = norm
         state.learningRate = schedule.learningRate(step: state.globalStep)
-        guard norm.isFinite else { return try skipStep() }
+        guard norm.isFinite else { return try skipStep(state.fault ?? .gradient) }
         state.skippedInRow = 0
         let limit = configuration.maxGradNorm
         if limit > 0, limit / (norm + 1e-6) < 1 { policy.scaleGradients(by: Float(limit / (norm + 1e-6))) }
@@ -112,19 +119,6 @@ extension GRPOTrainer {
                 learningRate: state.learningRate, beta1: configuration.adamBeta1, beta2: configuration.adamBeta2,
                 epsilon: configuration.adamEpsilon, weightDecay: configuration.weightDecay,
                 step: state.appliedSteps))
-    }
-
-    private func skipStep() throws(TrainingError) {
-        policy.zeroGradients()
-        state.skippedInRow += 1
-        let step = state.globalStep + 1
-        guard state.skippedInRow < Self.skippedStepLimit else {
-            throw TrainingError(
-                .notFinite,
-                "loss or gradient was not finite in \(state.skippedInRow) steps in a row, the last was step \(step): "
-                    + "lower learning_rate or max_grad_norm; earlier checkpoints are intact")
-        }
-        onEvent?(.warning("step \(step) is skipped: its loss or gradient is not finite"))
     }
 
     /// How far the sampler's log-probabilities are from the trainer's, as long as the policy has not moved.

@@ -8,7 +8,7 @@ public final class GRPOTrainer {
     /// The settings of the run.
     public let configuration: GRPOConfiguration
     /// The sizes of the run.
-    public let plan: TrainingPlan
+    public private(set) var plan: TrainingPlan
     /// Set it to let the run finish its optimizer step, save and stop.
     public let stopSignal: StopSignal
     /// Called for each event, in order, on the thread that trains.
@@ -26,17 +26,25 @@ public final class GRPOTrainer {
     /// The tokens of the prompts that this run uses, by their index in the data set.
     var promptTokens: [Int: [Int32]] = [:]
     var generation: GenerationBatch?
+    /// What the model is evaluated on, if anything.
+    let evaluationDataset: Dataset?
+    let evaluationPlan: EvaluationPlan
+    /// The tokens of the evaluation prompts, once they are needed.
+    var evaluationTokens: [[Int32]]?
     /// Whether this run has said that memory is short: once is enough.
     var hasToldOfShortfall = false
     var directory: RunDirectory?
     var metricsLog: MetricsLog?
+    /// What the run is made of, by key: what a continuation is compared with.
+    var identity: [String: JSONValue] = [:]
+    var reports: RunReports?
     let clock = ContinuousClock()
 
     /// Checks everything that can be checked before the first step.
     /// - Throws: ``ConfigurationError`` or ``TrainingError``.
     public init(
         configuration: GRPOConfiguration, policy: any Policy, tokenizer: any PromptTokenizer, dataset: Dataset,
-        rewards: [any RewardFunction], stopSignal: StopSignal = StopSignal()
+        evaluationDataset: Dataset? = nil, rewards: [any RewardFunction], stopSignal: StopSignal = StopSignal()
     ) throws {
         try configuration.validate()
         try configuration.validate(rewardNames: rewards.map(\.name))
@@ -47,6 +55,9 @@ public final class GRPOTrainer {
                 "the data set has \(dataset.samples.count) prompts, one generation takes \(batch.promptsPerGeneration): "
                     + "add prompts or lower gradient_accumulation_steps or per_device_train_batch_size")
         }
+        try Self.check(configuration, evaluationDataset: evaluationDataset)
+        evaluationPlan = try EvaluationPlan(configuration)
+        self.evaluationDataset = evaluationDataset
         self.configuration = configuration
         self.policy = policy
         self.tokenizer = tokenizer
@@ -54,6 +65,7 @@ public final class GRPOTrainer {
         self.rewards = rewards
         self.stopSignal = stopSignal
         plan = TrainingPlan(configuration, batch: batch, prompts: dataset.samples.count)
+        plan.plannedMemory = policy.plannedMemory
         loss = GRPOLoss(configuration)
         schedule = LearningRateSchedule(configuration, maxSteps: plan.maxSteps)
         state = RunState(entropy: EntropyController(configuration))
@@ -71,15 +83,20 @@ public final class GRPOTrainer {
         let start = clock.now
         onEvent?(.started(plan))
         if let notice = plan.batch.notice { onEvent?(.notice(notice)) }
+        if configuration.evalStrategy != .no, let notice = evaluationPlan.notice { onEvent?(.notice(notice)) }
         var sampler = RepeatSampler(
             promptCount: plan.prompts, promptsPerGeneration: plan.batch.promptsPerGeneration,
             shuffles: configuration.shuffleDataset, seed: configuration.dataSeed ?? configuration.seed)
         try preparePrompts(sampler)
+        if configuration.evalStrategy != .no { try prepareEvaluationPrompts() }
         defer { closeOutput() }
         try openOutput()
+        reports = try RunReports(configuration, lastStep: state.globalStep, history: state.history)
         if let memory = policy.memoryPlan { onEvent?(.notice(memory)) }
         var epoch = state.microStep / plan.microStepsPerEpoch
         for _ in 0..<epoch { _ = sampler.nextEpoch() }
+        // A run that was stopped in the middle of an evaluation makes up for it here.
+        try await evaluateIfDue()
         while !isFinished {
             try await runEpoch(epoch, prompts: sampler.nextEpoch())
             epoch += 1
@@ -104,46 +121,10 @@ public final class GRPOTrainer {
         return isSumOverRows && !batch.needsOldLogProbs && batch.generateEvery == batch.stepsPerGeneration
     }
 
-    /// Takes the output folder, and goes to the checkpoint that the run continues, if it does.
-    private func openOutput() throws(TrainingError) {
-        // Before the folder is created: a wrong path must not leave one behind.
-        let checkpoint = try checkpointToResume()
-        let directory = try RunDirectory(path: configuration.outputDir)
-        self.directory = directory
-        if let checkpoint {
-            try resume(from: checkpoint)
-            onEvent?(.notice("goes on after step \(state.globalStep) of \(checkpoint.path)"))
-            metricsLog = try MetricsLog(directory: directory.url, continuingFrom: state.globalStep)
-            return
-        }
-        if let earlier = RunDirectory.newestCheckpoint(in: directory.url) {
-            onEvent?(
-                .warning("output_dir holds \(earlier.lastPathComponent) of an earlier run; this run starts afresh"))
-        }
-        metricsLog = try MetricsLog(directory: directory.url, continuingFrom: nil)
-    }
-
     private func closeOutput() {
         directory = nil
         metricsLog = nil
-    }
-
-    private func checkpointToResume() throws(TrainingError) -> URL? {
-        guard let path = configuration.resumeFromCheckpoint else { return nil }
-        let output = configuration.outputDir
-        let isNewest = path == GRPOConfiguration.newestCheckpoint
-        let folder = URL(filePath: isNewest ? output : path, directoryHint: .isDirectory)
-        guard isNewest else {
-            guard FileManager.default.fileExists(atPath: folder.path) else {
-                throw TrainingError(.resume, "resume_from_checkpoint: \(path): no such folder; check the path")
-            }
-            return folder
-        }
-        guard let newest = RunDirectory.newestCheckpoint(in: folder) else {
-            throw TrainingError(
-                .resume, "resume_from_checkpoint: output_dir \(output) holds no checkpoint; start without this setting")
-        }
-        return newest
+        reports = nil
     }
 
     private var isFinished: Bool { state.globalStep >= plan.maxSteps || stopSignal.isRequested }
@@ -159,7 +140,9 @@ public final class GRPOTrainer {
             state.epoch = Double(epoch) + Double(window.upperBound) / Double(plan.microStepsPerEpoch)
             onEvent?(.stepFinished(step: state.globalStep, of: plan.maxSteps))
             try logIfNeeded(force: false)
+            try await evaluateIfDue()
             try saveIfNeeded(isEpochEnd: window.upperBound == plan.microStepsPerEpoch)
+            try stopIfNothingIsLearned()
         }
     }
 
@@ -177,8 +160,10 @@ public final class GRPOTrainer {
         state.lossSum = 0
         state.stepsSinceLog = 0
         state.history.append(record)
-        try metricsLog?.append(record)
+        try surviving("metrics.jsonl lacks step \(step)") { () throws(TrainingError) in try metricsLog?.append(record) }
+        let warnings = reports?.append(record) ?? []
         onEvent?(.logged(record))
+        for warning in warnings { onEvent?(.warning(warning)) }
     }
 
     /// A number of steps; below 1, a share of all steps.

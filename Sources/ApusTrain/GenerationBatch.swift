@@ -11,6 +11,8 @@ struct RolloutRow: Sendable {
     var isMasked: Bool
     /// Its advantage.
     var advantage = 0.0
+    /// One score a reward function; `nil` where a function did not apply.
+    var rewards: [Double?] = []
     /// Log-probabilities under the policy that sampled, where they have to be kept.
     var oldLogProbs: [Float]?
     /// Log-probabilities under the reference.

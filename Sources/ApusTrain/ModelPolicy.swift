@@ -1,3 +1,4 @@
+public import ApusData
 public import ApusGeneration
 public import ApusModel
 import ApusTensor
@@ -31,6 +32,9 @@ public final class ModelPolicy: Policy {
             + "budget of \(pages.budget.bytes / 1_048_576) MiB holds \(tokens) tokens"
     }
 
+    /// What the process held when the pages were reserved, and all pages.
+    public let plannedMemory: Int?
+
     /// Says when rows could not be kept, or sequences had to be computed again.
     public var memoryShortfall: String? {
         let statistics = engine.statistics
@@ -41,20 +45,46 @@ public final class ModelPolicy: Policy {
             + "memory_utilization or lower generation_batch_size"
     }
 
+    /// The adapter and AdamW's two moments in fp32, and the tokenizer's files.
+    public var checkpointBytes: Int? { 12 * adapter.parameterCount + (1 << 20) }
+
+    /// The model's hash (absent when its files are gone) and precision, and the adapter's shape.
+    public var identity: [String: JSONValue] {
+        let lora = adapter.configuration
+        let modules = LinearModule.allCases.map(\.name).filter { name in
+            adapter.tensors.contains { $0.name.contains(".\(name).") }
+        }
+        var entries: [String: JSONValue] = [
+            "precision": .string(model.precision.rawValue), "lora_r": .number(Double(lora.rank)),
+            "lora_alpha": .number(lora.alpha), "lora_target_modules": .array(modules.map(JSONValue.string)),
+            "use_rslora": .bool(lora.usesRSLoRA),
+        ]
+        if let digest = try? ModelDigest.digest(path: model.checkpointPath) {
+            entries["model"] = .string("sha256 \(digest)")
+        }
+        if let backend = model.backend as? CPUBackend {
+            entries["instruction_set"] = .string(backend.instructionSet.rawValue)
+        }
+        return entries
+    }
+
     /// Binds a model and its adapter.
     /// - Parameters:
     ///   - samplesExactLogProbs: use the sampler's log-probabilities; false computes the same numbers again where the policy
     ///     may move before they are used.
     ///   - keepsRollouts: train on the rows that the sampler computed, as long as the policy has not moved; false computes
     ///     the same rows again.
+    ///   - keepsActivations: keep what the inside of layers computes, in 16 bits, in place of computing it again: faster for
+    ///     two to three times the memory a token.
     ///   - memory: what keys, values and kept rows may take.
     public convenience init(
         model: LanguageModel, adapter: LoRAAdapter, samplesExactLogProbs: Bool = true, keepsRollouts: Bool = true,
-        memory: MemoryBudget = MemoryBudget()
+        keepsActivations: Bool = false, memory: MemoryBudget = MemoryBudget()
     ) {
         self.init(
             model: model, adapter: adapter, samplesExactLogProbs: samplesExactLogProbs, keepsRollouts: keepsRollouts,
-            pages: PageStore(model: model, holdsInputs: true, budget: memory))
+            pages: PageStore(
+                model: model, contents: keepsActivations ? .activations : .layerInputs, budget: memory))
     }
 
     /// Binds a model, its adapter and the pages for its sequences.
@@ -66,6 +96,7 @@ public final class ModelPolicy: Policy {
         self.samplesExactLogProbs = samplesExactLogProbs
         self.pages = pages
         self.keepsRollouts = keepsRollouts
+        plannedMemory = ResidentMemory.bytes.map { $0 + pages.budget.bytes }
         engine = GenerationEngine(model: model, adapter: adapter, pages: pages, keepsRollouts: keepsRollouts)
         pass = TrainingPass(model: model, adapter: adapter, pages: pages)
     }

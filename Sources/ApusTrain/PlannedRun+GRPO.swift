@@ -20,6 +20,7 @@ extension PlannedRun {
         self.promptTokens = min(promptTokens, configuration.maxPromptLength ?? promptTokens)
         completionTokens = configuration.maxCompletionLength
         hasReference = configuration.beta != 0
+        keepsActivations = !configuration.gradientCheckpointing
         saves = configuration.saveStrategy != .no
         self.threads = threads
     }

@@ -1,3 +1,4 @@
+public import ApusData
 public import ApusGeneration
 public import ApusModel
 public import Foundation
@@ -17,8 +18,18 @@ public protocol Policy: AnyObject {
     /// What the policy plans to do with memory, in one line; `nil` for nothing to say.
     var memoryPlan: String? { get }
 
+    /// Bytes that the policy means to hold, weights included; `nil` where that is not known.
+    var plannedMemory: Int? { get }
+
     /// What the last generation found no memory for, in one line; `nil` when there was enough. It costs time alone.
     var memoryShortfall: String? { get }
+
+    /// About how many bytes ``save(to:)`` and ``saveOptimizer(to:)`` write; `nil` when that is not known.
+    var checkpointBytes: Int? { get }
+
+    /// What this policy is, by key: the model's hash, the adapter's rank and so on. A run is continued only by a policy with
+    /// the same entries.
+    var identity: [String: JSONValue] { get }
 
     /// Samples `groupSize` completions of each prompt.
     /// - Parameters:
@@ -69,11 +80,20 @@ extension Policy {
     /// Nothing to say.
     public var memoryPlan: String? { nil }
 
+    /// Not known.
+    public var plannedMemory: Int? { nil }
+
     /// Enough memory.
     public var memoryShortfall: String? { nil }
 
     /// Log-probabilities are computed again where they are needed.
     public var samplesExactLogProbs: Bool { false }
+
+    /// Not known.
+    public var checkpointBytes: Int? { nil }
+
+    /// Nothing to tell it from others by.
+    public var identity: [String: JSONValue] { [:] }
 
     /// Refuses: a policy has to say how it is restored before its runs can be resumed.
     /// - Throws: ``TrainingError`` with code `resume`.

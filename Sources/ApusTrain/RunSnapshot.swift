@@ -9,32 +9,21 @@ import Foundation
 struct RunSnapshot: Codable {
     static let fileName = "apus_state.json"
 
-    var version = 1
+    var version = 2
     /// As written: a run of an earlier version knew fewer keys.
     var configuration: [String: JSONValue]
-    var prompts: Int
+    /// Model, data, rewards and program, see ``RunIdentity``.
+    var identity: [String: JSONValue]
     var counters: RunCounters
     var entropy: EntropyController
     var window: MetricWindow
     var generation: GenerationSnapshot?
 
-    /// Keys that may differ between a run and its continuation: where files go, how long it lasts, and what changes no result.
-    private static let freeKeys: Set<String> = [
-        "output_dir", "resume_from_checkpoint", "max_steps", "num_train_epochs", "logging_steps", "logging_first_step",
-        "save_strategy", "save_steps", "save_total_limit", "memory_utilization",
-    ]
-
-    /// The settings that must not differ but do, as `key (before → now)`.
-    func differences(from other: GRPOConfiguration) -> [String] {
-        let before = configuration
-        let now = GRPOConfiguration.tree(of: other)
-        return before.keys.sorted().filter { !Self.freeKeys.contains($0) && before[$0] != now[$0] }
-            .map { "\($0) (\(text(before[$0])) before, \(text(now[$0])) now)" }
-    }
-
-    private func text(_ value: JSONValue?) -> String {
-        guard let value, let data = try? JSONEncoder().encode(value) else { return "null" }
-        return String(decoding: data, as: UTF8.self)
+    /// How a run differs from the one that is described here.
+    func differences(from configuration: GRPOConfiguration, _ identity: [String: JSONValue]) -> RunDifferences {
+        RunDifferences(
+            before: self.configuration.merging(self.identity) { $1 },
+            now: GRPOConfiguration.tree(of: configuration).merging(identity) { $1 })
     }
 }
 
@@ -47,6 +36,7 @@ struct GenerationSnapshot: Codable {
         var isTruncated: Bool
         var isMasked: Bool
         var advantage: Double
+        var rewards: [Double?]
         var oldLogProbs: [Float]?
         var referenceLogProbs: [Float]?
     }
@@ -64,7 +54,7 @@ struct GenerationSnapshot: Codable {
             Row(
                 group: row.group, tokens: row.completion.tokens, logProbs: row.completion.logProbs,
                 isTruncated: row.completion.isTruncated, isMasked: row.isMasked, advantage: row.advantage,
-                oldLogProbs: row.oldLogProbs, referenceLogProbs: row.referenceLogProbs)
+                rewards: row.rewards, oldLogProbs: row.oldLogProbs, referenceLogProbs: row.referenceLogProbs)
         }
     }
 
@@ -74,7 +64,7 @@ struct GenerationSnapshot: Codable {
                 tokens: row.tokens, logProbs: row.logProbs, finishReason: row.isTruncated ? .length : .stop)
             return RolloutRow(
                 group: row.group, completion: completion, isMasked: row.isMasked, advantage: row.advantage,
-                oldLogProbs: row.oldLogProbs, referenceLogProbs: row.referenceLogProbs)
+                rewards: row.rewards, oldLogProbs: row.oldLogProbs, referenceLogProbs: row.referenceLogProbs)
         }
         return GenerationBatch(prompts: prompts, rows: rows, order: order, sampledAtStep: sampledAtStep)
     }

@@ -14,6 +14,8 @@ struct RunCounters: Codable, Sendable, Equatable {
     var tokensSeen = 0
     /// Steps in a row that were skipped because something was not finite.
     var skippedInRow = 0
+    /// Steps that were skipped so far.
+    var skippedSteps = 0
     /// Generations in a row in which no group taught anything.
     var emptyGenerationsInRow = 0
     /// Sum of the micro-losses since the last log line.
@@ -37,8 +39,10 @@ struct RunState: Sendable {
     var trainingSeconds = 0.0
     /// The step of the newest checkpoint.
     var savedStep: Int?
-    /// Whether a micro-step of the current optimizer step gave something that is not finite.
-    var isPoisoned = false
+    /// What was not finite in the current optimizer step, if anything was.
+    var fault: NumericFault?
+    /// The policy's log-probabilities in the current optimizer step, by row of the generation batch.
+    var stepLogProbs: [Int: [Float]] = [:]
     /// Metrics since the last log line.
     var metrics = MetricWindow()
     /// All log lines.

@@ -12,6 +12,7 @@ struct TrainerState: Sendable, Encodable {
     var tokensSeen: Int
     var epochs: Int
     var saveSteps: Int
+    var evalSteps: Int
     var batchSize: Int
     var isLast: Bool
 
@@ -57,7 +58,7 @@ struct TrainerState: Sendable, Encodable {
         try container.encodeNil(forKey: .bestMetric)
         try container.encodeNil(forKey: .bestModelCheckpoint)
         try container.encode(epoch, forKey: .epoch)
-        try container.encode(500, forKey: .evalSteps)
+        try container.encode(evalSteps, forKey: .evalSteps)
         try container.encode(globalStep, forKey: .globalStep)
         try container.encode(false, forKey: .isHyperParamSearch)
         try container.encode(true, forKey: .isLocalProcessZero)

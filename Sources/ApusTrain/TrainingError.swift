@@ -18,6 +18,8 @@ public struct TrainingError: Error, CustomStringConvertible, Sendable {
         case output
         /// Losses or gradients were not finite for too many steps in a row.
         case notFinite
+        /// Rewards were equal in every group for as long as `stop_after_equal_rewards` allows.
+        case equalRewards
     }
 
     /// What kind of failure it is.
@@ -30,7 +32,7 @@ public struct TrainingError: Error, CustomStringConvertible, Sendable {
     public var isBadInput: Bool {
         switch code {
         case .tooFewPrompts, .resume, .prompt, .outputFolder: true
-        case .reward, .policy, .output, .notFinite: false
+        case .reward, .policy, .output, .notFinite, .equalRewards: false
         }
     }
 

@@ -19,6 +19,8 @@ public enum TrainingEvent: Sendable {
     case stepFinished(step: Int, of: Int)
     /// A log line: the same values that `metrics.jsonl` gets.
     case logged(MetricsRecord)
+    /// The model was evaluated; the record in the report is in `metrics.jsonl` too.
+    case evaluated(EvaluationReport)
     /// A checkpoint is complete on disk.
     case saved(path: String)
 }
@@ -31,6 +33,8 @@ public enum TrainingPhase: String, Sendable {
     case reward
     /// Gradients are computed and applied.
     case train
+    /// Completions of evaluation prompts are sampled and scored, between two steps.
+    case evaluation
 }
 
 /// One generation batch with its texts, for display and logs.

@@ -12,6 +12,8 @@ public struct TrainingPlan: Sendable, Equatable {
     public var maxSteps: Int
     /// Passes over the prompts that are begun.
     public var epochs: Int
+    /// Bytes that the run means to hold; nil where that is not known.
+    public var plannedMemory: Int?
 
     init(_ configuration: GRPOConfiguration, batch: BatchPlan, prompts: Int) {
         self.batch = batch

@@ -4,6 +4,8 @@
 
 #include "linear.h"
 
+#include "short_rows.h"
+
 #include "layer.h"
 
 #include "attention.h"

@@ -110,4 +110,5 @@ static void layer_silu_gate_backward(const float *gate, const float *up, const f
 #define APUS_LAYER_KERNELS                                                                              \
   {.rms_norm = layer_rms_norm, .add_rms_norm = layer_add_rms_norm,                                      \
    .rms_norm_backward = layer_rms_norm_backward, .add = layer_add, .rope = layer_rope,                  \
-   .silu_gate = layer_silu_gate, .silu_gate_backward = layer_silu_gate_backward}
+   .silu_gate = layer_silu_gate, .silu_gate_backward = layer_silu_gate_backward,                        \
+   .shorten = layer_shorten, .lengthen = layer_lengthen}

@@ -83,7 +83,7 @@ import Testing
 
     @Test func aFolderThatIsNoCheckpoint() throws {
         let outcome = try train(["--output_dir", path("run"), "--resume_from_checkpoint", folder.url.path])
-        expectRefusal(outcome, "no such file or directory; give a checkpoint-N folder that Apus wrote for this model")
+        expectRefusal(outcome, "apus_manifest.json is missing; there is no other whole checkpoint")
     }
 
     @Test(arguments: [

@@ -12,14 +12,16 @@ struct Program {
     }
 
     /// The executable that was built beside the tests.
-    private static let executable = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+    static let executable = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath()
         .deletingLastPathComponent().appending(path: "apus")
 
     /// Runs to the end.
     ///
-    /// - Parameter onLine: called for each line of standard output, with the process, as it comes.
+    /// - Parameters:
+    ///   - executable: another program that is to start it.
+    ///   - onLine: called for each line of standard output, with the process, as it comes.
     static func run(
-        _ arguments: [String], onLine: (String, Process) -> Void = { _, _ in }
+        _ arguments: [String], executable: URL = executable, onLine: (String, Process) -> Void = { _, _ in }
     ) throws -> Outcome {
         try #require(FileManager.default.isExecutableFile(atPath: executable.path), "\(executable.path) is not built")
         let process = Process()

@@ -14,6 +14,7 @@ import Testing
 
     @Test func everyRecipeResolves() throws {
         let names = try FileManager.default.contentsOfDirectory(atPath: Self.folder.path)
+            .filter { $0.hasSuffix(".yaml") }
         #expect(names.count >= 3)
         for name in names { _ = try recipe(name, ["--model", "m"]) }
     }

@@ -71,18 +71,6 @@ import Testing
         #expect(logProbs.allSatisfy { $0 <= 0 })
     }
 
-    @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, Int32(143))])
-    func aSignalSavesAndStops(signal: Int32, status: Int32) throws {
-        let outcome = try Program.run(training(steps: 10000)) { line, process in
-            if line.hasPrefix("step     2/") { kill(process.processIdentifier, signal) }
-        }
-        #expect(outcome.status == status, "\(outcome.errors)")
-        let saved = try FileManager.default.contentsOfDirectory(atPath: folder.path)
-            .filter { $0.hasPrefix("checkpoint-") }
-        #expect(saved.count == 1)
-        #expect(outcome.errorLines.last?.hasPrefix("apus: stopped by ") == true)
-    }
-
     @Test(arguments: ["grpo", "prefill", "decode", "load"])
     func benchmarksPrintTheirFields(kind: String) throws {
         let outcome = try Program.run([

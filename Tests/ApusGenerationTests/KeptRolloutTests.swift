@@ -24,11 +24,11 @@ import Testing
 
         init(
             _ precision: WeightPrecision = .bf16, _ set: InstructionSet? = nil, threads: Int = 1,
-            model: String = "tiny_qwen2", pages count: Int = 4096
+            model: String = "tiny_qwen2", pages count: Int = 4096, contents: PageContents = .layerInputs
         ) throws {
             tiny = try TinyModel(
                 model, precision: precision, backend: CPUBackend(instructionSet: set, threads: threads))
-            pages = PageStore(model: tiny.model, holdsInputs: true, pages: count)
+            pages = PageStore(model: tiny.model, contents: contents, pages: count)
             engine = GenerationEngine(model: tiny.model, adapter: tiny.adapter, pages: pages, keepsRollouts: true)
             pass = TrainingPass(model: tiny.model, adapter: tiny.adapter, pages: pages)
         }
@@ -85,6 +85,35 @@ import Testing
             #expect(pair.pass.forwardPasses == 0)
             #expect(reference.forwardPasses > 0)
         }
+    }
+
+    /// Kept activations are rounded to 16 bits, by the sampler and by a forward pass alike.
+    @Test(arguments: WeightPrecision.allCases, InstructionSet.available)
+    func keptActivationsGiveTheBitsOfAForwardPassThatKeepsThem(precision: WeightPrecision, set: InstructionSet) throws {
+        for threads in [1, 5] {
+            let pair = try Pair(precision, set, threads: threads, contents: .activations)
+            let groups = try pair.sample()
+            let reference = TrainingPass(
+                model: pair.tiny.model, adapter: pair.tiny.adapter,
+                pages: PageStore(model: pair.tiny.model, contents: .activations, pages: 4096))
+            let expected = try Self.outcome(reference, pair.tiny.adapter, groups)
+            #expect(try Self.outcome(pair.pass, pair.tiny.adapter, groups) == expected, "\(threads) threads")
+            #expect(pair.pass.forwardPasses == 0 && reference.forwardPasses == 1)
+        }
+    }
+
+    /// Rounding moves the gradient by its own size, and neither log-probabilities nor entropies at all.
+    @Test(arguments: ["tiny_qwen2", "tiny_llama"]) func keptActivationsGiveNearlyTheSameGradient(model: String) throws {
+        let pair = try Pair(.f32, model: model, contents: .activations)
+        let groups = try pair.sample()
+        let reference = TrainingPass(model: pair.tiny.model, adapter: pair.tiny.adapter)
+        let exact = try Self.outcome(reference, pair.tiny.adapter, groups)
+        let kept = try Self.outcome(pair.pass, pair.tiny.adapter, groups)
+        #expect(kept.scores == exact.scores)
+        #expect(kept.gradients != exact.gradients, "nothing was kept")
+        let difference = zip(kept.gradients, exact.gradients).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+        let size = exact.gradients.reduce(0.0) { $0 + Double($1 * $1) }
+        #expect((difference / size).squareRoot() < 1e-4)
     }
 
     @Test func aModelWithoutBiasesAndEmptyCompletionsToo() throws {

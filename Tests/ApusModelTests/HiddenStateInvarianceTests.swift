@@ -23,7 +23,7 @@ import Testing
 
         init(_ tiny: TinyModel) throws {
             self.tiny = tiny
-            let pages = PageStore(model: tiny.model, holdsInputs: false, pages: 24 * 3)
+            let pages = PageStore(model: tiny.model, contents: .keysAndValues, pages: 24 * 3)
             self.pages = pages
             tables = sequences.map { pages.take(PageStore.pages(for: $0.count)) }
             workspace = try Workspace(

@@ -46,7 +46,7 @@ import Testing
         #expect(try part("optimizer", of: planned) == 8 * adapter.parameterCount)
         #expect(try part("saving", of: planned) == 24 * adapter.parameterCount)
 
-        let pages = PageStore(model: model, holdsInputs: true, pages: 64)
+        let pages = PageStore(model: model, contents: .layerInputs, pages: 64)
         let groups = (0..<2).map { group in
             TokenGroup(
                 prompt: [Int32](repeating: 1, count: 21),

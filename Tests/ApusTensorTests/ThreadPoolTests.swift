@@ -55,12 +55,30 @@ struct ThreadPoolTests {
     @Test func tasksOfAThreadAreContiguousAndFixed() {
         let pool = ThreadPool(threads: 4)
         let owners = Mutex([Int: UInt](minimumCapacity: 10))
-        pool.run(10) { task in owners.withLock { $0[task] = UInt(pthread_self()) } }
+        let begun = Counter()
+        pool.run(10) { task in
+            owners.withLock { $0[task] = UInt(pthread_self()) }
+            // The caller takes over what others have not begun, so each waits in its first task for the others.
+            if [0, 3, 6, 8].contains(task) { begun.add(1) }
+            while begun.value < 4 { sched_yield() }
+        }
         let threadOfTask = owners.withLock { owners in (0..<10).map { owners[$0] } }
         let runs = [0..<3, 3..<6, 6..<8, 8..<10]
         for run in runs { #expect(Set(threadOfTask[run]).count == 1) }
         #expect(Set(threadOfTask).count == 4)
         #expect(threadOfTask[0] == UInt(pthread_self()))
+    }
+
+    /// Whoever carries a task out, it happens once.
+    @Test func callerTakesOverWhatAThreadHasNotBegun() {
+        let pool = ThreadPool(threads: 2)
+        let count = Counter()
+        for round in 0..<2_000 {
+            // Runs of one task leave the thread asleep; it wakes too late for some of the runs of two.
+            pool.run(round % 3 == 0 ? 2 : 1) { _ in count.add(1) }
+            if round % 50 == 0 { Thread.sleep(forTimeInterval: 0.001) }
+        }
+        #expect(count.value == 2_000 + 667)
     }
 
     @Test func poolsComeAndGo() {

@@ -23,6 +23,8 @@ class FakePolicy: Policy {
     var optimizerSteps: [OptimizerStep] = []
     var scales: [Float] = []
     var saveError: (any Error)?
+    var checkpointBytes: Int?
+    var identity: [String: JSONValue] = [:]
     var entropyGradientSum = 0.0
     /// The completion of a prompt's n-th sample; by default lengths 1, 2, 3, … of token 7.
     var complete: (_ prompt: [Int32], _ sample: Int) -> Completion = { _, sample in

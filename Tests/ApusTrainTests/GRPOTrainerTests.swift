@@ -121,7 +121,8 @@ struct GRPOTrainerTests {
         #expect(recorder.records[0]["grad_norm"] == 4)
     }
 
-    @Test func stepsThatAreNotFiniteAreSkippedAndThenEndTheRun() async throws {
+    @Test("Bad input 33: steps that are not finite are skipped, and then end the run")
+    func stepsThatAreNotFiniteAreSkippedAndThenEndTheRun() async throws {
         let folder = try TemporaryFolder()
         var configuration = Self.configuration(folder)
         configuration.maxSteps = 20
@@ -135,7 +136,7 @@ struct GRPOTrainerTests {
         let error = await #expect(throws: TrainingError.self) { _ = try await trainer.run() }
         #expect(error?.code == .notFinite)
         #expect(policy.optimizerSteps.isEmpty)
-        #expect(recorder.warnings.count == 4)
+        #expect(recorder.warnings.count == 2)
         #expect(recorder.records.allSatisfy { $0["loss"] == 0 && $0["grad_norm"] == nil })
     }
 
@@ -192,7 +193,7 @@ struct GRPOTrainerTests {
     @Test func equalRewardsForManyGenerationsAreReported() async throws {
         let folder = try TemporaryFolder()
         var configuration = Self.configuration(folder)
-        configuration.maxSteps = 10
+        configuration.maxSteps = 45
         let recorder = EventRecorder()
         let trainer = try GRPOTrainer(
             configuration: configuration, policy: FakePolicy(), tokenizer: NumberTokenizer(),

@@ -17,6 +17,7 @@ struct ResumeTests {
         configuration.loggingSteps = 2
         configuration.useAdaptiveEntropy = true
         configuration.entropyTarget = 1
+        configuration.beta = 0.1
         configuration.gradientAccumulationSteps = 2
         if reuse {
             configuration.stepsPerGeneration = 4
@@ -46,11 +47,12 @@ struct ResumeTests {
 
     /// A log line without what depends on the clock.
     private func values(_ record: MetricsRecord) -> [String: Double?] {
-        let entries = record.entries.filter { !$0.name.hasPrefix("time/") && $0.name != "step_time" }
+        let machine: Set = ["step_time", "tokens_per_second", "memory/resident_mib"]
+        let entries = record.entries.filter { !$0.name.hasPrefix("time/") && !machine.contains($0.name) }
         return Dictionary(uniqueKeysWithValues: entries.map { ($0.name, $0.value) })
     }
 
-    @Test(arguments: [false, true], 1..<10)
+    @Test("Bad input 37: a run that was stopped goes on bit for bit", arguments: [false, true], 1..<10)
     func continuesBitForBit(reuse: Bool, stop: Int) async throws {
         let whole = FakePolicy()
         let folder = try TemporaryFolder()
@@ -69,32 +71,8 @@ struct ResumeTests {
         #expect(first.optimizerSteps + second.optimizerSteps == whole.optimizerSteps)
         let lines = try String(contentsOf: parts.url.appending(path: "metrics.jsonl"), encoding: .utf8)
             .split(separator: "\n").map { try JSONDecoder().decode(MetricsRecord.self, from: Data($0.utf8)) }
-        // A run that stops logs what it has: an odd stop adds a line of its own and shortens the next.
-        if stop % 2 == 0 {
-            #expect(lines.map(values) == expected.map(values))
-            #expect(records.map(values) == expected.suffix(records.count).map(values))
-        }
-        #expect(lines.map(\.step) == (1...10).filter { $0 % 2 == 0 || $0 == stop })
-    }
-
-    @Test func otherSettingsOrDataAreRefusedByName() async throws {
-        let folder = try TemporaryFolder()
-        var configuration = configuration(folder, reuse: false)
-        _ = try await run(configuration, policy: FakePolicy(), stopAt: 2)
-        configuration.resumeFromCheckpoint = "true"
-        configuration.maxSteps = 3
-        var other = configuration
-        other.epsilon = 0.3
-        other.seed = 7
-        let error = await #expect(throws: TrainingError.self) { _ = try await run(other, policy: FakePolicy()) }
-        #expect(error?.description.contains("epsilon (0.2 before, 0.3 now), seed (42 before, 7 now)") == true)
-        await #expect(throws: TrainingError.self) {
-            _ = try await run(configuration, policy: FakePolicy(), prompts: 10)
-        }
-        other = configuration
-        other.resumeFromCheckpoint = folder.url.path + "/nowhere"
-        await #expect(throws: TrainingError.self) { _ = try await run(other, policy: FakePolicy()) }
-        _ = try await run(configuration, policy: FakePolicy())
-        #expect(folder.names.contains("checkpoint-3"))
+        // A run that stops logs what it has. Its continuation takes back a line that the whole run did not have.
+        #expect(lines.map(values) == expected.map(values))
+        #expect(records.map(values) == expected.suffix(records.count).map(values))
     }
 }

@@ -87,7 +87,7 @@ struct RecordedRun: Decodable {
         for (record, expected) in zip(records, log) {
             let own: Set = [
                 "completion_length", "rewards/even", "rewards/short", "step_time", "time/rollout", "time/reward",
-                "time/train", "sampling/sampling_logp_difference/mean", "sampling/sampling_logp_difference/max",
+                "time/train", "tokens_per_second", "memory/resident_mib", "sampling/sampling_logp_difference/mean", "sampling/sampling_logp_difference/max",
             ]
             #expect(Set(record.entries.map(\.name)).subtracting(own).union(["step"]) == Set(expected.keys))
             for (key, tolerance) in keys {

@@ -41,6 +41,11 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(help: "Threads to compute with (default: one a core).")
     var threads: Int?
 
+    @Flag(
+        inversion: .prefixedNo,
+        help: "grpo: compute the inside of layers again for the backward pass, or keep it: faster, more memory.")
+    var gradientCheckpointing = true
+
     @Flag(help: "Print one JSON object instead of text.")
     var json = false
 
@@ -88,7 +93,10 @@ struct BenchCommand: AsyncParsableCommand {
         switch kind {
         case .prefill: try DecodingBench(model: model).prefill(runs: runs)
         case .decode: try DecodingBench(model: model).decode(batch: batch, tokens: tokens, runs: runs)
-        case .grpo: try await GRPOBench(model: model, group: batch, tokens: tokens, steps: runs).run()
+        case .grpo:
+            try await GRPOBench(
+                model: model, group: batch, tokens: tokens, steps: runs, gradientCheckpointing: gradientCheckpointing
+            ).run()
         case .load, .kernels: preconditionFailure("measured without a loaded model")
         }
     }

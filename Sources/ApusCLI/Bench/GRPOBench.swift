@@ -9,6 +9,7 @@ struct GRPOBench {
     let group: Int
     let tokens: Int
     let steps: Int
+    let gradientCheckpointing: Bool
 
     func run() async throws -> BenchResult {
         let output = FileManager.default.temporaryDirectory.appending(path: "apus-bench-\(UUID().uuidString)")
@@ -16,7 +17,8 @@ struct GRPOBench {
         let adapter = try LoRAAdapter(LoRAConfiguration(rank: 32, alpha: 32), for: model, seed: 3407)
         let trainer = try GRPOTrainer(
             configuration: configuration(output),
-            policy: FixedLengthPolicy(ModelPolicy(model: model, adapter: adapter)),
+            policy: FixedLengthPolicy(
+                ModelPolicy(model: model, adapter: adapter, keepsActivations: !gradientCheckpointing)),
             tokenizer: model.tokenizer, dataset: BenchQuestions.dataset, rewards: [Self.letterE])
         let times = StepTimes()
         trainer.onEvent = { event in
@@ -40,6 +42,7 @@ struct GRPOBench {
         configuration.numGenerations = group
         configuration.maxCompletionLength = tokens
         configuration.learningRate = 5e-6
+        configuration.gradientCheckpointing = gradientCheckpointing
         configuration.lossType = .grpo
         configuration.maxSteps = steps
         configuration.loggingSteps = 1

@@ -80,6 +80,13 @@ struct RunConfiguration: Equatable, Sendable {
         for case (let key, let count?) in counts where count < 1 {
             throw complain(key, "must be at least 1, found \(count)")
         }
+        if let size = settings.evaluationSize {
+            // Only a training file is split: elsewhere the size counts problems.
+            let isShare = settings.evaluationDataset == nil && settings.dataset != RunSettings.builtInDataset
+            guard size >= 1 || (isShare && size > 0) else {
+                throw complain("eval_size", "must be at least 1\(isShare ? ", or a share above 0" : ""), found \(size)")
+            }
+        }
         do {
             _ = try settings.loraConfiguration.modules()
         } catch {

@@ -28,8 +28,15 @@ struct RunSettings: Codable, Equatable, Sendable {
     var answerColumn: String? = "answer"
     var answerExtraction = "none"
     var systemPrompt: String?
+    /// A file to evaluate on, or `arithmetic` for held-out problems of the built-in kind; nil for none of its own.
+    var evaluationDataset: String?
+    /// Rows of the training data to evaluate on instead (below 1, a share of them); of the built-in data set, how many
+    /// held-out problems.
+    var evaluationSize: Double?
     /// Names of built-in reward functions, or of sets of them.
     var rewardFunctions = ["tutorial"]
+    /// Whether only plain lines are shown, also on a terminal.
+    var disablesProgress = false
 
     /// The value of `dataset_name` that needs no file.
     static let builtInDataset = "arithmetic"
@@ -51,7 +58,10 @@ struct RunSettings: Codable, Equatable, Sendable {
         case answerColumn = "answer_column"
         case answerExtraction = "answer_extraction"
         case systemPrompt = "system_prompt"
+        case evaluationDataset = "eval_dataset_name"
+        case evaluationSize = "eval_size"
         case rewardFunctions = "reward_funcs"
+        case disablesProgress = "disable_tqdm"
     }
 
     /// How the frozen weights are stored.

@@ -5,6 +5,8 @@ enum SettingKind: Equatable, Sendable {
     case integer
     case number
     case flag
+    /// A flag, for which this word stands as true.
+    case flagOr(String)
     case text
     /// One of these words. A flag is understood too, since YAML reads a bare `no` as false and older TRL had flags here.
     case choice([String], true: String? = nil, false: String? = nil)
@@ -19,7 +21,7 @@ enum SettingKind: Equatable, Sendable {
         switch self {
         case .integer: "a whole number"
         case .number: "a number"
-        case .flag: "true or false"
+        case .flag, .flagOr: "true or false"
         case .text: "text"
         case .choice(let words, _, _): "one of \(words.joined(separator: ", "))"
         case .folderOrFlag: "a folder, true or false"
@@ -34,7 +36,7 @@ enum SettingKind: Equatable, Sendable {
         switch self {
         case .integer: "integer"
         case .number: "number"
-        case .flag: "flag"
+        case .flag, .flagOr: "flag"
         case .text: "text"
         case .choice(let words, _, _): words.joined(separator: ", ")
         case .folderOrFlag: "folder or flag"
@@ -62,6 +64,8 @@ enum SettingKind: Equatable, Sendable {
             return .number(number)
         case .number: return RawValue.number(text).map(JSONValue.number)
         case .flag: return (RawValue.flag(text) ?? ["1": true, "0": false][text]).map(JSONValue.bool)
+        case .flagOr(let word):
+            return text == word ? .bool(true) : SettingKind.flag.scalar(text)
         case .text: return .string(text)
         case .choice(let words, let whenTrue, let whenFalse):
             if words.contains(text) { return .string(text) }

@@ -30,6 +30,7 @@ enum SettingTable {
         Setting("min_p", .trainer(.number)),
         Setting("repetition_penalty", .trainer(.number)),
         Setting("memory_utilization", .trainer(.number)),
+        Setting("gradient_checkpointing", .trainer(.flagOr("unsloth"))),
         // Loss.
         Setting("beta", .trainer(.number)),
         Setting("epsilon", .trainer(.number)),
@@ -74,7 +75,24 @@ enum SettingTable {
         Setting("save_strategy", .trainer(.choice(words(SaveStrategy.self), false: "no"))),
         Setting("save_steps", .trainer(.number)),
         Setting("save_total_limit", .trainer(.integer)),
+        Setting("save_only_model", .trainer(.flag)),
         Setting("resume_from_checkpoint", .trainer(.folderOrFlag)),
+        Setting("force_resume", .trainer(.flag)),
+        Setting("on_save_failure", .trainer(.choice(words(SaveFailureResponse.self)))),
+        Setting("max_skipped_steps", .trainer(.integer)),
+        // Evaluation.
+        Setting("eval_strategy", .trainer(.choice(words(EvaluationStrategy.self), false: "no"))),
+        Setting("eval_steps", .trainer(.number)),
+        Setting("eval_delay", .trainer(.number)),
+        Setting("eval_on_start", .trainer(.flag)),
+        Setting("per_device_eval_batch_size", .trainer(.integer)),
+        Setting("num_generations_eval", .trainer(.integer)),
+        Setting("report_to", .trainer(.textList)),
+        Setting("logging_dir", .trainer(.text)),
+        Setting("log_completions", .trainer(.flag)),
+        Setting("num_completions_to_print", .trainer(.integer)),
+        Setting("log_unique_prompts", .trainer(.flag)),
+        Setting("stop_after_equal_rewards", .trainer(.integer)),
     ]
 
     private static func words<Choice: CaseIterable & RawRepresentable<String>>(_ type: Choice.Type) -> [String] {
@@ -99,7 +117,10 @@ enum SettingTable {
         Setting("answer_column", .run(.text)),
         Setting("answer_extraction", .run(.choice(["none", "after_hashes"], false: "none"))),
         Setting("system_prompt", .run(.text)),
+        Setting("eval_dataset_name", .run(.text)),
+        Setting("eval_size", .run(.number)),
         Setting("reward_funcs", .run(.textList)),
+        Setting("disable_tqdm", .run(.flag)),
     ]
 
     /// Other names.
@@ -108,6 +129,8 @@ enum SettingTable {
         Setting("model", .alias(of: "model_name_or_path")),
         Setting("dataset_path", .alias(of: "dataset_name")),
         Setting("dataset", .alias(of: "dataset_name")),
+        Setting("eval_dataset", .alias(of: "eval_dataset_name")),
+        Setting("eval_dataset_path", .alias(of: "eval_dataset_name")),
         Setting("r", .alias(of: "lora_r")),
         Setting("lora_rank", .alias(of: "lora_r")),
         Setting("max_lora_rank", .fallback(for: "lora_r")),
@@ -116,9 +139,11 @@ enum SettingTable {
         Setting("use_rs_lora", .alias(of: "use_rslora")),
         Setting("random_state", .fallback(for: "seed")),
         Setting("output", .alias(of: "output_dir")),
+        Setting("use_gradient_checkpointing", .alias(of: "gradient_checkpointing")),
         Setting("gpu_memory_utilization", .alias(of: "memory_utilization", notice: mainMemory)),
         Setting("vllm_gpu_memory_utilization", .alias(of: "memory_utilization", notice: mainMemory)),
         Setting("reward_functions", .alias(of: "reward_funcs")),
+        Setting("force", .alias(of: "force_resume")),
     ]
 
     /// Understood, and without effect here.
@@ -138,8 +163,6 @@ enum SettingTable {
         Setting("bnb_4bit_compute_dtype", .ignored(unless: ["bfloat16"], notice: numerics)),
         Setting(
             "use_bnb_nested_quant", .ignored(unless: ["false"], notice: "scales of 4-bit weights stay in fp32")),
-        Setting("gradient_checkpointing", .ignored(unless: ["true", "unsloth"], notice: recompute)),
-        Setting("use_gradient_checkpointing", .ignored(unless: ["true", "unsloth"], notice: recompute)),
         Setting("gradient_checkpointing_kwargs", .ignored(notice: recompute)),
         Setting("attn_implementation", .ignored(notice: "there is one attention implementation")),
         Setting(
@@ -149,15 +172,9 @@ enum SettingTable {
                 reason: "only AdamW is supported")),
         Setting("use_peft", .refused(unless: ["true"], reason: "only LoRA training is supported; remove the key")),
         Setting("remove_unused_columns", .ignored(unless: ["false"], notice: "rewards always see every column")),
-        Setting("report_to", .ignored(unless: ["none", "[]"], notice: "metrics go to metrics.jsonl in output_dir")),
-        Setting("run_name", .ignored(notice: "metrics go to metrics.jsonl in output_dir")),
-        Setting("logging_dir", .ignored(notice: "metrics go to metrics.jsonl in output_dir")),
+        Setting("run_name", .ignored(notice: "runs are told apart by their output_dir")),
         Setting("logging_strategy", .ignored(unless: ["steps"], notice: "a line is logged every logging_steps")),
         Setting("logging_nan_inf_filter", .ignored(notice: "a step that is not finite is skipped and counted")),
-        Setting("log_completions", .ignored(unless: ["false"], notice: metricsOnly)),
-        Setting("num_completions_to_print", .ignored(notice: metricsOnly)),
-        Setting("log_unique_prompts", .ignored(unless: ["false"], notice: metricsOnly)),
-        Setting("disable_tqdm", .ignored(notice: "the progress line appears only on a terminal")),
         Setting("dataloader_*", .ignored(notice: "the dataset is in memory; there are no loader processes")),
         Setting("dataset_num_proc", .ignored(notice: "the dataset is in memory; there are no loader processes")),
         Setting("pad_to_multiple_of", .ignored(unless: ["auto"], notice: "rows are packed; nothing is padded")),
@@ -170,6 +187,7 @@ enum SettingTable {
         Setting("use_cpu", .ignored(unless: ["true"], notice: "this build computes on the CPU")),
         Setting("trust_remote_code", .ignored(unless: ["false"], notice: "nothing from a model folder is executed")),
         Setting("do_train", .ignored(unless: ["true"], notice: "`apus train` always trains")),
+        Setting("do_eval", .ignored(notice: "eval_strategy says when a run evaluates")),
         Setting("dataset_config", .ignored(notice: oneFile)),
         Setting("dataset_train_split", .ignored(unless: ["train"], notice: oneFile)),
         Setting("dataset_test_split", .ignored(unless: ["test"], notice: oneFile)),
@@ -186,8 +204,6 @@ enum SettingTable {
             .refused(unless: [], reason: "give temperature, top_p, top_k, min_p or repetition_penalty by name")),
         Setting("chat_template_kwargs", .refused(unless: [], reason: "templates see the messages and nothing else")),
         Setting("lr_scheduler_kwargs", .refused(unless: [], reason: "the schedules take no further arguments")),
-        Setting(
-            "save_only_model", .refused(unless: ["false"], reason: "a checkpoint always holds what resuming needs")),
         Setting("ignore_data_skip", .refused(unless: ["false"], reason: "a resumed run goes on with the next prompts")),
         Setting(
             "lora_dropout",
@@ -216,17 +232,6 @@ enum SettingTable {
             .refused(unless: ["0", "0.0"], reason: "mixture-of-experts models are not supported")),
         Setting("log_completions_hub_repo", .refused(unless: [], reason: offline)),
         Setting("hub_*", .refused(unless: ["false", "every_save"], reason: offline)),
-        Setting(
-            "eval_strategy",
-            .refused(
-                unless: ["no", "false"],
-                reason: "evaluation within a run is not supported; score checkpoints afterwards")),
-        Setting("do_eval", .refused(unless: ["false"], reason: "evaluation within a run is not supported")),
-        Setting("eval_steps", .ignored(notice: noEvaluation)),
-        Setting("eval_delay", .ignored(notice: noEvaluation)),
-        Setting("eval_on_start", .refused(unless: ["false"], reason: "evaluation within a run is not supported")),
-        Setting("per_device_eval_batch_size", .ignored(notice: noEvaluation)),
-        Setting("num_generations_eval", .ignored(notice: noEvaluation)),
         Setting("deepspeed", .refused(unless: [], reason: "training runs on one machine")),
         Setting("fsdp*", .refused(unless: ["[]"], reason: "training runs on one machine")),
         Setting("model_revision", .refused(unless: ["main"], reason: "models are read from disk; give a path")),
@@ -234,12 +239,10 @@ enum SettingTable {
 
     private static let ownEngine = "generation runs in this process, on the weights that are trained"
     private static let mainMemory = "this build computes on the CPU: read as memory_utilization, a share of main memory"
+    static let recompute = "computing activations again has no variants; gradient_checkpointing is all"
     static let numerics = "matrix operands are bf16 and sums fp32, whatever the machine"
-    static let recompute = "activations inside a layer are always recomputed"
-    private static let metricsOnly = "completions are not logged; `apus generate` shows what a checkpoint says"
     private static let optimizer = "the optimizer is AdamW with its state in fp32"
     static let oneMachine = "training runs on one machine"
     private static let oneFile = "dataset_name is one file, all of which is used"
     private static let offline = "Apus does not connect to the network"
-    private static let noEvaluation = "there is no evaluation within a run"
 }

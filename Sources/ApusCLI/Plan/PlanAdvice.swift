@@ -79,6 +79,13 @@ struct PlanAdvice {
                 { $0.trainer.maxCompletionLength = max(1, completion / 2) }
             )
         ]
+        if plan.run.keepsActivations {
+            changes.append(
+                (
+                    "gradient_checkpointing: true", "the insides of layers are computed again",
+                    { $0.trainer.gradientCheckpointing = true }
+                ))
+        }
         if !plan.configuration.settings.loadsIn4Bit {
             changes.append(
                 ("load_in_4bit: true", "base weights in NF4", { $0.settings.loadsIn4Bit = true }))

@@ -80,7 +80,7 @@ struct PromptLength {
     /// From the longest prompt of the data; a usual length where the data cannot be read yet.
     init(_ configuration: RunConfiguration) {
         let limit = configuration.trainer.maxPromptLength
-        if let dataset = try? TrainingRun(configuration).makeDataset(), let longest = Self.longest(dataset) {
+        if let dataset = try? configuration.makeDatasets().training, let longest = Self.longest(dataset) {
             self.init(
                 tokens: min(longest, limit ?? longest),
                 note: limit.map { $0 <= longest } ?? false ? "max_prompt_length" : "estimated from the data")

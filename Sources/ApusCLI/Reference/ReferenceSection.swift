@@ -9,7 +9,9 @@ struct ReferenceSection: Sendable {
 
 /// What stands in docs/configuration.md beside what the table of settings says by itself.
 enum ReferenceText {
-    static let sections = [modelAndAdapter, dataAndRewards, stepSize, sampling, loss, optimizer, logAndCheckpoints]
+    static let sections = [
+        modelAndAdapter, dataAndRewards, stepSize, sampling, loss, optimizer, evaluation, log, checkpoints,
+    ]
 
     static let introduction = """
         # Configuration

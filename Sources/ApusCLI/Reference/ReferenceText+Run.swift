@@ -100,6 +100,12 @@ extension ReferenceText {
                     + "rows that training starts from. The whole is the control group's limit, or the machine's memory. Results "
                     + "do not depend on it"
             ),
+            (
+                "gradient_checkpointing",
+                "the backward pass computes the inside of each layer again from its kept input. false keeps it in 16 bits: a "
+                    + "step is a few per cent faster, a token takes about twice the memory, and gradients differ in their "
+                    + "fifth digit. `unsloth` stands for true"
+            ),
         ],
         after: "`apus plan` says what a configuration takes of this machine's memory, and what to change.")
 }

@@ -92,7 +92,7 @@ struct StepLine {
     }
 
     /// A reward's name without the ending that every one of the tutorial's has.
-    private static func short(_ name: String) -> String {
+    static func short(_ name: String) -> String {
         name.hasSuffix("_reward_func") ? String(name.dropLast("_reward_func".count)) : name
     }
 }

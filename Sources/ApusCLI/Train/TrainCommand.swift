@@ -25,6 +25,12 @@ struct TrainCommand: AsyncParsableCommand {
     @Flag(help: "Print the resolved configuration and the memory it will take, and stop.")
     var dryRun = false
 
+    @Flag(help: "Plain lines only, also on a terminal.")
+    var noProgress = false
+
+    @Flag(help: "Show the beginning of a completion below the bars.")
+    var showCompletion = false
+
     @Argument(parsing: .allUnrecognized, help: "The configuration file, and --key value for any of its keys.")
     var arguments: [String] = []
 
@@ -38,7 +44,10 @@ struct TrainCommand: AsyncParsableCommand {
             Terminal.stream(try DryRun(configuration).memory)
         } else {
             try RunPlan(configuration).refuseIfHopeless()
-            try await TrainingRun(configuration).run()
+            var run = TrainingRun(configuration)
+            run.showsProgress = !noProgress
+            run.showsCompletion = showCompletion
+            try await run.run()
         }
     }
 }

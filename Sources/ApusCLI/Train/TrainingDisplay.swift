@@ -1,9 +1,25 @@
 import Apus
 import Dispatch
+import Foundation
 import Synchronization
 
-/// Shows a run: one line a log step on standard output and, on a terminal, what goes on within a step.
+/// Shows a run: one line a log step on standard output and, on a terminal, below them, where the run is.
+///
+/// Where standard output is a terminal that is a panel of several lines; where only standard error is, one line when a step
+/// takes long; else nothing.
 final class TrainingDisplay: Sendable {
+    /// What is shown beside the log lines.
+    struct Options: Sendable {
+        /// Whether what goes on within a step is shown, where a terminal allows.
+        var showsProgress = true
+        /// Whether the panel shows the beginning of a completion.
+        var showsCompletion = false
+        /// How many completions follow each log line; nil for none.
+        var completionsToPrint: Int?
+        /// Whether these are of different prompts.
+        var printsPromptsOnce = false
+    }
+
     private struct State {
         var rewardNames: [String] = []
         var stepCount = 0
@@ -14,13 +30,19 @@ final class TrainingDisplay: Sendable {
         /// How far the phase has come, once that is known.
         var progress: (done: Int, total: Int)?
         var lastCheckpoint: String?
+        var rollout: RolloutReport?
+        var panel = PanelState()
+        var isFinished = false
     }
 
+    private let options: Options
     private let state = Mutex(State())
     private let clock = ContinuousClock()
-    /// Rewrites the progress line; nil when standard error is no terminal. Dispatch's objects may be used from any thread,
-    /// and this one never changes after init.
+    private let created: ContinuousClock.Instant
+    /// Rewrites the panel or the progress line; nil when neither is shown. Dispatch's objects may be used from any thread, and
+    /// these never change after init.
     nonisolated(unsafe) private let timer: (any DispatchSourceTimer)?
+    nonisolated(unsafe) private var signals: [any DispatchSourceSignal] = []
 
     /// A step is allowed this long before it is explained.
     private static let patience = Duration.seconds(2)
@@ -28,33 +50,75 @@ final class TrainingDisplay: Sendable {
     /// The folder of the newest checkpoint.
     var lastCheckpoint: String? { state.withLock { $0.lastCheckpoint } }
 
-    init(showsProgress: Bool = Terminal.showsProgress) {
-        timer = showsProgress ? DispatchSource.makeTimerSource(queue: DispatchQueue(label: "apus.progress")) : nil
-        timer?.setEventHandler { [weak self] in self?.showProgress() }
-        timer?.schedule(deadline: .now() + .seconds(1), repeating: .seconds(1))
+    init(options: Options = Options()) {
+        self.options = options
+        created = clock.now
+        let showsPanel = options.showsProgress && Terminal.outputTraits.redraws
+        let isShown = showsPanel || options.showsProgress && Terminal.showsProgress
+        let queue = DispatchQueue(label: "apus.progress")
+        timer = isShown ? DispatchSource.makeTimerSource(queue: queue) : nil
+        timer?.setEventHandler { [weak self] in showsPanel ? self?.showPanel() : self?.showProgress() }
+        let interval = DispatchTimeInterval.milliseconds(showsPanel ? 200 : 1000)
+        timer?.schedule(deadline: .now() + interval, repeating: interval)
         timer?.resume()
+        guard showsPanel else { return }
+        signals = [SIGWINCH, SIGCONT].map { signal in
+            let source = DispatchSource.makeSignalSource(signal: signal, queue: queue)
+            source.setEventHandler { [weak self] in
+                if signal == SIGCONT { Terminal.forgetPanel() }
+                self?.showPanel()
+            }
+            source.resume()
+            return source
+        }
     }
 
-    /// Ends the progress line.
+    /// Takes the panel or the progress line away.
     func finish() {
         timer?.cancel()
+        for signal in signals { signal.cancel() }
+        state.withLock {
+            $0.isFinished = true
+            Terminal.showPanel([])
+        }
         Terminal.clearTransientLine()
     }
 
+    private func showPanel() {
+        guard let size = Terminal.outputSize, Terminal.isInForeground else { return }
+        let memory = ResidentMemory.bytes
+        state.withLock { state in
+            guard !state.isFinished, state.panel.stepCount > 0 else { return }
+            let panel = TrainingPanel(
+                state: state.panel, now: created.duration(to: clock.now).seconds, residentMemory: memory,
+                glyphs: Terminal.outputTraits.glyphs, showsCompletion: options.showsCompletion)
+            Terminal.showPanel(panel.lines(columns: size.columns, rows: size.rows))
+        }
+    }
+
     func show(_ event: TrainingEvent) {
+        let now = created.duration(to: clock.now).seconds
+        state.withLock { $0.panel.apply(event, at: now) }
         switch event {
         case .started(let plan): start(plan)
         case .notice(let text), .warning(let text): Terminal.complain(text)
         case .phase(let phase, let step): begin(phase, step)
         case .progress(let phase, _, let done, let total):
             state.withLock { if $0.phase?.kind == phase { $0.progress = (done, total) } }
-        case .rollout(let report): state.withLock { $0.rewardNames = report.rewardNames }
+        case .rollout(let report):
+            state.withLock {
+                $0.rewardNames = report.rewardNames
+                $0.rollout = report
+            }
         case .stepFinished(_, let count):
             state.withLock {
                 $0.stepCount = count
                 $0.phase = nil
             }
         case .logged(let record): log(record)
+        case .evaluated(let report):
+            let line = EvaluationLine(report)
+            Terminal.printLine(Terminal.outputColumns.map { line.text(columns: $0) } ?? line.text())
         case .saved(let path):
             state.withLock { $0.lastCheckpoint = path }
         }
@@ -92,6 +156,15 @@ final class TrainingDisplay: Sendable {
         }
         let columns = Terminal.outputColumns
         Terminal.printLine(Terminal.showsColor ? line.coloredText(columns: columns) : line.text(columns: columns))
+        printCompletions(step: record.step)
+    }
+
+    private func printCompletions(step: Int) {
+        guard let limit = options.completionsToPrint, let report = state.withLock({ $0.rollout }) else { return }
+        let table = CompletionsTable(
+            report: report, step: step, limit: limit, showsPromptsOnce: options.printsPromptsOnce,
+            glyphs: Terminal.outputTraits.glyphs)
+        Terminal.printLine(table.lines(columns: Terminal.outputColumns ?? 120).joined(separator: "\n"))
     }
 
     private static func tokensPerSecond(
@@ -124,18 +197,24 @@ final class TrainingDisplay: Sendable {
 }
 
 extension TrainingPhase {
-    fileprivate var label: String {
+    var label: String {
         switch self {
         case .rollout: "sampling"
         case .reward: "scoring"
         case .train: "training"
+        case .evaluation: "evaluating"
         }
     }
 
     fileprivate func describe(done: Int, of total: Int) -> String {
         switch self {
-        case .rollout: "\(done) of at most \(total) tokens"
+        case .rollout, .evaluation: "\(done) of at most \(total) tokens"
         case .reward, .train: "\(done) of \(total) completions"
         }
+    }
+
+    /// The same in few words.
+    func count(done: Int, of total: Int) -> String {
+        self == .reward || self == .train ? "\(done)/\(total)" : "\(done) tokens"
     }
 }

@@ -4,6 +4,9 @@ import Foundation
 /// One `apus train`: loads what the configuration names, trains, and says how it ended.
 struct TrainingRun {
     let configuration: RunConfiguration
+    /// Whether what goes on within a step is shown, and with it a completion.
+    var showsProgress = true
+    var showsCompletion = false
     private var settings: RunSettings { configuration.settings }
 
     init(_ configuration: RunConfiguration) {
@@ -13,7 +16,7 @@ struct TrainingRun {
     /// - Throws: `CommandFailure` unless the run went to its end.
     func run() async throws {
         let trainer = try prepare()
-        let display = TrainingDisplay()
+        let display = TrainingDisplay(options: displayOptions)
         defer { display.finish() }
         trainer.onEvent = { display.show($0) }
         let stop = trainer.stopSignal
@@ -34,34 +37,34 @@ struct TrainingRun {
         sayWhatNext(display)
     }
 
+    private var displayOptions: TrainingDisplay.Options {
+        let trainer = configuration.trainer
+        return TrainingDisplay.Options(
+            showsProgress: showsProgress && !settings.disablesProgress, showsCompletion: showsCompletion,
+            completionsToPrint: trainer.logCompletions
+                ? trainer.numCompletionsToPrint ?? CompletionsTable.defaultLimit : nil,
+            printsPromptsOnce: trainer.logUniquePrompts)
+    }
+
     /// Data first, then weights: what is wrong shows before anything takes long.
     private func prepare() throws -> GRPOTrainer {
         try failing(as: .badInput) {
-            let dataset = try makeDataset()
+            let (dataset, evaluation) = try configuration.makeDatasets()
             let rewards = try BuiltInRewards.functions(named: settings.rewardFunctions)
             let model = try ModelLoading.model(
                 path: settings.model, precision: settings.precision, threads: settings.threads)
             let adapter = try makeAdapter(for: model)
             Terminal.printLine(summary(model, adapter, dataset, rewards))
+            if let evaluation { Terminal.printLine("evaluate \(evaluation.count) prompts") }
             return try GRPOTrainer(
                 configuration: configuration.trainer,
                 policy: ModelPolicy(
                     model: model, adapter: adapter,
+                    keepsActivations: !configuration.trainer.gradientCheckpointing,
                     memory: MemoryBudget(utilization: configuration.trainer.memoryUtilization)),
-                tokenizer: model.tokenizer, dataset: dataset, rewards: rewards)
+                tokenizer: model.tokenizer, dataset: dataset, evaluationDataset: evaluation,
+                rewards: rewards)
         }
-    }
-
-    func makeDataset() throws -> Dataset {
-        if settings.dataset == RunSettings.builtInDataset {
-            return .arithmetic(
-                count: settings.datasetSize, seed: UInt64(configuration.trainer.seed),
-                systemPrompt: settings.systemPrompt)
-        }
-        let mapping = ColumnMapping(
-            prompt: settings.promptColumn, answer: settings.answerColumn, systemPrompt: settings.systemPrompt,
-            answerExtraction: settings.answerExtraction == "after_hashes" ? .afterHashes : .none)
-        return try Dataset(path: settings.dataset, mapping: mapping)
     }
 
     private func makeAdapter(for model: LanguageModel) throws -> LoRAAdapter {

@@ -5,6 +5,9 @@ public import ApusTensor
 /// The figures are upper bounds in so far as every completion is taken to reach its limit, and estimates in so far as they
 /// cannot see the allocator. Lengths are in tokens, sizes in bytes.
 public struct MemoryPlan: Sendable, Equatable {
+    /// Bytes that this process may hold: the limit of its control group or the machine's memory, the smaller one.
+    public static var processLimit: Int { ProcessMemory.limit() }
+
     /// One part of the whole.
     public struct Part: Sendable, Equatable {
         /// What it is, in a few words.
@@ -59,7 +62,7 @@ public struct MemoryPlan: Sendable, Equatable {
     ///   - backend: gives the sizes of packed weights.
     /// - Throws: `ModelError` for an impossible adapter, `TensorError` for an impossible weight.
     public init(_ run: PlannedRun, utilization: Double, limit: Int? = nil, backend: CPUBackend) throws {
-        let limit = limit ?? ProcessMemory.limit()
+        let limit = limit ?? Self.processLimit
         let sizes = RunSizes(run)
         let loaded = try Self.loadedParts(run, sizes, backend)
         let held = loaded.reduce(0) { $0 + $1.bytes }

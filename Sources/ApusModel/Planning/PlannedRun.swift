@@ -18,6 +18,8 @@ public struct PlannedRun: Sendable, Equatable {
     public var completionTokens = 512
     /// Whether completions are scored under the base model too (a KL term).
     public var hasReference = false
+    /// Whether what the inside of layers computes is kept for the backward pass, in place of computing it again.
+    public var keepsActivations = false
     /// Whether checkpoints are written.
     public var saves = true
     /// Threads that compute.

@@ -43,8 +43,9 @@ struct RunSizes {
     /// Of one token over all layers: keys and values in fp32.
     private var keyValueBytes: Int { 4 * 2 * run.model.layerCount * widths.keyValue }
 
-    /// Of one token over all layers: two residual streams a layer and one after the last, in fp32.
-    private var inputBytes: Int { 4 * LayerInputs.streams(layers: run.model.layerCount) * widths.hidden }
+    /// Of one token over all layers: two residual streams a layer and one after the last, and without checkpointing the
+    /// insides of the layers.
+    private var inputBytes: Int { LayerInputs.tokenBytes(run.model, activations: run.keepsActivations) }
 
     /// Of one token, both.
     var tokenBytes: Int { keyValueBytes + inputBytes }
@@ -52,7 +53,7 @@ struct RunSizes {
     /// Of one page.
     var pageBytes: Int { tokenBytes * KeyValueCache.pageTokens }
 
-    /// Of the pages, what is never written: the pass under the base model keeps no streams.
+    /// Of the pages, what is never written: the pass under the base model keeps nothing for a backward pass.
     var untouchedBytes: Int { run.hasReference ? leastPages * KeyValueCache.pageTokens * inputBytes : 0 }
 
     /// A prompt's pages.

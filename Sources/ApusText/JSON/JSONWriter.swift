@@ -1,18 +1,31 @@
 /// Writes values as Python's `json.dumps(value, ensure_ascii=False)` does, byte for byte: templates print tool
 /// definitions this way and models were trained on that spelling.
-struct JSONWriter {
+package struct JSONWriter {
     /// Spaces a level; nil writes everything on one line.
     var indent: Int?
     /// What stands between elements; nil is Python's default.
     var itemSeparator: String?
     /// What stands between a key and its value.
-    var keySeparator = ": "
+    var keySeparator: String
     /// Whether characters outside ASCII are written as `\u` escapes.
-    var escapesNonASCII = false
+    var escapesNonASCII: Bool
     /// Whether keys are written in order of their scalars.
-    var sortsKeys = false
+    var sortsKeys: Bool
 
-    func write(_ value: TemplateValue) -> String {
+    /// A writer with Python's defaults; `indent` breaks lines as `json.dumps(indent:)` does.
+    package init(
+        indent: Int? = nil, itemSeparator: String? = nil, keySeparator: String = ": ", escapesNonASCII: Bool = false,
+        sortsKeys: Bool = false
+    ) {
+        self.indent = indent
+        self.itemSeparator = itemSeparator
+        self.keySeparator = keySeparator
+        self.escapesNonASCII = escapesNonASCII
+        self.sortsKeys = sortsKeys
+    }
+
+    /// The text of a value.
+    package func write(_ value: TemplateValue) -> String {
         var text = ""
         append(value, level: 0, to: &text)
         return text

@@ -24,6 +24,14 @@ typedef struct {
   /// From dh, writes d_gate and d_up, elementwise; d_gate may be dh's or gate's storage, d_up may be up's.
   void (*silu_gate_backward)(const float *gate, const float *up, const float *dh, float *d_gate, float *d_up,
                              long begin, long end);
+  /// Writes n values of x as 16-bit integers with one scale for each APUS_SHORT_BLOCK of them: 15 bits of each block's
+  /// largest magnitude.
+  void (*shorten)(const float *x, long n, int16_t *values, float *scales);
+  /// The values again.
+  void (*lengthen)(const int16_t *values, const float *scales, long n, float *x);
 } apus_layer_kernels;
+
+/// Values that share a scale in `shorten`.
+#define APUS_SHORT_BLOCK 64
 
 #endif

@@ -1,0 +1,68 @@
+import Apus
+
+extension RunConfiguration {
+    /// How many held-out problems of the built-in kind an evaluation takes when nobody says.
+    static let builtInEvaluationSize = 256
+
+    /// The seed of the built-in evaluation problems: the same problems for every run, whatever its seed.
+    private static let evaluationSeed: UInt64 = 777
+
+    /// The data to train on and, when the run evaluates, the data for that.
+    ///
+    /// - Throws: `DataError`, or `SettingError` for an evaluation without data.
+    func makeDatasets() throws -> (training: Dataset, evaluation: Dataset?) {
+        let training = try makeTrainingDataset()
+        guard trainer.evalStrategy != .no else { return (training, nil) }
+        if settings.evaluationDataset == nil, settings.dataset != RunSettings.builtInDataset,
+            let size = settings.evaluationSize
+        {
+            return try training.splittingOff(size, seed: trainer.dataSeed ?? trainer.seed)
+        }
+        return (training, try makeEvaluationDataset())
+    }
+
+    /// The data that an evaluation on its own takes: what a run would evaluate on, or without that the whole file.
+    ///
+    /// - Throws: `DataError`.
+    func makeDatasetToEvaluate() throws -> Dataset {
+        guard settings.evaluationDataset == nil, settings.dataset != RunSettings.builtInDataset else {
+            return try makeEvaluationDataset()
+        }
+        let whole = try makeTrainingDataset()
+        guard let size = settings.evaluationSize else { return whole }
+        return try whole.splittingOff(size, seed: trainer.dataSeed ?? trainer.seed).evaluation
+    }
+
+    /// The data to train on, the part that `eval_size` splits off included.
+    func makeTrainingDataset() throws -> Dataset {
+        if settings.dataset == RunSettings.builtInDataset {
+            return .arithmetic(
+                count: settings.datasetSize, seed: UInt64(trainer.seed), systemPrompt: settings.systemPrompt)
+        }
+        return try Dataset(path: settings.dataset, mapping: columnMapping)
+    }
+
+    /// The data set of its own that an evaluation takes: the file that `eval_dataset_name` names, or held-out problems.
+    private func makeEvaluationDataset() throws -> Dataset {
+        let name = settings.evaluationDataset ?? settings.dataset
+        guard name != RunSettings.builtInDataset else {
+            return .arithmetic(
+                count: settings.evaluationSize.map { Int($0) } ?? Self.builtInEvaluationSize,
+                seed: Self.evaluationSeed, heldOut: true, systemPrompt: settings.systemPrompt)
+        }
+        guard settings.evaluationDataset != nil else {
+            throw SettingError(
+                "eval_strategy: '\(trainer.evalStrategy.rawValue)' needs data: give eval_dataset_name, or eval_size to split "
+                    + "rows off \(name)")
+        }
+        let dataset = try Dataset(path: name, mapping: columnMapping)
+        guard let size = settings.evaluationSize else { return dataset }
+        return Dataset(samples: Array(dataset.samples.prefix(Int(size))))
+    }
+
+    private var columnMapping: ColumnMapping {
+        ColumnMapping(
+            prompt: settings.promptColumn, answer: settings.answerColumn, systemPrompt: settings.systemPrompt,
+            answerExtraction: settings.answerExtraction == "after_hashes" ? .afterHashes : .none)
+    }
+}

@@ -1,0 +1,116 @@
+import Apus
+import Foundation
+import Synchronization
+
+/// Shows the demo: a line for each measurement on standard output and, on a terminal, the step in between.
+final class DemoDisplay: Sendable {
+    private struct State {
+        var first: DemoMeasure?
+        var last: DemoMeasure?
+        var begin: ContinuousClock.Instant?
+        var reward: Double?
+    }
+
+    private let steps: Int
+    private let isQuiet: Bool
+    private let state = Mutex(State())
+    private let clock = ContinuousClock()
+
+    /// The measurements before the first step and after the last one so far.
+    var measures: (first: DemoMeasure?, last: DemoMeasure?) { state.withLock { ($0.first, $0.last) } }
+
+    /// - Parameter isQuiet: print nothing but what goes wrong, and the progress on a terminal.
+    init(steps: Int, isQuiet: Bool) {
+        self.steps = steps
+        self.isQuiet = isQuiet
+    }
+
+    /// Says what will be seen.
+    func introduce(_ plan: TrainingPlan) {
+        guard !isQuiet else { return }
+        Terminal.printLine(
+            """
+            A tiny model (455,520 parameters) learns to show its work.
+
+            It can calculate, but mostly blurts out an answer. In each of \(steps) steps GRPO samples
+            \(plan.batch.groupSize) answers to each of \(plan.batch.promptsPerGeneration) problems, scores them with five reward functions, and moves the
+            model towards the better ones. Measured are \(RunConfiguration.builtInEvaluationSize) problems with numbers that training
+            never shows: right answers, answers with working, and the mean reward (at most 4).
+
+            """)
+    }
+
+    /// Ends the progress line.
+    func finish() { Terminal.clearTransientLine() }
+
+    func show(_ event: TrainingEvent) {
+        switch event {
+        case .evaluated(let report): add(DemoMeasure(report))
+        case .logged(let record): state.withLock { $0.reward = record["reward"] }
+        case .stepFinished(let step, _): showProgress(step)
+        case .phase(.evaluation, step: 0): showTransient("measuring before the first step")
+        case .phase(.rollout, step: 1): state.withLock { $0.begin = clock.now }
+        // What is said before the first step speaks to users who chose the settings.
+        case .warning(let text) where state.withLock({ $0.begin != nil }): Terminal.complain(text)
+        default: break
+        }
+    }
+
+    private func add(_ measure: DemoMeasure) {
+        state.withLock { state in
+            if state.first == nil { state.first = measure }
+            state.last = measure
+        }
+        guard !isQuiet else { return }
+        Terminal.printLine(
+            Self.line(measure, of: steps, columns: Terminal.outputColumns, isColored: Terminal.showsColor))
+    }
+
+    /// `step  10/100  right  69.5 %  ██████████░░░░░  working  97 %  reward 2.93`, with the bar on a terminal only.
+    static func line(_ measure: DemoMeasure, of steps: Int, columns: Int?, isColored: Bool) -> String {
+        let step = padded(String(measure.step), to: String(steps).count)
+        let right = padded(percentage(measure.accuracy), to: 7)
+        let working = padded("\(fixed(measure.working * 100, 0)) %", to: 5)
+        var parts = ["step \(step)/\(steps)", "right \(right)", "working \(working)"]
+        parts.append("reward \(fixed(measure.reward, 2))")
+        let width = parts.joined(separator: "  ").count
+        if let columns, columns >= width + 12 {
+            let bar = Bar.text(share: measure.accuracy, width: min(40, columns - width - 3))
+            parts.insert(isColored ? "\u{1B}[32m\(bar)\u{1B}[0m" : bar, at: 2)
+        }
+        return parts.joined(separator: "  ")
+    }
+
+    private static func padded(_ text: String, to width: Int) -> String {
+        String(repeating: " ", count: max(0, width - text.count)) + text
+    }
+
+    private func showProgress(_ step: Int) {
+        let (begin, reward) = state.withLock { ($0.begin, $0.reward) }
+        guard let begin, step < steps else { return }
+        let elapsed = begin.duration(to: clock.now).seconds
+        let left = timeSpan(elapsed / Double(step) * Double(steps - step))
+        let rewardText = reward.map { ", reward \(fixed($0, 2))" } ?? ""
+        showTransient("step \(step)/\(steps)\(rewardText), \(timeSpan(elapsed)), left \(left)")
+    }
+
+    private func showTransient(_ line: String) {
+        if Terminal.showsProgress { Terminal.showTransient(line) }
+    }
+}
+
+/// A horizontal bar of text.
+enum Bar {
+    /// Block characters where the locale says that the terminal shows them, else `#`.
+    private static let showsBlocks: Bool = {
+        let environment = ProcessInfo.processInfo.environment
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].compactMap { environment[$0] }.first { !$0.isEmpty } ?? ""
+        return locale.lowercased().replacing("-", with: "").contains("utf8")
+    }()
+
+    static func text(share: Double, width: Int) -> String {
+        let full = Int((min(max(share, 0), 1) * Double(width)).rounded())
+        let (filled, empty) = showsBlocks ? ("█", "░") : ("#", ".")
+        return String(repeating: filled, count: full) + String(repeating: empty, count: width - full)
+    }
+}

@@ -1,0 +1,8 @@
+/// Why a model cannot be exported as asked, in one line: what was wanted, what was found, what to do.
+public struct ExportError: Error, CustomStringConvertible, Sendable, Equatable {
+    /// The message for people.
+    public let description: String
+
+    /// An error with its whole message.
+    public init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,62 @@
+import ApusFormats
+import ApusModel
+import ApusText
+
+/// The metadata that llama.cpp's converter writes for a model.
+struct GGUFMetadata {
+    let configuration: ModelConfiguration
+    let vocabulary: GGUFVocabulary
+    let name: String
+
+    /// Adds everything but the tensors.
+    func add(to writer: inout GGUFWriter, type: GGUFModelType) {
+        let architecture = configuration.architecture.rawValue
+        writer.set("general.architecture", .string(architecture))
+        writer.set("general.type", .string("model"))
+        writer.set("general.name", .string(name))
+        writer.set("general.file_type", .uint32(type.fileType))
+        if type.isQuantized { writer.set("general.quantization_version", .uint32(2)) }
+        for (key, value) in shape { writer.set("\(architecture).\(key)", value) }
+        addVocabulary(to: &writer)
+    }
+
+    private var shape: [(String, GGUFWriter.Value)] {
+        func count(_ value: Int) -> GGUFWriter.Value { .uint32(UInt32(clamping: value)) }
+        var values: [(String, GGUFWriter.Value)] = [
+            ("block_count", count(configuration.layerCount)),
+            ("context_length", count(configuration.contextLength)),
+            ("embedding_length", count(configuration.hiddenSize)),
+            ("feed_forward_length", count(configuration.intermediateSize)),
+            ("attention.head_count", count(configuration.headCount)),
+            ("attention.head_count_kv", count(configuration.keyValueHeadCount)),
+            ("attention.layer_norm_rms_epsilon", .float32(configuration.normEpsilon)),
+            ("attention.key_length", count(configuration.headSize)),
+            ("attention.value_length", count(configuration.headSize)),
+            ("rope.freq_base", .float32(Float(configuration.ropeTheta))),
+            ("rope.dimension_count", count(configuration.headSize)),
+            ("vocab_size", count(configuration.vocabularySize)),
+        ]
+        if case .linear(let factor) = configuration.ropeScaling {
+            values += [("rope.scaling.type", .string("linear")), ("rope.scaling.factor", .float32(Float(factor)))]
+        }
+        return values
+    }
+
+    private func addVocabulary(to writer: inout GGUFWriter) {
+        writer.set("tokenizer.ggml.model", .string(vocabulary.model))
+        if let pre = vocabulary.pre { writer.set("tokenizer.ggml.pre", .string(pre)) }
+        writer.set("tokenizer.ggml.tokens", .strings(vocabulary.tokens))
+        writer.set("tokenizer.ggml.token_type", .int32s(vocabulary.tokenTypes))
+        writer.set("tokenizer.ggml.merges", .strings(vocabulary.merges))
+        let ids = [
+            ("bos", vocabulary.bosToken), ("eos", vocabulary.endToken), ("eot", vocabulary.endOfTurnToken),
+            ("unknown", vocabulary.unknownToken), ("padding", vocabulary.padToken),
+        ]
+        for case (let role, let id?) in ids {
+            writer.set("tokenizer.ggml.\(role)_token_id", .uint32(UInt32(clamping: id)))
+        }
+        if let addsBOS = vocabulary.addsBOS { writer.set("tokenizer.ggml.add_bos_token", .bool(addsBOS)) }
+        if let addsEOS = vocabulary.addsEOS { writer.set("tokenizer.ggml.add_eos_token", .bool(addsEOS)) }
+        if let template = vocabulary.chatTemplate { writer.set("tokenizer.chat_template", .string(template)) }
+    }
+}

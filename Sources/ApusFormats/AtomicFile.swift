@@ -1,0 +1,60 @@
+import Foundation
+
+/// A file that appears under its name when it is complete: written under another name beside it, put on disk, renamed.
+///
+/// What had the name before stays whole until then, also for a process that has it mapped into memory. An object that goes
+/// away uncommitted takes its draft with it.
+public final class AtomicFile {
+    /// Where the file will be.
+    public let path: String
+    private let draft: String
+    private let handle: FileHandle
+    private var isCommitted = false
+
+    /// Opens a draft beside `path`.
+    ///
+    /// - Throws: `FormatError` with code `unwritable`.
+    public init(path: String) throws(FormatError) {
+        let target = URL(filePath: path, directoryHint: .notDirectory)
+        let name = ".\(target.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier).draft"
+        let draft = target.deletingLastPathComponent().appending(path: name).path(percentEncoded: false)
+        let descriptor = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o644)
+        guard descriptor >= 0 else { throw Self.systemFailure(path) }
+        self.path = path
+        self.draft = draft
+        handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    }
+
+    deinit {
+        if !isCommitted { unlink(draft) }
+    }
+
+    /// Writes bytes at the end.
+    ///
+    /// - Throws: `FormatError` with code `unwritable`.
+    public func append(_ bytes: [UInt8]) throws(FormatError) {
+        guard !bytes.isEmpty else { return }
+        do {
+            try handle.write(contentsOf: bytes)
+        } catch {
+            throw Self.failure(path, fileErrorReason(error))
+        }
+    }
+
+    /// Puts the file on disk and gives it its name.
+    ///
+    /// - Throws: `FormatError` with code `unwritable`.
+    public func commit() throws(FormatError) {
+        guard fsync(handle.fileDescriptor) == 0, rename(draft, path) == 0 else { throw Self.systemFailure(path) }
+        isCommitted = true
+    }
+
+    private static func systemFailure(_ path: String) -> FormatError {
+        failure(path, String(cString: strerror(errno)).lowercased())
+    }
+
+    private static func failure(_ path: String, _ reason: String) -> FormatError {
+        FormatError(
+            .unwritable, file: path, "cannot be written: \(reason); free space or give another place, nothing was left")
+    }
+}

@@ -1,0 +1,52 @@
+/// A reward function written in Python, by its place: `rewards.py:correctness_reward_func`, or `package.module.function`
+/// for one that Python itself can import.
+public struct PythonFunction: Sendable, Equatable, Hashable {
+    /// Where the function is defined.
+    public enum Source: Sendable, Equatable, Hashable {
+        /// The path of a `.py` file.
+        case file(String)
+        /// The name of a module that the interpreter finds.
+        case module(String)
+    }
+
+    /// Where the function is defined.
+    public var source: Source
+    /// The function's name there; it may have dots, for a method of an instance.
+    public var name: String
+
+    /// A function by its place.
+    public init(source: Source, name: String) {
+        self.source = source
+        self.name = name
+    }
+
+    /// Reads `path.py:function` or `module.function`; nil when the text is neither.
+    public init?(_ text: String) {
+        if let colon = text.lastIndex(of: ":") {
+            let path = String(text[..<colon])
+            let name = String(text[text.index(after: colon)...])
+            guard path.hasSuffix(".py"), Self.isDottedName(name) else { return nil }
+            self.init(source: .file(path), name: name)
+        } else if let dot = text.lastIndex(of: "."), Self.isDottedName(text) {
+            self.init(source: .module(String(text[..<dot])), name: String(text[text.index(after: dot)...]))
+        } else {
+            return nil
+        }
+    }
+
+    /// The text that ``init(_:)`` reads.
+    public var text: String {
+        switch source {
+        case .file(let path): "\(path):\(name)"
+        case .module(let module): "\(module).\(name)"
+        }
+    }
+
+    private static func isDottedName(_ text: String) -> Bool {
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.allSatisfy { part in
+            part.first.map { $0.isLetter || $0 == "_" } == true
+                && part.allSatisfy { $0.isLetter || $0.isNumber || $0 == "_" }
+        }
+    }
+}

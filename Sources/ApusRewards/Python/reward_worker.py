@@ -1,0 +1,516 @@
+"""Runs reward functions for Apus, away from the run itself. Needs nothing but the standard library.
+
+The process that starts here watches; its child loads the user's files and calls their functions. So nothing that the
+functions do (exit, fork, hang, start daemons) gets past the watcher, which ends all of them when the run says so or is
+gone. Descriptor 0 is a socket for requests and replies, 1 one that says "stop" by closing and carries the cause of the
+child's end, 2 the log. The functions see an empty standard input, and what they print goes to the log.
+
+A message is 4 bytes of length, big-endian, and as many bytes of JSON.
+"""
+
+import inspect
+import json
+import math
+import numbers
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+import types
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+
+
+def main():
+    requests = socket.socket(fileno=os.dup(0))
+    control = socket.socket(fileno=os.dup(1))
+    os.dup2(2, 1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    # What a run ignores, the functions and what they start need not.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    watcher = os.getpid()
+    child = os.fork()
+    if child == 0:
+        control.close()
+        os.setsid()  # No terminal, and no signals from one.
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == watcher:
+            serve(requests)
+        os._exit(0)
+    requests.close()
+    watch(control, child)
+
+
+def prctl(option, value):
+    """Linux alone knows these; elsewhere the process group has to do."""
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+    except (ImportError, OSError, AttributeError):
+        pass
+
+
+# The watcher ---------------------------------------------------------------------------------------------------------
+
+
+def watch(control, child):
+    """Waits for the child or the run to end, ends all that is left, and reports how the child ended."""
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    status = reap(child)
+    while status is None:
+        # The run never sends anything here: readable means closed.
+        ready, _, _ = select.select([control, woken], [], [], 1.0)
+        if control in ready:
+            # A child that is just ending closes its descriptors first.
+            for _ in range(10):
+                status = status if status is not None else reap(child)
+                time.sleep(0.005 if status is None else 0)
+            break
+        if woken in ready:
+            os.read(woken, 4096)
+        status = reap(child)
+    stop_descendants(child)
+    cause = {}
+    if status is not None:
+        if os.WIFSIGNALED(status):
+            cause = {"signal": signal.Signals(os.WTERMSIG(status)).name}
+        else:
+            cause = {"status": os.WEXITSTATUS(status)}
+    try:
+        send(control, cause)
+    except OSError:
+        pass  # The run is gone.
+    os._exit(0)
+
+
+def reap(child):
+    """Collects everything that ended, adopted orphans too; the child's status if it was among them."""
+    status = None
+    try:
+        while True:
+            pid, ended = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return status
+            if pid == child:
+                status = ended
+    except ChildProcessError:
+        return status
+
+
+def stop_descendants(child):
+    """Ends every process below this one. Orphans are adopted by this process, so `setsid` is no way out."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        found = descendants()
+        if found is None:
+            try:
+                os.killpg(child, signal.SIGKILL)
+            except OSError:
+                pass
+            return
+        if not found:
+            return
+        # First all are stopped, so that none can fork away from the killing.
+        for action in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in found:
+                try:
+                    os.kill(pid, action)
+                except OSError:
+                    pass
+        reap(child)
+        time.sleep(0.005)
+
+
+def descendants():
+    """The processes below this one, without those that ended; None where there is no /proc."""
+    children = {}
+    try:
+        names = [name for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        return None
+    for name in names:
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                state, parent = file.read().rpartition(b")")[2].split()[:2]
+        except OSError:
+            continue
+        if state not in (b"Z", b"X"):
+            children.setdefault(int(parent), []).append(int(name))
+    found, queue = [], [os.getpid()]
+    while queue:
+        below = children.get(queue.pop(), [])
+        found += below
+        queue += below
+    return found
+
+
+# The child: messages -------------------------------------------------------------------------------------------------
+
+
+def serve(requests):
+    own = os.getpid()
+    functions = []
+    send(requests, {"python": sys.version.split()[0]})
+    while True:
+        request = receive(requests)
+        if request is None:
+            return
+        if "load" in request:
+            limit_resources(request)
+            reply = load_all(request["load"], functions)
+        else:
+            reply = call(functions[request["function"]], request)
+        if os.getpid() != own:
+            os._exit(0)  # A function forked and both returned.
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except Exception:
+                pass
+        send(requests, reply)
+
+
+def send(stream, message):
+    data = json.dumps(message, allow_nan=False, ensure_ascii=False).encode("utf-8", "replace")
+    stream.sendall(len(data).to_bytes(4, "big") + data)
+
+
+def receive(stream):
+    header = receive_exactly(stream, 4)
+    if header is None:
+        return None
+    data = receive_exactly(stream, int.from_bytes(header, "big"))
+    return None if data is None else json.loads(data)
+
+
+def receive_exactly(stream, count):
+    parts = []
+    while count > 0:
+        part = stream.recv(min(count, 1 << 20))
+        if not part:
+            return None
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def limit_resources(request):
+    """Bounds what the functions may take from the machine, as far as it lets one."""
+    try:
+        # Whatever happens, the kernel should not end the run to make room for its rewards.
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("1000")
+    except OSError:
+        pass
+    try:
+        import resource
+    except ImportError:
+        return
+    limits = [("RLIMIT_CORE", 0), ("RLIMIT_FSIZE", request.get("file_limit"))]
+    limits += [("RLIMIT_AS", request.get("memory_limit")), ("RLIMIT_NPROC", process_limit(request))]
+    for name, value in limits:
+        if value is None or not hasattr(resource, name):
+            continue
+        kind = getattr(resource, name)
+        hard = resource.getrlimit(kind)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        try:
+            resource.setrlimit(kind, (value, value))
+        except (ValueError, OSError):
+            pass
+
+
+def process_limit(request):
+    """The limit counts all threads of the user, so those that are there already come on top."""
+    count = 0
+    try:
+        for name in os.listdir("/proc"):
+            if name.isdigit() and os.stat(f"/proc/{name}").st_uid == os.getuid():
+                count += len(os.listdir(f"/proc/{name}/task"))
+    except OSError:
+        pass
+    return count + request["process_limit"] if count else None
+
+
+# The child: loading --------------------------------------------------------------------------------------------------
+
+
+class Refusal(Exception):
+    """What is wrong, in words for the user."""
+
+
+def load_all(wanted, functions):
+    sys.dont_write_bytecode = True
+    loaded = []
+    for index, entry in enumerate(wanted):
+        try:
+            function = find(entry)
+            functions.append(function)
+            loaded.append(signature_of(function))
+        except Refusal as refusal:
+            return {"refused": index, "reason": str(refusal)}
+        except BaseException as error:
+            complain(error)
+            return {"refused": index, "reason": "loading it " + described(error)}
+    return {"loaded": loaded}
+
+
+def find(entry):
+    module = load_file(entry["file"]) if "file" in entry else load_module(entry["module"])
+    value = module
+    for part in entry["name"].split("."):
+        try:
+            value = getattr(value, part)
+        except AttributeError:
+            raise Refusal(f"it has no '{entry['name']}'{suggestion(module, part)}") from None
+    if not callable(value):
+        raise Refusal(f"'{entry['name']}' is {shown(value)}, not a function")
+    if inspect.isclass(value):
+        raise Refusal(f"'{entry['name']}' is a class; name a function, or an instance of it that can be called")
+    return value
+
+
+def suggestion(module, name):
+    own = [
+        key
+        for key, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and not key.startswith("_")
+    ]
+    return "; its functions are " + ", ".join(own) if own else "; it defines no functions"
+
+
+def load_file(path):
+    import importlib.util
+
+    name = os.path.splitext(os.path.basename(path))[0]
+    loaded = sys.modules.get(name)
+    if loaded is not None and getattr(loaded, "__file__", None) == path:
+        return loaded
+    folder = os.path.dirname(path)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    if loaded is not None:
+        name = "apus_rewards_" + name
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module
+
+
+def load_module(name):
+    import importlib
+
+    return importlib.import_module(name)
+
+
+def signature_of(function):
+    try:
+        return str(inspect.signature(function))
+    except (TypeError, ValueError):
+        return "(...)"
+
+
+# The child: calling --------------------------------------------------------------------------------------------------
+
+
+def call(function, request):
+    """Scores all completions; when that fails, each alone, to tell which one is at fault."""
+    columns = request["columns"]
+    columns.update({key: request[key] for key in ("prompts", "completions", "completion_ids")})
+    state = types.SimpleNamespace(**request["trainer_state"])
+    count = len(request["completions"])
+    log = Log(count)
+    try:
+        scores, failures = checked(invoke(function, columns, state, log), count)
+        return {"scores": scores, "failures": failures, "metrics": log.metrics, "extra": log.extra}
+    except Refusal as refusal:
+        return {"failures": [{"reason": str(refusal)}]}
+    except BaseException as error:
+        complain(error)
+        reason = described(error)
+        shape = call_text(function, columns)
+        if count == 1:
+            return {"failures": [{"sample": 0, "reason": reason}], "call": shape}
+    scores, failures = one_by_one(function, columns, state, count, request["stop_at_first_failure"])
+    if not failures:
+        return {"failures": [{"reason": reason + ", though not on any completion alone"}], "call": shape}
+    return {"scores": scores, "failures": failures, "call": shape}
+
+
+def one_by_one(function, columns, state, count, stops):
+    scores, failures = [None] * count, []
+    for index in range(count):
+        alone = {key: values[index : index + 1] for key, values in columns.items()}
+        try:
+            (scores[index],), wrong = checked(invoke(function, alone, state, Log(1)), 1)
+            failures += [{"sample": index, "reason": one["reason"]} for one in wrong]
+        except Refusal as refusal:
+            failures.append({"sample": index, "reason": str(refusal)})
+        except BaseException as error:
+            failures.append({"sample": index, "reason": described(error)})
+        if failures and stops:
+            break
+    return scores, failures
+
+
+def invoke(function, columns, state, log):
+    """Calls a function as TRL does."""
+    result = function(**columns, trainer_state=state, log_extra=log.log_extra, log_metric=log.log_metric)
+    if inspect.isawaitable(result):
+        import asyncio
+
+        async def awaited():
+            return await result
+
+        return asyncio.run(awaited())
+    return result
+
+
+class Log:
+    """What a function tells beside its scores."""
+
+    def __init__(self, count):
+        self.count = count
+        self.metrics = {}
+        self.extra = {}
+
+    def log_metric(self, name, value):
+        self.metrics.setdefault(str(name), []).append(finite(plain(value)))
+
+    def log_extra(self, column, values):
+        values = list(values)
+        if len(values) != self.count:
+            raise Refusal(f"gave log_extra('{column}') {len(values)} values for {self.count} completions")
+        self.extra[str(column)] = [as_json(value) for value in values]
+
+
+def plain(value):
+    """The Python number in a NumPy scalar or a tensor of one element."""
+    item = getattr(value, "item", None)
+    if callable(item):
+        try:
+            return item()
+        except (TypeError, ValueError, RuntimeError):
+            pass
+    return value
+
+
+def finite(value):
+    if isinstance(value, numbers.Real) and math.isfinite(value):
+        return float(value)
+    return None
+
+
+def as_json(value):
+    value = plain(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return str(value)
+
+
+def checked(result, count):
+    """Scores with None for "does not apply", and what is wrong with single ones."""
+    if isinstance(result, (str, bytes, dict, set, frozenset)) or not hasattr(result, "__iter__"):
+        raise Refusal(f"returned {shown(result)}; return a list with one number or None for each completion")
+    try:
+        values = list(result)
+    except TypeError:
+        raise Refusal(f"returned {shown(result)}; return a list with one number for each completion") from None
+    if len(values) != count:
+        raise Refusal(f"returned {len(values)} scores for {count} completions; return exactly one for each")
+    scores, failures = [], []
+    for index, value in enumerate(values):
+        score, problem = checked_score(value)
+        scores.append(score)
+        if problem:
+            failures.append({"sample": index, "reason": problem})
+    return scores, failures
+
+
+def checked_score(value):
+    if value is None:
+        return None, None
+    number = plain(value)
+    if isinstance(number, bool):
+        return None, f"returned {shown(value)}; return a number, such as float(...) of it"
+    if not isinstance(number, numbers.Real) and type(number).__name__ != "Decimal":
+        return None, f"returned {shown(value)}; return a number, or None where it does not apply"
+    try:
+        score = float(number)
+    except OverflowError:
+        score = math.inf
+    if math.isnan(score):
+        return None, None
+    if math.isinf(score):
+        return None, f"returned {score}; return a finite number, or None where it does not apply"
+    return score, None
+
+
+# The child: words ----------------------------------------------------------------------------------------------------
+
+
+def shown(value):
+    try:
+        text = repr(value)
+    except Exception:
+        text = "..."
+    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
+
+
+def described(error):
+    """What was raised, and where in the user's code."""
+    if isinstance(error, SystemExit):
+        text = f"called exit({'' if error.code is None else repr(error.code)})"
+    elif isinstance(error, SyntaxError):
+        return f"found a syntax error: {error.msg} ({os.path.basename(error.filename or '?')}, line {error.lineno})"
+    elif isinstance(error, MemoryError):
+        text = "needed more memory than reward_memory_limit allows"
+    else:
+        text = f"raised {type(error).__name__}: {error}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_users(frame.filename)]
+    return text + (f" ({os.path.basename(frames[-1].filename)}, line {frames[-1].lineno})" if frames else "")
+
+
+def is_users(filename):
+    return not filename.startswith(("<", sys.prefix, sys.base_prefix)) and "importlib" not in filename
+
+
+def call_text(function, columns):
+    """The call as it would be written for the first completion."""
+    name = getattr(function, "__name__", type(function).__name__)
+    parts = [f"{key}=[{clipped(values[0])}, ...]" for key, values in sorted(columns.items()) if values]
+    return f"{name}({', '.join(parts)}, trainer_state=..., log_extra=..., log_metric=...)"
+
+
+def clipped(value):
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+complained = set()
+
+
+def complain(error):
+    """The whole traceback goes to the log, once for each kind of error."""
+    if described(error) not in complained and len(complained) < 20:
+        complained.add(described(error))
+        traceback.print_exception(type(error), error, error.__traceback__)
+
+
+main()

@@ -1,0 +1,170 @@
+import ApusFormats
+import Foundation
+
+/// The output folder of a run. One run at a time owns it; checkpoints appear in it complete or not at all.
+final class RunDirectory {
+    let url: URL
+    /// Holds the advisory lock on the folder, and the number of the process that has it.
+    let lock: FileHandle
+
+    /// Creates the folder if needed and takes its lock.
+    /// - Throws: ``TrainingError`` with code `outputFolder`.
+    init(path: String) throws(TrainingError) {
+        url = URL(filePath: path, directoryHint: .isDirectory)
+        let lockURL = url.appending(path: ".apus.lock")
+        do {
+            try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+            if !FileManager.default.fileExists(atPath: lockURL.path) { try Data().write(to: lockURL) }
+            lock = try FileHandle(forUpdating: lockURL)
+        } catch {
+            throw TrainingError(
+                .outputFolder,
+                "output_dir: cannot create or write \(path): \(fileErrorReason(error)); choose another folder")
+        }
+        try Self.take(lock, of: path)
+        // A program that a reward function starts, and that outlives the run, must not hold the lock.
+        _ = fcntl(lock.fileDescriptor, F_SETFD, FD_CLOEXEC)
+        removeRemnants()
+    }
+
+    /// Gives the lock back by name: closing the file leaves it with a child process that has not replaced itself yet.
+    deinit {
+        flock(lock.fileDescriptor, LOCK_UN)
+    }
+
+    /// Locks the folder. The kernel frees the lock when the process ends, however it ends: what the file says of an earlier
+    /// owner is only read when the lock is taken.
+    private static func take(_ lock: FileHandle, of path: String) throws(TrainingError) {
+        guard flock(lock.fileDescriptor, LOCK_EX | LOCK_NB) != 0 else {
+            // Only for the message of a second run: a disk that is full is no reason to stop here.
+            try? lock.truncate(atOffset: 0)
+            try? lock.write(contentsOf: Data("\(ProcessInfo.processInfo.processIdentifier)\n".utf8))
+            return
+        }
+        guard errno == EWOULDBLOCK else {
+            let reason = fileErrorReason(POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO))
+            throw TrainingError(.outputFolder, "output_dir: cannot lock \(path): \(reason); choose another folder")
+        }
+        let text = (try? lock.readToEnd()).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let owner = Int(text.prefix { $0.isNumber }).map { "another run, process \($0)" } ?? "another run"
+        throw TrainingError(
+            .outputFolder, "output_dir: \(path) is in use by \(owner): choose another folder or stop that run")
+    }
+
+    /// Writes `checkpoint-<step>` under a temporary name, with a manifest of its files, and renames it once every file is on
+    /// disk.
+    /// - Parameters:
+    ///   - keep: how many checkpoints to leave, `nil` for all. Others go only when the new one is complete.
+    ///   - expectedBytes: about what it will take, to be told when the disk is full.
+    func writeCheckpoint(
+        step: Int, keep: Int?, expectedBytes: Int? = nil, _ write: (URL) throws -> Void
+    ) throws(TrainingError) -> URL {
+        let target = SavedCheckpoint.url(step: step, in: url)
+        let draft = url.appending(path: Self.draftPrefix + "\(step)", directoryHint: .isDirectory)
+        do {
+            try? FileManager.default.removeItem(at: draft)
+            try FileManager.default.createDirectory(at: draft, withIntermediateDirectories: false)
+            try write(draft)
+            try CheckpointManifest(of: draft).write(to: draft)
+            try synchronize(folder: draft)
+            try replace(target, by: draft)
+            try synchronize(path: url.path)
+        } catch {
+            let shortage = shortage(error, expectedBytes)
+            try? FileManager.default.removeItem(at: draft)
+            throw Self.failure("save \(target.path)", error, shortage)
+        }
+        if let keep { removeOthers(keep: keep, than: step) }
+        return target
+    }
+
+    /// The checkpoint with the highest step in an output folder, if it holds one.
+    static func newestCheckpoint(in url: URL) -> URL? { SavedCheckpoint.all(in: url).first?.url }
+
+    /// What went wrong with a file, in one line.
+    static func failure(_ action: String, _ error: any Error, _ detail: String = "") -> TrainingError {
+        TrainingError(
+            .output,
+            "cannot \(action): \(fileErrorReason(error))\(detail); nothing half-written is left, earlier checkpoints are "
+                + "intact")
+    }
+
+    /// What a full disk would have needed: at least as much as the newest checkpoint takes.
+    private func shortage(_ error: any Error, _ expectedBytes: Int?) -> String {
+        let newest = SavedCheckpoint.all(in: url).first.flatMap { try? CheckpointManifest(readingFrom: $0.url) }
+        let needed = max(expectedBytes ?? 0, newest?.totalBytes ?? 0)
+        guard needed > 0, let available = DiskSpace.available(at: url),
+            DiskSpace.isShortage(error) || available < needed
+        else { return "" }
+        return " (a checkpoint takes about \(DiskSpace.describe(bytes: needed)), "
+            + "\(DiskSpace.describe(bytes: available)) are free)"
+    }
+
+    private static let draftPrefix = ".checkpoint-draft-"
+    private static let asidePrefix = draftPrefix + "replaced-"
+
+    /// Removes what a run that was killed in the middle of a save left behind. A checkpoint that was moved aside for a new
+    /// one that never came goes back to its place.
+    private func removeRemnants() {
+        let manager = FileManager.default
+        let names = (try? manager.contentsOfDirectory(atPath: url.path)) ?? []
+        for name in names where name.hasPrefix(Self.draftPrefix) {
+            let remnant = url.appending(path: name)
+            if name.hasPrefix(Self.asidePrefix) {
+                let place = url.appending(path: name.dropFirst(Self.asidePrefix.count))
+                if !manager.fileExists(atPath: place.path), (try? manager.moveItem(at: remnant, to: place)) != nil {
+                    continue
+                }
+            }
+            try? manager.removeItem(at: remnant)
+        }
+    }
+
+    /// Renames a finished draft to its name. A checkpoint of that name from an earlier run moves aside first, under a name
+    /// that the next run clears.
+    private func replace(_ target: URL, by draft: URL) throws {
+        let manager = FileManager.default
+        guard manager.fileExists(atPath: target.path) else { return try manager.moveItem(at: draft, to: target) }
+        let aside = url.appending(path: Self.asidePrefix + target.lastPathComponent)
+        try? manager.removeItem(at: aside)
+        try manager.moveItem(at: target, to: aside)
+        do {
+            try manager.moveItem(at: draft, to: target)
+        } catch {
+            try? manager.moveItem(at: aside, to: target)
+            throw error
+        }
+        try? manager.removeItem(at: aside)
+    }
+
+    /// Leaves the new checkpoint and the newest ones before it. Those of higher steps are of a run that was left behind when
+    /// this one went back or began anew: they go first, whatever the clock said when they were written.
+    private func removeOthers(keep: Int, than step: Int) {
+        let others = SavedCheckpoint.all(in: url).filter { $0.step != step }
+        let byWorth = others.filter { $0.step < step } + others.filter { $0.step > step }.reversed()
+        for checkpoint in byWorth.dropFirst(max(keep - 1, 0)) { remove(checkpoint) }
+    }
+
+    /// Removes a checkpoint under another name, so that a kill in between leaves no half of one.
+    private func remove(_ checkpoint: SavedCheckpoint) {
+        let manager = FileManager.default
+        let doomed = url.appending(path: Self.draftPrefix + "removed-\(checkpoint.step)")
+        try? manager.removeItem(at: doomed)
+        guard (try? manager.moveItem(at: checkpoint.url, to: doomed)) != nil else { return }
+        try? manager.removeItem(at: doomed)
+    }
+
+    /// Puts every file of a folder, then the folder itself, on disk: a rename must never be seen before what it names.
+    private func synchronize(folder: URL) throws {
+        let names = try FileManager.default.subpathsOfDirectory(atPath: folder.path)
+        for name in names { try synchronize(path: folder.appending(path: name).path) }
+        try synchronize(path: folder.path)
+    }
+
+    private func synchronize(path: String) throws {
+        let descriptor = open(path, O_RDONLY)
+        guard descriptor >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+    }
+}

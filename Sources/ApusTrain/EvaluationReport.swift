@@ -1,0 +1,13 @@
+public import ApusData
+
+/// One evaluation within a run, with its texts.
+public struct EvaluationReport: Sendable {
+    /// Optimizer steps done before it; 0 before the first.
+    public var step: Int
+    /// The line of `metrics.jsonl`: TRL's names with `eval_` in front.
+    public var record: MetricsRecord
+    /// What was evaluated, in the order of the data set.
+    public var samples: [Sample]
+    /// `[sample][completion]`: the completions' texts.
+    public var completions: [[String]]
+}

@@ -1,0 +1,126 @@
+public import ApusData
+public import ApusGeneration
+public import ApusModel
+import ApusText
+
+/// What a model answered to a data set of problems with reference answers, graded.
+///
+/// This is evaluation on its own; within a run ``GRPOTrainer/evaluate()`` measures rewards too.
+public struct ModelEvaluation: Sendable {
+    /// One completion and what it is worth.
+    public struct Answer: Sendable, Equatable {
+        /// The completion's text, without special tokens.
+        public var text: String
+        /// Its length in tokens, the end token included.
+        public var tokenCount: Int
+        /// Whether it was cut at the longest length.
+        public var isTruncated: Bool
+        /// Whether it is right, by each way of grading.
+        public var isCorrect: [AnswerGrading: Bool]
+    }
+
+    /// What was asked.
+    public let samples: [Sample]
+    /// `[sample][completion]`.
+    public let answers: [[Answer]]
+
+    /// Samples completions of every prompt and grades them.
+    ///
+    /// The same model, samples and sampling parameters give the same answers. With and without an adapter the same random
+    /// numbers are drawn, so a difference is the adapter's doing.
+    /// - Parameters:
+    ///   - samples: prompts with the reference answer as text in column `answer`.
+    ///   - completions: how many completions of each prompt.
+    ///   - memory: what keys and values may take.
+    ///   - progress: told how many completions are done, of all.
+    /// - Throws: ``TrainingError`` for a sample without a prompt or an answer; what `GenerationEngine.generate` throws.
+    public init(
+        of model: LanguageModel, adapter: LoRAAdapter?, on samples: [Sample], completions: Int = 1,
+        sampling: SamplingParameters, memory: MemoryBudget = MemoryBudget(),
+        progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    ) throws {
+        var requests: [GenerationRequest] = []
+        var references: [String] = []
+        for (index, sample) in samples.enumerated() {
+            references.append(try Self.reference(of: sample, number: index + 1))
+            let prompt = try Self.tokens(of: sample, number: index + 1, model.tokenizer)
+            requests.append(
+                GenerationRequest(prompt: prompt, completions: completions, firstSample: index * completions))
+        }
+        let engine = GenerationEngine(model: model, adapter: adapter, memory: memory)
+        let total = samples.count * completions
+        let generated = try withoutActuallyEscaping(progress) { progress in
+            var counter = CompletionCounter(requests, sampling, endTokens: model.endTokens)
+            return try engine.generate(requests, sampling: sampling) { request, sample, token in
+                if counter.isLast(token, request, sample) { progress(counter.done, total) }
+                return true
+            }
+        }
+        self.samples = samples
+        answers = zip(references, generated).map { reference, completions in
+            completions.map { completion in
+                let text = model.tokenizer.text(of: completion.tokens)
+                let grades = AnswerGrading.allCases.map { ($0, $0.isCorrect(text, answer: reference)) }
+                return Answer(
+                    text: text, tokenCount: completion.tokens.count, isTruncated: completion.isTruncated,
+                    isCorrect: Dictionary(uniqueKeysWithValues: grades))
+            }
+        }
+    }
+
+    /// `[sample][completion]`: whether each is right.
+    public func isCorrect(_ grading: AnswerGrading) -> [[Bool]] {
+        answers.map { $0.map { $0.isCorrect[grading] ?? false } }
+    }
+
+    /// The share of right answers; `nil` when nothing was asked.
+    public func accuracy(_ grading: AnswerGrading) -> Accuracy? { Accuracy(isCorrect(grading)) }
+
+    /// Mean length of the completions in tokens.
+    public var meanLength: Double { answers.joined().map { Double($0.tokenCount) }.mean }
+
+    /// Share of the completions that were cut at the longest length.
+    public var truncatedShare: Double { answers.joined().map { $0.isTruncated ? 1 : 0 }.mean }
+
+    private static func reference(of sample: Sample, number: Int) throws(TrainingError) -> String {
+        if let answer = sample.columns["answer"]?.string { return answer }
+        throw TrainingError(
+            .prompt,
+            "problem \(number): wanted a reference answer as text, found none; name its column with answer_column")
+    }
+
+    private static func tokens(
+        of sample: Sample, number: Int, _ tokenizer: Tokenizer
+    ) throws(TrainingError) -> [Int32] {
+        do {
+            return try tokenizer.tokens(of: sample.prompt)
+        } catch {
+            throw TrainingError(.prompt, "problem \(number) cannot be turned into tokens: \(error)")
+        }
+    }
+}
+
+/// Knows from tokens as they come how many completions are done.
+private struct CompletionCounter {
+    private let completions: Int
+    private let limit: Int
+    private let endTokens: Set<Int32>
+    private var lengths: [Int]
+    private(set) var done = 0
+
+    init(_ requests: [GenerationRequest], _ sampling: SamplingParameters, endTokens: Set<Int32>) {
+        completions = requests.first?.completions ?? 0
+        limit = sampling.maxNewTokens
+        lengths = Array(repeating: 0, count: requests.count * completions)
+        self.endTokens = endTokens
+    }
+
+    /// Counts a token; true when it ends its completion.
+    mutating func isLast(_ token: Int32, _ request: Int, _ sample: Int) -> Bool {
+        let index = request * completions + sample
+        lengths[index] += 1
+        guard endTokens.contains(token) || lengths[index] == limit else { return false }
+        done += 1
+        return true
+    }
+}

@@ -1,0 +1,42 @@
+import ApusFormats
+
+/// What a log line leads to beside `metrics.jsonl`: warnings, TensorBoard's file, the completions' file.
+///
+/// A report that cannot be written is no reason to lose a run: it is said once, and the run goes on without it.
+final class RunReports {
+    private var monitor = TrainingMonitor()
+    private var tensorBoard: TensorBoardLog?
+    private var completions: CompletionsLog?
+    /// The newest generation batch.
+    var rollout: RolloutReport?
+
+    /// - Parameter history: the lines of the run that is continued.
+    /// - Throws: ``TrainingError`` with code `outputFolder`.
+    init(_ configuration: GRPOConfiguration, lastStep: Int, history: [MetricsRecord]) throws(TrainingError) {
+        if configuration.reportTo.contains(.tensorboard) {
+            tensorBoard = try TensorBoardLog(
+                outputDir: configuration.outputDir, loggingDir: configuration.loggingDir, lastStep: lastStep)
+        }
+        if configuration.logCompletions { completions = CompletionsLog(outputDir: configuration.outputDir) }
+        for record in history { _ = monitor.observe(record) }
+    }
+
+    /// Takes a log line.
+    /// - Returns: what the user should hear about it.
+    func append(_ record: MetricsRecord) -> [String] {
+        var warnings = monitor.observe(record)
+        do {
+            try tensorBoard?.append(record)
+        } catch {
+            tensorBoard = nil
+            warnings.append("TensorBoard's file cannot be written (\(fileErrorReason(error))): the run goes on without it")
+        }
+        do {
+            if let rollout { try completions?.write(rollout, step: record.step) }
+        } catch {
+            completions = nil
+            warnings.append("completions cannot be written (\(fileErrorReason(error))): the run goes on without them")
+        }
+        return warnings
+    }
+}

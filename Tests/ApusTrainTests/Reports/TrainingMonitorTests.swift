@@ -1,0 +1,110 @@
+import Testing
+
+@testable import ApusTrain
+
+/// Synthetic series: what is warned about, when, and how often.
+struct TrainingMonitorTests {
+    /// The warnings of a run, by the step of the line that brought them.
+    private func warnings(
+        _ steps: some Sequence<Int>, _ values: (Int) -> [String: Double?]
+    ) -> [(step: Int, text: String)] {
+        var monitor = TrainingMonitor()
+        return steps.flatMap { step in
+            var record = MetricsRecord(step: step)
+            for (name, value) in values(step).sorted(by: { $0.key < $1.key }) { record.append(name, value) }
+            return monitor.observe(record).map { (step, $0) }
+        }
+    }
+
+    private let healthy: [String: Double?] = [
+        "frac_reward_zero_std": 0.25, "completions/clipped_ratio": 0.1, "entropy": 0.3, "kl": 0.01, "grad_norm": 0.4,
+        "rewards/format/mean": 0.5, "rewards/format/std": 0.1,
+    ]
+
+    @Test func aHealthyRunHearsNothing() {
+        #expect(warnings(1...200) { _ in healthy }.isEmpty)
+    }
+
+    @Test("Bad input 32: all rewards equal for 20 steps is one warning, and one more after it was over")
+    func equalRewards() {
+        let found = warnings(1...100) { step in
+            ["frac_reward_zero_std": (1...45).contains(step) || (60...90).contains(step) ? 1 : 0.5]
+        }
+        #expect(found.map(\.step) == [20, 79])
+        #expect(found[0].text.hasPrefix("for 20 steps the rewards in every group were equal"))
+        #expect(found[0].text.contains("healthy below 0.8") && found[0].text.contains("stop_after_equal_rewards"))
+    }
+
+    @Test func stepsAreCountedNotLines() {
+        let found = warnings(stride(from: 10, through: 60, by: 10)) { _ in ["frac_reward_zero_std": 1] }
+        #expect(found.map(\.step) == [20])
+    }
+
+    @Test func truncation() {
+        let found = warnings(1...30) { step in ["completions/clipped_ratio": step == 4 ? 0.99 : 1] }
+        #expect(found.map(\.step) == [9])
+        #expect(found[0].text.contains("max_completion_length"))
+    }
+
+    @Test func silentRewardsAreNamedTogether() {
+        let found = warnings(1...60) { step in
+            [
+                "rewards/a/mean": 0, "rewards/a/std": 0, "rewards/b/mean": 0, "rewards/b/std": 0,
+                // Mean 0 with a spread is a reward that says something.
+                "rewards/c/mean": 0, "rewards/c/std": 1,
+                // One that does not apply says nothing either way.
+                "rewards/d/mean": nil, "rewards/e/mean": step == 30 ? 1 : 0,
+            ]
+        }
+        #expect(found.map(\.step) == [20, 50])
+        #expect(found[0].text.hasPrefix("reward functions a, b and e gave 0 to every completion for 20 steps"))
+        #expect(found[1].text.hasPrefix("reward function e gave 0"))
+    }
+
+    @Test func entropyThatCollapsesIsToldAndThatFlickersIsToldOnce() {
+        let found = warnings(1...200) { step in
+            ["entropy": step < 50 ? 0.3 : step < 120 ? (step % 3 == 0 ? 0.03 : 0.01) : 0.3]
+        }
+        #expect(found.count == 1)
+        #expect(found.first?.step == 59)
+        #expect(found.first?.text.contains("began at 0.3, now 0.01") == true)
+        // A model that begins sure of itself has not collapsed.
+        #expect(warnings(1...100) { _ in ["entropy": 0.01] }.isEmpty)
+        // Lines without entropy, in which nothing was trained on, do not end an episode.
+        let gaps = warnings(1...100) { step in ["entropy": step == 1 ? 0.3 : step % 2 == 0 ? nil : 0.001] }
+        #expect(gaps.count == 1)
+    }
+
+    @Test func klThatBlowsUp() {
+        let found = warnings(1...40) { step in ["kl": step < 10 ? 0.01 : step % 2 == 0 ? 5 : 0.8] }
+        #expect(found.map(\.step) == [12])
+        #expect(found[0].text.hasPrefix("kl has been above 1.0 for 3 steps (now 5.0"))
+        #expect(warnings(1...40) { _ in ["kl": nil] }.isEmpty)
+    }
+
+    @Test func aGradientOfZeroThatIsNoneOfTheRewards() {
+        let found = warnings(1...20) { _ in ["grad_norm": 0, "frac_reward_zero_std": 0.25] }
+        #expect(found.map(\.step) == [3])
+        #expect(warnings(1...20) { _ in ["grad_norm": 0, "frac_reward_zero_std": 1] }.map(\.step) == [20])
+        #expect(warnings(1...20) { _ in ["grad_norm": nil, "frac_reward_zero_std": 0] }.isEmpty)
+    }
+
+    @Test func historyIsNotToldAgain() {
+        var monitor = TrainingMonitor()
+        var texts: [String] = []
+        for step in 1...50 {
+            var record = MetricsRecord(step: step)
+            record.append("completions/clipped_ratio", 1)
+            let warnings = monitor.observe(record)
+            if step > 20 { texts += warnings }
+        }
+        #expect(texts.isEmpty)
+    }
+
+    @Test func rangesHoldTheirBounds() {
+        #expect(HealthyRange.range(of: "frac_reward_zero_std")?.contains(0.8) == true)
+        #expect(HealthyRange.range(of: "frac_reward_zero_std")?.contains(0.81) == false)
+        #expect(HealthyRange.range(of: "reward") == nil)
+        #expect(HealthyRange.table.values.allSatisfy { $0.lower < $0.upper })
+    }
+}
