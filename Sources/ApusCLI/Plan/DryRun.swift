@@ -3,8 +3,14 @@
 struct DryRun {
     let memory: String
 
-    init(_ configuration: RunConfiguration) throws {
-        let text = try PlanReport(RunPlan(configuration)).text
+    /// A model that is not there yet leaves the plan out and says why: the configuration is resolved all the same.
+    init(_ configuration: RunConfiguration) {
+        let text: String
+        do {
+            text = try PlanReport(RunPlan(configuration)).text
+        } catch {
+            text = "no memory plan: \(error)"
+        }
         memory = text.split(separator: "\n", omittingEmptySubsequences: false)
             .map { $0.isEmpty ? "#\n" : "# \($0)\n" }.joined()
     }

@@ -41,7 +41,7 @@ struct TrainCommand: AsyncParsableCommand {
             // The trainer says this itself when a run begins.
             try BatchPlan(configuration.trainer).notice.map(Terminal.complain)
             Terminal.stream(try configuration.yaml)
-            Terminal.stream(try DryRun(configuration).memory)
+            Terminal.stream(DryRun(configuration).memory)
         } else {
             try RunPlan(configuration).refuseIfHopeless()
             var run = TrainingRun(configuration)
