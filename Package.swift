@@ -68,6 +68,10 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        // What the library's documentation shows: compiled with everything else, so that it stays true.
+        .executableTarget(
+            name: "TrainFromCode", dependencies: ["Apus"], path: "Examples/TrainFromCode", swiftSettings: swiftSettings
+        ),
         .target(name: "ApusTestSupport", path: "Tests/ApusTestSupport", swiftSettings: swiftSettings),
         .target(
             name: "ApusTestModels",

@@ -9,6 +9,7 @@
 
 // Of the layer below, what users need: the choice of threads and instruction set, and what that can do at most.
 @_exported public import class ApusTensor.CPUBackend
+@_exported public import enum ApusTensor.InstructionSet
 @_exported public import struct ApusTensor.KernelBenchmark
 @_exported public import struct ApusTensor.MachinePeaks
 @_exported public import enum ApusTensor.WeightFormat

@@ -22,7 +22,8 @@ struct ApusCommand: AsyncParsableCommand {
         version: version,
         subcommands: [
             DemoCommand.self, TrainCommand.self, SFTCommand.self, GenerateCommand.self, ChatCommand.self,
-            ScoreCommand.self, EvalCommand.self, ExportCommand.self, BenchCommand.self, ReferenceCommand.self,
+            ScoreCommand.self, EvalCommand.self, ExportCommand.self, BenchCommand.self, PlanCommand.self,
+            DoctorCommand.self, ReferenceCommand.self,
         ])
 
     func run() {
@@ -30,7 +31,14 @@ struct ApusCommand: AsyncParsableCommand {
             """
             apus \(Self.version): fine-tune language models by GRPO, on the machine in front of you.
 
+            Begin here; it needs no download and no Python:
+
               apus demo                               watch a tiny model learn, in under a minute
+
+            Then:
+
+              apus doctor                             what this machine has, and what is missing
+              apus plan MODEL                         how much memory a run takes, and what to change
               apus train CONFIG.yaml --model MODEL    train; Recipes/ has configurations to start from
               apus generate --model MODEL --prompt P  try a model, or what was trained with --adapter
 

@@ -2,7 +2,9 @@
 ///
 /// The names spell the operations: `muladd` is a·b + c, `addmul` is (a + b)·c, `times` is a·b + a.
 public enum ArithmeticKind: String, CaseIterable, Codable, Sendable {
+    /// One step: a sum, a difference, a product.
     case add, sub, mul
+    /// Two steps.
     case addadd, addsub, subadd, subsub, muladd, mulsub, addmul, times
 
     /// One line of working.

@@ -5,28 +5,51 @@
 ///
 /// The `q…` types are GGUF's blocks: a run of elements along the last dimension shares its scales.
 public enum ElementType: String, Sendable, Equatable, CaseIterable {
+    /// IEEE binary32.
     case f32 = "F32"
+    /// IEEE binary16.
     case f16 = "F16"
+    /// The upper half of a binary32.
     case bf16 = "BF16"
+    /// IEEE binary64.
     case f64 = "F64"
+    /// A byte, 0 or 1.
     case bool = "BOOL"
+    /// 8 bits, unsigned.
     case u8 = "U8"
+    /// 8 bits, signed.
     case i8 = "I8"
+    /// 16 bits, unsigned.
     case u16 = "U16"
+    /// 16 bits, signed.
     case i16 = "I16"
+    /// 32 bits, unsigned.
     case u32 = "U32"
+    /// 32 bits, signed.
     case i32 = "I32"
+    /// 64 bits, unsigned.
     case u64 = "U64"
+    /// 64 bits, signed.
     case i64 = "I64"
+    /// Blocks of 32: a scale and 4 bits each.
     case q4_0 = "Q4_0"
+    /// Blocks of 32: a scale, a minimum and 4 bits each.
     case q4_1 = "Q4_1"
+    /// Blocks of 32: a scale and 5 bits each.
     case q5_0 = "Q5_0"
+    /// Blocks of 32: a scale, a minimum and 5 bits each.
     case q5_1 = "Q5_1"
+    /// Blocks of 32: a scale and 8 bits each.
     case q8_0 = "Q8_0"
+    /// Super-blocks of 256: 2 bits each, scales and minima of 16 in 4 bits.
     case q2_K = "Q2_K"
+    /// Super-blocks of 256: 3 bits each, scales of 16 in 6 bits.
     case q3_K = "Q3_K"
+    /// Super-blocks of 256: 4 bits each, scales and minima of 32 in 6 bits.
     case q4_K = "Q4_K"
+    /// Super-blocks of 256: 5 bits each, scales and minima of 32 in 6 bits.
     case q5_K = "Q5_K"
+    /// Super-blocks of 256: 6 bits each, scales of 16 in 8 bits.
     case q6_K = "Q6_K"
 
     /// Elements in one block; 1 for plain numbers.

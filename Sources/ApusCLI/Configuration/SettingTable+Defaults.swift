@@ -20,6 +20,8 @@ extension SettingTable {
         "use_peft": "true is the only value: what is trained is an adapter",
         "dataset_name": "the problems that are built in, so that a first run needs no file",
         "reward_funcs": "the five rewards of the tutorial",
+        "report_to": "an empty list, which is what TRL's none means",
+        "disable_tqdm": "TRL's null is false as well",
     ]
 
     /// Where the supported keys come from that TRL 1.16 does not have.
@@ -27,6 +29,13 @@ extension SettingTable {
         "max_prompt_length": "older TRL",
         "warmup_ratio": "older TRL",
         "max_seq_length": "Unsloth",
+        "logging_dir": "older TRL",
+        "eval_dataset_name": "Apus",
+        "eval_size": "Apus",
+        "force_resume": "Apus",
+        "on_save_failure": "Apus",
+        "max_skipped_steps": "Apus",
+        "stop_after_equal_rewards": "Apus",
         "strict_batch_size": "Apus",
         "memory_utilization": "Apus",
         "force_resume": "Apus",

@@ -10,7 +10,7 @@ struct ReferenceSection: Sendable {
 /// What stands in docs/configuration.md beside what the table of settings says by itself.
 enum ReferenceText {
     static let sections = [
-        modelAndAdapter, dataAndRewards, stepSize, sampling, loss, optimizer, logAndCheckpoints, evaluation,
+        modelAndAdapter, dataAndRewards, stepSize, sampling, loss, optimizer, evaluation, log, checkpoints,
     ]
 
     static let introduction = """

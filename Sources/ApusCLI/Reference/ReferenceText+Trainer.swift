@@ -58,32 +58,62 @@ extension ReferenceText {
             ("max_grad_norm", "the gradient's norm is cut to this; 0 is off"),
         ])
 
-    static let logAndCheckpoints = ReferenceSection(
-        title: "Log and checkpoints",
+    static let evaluation = ReferenceSection(
+        title: "Evaluation",
         meanings: [
-            ("output_dir", "folder of checkpoints and of metrics.jsonl"),
+            ("eval_strategy", "when the model is evaluated on data that it is not trained on"),
+            ("eval_steps", "steps between two evaluations; below 1 a share of all steps; null is `logging_steps`"),
+            ("eval_delay", "steps (or epochs) before the first evaluation"),
+            ("eval_on_start", "evaluate before the first step too"),
+            ("eval_dataset_name", "a file to evaluate on, or `arithmetic` for held-out problems of the built-in kind"),
+            (
+                "eval_size",
+                "rows of the training data to evaluate on instead, below 1 a share of them; of the built-in problems, how many "
+                    + "held-out ones"
+            ),
+            ("per_device_eval_batch_size", "completions in a batch: metrics are computed for each, then averaged"),
+            ("num_generations_eval", "completions of each evaluation prompt; null is `num_generations`"),
+        ])
+
+    static let log = ReferenceSection(
+        title: "Log",
+        meanings: [
             ("logging_steps", "steps between two lines; below 1 a share of all steps"),
             ("logging_first_step", "log step 1 too"),
+            ("report_to", "where metrics go beside metrics.jsonl"),
+            ("logging_dir", "folder of TensorBoard's event files; null is a folder in `runs` in `output_dir`"),
+            ("log_completions", "write the completions behind each log line to `completions/completions_<step>.jsonl`"),
+            ("num_completions_to_print", "how many of them are shown at each log line; null is a few"),
+            ("log_unique_prompts", "show one completion a prompt only"),
+            ("disable_tqdm", "plain lines only, also on a terminal"),
+            (
+                "stop_after_equal_rewards",
+                "end the run after so many generations in a row in which every group's rewards were equal; null is never"
+            ),
+        ],
+        after: "[watching.md](watching.md) shows what comes of these.")
+
+    static let checkpoints = ReferenceSection(
+        title: "Checkpoints",
+        meanings: [
+            ("output_dir", "folder of checkpoints and of metrics.jsonl"),
             ("save_strategy", "when to save; the last step is always saved, unless this is `no`"),
             ("save_steps", "steps between two checkpoints; below 1 a share of all steps"),
             ("save_total_limit", "how many checkpoints to keep; null keeps all"),
-            ("save_only_model", "save the adapter without what a continuation needs"),
+            ("save_only_model", "save the adapter without the optimizer and the state that a continuation needs"),
             (
                 "resume_from_checkpoint",
-                "go on from a checkpoint folder, or with `true` from the newest whole one in `output_dir`: bit for bit the run "
-                    + "that was not stopped, see [resume.md](resume.md)"
+                "go on from a checkpoint folder, or with `true` from the newest in `output_dir`: bit for bit the run that was "
+                    + "not stopped"
             ),
             (
-                "force_resume",
-                "go on from a checkpoint of another model, data set or configuration, with a warning"
+                "force_resume", "go on from a checkpoint of another model, data set or configuration, with a warning"
             ),
-            (
-                "on_save_failure",
-                "`stop`, or `continue` with a warning, when a checkpoint or a log line cannot be written"
-            ),
+            ("on_save_failure", "what happens when a checkpoint or a log line cannot be written"),
             (
                 "max_skipped_steps",
-                "steps in a row that may be skipped because loss or gradient are not finite"
+                "steps in a row whose loss or gradient is not finite, after which the run stops"
             ),
-        ])
+        ],
+        after: "[resume.md](resume.md) says what a run survives.")
 }

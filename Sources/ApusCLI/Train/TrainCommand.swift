@@ -22,7 +22,7 @@ struct TrainCommand: AsyncParsableCommand {
             Ctrl-C finishes the step, saves and stops (exit status 130); a second Ctrl-C stops at once.
             """)
 
-    @Flag(help: "Print the resolved configuration and stop.")
+    @Flag(help: "Print the resolved configuration and the memory it will take, and stop.")
     var dryRun = false
 
     @Flag(help: "Plain lines only, also on a terminal.")
@@ -41,7 +41,9 @@ struct TrainCommand: AsyncParsableCommand {
             // The trainer says this itself when a run begins.
             try BatchPlan(configuration.trainer).notice.map(Terminal.complain)
             Terminal.stream(try configuration.yaml)
+            Terminal.stream(DryRun(configuration).memory)
         } else {
+            try RunPlan(configuration).refuseIfHopeless()
             var run = TrainingRun(configuration)
             if noProgress || configuration.settings.disablesProgress { Terminal.suppressProgress() }
             run.showsCompletion = showCompletion

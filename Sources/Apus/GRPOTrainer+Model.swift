@@ -1,0 +1,26 @@
+public import ApusData
+public import ApusModel
+public import ApusTrain
+
+extension GRPOTrainer {
+    /// A trainer of a model's adapter, with the model's own tokenizer and the configuration's share of memory.
+    ///
+    /// - Parameters:
+    ///   - model: the frozen base model.
+    ///   - adapter: what is trained; it holds the result.
+    ///   - dataset: the prompts, with the columns that rewards ask for.
+    ///   - rewards: at least one; their weights are in the configuration.
+    ///   - configuration: everything else.
+    /// - Throws: `ConfigurationError` or `TrainingError` for what can be seen to be wrong before the first step.
+    public convenience init(
+        model: LanguageModel, adapter: LoRAAdapter, dataset: Dataset, rewards: [any RewardFunction],
+        configuration: GRPOConfiguration
+    ) throws {
+        try self.init(
+            configuration: configuration,
+            policy: ModelPolicy(
+                model: model, adapter: adapter, keepsActivations: !configuration.gradientCheckpointing,
+                memory: MemoryBudget(utilization: configuration.memoryUtilization)),
+            tokenizer: model.tokenizer, dataset: dataset, rewards: rewards)
+    }
+}

@@ -1,0 +1,101 @@
+import Apus
+import Foundation
+
+/// What `apus doctor` finds: each with how it stands, and what to do where something is missing.
+struct Examination {
+    /// One thing that was looked at.
+    struct Finding: Encodable, Equatable {
+        enum Status: String, Encodable {
+            case ok, missing, note
+        }
+
+        let name: String
+        let status: Status
+        let value: String
+        /// What to do; nil where nothing is.
+        var advice: String?
+    }
+
+    let findings: [Finding]
+
+    init(machine: Machine = Machine(), folder: String = FileManager.default.currentDirectoryPath) {
+        findings = [
+            Finding(name: "apus", status: .ok, value: ApusCommand.version),
+            Self.processor(machine),
+            Self.kernels(),
+            Self.memory(machine),
+            Self.disk(machine),
+            Self.python(),
+            Self.models(in: folder),
+            Finding(
+                name: "CUDA", status: .note, value: "not in this build", advice: "everything runs on the processor"),
+        ]
+    }
+
+    private static func processor(_ machine: Machine) -> Finding {
+        let caches = machine.caches.isEmpty ? "" : "; " + machine.caches.joined(separator: ", ")
+        let cores = "\(machine.cores) \(machine.cores == 1 ? "core" : "cores")"
+        return Finding(name: "processor", status: .ok, value: "\(machine.processor), \(cores)\(caches)")
+    }
+
+    /// Which kernels will run; `APUS_ISA` may name others, or none that there are.
+    private static func kernels() -> Finding {
+        let available = InstructionSet.available.filter { $0 != .emulatedBF16 }.map(\.rawValue).joined(separator: ", ")
+        do {
+            let selected = try InstructionSet.selected()
+            let forced = ProcessInfo.processInfo.environment["APUS_ISA"] ?? ""
+            let reason = forced.isEmpty ? "the fastest of \(available)" : "APUS_ISA; there are \(available)"
+            let isSlow = selected == .portable
+            return Finding(
+                name: "kernels", status: isSlow ? .note : .ok, value: "\(selected.rawValue) (\(reason))",
+                advice: isSlow ? "plain C is slow: a processor with AVX2 or NEON is several times faster" : nil)
+        } catch {
+            return Finding(
+                name: "kernels", status: .missing, value: "\(error)", advice: "unset APUS_ISA")
+        }
+    }
+
+    private static func memory(_ machine: Machine) -> Finding {
+        Finding(
+            name: "memory", status: .ok, value: "\(mebibytes(machine.memoryLimit)) MiB that a run may hold",
+            advice: "`apus plan MODEL` says what a run takes of it")
+    }
+
+    private static func disk(_ machine: Machine) -> Finding {
+        guard let free = machine.freeDisk else {
+            return Finding(name: "disk", status: .note, value: "free space is unknown here")
+        }
+        let isShort = free < 1 << 30
+        return Finding(
+            name: "disk", status: isShort ? .missing : .ok, value: "\(mebibytes(free)) MiB free in this folder",
+            advice: isShort ? "checkpoints need room: free some, or give --output_dir elsewhere" : nil)
+    }
+
+    /// The interpreter that runs reward functions in Python.
+    private static func python() -> Finding {
+        let virtual = ProcessInfo.processInfo.environment["VIRTUAL_ENV"].map { $0 + "/bin/python" }
+        guard let path = virtual.flatMap(Executable.path) ?? Executable.path("python3"),
+            let version = Executable.version(path)
+        else {
+            return Finding(
+                name: "python", status: .missing, value: "no python3 found",
+                advice:
+                    "only for reward functions in Python and for Scripts/get-model.sh: apt install python3 python3-pip")
+        }
+        return Finding(name: "python", status: .ok, value: "\(version) at \(path), for reward functions in Python")
+    }
+
+    /// GGUF files and model folders below `models`, where Scripts/get-model.sh puts them.
+    private static func models(in folder: String) -> Finding {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder + "/models")) ?? []
+        let models = names.sorted().filter { name in
+            name.hasSuffix(".gguf") || FileManager.default.fileExists(atPath: "\(folder)/models/\(name)/config.json")
+        }
+        guard !models.isEmpty else {
+            return Finding(
+                name: "models", status: .missing, value: "none in models/",
+                advice: "Scripts/get-model.sh smollm2 fetches one of 94 MB; `apus demo` needs none")
+        }
+        return Finding(name: "models", status: .ok, value: models.map { "models/\($0)" }.joined(separator: ", "))
+    }
+}

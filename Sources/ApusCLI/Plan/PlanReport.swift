@@ -1,0 +1,97 @@
+import Apus
+
+/// A plan as people read it, and as programs do.
+struct PlanReport {
+    let plan: RunPlan
+    let advice: [PlanAdvice]
+
+    init(_ plan: RunPlan) throws {
+        self.plan = plan
+        advice = try PlanAdvice.list(for: plan)
+    }
+
+    /// Several lines without a line break at the end.
+    var text: String {
+        let memory = plan.memory
+        let rows = memory.parts.map { [$0.name, "\(mebibytes($0.bytes)) MiB", $0.detail] }
+        let total = ["together", "\(mebibytes(memory.total)) MiB", "of \(mebibytes(memory.limit)) MiB in this machine"]
+        return [heading, Self.aligned(rows + [total]), verdict, changes].filter { !$0.isEmpty }.joined(
+            separator: "\n\n")
+    }
+
+    private var heading: String {
+        let (run, settings) = (plan.run, plan.configuration.settings)
+        return """
+            model    \(settings.model) (\(run.model.architecture.rawValue), \(run.model.layerCount) layers of \
+            \(run.model.hiddenSize))
+            step     \(run.prompts) x \(run.groupSize) completions of at most \(run.completionTokens) tokens; prompts of \
+            \(run.promptTokens) (\(plan.promptNote))
+            """
+    }
+
+    private var verdict: String {
+        let memory = plan.memory
+        let budget = "\(mebibytes(memory.pageBudget)) MiB that memory_utilization leaves for them"
+        switch memory.verdict {
+        case .fits: return "It fits, and every row of a generation stays in memory."
+        case .fitsRecomputing:
+            return
+                "It fits. Rows of a generation would take \(mebibytes(memory.wantedPages)) MiB, more than the \(budget): "
+                + "some are computed again, which is slower and changes no result."
+        case .doesNotFit where memory.leastPages > memory.pageBudget:
+            return
+                "It does not fit: one pass of training needs \(mebibytes(memory.leastPages)) MiB of rows, more than the "
+                + "\(budget)."
+        case .doesNotFit: return "It does not fit."
+        }
+    }
+
+    private var changes: String {
+        guard !advice.isEmpty else { return "" }
+        let rows = advice.map { item in
+            [item.change, "\(mebibytes(item.memory.total)) MiB", item.effect + Self.remark(item.memory)]
+        }
+        return "To take less, each by itself:\n" + Self.aligned(rows)
+    }
+
+    private static func remark(_ memory: MemoryPlan) -> String {
+        memory.verdict == .doesNotFit ? "; still does not fit" : ""
+    }
+
+    /// Columns of a table, the second one flush right.
+    private static func aligned(_ rows: [[String]]) -> String {
+        let widths = (0..<2).map { column in rows.map { $0[column].count }.max() ?? 0 }
+        return rows.map { row in
+            let name = row[0] + String(repeating: " ", count: widths[0] - row[0].count)
+            let size = String(repeating: " ", count: widths[1] - row[1].count) + row[1]
+            return "  \(name)  \(size)  \(row[2])"
+        }.joined(separator: "\n")
+    }
+
+    /// The object of `--json`.
+    var json: JSONValue {
+        func size(_ bytes: Int) -> JSONValue { .number(Double(bytes)) }
+        let memory = plan.memory
+        return .object([
+            "model": .string(plan.configuration.settings.model),
+            "prompt_tokens": size(plan.run.promptTokens),
+            "parts": .array(
+                memory.parts.map {
+                    .object(["name": .string($0.name), "bytes": size($0.bytes), "detail": .string($0.detail)])
+                }),
+            "total_bytes": size(memory.total),
+            "least_bytes": size(memory.least),
+            "limit_bytes": size(memory.limit),
+            "page_budget_bytes": size(memory.pageBudget),
+            "wanted_page_bytes": size(memory.wantedPages),
+            "verdict": .string(memory.verdict.rawValue),
+            "advice": .array(
+                advice.map {
+                    .object([
+                        "change": .string($0.change), "total_bytes": size($0.memory.total),
+                        "verdict": .string($0.memory.verdict.rawValue),
+                    ])
+                }),
+        ])
+    }
+}

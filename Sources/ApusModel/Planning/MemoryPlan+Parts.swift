@@ -1,0 +1,83 @@
+import ApusTensor
+
+extension MemoryPlan {
+    /// The program with its libraries, resident: nearly all of it is the Swift runtime's and Foundation's code.
+    private static let programBytes = 26 << 20
+    /// A tokenizer's tables, for each entry of the vocabulary: its bytes, its hash slots and a merge.
+    private static let tokenizerBytesPerToken = 110
+
+    /// What is in memory before the first step: in this order, so that the rest of the budget is the pages'.
+    static func loadedParts(_ run: PlannedRun, _ sizes: RunSizes, _ backend: CPUBackend) throws -> [Part] {
+        let parameters = try parameterCount(run)
+        return [
+            Part(name: "program", bytes: programBytes, detail: "code and libraries"),
+            Part(
+                name: "tokenizer", bytes: run.model.vocabularySize * tokenizerBytesPerToken,
+                detail: "\(run.model.vocabularySize) tokens"),
+            Part(
+                name: "base weights", bytes: try linearBytes(run, backend),
+                detail: "\(run.model.layerCount) layers in \(run.precision.rawValue)"),
+            Part(
+                name: run.model.tiesEmbeddings ? "embedding, also the head" : "embedding and head",
+                bytes: try tableBytes(run, backend),
+                detail: "\(run.model.vocabularySize) x \(run.model.hiddenSize)"),
+            Part(
+                name: "adapter", bytes: 8 * parameters + (try packedAdapterBytes(run, backend)),
+                detail: "\(parameters) parameters: values, gradients, the kernels' copy"),
+            Part(name: "optimizer", bytes: 8 * parameters, detail: "AdamW's two moments in fp32"),
+        ]
+    }
+
+    /// What a step works with, and what saving copies.
+    static func workParts(_ run: PlannedRun, _ sizes: RunSizes, _ backend: CPUBackend) -> [Part] {
+        // Moments are taken out, cut into tensors and laid out as a file: three copies of 8 bytes a parameter.
+        let saving = run.saves ? 24 * ((try? parameterCount(run)) ?? 0) : 0
+        return [
+            Part(
+                name: "sampling", bytes: sizes.samplingBytes,
+                detail: "activations of \(sizes.samplingRows) rows, logits of \(RunSizes.logitRows)"),
+            Part(
+                name: "training", bytes: sizes.trainingBytes, detail: "activations of \(sizes.trainingRows) rows"),
+            Part(
+                name: "threads", bytes: run.threads * (max(backend.scratchBytes, sizes.scratchBytes) + sizes.headBytes),
+                detail: "scratch of \(run.threads)"),
+            Part(name: "saving", bytes: saving, detail: "a checkpoint while it is written"),
+        ]
+    }
+
+    /// Σ rank · (inputs + outputs) over the adapted modules of all layers.
+    private static func parameterCount(_ run: PlannedRun) throws(ModelError) -> Int {
+        let perLayer = try run.adapter.modules().reduce(0) { sum, module in
+            let (outputs, inputs) = module.shape(run.model)
+            return sum + run.adapter.rank * (outputs + inputs)
+        }
+        return run.model.layerCount * perLayer
+    }
+
+    /// The seven projections of every layer in their format, with norms and biases in fp32.
+    private static func linearBytes(_ run: PlannedRun, _ backend: CPUBackend) throws -> Int {
+        let model = run.model
+        let matrices = try LinearModule.allCases.reduce(0) { sum, module in
+            let (outputs, inputs) = module.shape(model)
+            return sum + (try backend.byteCount(run.precision.linearFormat, outputs: outputs, inputs: inputs))
+        }
+        let biases = model.attentionBias ? (model.headCount + 2 * model.keyValueHeadCount) * model.headSize : 0
+        return model.layerCount * (matrices + 4 * (2 * model.hiddenSize + biases))
+    }
+
+    private static func tableBytes(_ run: PlannedRun, _ backend: CPUBackend) throws -> Int {
+        let table = try backend.byteCount(
+            run.precision.tableFormat, outputs: run.model.vocabularySize, inputs: run.model.hiddenSize)
+        return run.model.tiesEmbeddings ? table : 2 * table
+    }
+
+    private static func packedAdapterBytes(_ run: PlannedRun, _ backend: CPUBackend) throws -> Int {
+        let format = run.precision.linearFormat
+        let perLayer = try run.adapter.modules().reduce(0) { sum, module in
+            let (outputs, inputs) = module.shape(run.model)
+            let a = try backend.adapterByteCount(outputs: run.adapter.rank, inputs: inputs, beside: format)
+            return sum + a + (try backend.adapterByteCount(outputs: outputs, inputs: run.adapter.rank, beside: format))
+        }
+        return run.model.layerCount * perLayer
+    }
+}

@@ -1,0 +1,80 @@
+public import ApusTensor
+
+/// What a training run will hold in memory, part by part, known before anything is loaded.
+///
+/// The figures are upper bounds in so far as every completion is taken to reach its limit, and estimates in so far as they
+/// cannot see the allocator. Lengths are in tokens, sizes in bytes.
+public struct MemoryPlan: Sendable, Equatable {
+    /// Bytes that this process may hold: the limit of its control group or the machine's memory, the smaller one.
+    public static var processLimit: Int { ProcessMemory.limit() }
+
+    /// One part of the whole.
+    public struct Part: Sendable, Equatable {
+        /// What it is, in a few words.
+        public let name: String
+        /// Its size.
+        public let bytes: Int
+        /// What decides its size.
+        public let detail: String
+    }
+
+    /// How the run stands to the machine.
+    public enum Verdict: String, Sendable {
+        /// All rows of a generation stay in memory.
+        case fits
+        /// It runs, to the same results, but the budget does not hold a whole generation: rows are computed again.
+        case fitsRecomputing = "fits_recomputing"
+        /// The system would kill it, or a pass would not find its pages.
+        case doesNotFit = "does_not_fit"
+    }
+
+    /// The parts, in the order in which a run takes them.
+    public let parts: [Part]
+    /// What the process may hold: its control group's limit or the machine's memory.
+    public let limit: Int
+    /// What pages of keys, values and kept rows may take.
+    public let pageBudget: Int
+    /// What they would take if there were room for everything.
+    public let wantedPages: Int
+    /// What they must have for the run to work at all.
+    public let leastPages: Int
+    /// What the budget lacks of that.
+    public var missingPages: Int { max(0, wantedPages - pageBudget) }
+    /// The most that the process will hold at a time.
+    public var total: Int { parts.reduce(0) { $0 + $1.bytes } }
+    /// The same with the fewest pages.
+    public let least: Int
+
+    /// Whether it will run here.
+    public var verdict: Verdict {
+        if leastPages > pageBudget || total > limit { return .doesNotFit }
+        return wantedPages > pageBudget ? .fitsRecomputing : .fits
+    }
+
+    /// Whether no allowance for the estimate's error makes it run here: the least it takes is more than there is.
+    public var isHopeless: Bool { least > limit }
+
+    /// Plans a run.
+    ///
+    /// - Parameters:
+    ///   - utilization: the share of `limit` that weights, adapter and pages may take together.
+    ///   - limit: nil for what this process may hold.
+    ///   - backend: gives the sizes of packed weights.
+    /// - Throws: `ModelError` for an impossible adapter, `TensorError` for an impossible weight.
+    public init(_ run: PlannedRun, utilization: Double, limit: Int? = nil, backend: CPUBackend) throws {
+        let limit = limit ?? Self.processLimit
+        let sizes = RunSizes(run)
+        let loaded = try Self.loadedParts(run, sizes, backend)
+        let held = loaded.reduce(0) { $0 + $1.bytes }
+        wantedPages = sizes.pages * sizes.pageBytes
+        leastPages = sizes.leastPages * sizes.pageBytes
+        pageBudget = max(0, Int(utilization * Double(limit)) - held)
+        let pages = Part(
+            name: "keys, values, kept rows", bytes: min(wantedPages - sizes.untouchedBytes, pageBudget),
+            detail: "\(sizes.pages * KeyValueCache.pageTokens) tokens, \(sizes.tokenBytes / 1024) KiB each")
+        let work = Self.workParts(run, sizes, backend)
+        parts = loaded + [pages] + work
+        least = held + leastPages + work.reduce(0) { $0 + $1.bytes }
+        self.limit = limit
+    }
+}

@@ -1,0 +1,111 @@
+import ApusTensor
+
+/// The sizes of what a step keeps and works with: the arithmetic of `PageStore`, `Workspace` and the CPU backend.
+struct RunSizes {
+    /// Rows of one prefill pass, and sequences that are decoded together: what `GenerationEngine` and `Scheduler` allow.
+    private static let prefillRows = 2048
+    private static let decodedTogether = 256
+    /// Rows of logits that the sampler holds at a time.
+    static let logitRows = 32
+    /// Targets that go through the head together on each thread, and the tile of the vocabulary that they meet.
+    private static let headRows = 96
+    private static let headTile = 768
+
+    private let run: PlannedRun
+    private let widths: Widths
+
+    init(_ run: PlannedRun) {
+        self.run = run
+        widths = Widths(run)
+    }
+
+    /// Widths of the activations, in fp32 values a row.
+    private struct Widths {
+        let hidden, query, keyValue, middle, heads, ranks: Int
+
+        init(_ run: PlannedRun) {
+            hidden = run.model.hiddenSize
+            query = run.model.headCount * run.model.headSize
+            keyValue = run.model.keyValueHeadCount * run.model.headSize
+            middle = run.model.intermediateSize
+            heads = run.model.headCount
+            ranks = run.adapter.rank * ((try? run.adapter.modules().count) ?? LinearModule.allCases.count)
+        }
+
+        /// Residual, normed, delta; query and attended; key and value; gate, up and activated; every adapter's x Aᵀ.
+        var forward: Int { 3 * hidden + 2 * query + 2 * keyValue + 3 * middle + ranks }
+        /// Gradients of normed, query, attended, key, value and activated, log-sum-exps, and of x Aᵀ.
+        var backward: Int { hidden + 2 * query + 2 * keyValue + middle + heads + ranks }
+    }
+
+    // MARK: Pages
+
+    /// Of one token over all layers: keys and values in fp32.
+    private var keyValueBytes: Int { 4 * 2 * run.model.layerCount * widths.keyValue }
+
+    /// Of one token over all layers: two residual streams a layer and one after the last, and without checkpointing the
+    /// insides of the layers.
+    private var inputBytes: Int { LayerInputs.tokenBytes(run.model, activations: run.keepsActivations) }
+
+    /// Of one token, both.
+    var tokenBytes: Int { keyValueBytes + inputBytes }
+
+    /// Of one page.
+    var pageBytes: Int { tokenBytes * KeyValueCache.pageTokens }
+
+    /// Of the pages, what is never written: the pass under the base model keeps nothing for a backward pass.
+    var untouchedBytes: Int { run.hasReference ? leastPages * KeyValueCache.pageTokens * inputBytes : 0 }
+
+    /// A prompt's pages.
+    private var promptPages: Int { Self.pages(run.promptLimit) }
+
+    /// Pages of a completion's own: the last one of the prompt is copied unless it is full; its last token has no row.
+    private var completionPages: Int {
+        Self.pages(run.promptLimit + run.completionLimit - 1) - run.promptLimit / KeyValueCache.pageTokens
+    }
+
+    /// Of all rollouts of a generation, and of a pass under the base model beside them where there is a KL term.
+    var pages: Int {
+        run.prompts * (promptPages + run.groupSize * completionPages) + (run.hasReference ? leastPages : 0)
+    }
+
+    /// Of one pass of training; it is more than one sequence needs.
+    var leastPages: Int { run.groupsPerPass * promptPages + run.completionsPerPass * completionPages }
+
+    private static func pages(_ tokens: Int) -> Int { PageStore.pages(for: tokens) }
+
+    // MARK: Activations
+
+    /// Rows that the sampler computes at a time: of prompts, or of one token for each sequence.
+    var samplingRows: Int {
+        let prompts = max(run.promptLimit, min(Self.prefillRows, run.prompts * run.promptLimit))
+        return max(prompts, min(Self.decodedTogether, run.prompts * run.groupSize))
+    }
+
+    /// Rows of a pass of training: each prompt once, each completion without its last token.
+    var trainingRows: Int {
+        run.groupsPerPass * run.promptLimit + run.completionsPerPass * (run.completionLimit - 1)
+    }
+
+    /// The sampler's activations and logits.
+    var samplingBytes: Int {
+        4 * samplingRows * widths.forward + 4 * Self.logitRows * (widths.hidden + run.model.vocabularySize)
+    }
+
+    /// The trainer's activations; their rounded copies in 16 bits (the widest input, and three gradients); what completions
+    /// add to their prompts' keys and values; and the gradient that enters at the head.
+    var trainingBytes: Int {
+        let rounded = run.precision == .f32 ? 0 : 2 * (2 * widths.middle + widths.query)
+        let rows = trainingRows * (4 * (widths.forward + widths.backward + widths.hidden) + rounded)
+        return rows + 4 * run.completionsPerPass * 2 * run.promptLimit * widths.keyValue
+    }
+
+    /// Scratch of one thread: two rows of logits, or attention backward over the longest sequence (keys, values, scores).
+    var scratchBytes: Int {
+        let context = run.promptLimit + run.completionLimit
+        return 4 * max(2 * run.model.vocabularySize, 3 * context * widths.query / run.model.keyValueHeadCount)
+    }
+
+    /// The head's buffers of one thread, in fp32 and rounded.
+    var headBytes: Int { 8 * Self.headRows * (widths.hidden + Self.headTile) }
+}

@@ -1,0 +1,24 @@
+internal import CKernels
+
+/// What things would take in memory, by the very types that hold them: they reserve addresses, which costs nothing until
+/// it is written.
+extension CPUBackend {
+    /// Bytes of a frozen weight as it is packed for this processor, with scales and padding.
+    ///
+    /// - Throws: `TensorError` for a shape that the format cannot hold.
+    public func byteCount(_ format: WeightFormat, outputs: Int, inputs: Int) throws(TensorError) -> Int {
+        try Weight(
+            format, outputs: outputs, inputs: inputs, group: Self.scaleGroup(inputs), kernels: kernels.linear
+        ).byteCount
+    }
+
+    /// Bytes of an adapter matrix in the form that the kernels read, beside weights of a format.
+    ///
+    /// - Throws: `TensorError` for a shape that the format cannot hold.
+    public func adapterByteCount(outputs: Int, inputs: Int, beside base: WeightFormat) throws -> Int {
+        try makeAdapterWeight(outputs: outputs, inputs: inputs, beside: base).byteCount
+    }
+
+    /// Bytes of scratch that each thread keeps for products, however small.
+    public var scratchBytes: Int { Int(kernels.linear.scratch_floats) * MemoryLayout<Float>.stride }
+}
