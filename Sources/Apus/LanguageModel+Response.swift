@@ -1,6 +1,6 @@
 public import ApusGeneration
 public import ApusModel
-public import ApusText
+import ApusText
 import Foundation
 
 extension LanguageModel {

@@ -58,23 +58,6 @@ extension ReferenceText {
             ("max_grad_norm", "the gradient's norm is cut to this; 0 is off"),
         ])
 
-    static let evaluation = ReferenceSection(
-        title: "Evaluation",
-        meanings: [
-            ("eval_strategy", "when the model is evaluated on data that it is not trained on"),
-            ("eval_steps", "steps between two evaluations; below 1 a share of all steps; null is `logging_steps`"),
-            ("eval_delay", "steps (or epochs) before the first evaluation"),
-            ("eval_on_start", "evaluate before the first step too"),
-            ("eval_dataset_name", "a file to evaluate on, or `arithmetic` for held-out problems of the built-in kind"),
-            (
-                "eval_size",
-                "rows of the training data to evaluate on instead, below 1 a share of them; of the built-in problems, how many "
-                    + "held-out ones"
-            ),
-            ("per_device_eval_batch_size", "completions in a batch: metrics are computed for each, then averaged"),
-            ("num_generations_eval", "completions of each evaluation prompt; null is `num_generations`"),
-        ])
-
     static let log = ReferenceSection(
         title: "Log",
         meanings: [
