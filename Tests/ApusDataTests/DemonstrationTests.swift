@@ -48,7 +48,8 @@ import Testing
         "Bad input 23: rows that are no demonstration name file, line and columns",
         arguments: [
             (#"{"question": "a"}"#, "found question"), (#"{"prompt": "a", "completion": 7}"#, "found a number"),
-            (#"{"prompt": "a", "completion": []}"#, "at least one message"), (#"{"text": ""}"#, "empty string"),
+            (#"{"prompt": [{"role": "user", "content": "a"}], "completion": []}"#, "at least one message"),
+            (#"{"text": ""}"#, "empty string"),
             (#"{"completion": "a"}"#, "wanted column 'prompt'"),
             (#"{"prompt": "a", "completion": [{"role": "assistant", "content": "b"}]}"#, "both as text"),
         ])

@@ -73,6 +73,7 @@ struct SFTRunConfiguration: Equatable, Sendable {
         guard given["load_in_4bit"]?.value != .bool(true) else {
             throw complain("load_in_4bit", "needs frozen weights, and use_peft: false trains them; set it to false")
         }
+        run.loadsIn4Bit = false
     }
 
     private func checkAdapter(_ given: [String: SettingResolution.Assignment]) throws {
