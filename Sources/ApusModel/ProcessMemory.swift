@@ -1,7 +1,14 @@
 internal import Foundation
 
 /// What the system says about this process's memory.
-enum ProcessMemory {
+package enum ProcessMemory {
+    /// Bytes of main memory in use by the process now, mapped files included; nil where the system does not say.
+    package static var resident: Int? {
+        let fields = text("/proc/self/statm").split(separator: " ")
+        guard fields.count > 1, let pages = Int(fields[1]) else { return nil }
+        return pages * Int(sysconf(Int32(_SC_PAGESIZE)))
+    }
+
     /// Bytes that the process may use.
     ///
     /// - Parameter root: where `/proc` and `/sys` lie.

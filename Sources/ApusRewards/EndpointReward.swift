@@ -3,7 +3,7 @@ import Foundation
 import FoundationNetworking
 
 /// A reward that a server computes: the batch is posted as JSON, the answer is `{"rewards": [...]}`.
-struct EndpointReward: RewardFunction {
+struct EndpointReward: OutsideReward {
     let name: String
     let url: URL
     /// The longest that one attempt may take.
@@ -23,14 +23,6 @@ struct EndpointReward: RewardFunction {
     private struct Trouble: Error {
         var text: String
         var isWorthRepeating: Bool
-    }
-
-    func scores(_ context: RewardContext) async throws -> [Double?] {
-        let evaluation = try await evaluate(context)
-        if let failure = evaluation.failures.first {
-            throw RewardError.failed(function: name, sample: failure.sample, reason: failure.reason)
-        }
-        return evaluation.scores
     }
 
     func evaluate(_ context: RewardContext) async throws -> RewardEvaluation {

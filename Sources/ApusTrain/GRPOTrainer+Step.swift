@@ -37,7 +37,7 @@ extension GRPOTrainer {
         if state.tokensSeen > tokensBefore {
             state.metrics.append("tokens_per_second", Double(state.tokensSeen - tokensBefore) / seconds)
         }
-        if let resident = ResidentMemory.bytes {
+        if let resident = ProcessMemory.resident {
             state.metrics.set("memory/resident_mib", Double(resident) / 1_048_576)
         }
     }

@@ -96,7 +96,7 @@ public final class ModelPolicy: Policy {
         self.samplesExactLogProbs = samplesExactLogProbs
         self.pages = pages
         self.keepsRollouts = keepsRollouts
-        plannedMemory = ResidentMemory.bytes.map { $0 + pages.budget.bytes }
+        plannedMemory = ProcessMemory.resident.map { $0 + pages.budget.bytes }
         engine = GenerationEngine(model: model, adapter: adapter, pages: pages, keepsRollouts: keepsRollouts)
         pass = TrainingPass(model: model, adapter: adapter, pages: pages)
     }

@@ -17,11 +17,7 @@ struct SFTRun {
         let display = SFTDisplay(stepCount: trainer.plan.maxSteps)
         defer { Terminal.clearTransientLine() }
         trainer.onEvent = { display.show($0) }
-        let stop = trainer.stopSignal
-        let signals = StopSignals { signal in
-            stop.request()
-            Terminal.complain("\(signal.name): finishing the step, then saving; once more stops at once")
-        }
+        let signals = StopSignals(trainer.stopSignal)
         let outcome: TrainingOutcome
         do {
             outcome = try trainer.run()

@@ -1,3 +1,4 @@
+import Apus
 import Dispatch
 import Foundation
 import Synchronization
@@ -35,6 +36,14 @@ final class StopSignals: Sendable {
 
     /// What stopped the run, if anything did.
     var received: StopRequest? { first.withLock { $0 } }
+
+    /// The first request lets a training run finish its step and save.
+    convenience init(_ stop: StopSignal) {
+        self.init { signal in
+            stop.request()
+            Terminal.complain("\(signal.name): finishing the step, then saving; once more stops at once")
+        }
+    }
 
     init(onFirst: @escaping @Sendable (StopRequest) -> Void) {
         let queue = DispatchQueue(label: "apus.signals")

@@ -84,7 +84,7 @@ final class TrainingDisplay: Sendable {
 
     private func showPanel() {
         guard let size = Terminal.outputSize, Terminal.isInForeground else { return }
-        let memory = ResidentMemory.bytes
+        let memory = ProcessMemory.resident
         state.withLock { state in
             guard !state.isFinished, state.panel.stepCount > 0 else { return }
             let panel = TrainingPanel(

@@ -24,11 +24,7 @@ struct TrainingRun {
         let display = TrainingDisplay(options: displayOptions)
         defer { display.finish() }
         trainer.onEvent = { display.show($0) }
-        let stop = trainer.stopSignal
-        let signals = StopSignals { signal in
-            stop.request()
-            Terminal.complain("\(signal.name): finishing the step, then saving; once more stops at once")
-        }
+        let signals = StopSignals(trainer.stopSignal)
         let outcome: TrainingOutcome
         do {
             outcome = try await trainer.run()

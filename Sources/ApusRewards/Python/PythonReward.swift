@@ -3,7 +3,7 @@ import ApusData
 /// A reward function in Python, called as TRL calls it, in a process that it cannot leave.
 ///
 /// A call that raises is repeated for each completion alone, to tell on which it fails; the others keep those scores.
-struct PythonReward: RewardFunction {
+struct PythonReward: OutsideReward {
     let name: String
     let function: PythonFunction
     let worker: PythonWorker
@@ -11,14 +11,6 @@ struct PythonReward: RewardFunction {
     let index: Int
     /// Whether the first failure is all that anyone wants to know.
     let stopsAtFirstFailure: Bool
-
-    func scores(_ context: RewardContext) async throws -> [Double?] {
-        let evaluation = try await evaluate(context)
-        if let failure = evaluation.failures.first {
-            throw RewardError.failed(function: name, sample: failure.sample, reason: failure.reason)
-        }
-        return evaluation.scores
-    }
 
     func evaluate(_ context: RewardContext) async throws -> RewardEvaluation {
         let reply: CallReply
