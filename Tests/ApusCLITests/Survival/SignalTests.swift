@@ -33,9 +33,9 @@ import Testing
         #expect(again.errors.contains("goes on after step \(saved.dropFirst("checkpoint-".count)) of "))
     }
 
-    /// Steps of several seconds, so that there is time for a second signal.
+    /// Steps of ten seconds and more, so that there is time for a second signal on the fastest machine.
     private let slow = [
-        "per_device_train_batch_size": "256", "num_generations": "256", "max_completion_length": "120",
+        "per_device_train_batch_size": "4096", "num_generations": "4096", "max_completion_length": "120",
     ]
 
     @Test("Bad input 37: a second signal ends the program at once", arguments: [SIGINT, SIGTERM])
