@@ -71,26 +71,12 @@ struct OutputPlace {
             try manager.createDirectory(at: draft, withIntermediateDirectories: false)
             try fill(draft)
             try synchronizeFolder(draft.path)
-            try replace(by: draft)
+            try replaceFolder(url, by: draft, aside: sibling("replaced"))
         } catch {
             try? manager.removeItem(at: draft)
             if error is FormatError || error is ExportError { throw error }
             throw FormatError(.unwritable, file: path, "cannot be written: \(fileErrorReason(error))")
         }
-    }
-
-    private func replace(by draft: URL) throws {
-        let manager = FileManager.default
-        guard manager.fileExists(atPath: path) else { return try manager.moveItem(at: draft, to: url) }
-        let aside = sibling("replaced")
-        try manager.moveItem(at: url, to: aside)
-        do {
-            try manager.moveItem(at: draft, to: url)
-        } catch {
-            try? manager.moveItem(at: aside, to: url)
-            throw error
-        }
-        try? manager.removeItem(at: aside)
     }
 
     private func sibling(_ role: String) -> URL {

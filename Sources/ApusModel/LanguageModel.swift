@@ -69,17 +69,17 @@ public final class LanguageModel: Sendable {
     ///   - backend: the device; nil for the CPU with its best kernels.
     ///   - progress: told the share of layers that are loaded, from 0 to 1.
     /// - Throws: `FormatError`, `TextError` or `TensorError`, each one line that says what to do.
-    public init(
+    public convenience init(
         path: String, precision: WeightPrecision = .bf16, backend: (any Backend)? = nil,
         progress: ((Double) -> Void)? = nil
     ) throws {
         let checkpoint = try Checkpoint(path: path)
         let backend = if let backend { backend } else { try CPUBackend() as any Backend }
         let configuration = checkpoint.configuration
-        tokenizer = try checkpoint.makeTokenizer()
+        let parts = ModelParts(path: path, configuration: configuration, tokenizer: try checkpoint.makeTokenizer())
         let loader = WeightLoader(checkpoint: checkpoint, backend: backend)
         let tied = configuration.tiesEmbeddings || !checkpoint.contains("lm_head.weight")
-        head = try loader.weight(
+        let head = try loader.weight(
             tied ? TokenEmbedding.tensor : "lm_head.weight", precision.tableFormat, configuration.vocabularySize,
             configuration.hiddenSize)
         var layers: [LayerWeights] = []
@@ -87,16 +87,10 @@ public final class LanguageModel: Sendable {
             layers.append(try loader.layer(layer, configuration, precision.linearFormat))
             progress?(Double(layer + 1) / Double(configuration.layerCount))
         }
-        finalNorm = try loader.vector("model.norm.weight", configuration.hiddenSize)
-        self.layers = layers
-        embedding = tied ? .shared(head) : .file(checkpoint, precision.tableFormat)
-        self.backend = backend
-        self.configuration = configuration
-        self.precision = precision
-        checkpointPath = path
-        endTokens = Set(configuration.endTokens).union(tokenizer.endToken.map { [$0] } ?? [])
-        weightBytes =
-            head.byteCount + layers.reduce(0) { $0 + $1.linears.reduce(0) { $0 + $1.byteCount } }
+        self.init(
+            parts, precision: precision, backend: backend,
+            embedding: tied ? .shared(head) : .file(checkpoint, precision.tableFormat), head: head, layers: layers,
+            finalNorm: try loader.vector("model.norm.weight", configuration.hiddenSize))
     }
 
     /// Binds weights that are in memory.

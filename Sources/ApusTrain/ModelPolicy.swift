@@ -146,10 +146,7 @@ public final class ModelPolicy: Policy {
 
     /// One AdamW step on the adapter.
     public func optimizerStep(_ parameters: OptimizerStep) {
-        adapter.adamWStep(
-            AdamWStep(
-                step: parameters.step, learningRate: parameters.learningRate, beta1: parameters.beta1,
-                beta2: parameters.beta2, epsilon: parameters.epsilon, weightDecay: parameters.weightDecay))
+        adapter.adamWStep(AdamWStep(parameters))
     }
 
     /// Writes the adapter as PEFT does.

@@ -66,9 +66,11 @@ final class RunDirectory {
             try FileManager.default.createDirectory(at: draft, withIntermediateDirectories: false)
             try write(draft)
             try CheckpointManifest(of: draft).write(to: draft)
-            try synchronize(folder: draft)
-            try replace(target, by: draft)
-            try synchronize(path: url.path)
+            try synchronizeFolder(draft.path)
+            // A checkpoint of that name from an earlier run moves aside under a name that the next run clears.
+            try replaceFolder(
+                target, by: draft, aside: url.appending(path: Self.asidePrefix + target.lastPathComponent))
+            try synchronizeFile(url.path)
         } catch {
             let shortage = shortage(error, expectedBytes)
             try? FileManager.default.removeItem(at: draft)
@@ -119,23 +121,6 @@ final class RunDirectory {
         }
     }
 
-    /// Renames a finished draft to its name. A checkpoint of that name from an earlier run moves aside first, under a name
-    /// that the next run clears.
-    private func replace(_ target: URL, by draft: URL) throws {
-        let manager = FileManager.default
-        guard manager.fileExists(atPath: target.path) else { return try manager.moveItem(at: draft, to: target) }
-        let aside = url.appending(path: Self.asidePrefix + target.lastPathComponent)
-        try? manager.removeItem(at: aside)
-        try manager.moveItem(at: target, to: aside)
-        do {
-            try manager.moveItem(at: draft, to: target)
-        } catch {
-            try? manager.moveItem(at: aside, to: target)
-            throw error
-        }
-        try? manager.removeItem(at: aside)
-    }
-
     /// Leaves the new checkpoint and the newest ones before it. Those of higher steps are of a run that was left behind when
     /// this one went back or began anew: they go first, whatever the clock said when they were written.
     private func removeOthers(keep: Int, than step: Int) {
@@ -151,19 +136,5 @@ final class RunDirectory {
         try? manager.removeItem(at: doomed)
         guard (try? manager.moveItem(at: checkpoint.url, to: doomed)) != nil else { return }
         try? manager.removeItem(at: doomed)
-    }
-
-    /// Puts every file of a folder, then the folder itself, on disk: a rename must never be seen before what it names.
-    private func synchronize(folder: URL) throws {
-        let names = try FileManager.default.subpathsOfDirectory(atPath: folder.path)
-        for name in names { try synchronize(path: folder.appending(path: name).path) }
-        try synchronize(path: folder.path)
-    }
-
-    private func synchronize(path: String) throws {
-        let descriptor = open(path, O_RDONLY)
-        guard descriptor >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
-        defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
     }
 }
