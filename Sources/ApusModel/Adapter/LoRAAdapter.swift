@@ -1,4 +1,4 @@
-public import ApusTensor
+package import ApusTensor
 internal import Foundation
 
 /// A low-rank adapter in training: its parameters, their gradients and AdamW's moments, each one flat fp32 buffer.
@@ -6,13 +6,13 @@ internal import Foundation
 /// `@unchecked Sendable`: used by the thread that owns the numeric core, and by no other at the same time.
 public final class LoRAAdapter: @unchecked Sendable {
     /// Where one tensor lies in the flat buffers.
-    public struct Tensor: Sendable {
+    package struct Tensor: Sendable {
         /// PEFT's key, such as `base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight`.
-        public let name: String
+        package let name: String
         /// `[rank, inputs]` of an A, `[outputs, rank]` of a B.
-        public let shape: [Int]
+        package let shape: [Int]
         /// Elements of the flat buffers.
-        public let range: Range<Int>
+        package let range: Range<Int>
     }
 
     /// One module's pair.
@@ -25,11 +25,11 @@ public final class LoRAAdapter: @unchecked Sendable {
     /// The shape.
     public let configuration: LoRAConfiguration
     /// Layer by layer, module by module (q, k, v, o, gate, up, down), A before B.
-    public let tensors: [Tensor]
+    package let tensors: [Tensor]
     /// Number of trained parameters.
     public var parameterCount: Int { buffers.parameters.columns }
     /// AdamW's moments in the order of the parameters; zero before the first step.
-    public var optimizerState: (firstMoment: [Float], secondMoment: [Float]) {
+    package var optimizerState: (firstMoment: [Float], secondMoment: [Float]) {
         get { (buffers.firstMoment.values, buffers.secondMoment.values) }
         set {
             buffers.firstMoment.values = newValue.firstMoment
@@ -104,12 +104,12 @@ public final class LoRAAdapter: @unchecked Sendable {
     public var parameters: [Float] { buffers.parameters.values }
 
     /// All gradients in the order of `tensors`.
-    public var gradients: [Float] { buffers.gradients.values }
+    package var gradients: [Float] { buffers.gradients.values }
 
     /// Replaces all parameters.
     ///
     /// - Throws: `ModelError` when their number differs or one of them is not finite.
-    public func setParameters(_ values: [Float]) throws(ModelError) {
+    package func setParameters(_ values: [Float]) throws(ModelError) {
         guard values.count == parameterCount else {
             throw ModelError("adapter: wanted \(parameterCount) parameters, found \(values.count)")
         }
@@ -121,16 +121,16 @@ public final class LoRAAdapter: @unchecked Sendable {
     }
 
     /// Sets all gradients to zero.
-    public func zeroGradients() { buffers.gradients.clear() }
+    package func zeroGradients() { buffers.gradients.clear() }
 
     /// L2 norm of all gradients together.
-    public func gradientNorm() -> Double { backend.sumOfSquares(buffers.gradients).squareRoot() }
+    package func gradientNorm() -> Double { backend.sumOfSquares(buffers.gradients).squareRoot() }
 
     /// Multiplies all gradients.
-    public func scaleGradients(by factor: Float) { backend.scale(buffers.gradients, by: factor) }
+    package func scaleGradients(by factor: Float) { backend.scale(buffers.gradients, by: factor) }
 
     /// One AdamW step on all parameters with the gradients as they are.
-    public func adamWStep(_ step: AdamWStep) {
+    package func adamWStep(_ step: AdamWStep) {
         backend.adamW(
             step, parameters: buffers.parameters, firstMoment: buffers.firstMoment,
             secondMoment: buffers.secondMoment, gradients: buffers.gradients)

@@ -1,4 +1,4 @@
-public import ApusTensor
+package import ApusTensor
 
 /// All weights of a small model in training: one flat fp32 buffer each for the parameters, their gradients and AdamW's two
 /// moments, 16 bytes a parameter, and 4 more for the copy that the kernels read.
@@ -6,19 +6,19 @@ public import ApusTensor
 /// `@unchecked Sendable`: used by the thread that owns the numeric core, and by no other at the same time.
 public final class FullParameters: @unchecked Sendable {
     /// Where one tensor lies in the flat buffers.
-    public struct Tensor: Sendable {
+    package struct Tensor: Sendable {
         /// Hugging Face's name, such as `model.layers.0.self_attn.q_proj.weight`.
-        public let name: String
+        package let name: String
         /// `[outputs, inputs]` of a matrix, `[count]` of a gain or a bias.
-        public let shape: [Int]
+        package let shape: [Int]
         /// Elements of the flat buffers.
-        public let range: Range<Int>
+        package let range: Range<Int>
     }
 
     /// The model that computes with these parameters, in fp32. Its weights move with every step.
     public let model: LanguageModel
     /// Matrices in the model's order, then gains and biases.
-    public let tensors: [Tensor]
+    package let tensors: [Tensor]
     let buffers: ParameterBuffers
     /// Matrices come first: only they decay, as in transformers.
     private let matrixElements: Int
@@ -61,12 +61,12 @@ public final class FullParameters: @unchecked Sendable {
     public var parameters: [Float] { buffers.parameters.values }
 
     /// All gradients in the order of `tensors`.
-    public var gradients: [Float] { buffers.gradients.values }
+    package var gradients: [Float] { buffers.gradients.values }
 
     /// Replaces all parameters.
     ///
     /// - Throws: `ModelError` when their number differs or one of them is not finite.
-    public func setParameters(_ values: [Float]) throws(ModelError) {
+    package func setParameters(_ values: [Float]) throws(ModelError) {
         guard values.count == parameterCount, values.allSatisfy(\.isFinite) else {
             throw ModelError(
                 "parameters: wanted \(parameterCount) finite values, found \(values.count), some NaN or infinite")
@@ -76,16 +76,16 @@ public final class FullParameters: @unchecked Sendable {
     }
 
     /// Sets all gradients to zero.
-    public func zeroGradients() { buffers.gradients.clear() }
+    package func zeroGradients() { buffers.gradients.clear() }
 
     /// L2 norm of all gradients together.
-    public func gradientNorm() -> Double { model.backend.sumOfSquares(buffers.gradients).squareRoot() }
+    package func gradientNorm() -> Double { model.backend.sumOfSquares(buffers.gradients).squareRoot() }
 
     /// Multiplies all gradients.
-    public func scaleGradients(by factor: Float) { model.backend.scale(buffers.gradients, by: factor) }
+    package func scaleGradients(by factor: Float) { model.backend.scale(buffers.gradients, by: factor) }
 
     /// One AdamW step on all parameters with the gradients as they are. Gains and biases do not decay.
-    public func adamWStep(_ step: AdamWStep) {
+    package func adamWStep(_ step: AdamWStep) {
         var undecayed = step
         undecayed.weightDecay = 0
         for (step, range) in [(step, 0..<matrixElements), (undecayed, matrixElements..<parameterCount)] {

@@ -13,13 +13,16 @@ public protocol Learner: AnyObject {
 
     /// Scores sequences and keeps what ``backward(_:)`` needs.
     /// - Returns: `[sequence]`, one score a token of the completion.
+    /// - Throws: What keeps it from scoring, such as ``MemoryShortage``.
     func forward(_ sequences: [TokenGroup]) throws -> [TokenScores]
 
     /// Whether each of these tokens of the last forward pass is the likeliest at its place, `[sequence][token]`; tokens that
     /// are not asked for may get any answer.
+    /// - Throws: What keeps it from looking at the last pass again.
     func areLikeliest(_ isAsked: [[Bool]]) throws -> [[Bool]]
 
     /// Adds to the gradients, given the loss's derivative by each log-probability of the last forward pass.
+    /// - Throws: What keeps it from computing the gradients.
     func backward(_ logProbGradients: [[Float]]) throws
 
     /// Clears the gradients.
@@ -31,5 +34,6 @@ public protocol Learner: AnyObject {
     /// One AdamW step; `parameters.step` counts from 1.
     func optimizerStep(_ parameters: OptimizerStep)
     /// Writes what was trained in the layout that other tools load.
+    /// - Throws: What keeps it from writing.
     func save(to directory: URL) throws
 }
