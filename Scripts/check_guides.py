@@ -8,7 +8,7 @@ BUILD is the folder of a finished build (.build/debug unless given). It checks t
 - links lead to files, and to headings that exist;
 - Swift code type-checks against the library;
 - commands have options that the program takes, and YAML files keys that it knows;
-- types, tests and files that pages name are there;
+- types, tests, files and messages that pages name are there;
 - both READMEs show the same commands and link to the same places.
 """
 
@@ -175,6 +175,14 @@ def name_faults(text, sources):
                 break
 
 
+def message_faults(text, sources):
+    """What the first column of a table of messages quotes has to be in the sources, apart from what an ellipsis leaves out."""
+    for row in re.findall(r"^\| `([^`]* [^`]*)` \|", text, flags=re.MULTILINE):
+        for piece in re.split(r"[\s:]*…[\s:]*|'", row):
+            if len(piece) > 12 and piece not in sources:
+                yield f"{piece}: no message says so"
+
+
 def readme_faults():
     english, chinese = (page.read_text(encoding="utf-8") for page in pages[:2])
 
@@ -217,6 +225,7 @@ def main():
         found += [f"{name}:{line}: {fault}" for line, fault in command_faults(text, program)]
         found += [f"{name}: {fault}" for fault in script_faults(text)]
         found += [f"{name}: {fault}" for fault in name_faults(text, sources)]
+        found += [f"{name}: {fault}" for fault in message_faults(text, sources)]
     print("\n".join(found) if found else f"{len(pages)} pages agree with the program")
     sys.exit(bool(found))
 
