@@ -98,7 +98,7 @@ import Testing
 
     @Test func theDemosRecipesResolve() throws {
         let folder = Self.root.appending(path: "Recipes/demo")
-        for name in ["sft-1.yaml", "sft-2.yaml", "sft-3.yaml"] {
+        for name in ["sft-1.yaml", "sft-2.yaml"] {
             let run = try SFTRunConfiguration(arguments: [folder.appending(path: name).path])
             #expect(!run.settings.usesPEFT)
             #expect(run.notices.isEmpty)
