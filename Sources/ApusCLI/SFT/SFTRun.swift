@@ -25,8 +25,8 @@ struct SFTRun {
             throw CommandFailure(training: error)
         }
         if outcome.wasStopped, let signal = signals.received {
-            let saved = display.lastCheckpoint.map { "saved in \($0)" } ?? "nothing was saved"
-            throw CommandFailure(signal.status, "stopped by \(signal.name) after step \(outcome.step); \(saved)")
+            throw CommandFailure(
+                signal.status, "stopped by \(signal.name) after step \(outcome.step); \(advice(display))")
         }
         sayWhatNext(display, outcome)
     }
@@ -91,6 +91,11 @@ struct SFTRun {
             trained  \(learner.parameterCount) parameters\(settings.usesPEFT ? " of the adapter" : "")
             data     \(shared.dataset), \(unit), \(plan.unitsPerStep) in each of \(plan.maxSteps) steps
             """
+    }
+
+    private func advice(_ display: SFTDisplay) -> String {
+        display.lastCheckpoint.map { "to go on: the same command with --resume_from_checkpoint \($0)" }
+            ?? "nothing was saved"
     }
 
     private func sayWhatNext(_ display: SFTDisplay, _ outcome: TrainingOutcome) {
