@@ -24,11 +24,11 @@ struct SFTRun {
         } catch {
             throw CommandFailure(training: error)
         }
-        if outcome.wasStopped, let signal = signals.received {
-            throw CommandFailure(
-                signal.status, "stopped by \(signal.name) after step \(outcome.step); \(advice(display))")
-        }
-        sayWhatNext(display, outcome)
+        let end = RunEnd(
+            outcome: outcome, checkpoint: display.lastCheckpoint, canGoOn: !configuration.trainer.saveOnlyModel)
+        try end.failIfStopped(by: signals)
+        Terminal.printLine("\(outcome.step) steps, \(outcome.tokens) tokens, \(timeSpan(outcome.seconds))")
+        end.whatNext(shared, isAdapter: settings.usesPEFT).map(Terminal.printLine)
     }
 
     /// Data first, then weights: what is wrong shows before anything takes long.
@@ -91,24 +91,5 @@ struct SFTRun {
             trained  \(learner.parameterCount) parameters\(settings.usesPEFT ? " of the adapter" : "")
             data     \(shared.dataset), \(unit), \(plan.unitsPerStep) in each of \(plan.maxSteps) steps
             """
-    }
-
-    private func advice(_ display: SFTDisplay) -> String {
-        display.lastCheckpoint.map { "to go on: the same command with --resume_from_checkpoint \($0)" }
-            ?? "nothing was saved"
-    }
-
-    private func sayWhatNext(_ display: SFTDisplay, _ outcome: TrainingOutcome) {
-        Terminal.printLine("\(outcome.step) steps, \(outcome.tokens) tokens, \(timeSpan(outcome.seconds))")
-        guard let checkpoint = display.lastCheckpoint else { return }
-        let model = settings.usesPEFT ? "\(shared.model) --adapter \(checkpoint)" : checkpoint
-        let precision =
-            settings.usesPEFT
-            ? (shared.precision == .nf4 ? "" : " --precision \(shared.precision.rawValue)") : " --precision bf16"
-        Terminal.printLine(
-            """
-            saved in \(checkpoint); to try it:
-              apus generate --model \(model)\(precision) --prompt "..."
-            """)
     }
 }

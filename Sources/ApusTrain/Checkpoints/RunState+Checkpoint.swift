@@ -19,14 +19,12 @@ extension RunState {
     }
 
     /// Transformers' file.
-    func trainerState(
-        _ settings: some OutputSettings, maxSteps: Int, epochs: Int, evalSteps: Int = 500, batchSize: Int
-    ) -> TrainerState {
+    func trainerState(_ settings: some OutputSettings, _ extent: RunExtent) -> TrainerState {
         TrainerState(
             epoch: counters.epoch, globalStep: counters.globalStep, logHistory: history,
-            loggingSteps: settings.interval(settings.loggingSteps, of: maxSteps), maxSteps: maxSteps,
-            tokensSeen: counters.tokensSeen, epochs: epochs,
-            saveSteps: settings.interval(settings.saveSteps, of: maxSteps), evalSteps: evalSteps, batchSize: batchSize,
-            isLast: counters.globalStep >= maxSteps)
+            loggingSteps: settings.interval(settings.loggingSteps, of: extent.maxSteps), maxSteps: extent.maxSteps,
+            tokensSeen: counters.tokensSeen, epochs: extent.epochs,
+            saveSteps: settings.interval(settings.saveSteps, of: extent.maxSteps), evalSteps: extent.evalSteps,
+            batchSize: extent.batchSize, isLast: counters.globalStep >= extent.maxSteps)
     }
 }

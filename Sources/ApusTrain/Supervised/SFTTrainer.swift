@@ -1,4 +1,3 @@
-import ApusData
 import Foundation
 
 /// Supervised fine-tuning: raises the log-probability of given completions.
@@ -25,8 +24,6 @@ public final class SFTTrainer {
     let schedule: LearningRateSchedule
     var state = RunState()
     var output: RunOutput?
-    /// What the run is made of, by key: what a continuation is compared with.
-    var identity: [String: JSONValue] = [:]
     private let clock = ContinuousClock()
 
     /// Cuts examples to length, packs them and checks that something is left.

@@ -4,11 +4,14 @@ extension GRPOTrainer {
     /// Takes the output folder, and goes to the checkpoint that the run continues, if it does: counters, log and the
     /// generation batch in use. The continuation computes what the uninterrupted run would have computed.
     func openOutput() throws(TrainingError) {
-        identity = RunIdentity.entries(of: policy, dataset: RunIdentity.digest(of: dataset))
+        var identity = RunIdentity.entries(of: policy, dataset: RunIdentity.digest(of: dataset))
         identity["reward_funcs"] = .array(rewards.map { .string($0.name) })
+        let extent = RunExtent(
+            maxSteps: plan.maxSteps, epochs: plan.epochs, batchSize: plan.batch.microBatchSize,
+            evalSteps: evaluationInterval ?? 500)
         let output = try RunOutput(
-            configuration, configuration: [String: JSONValue](settingsOf: configuration), identity: identity,
-            restoring: policy, tell: { [weak self] in self?.onEvent?($0) })
+            configuration, extent: extent, identity: identity, trained: policy, tokenizer: tokenizer,
+            tell: { [weak self] in self?.onEvent?($0) })
         self.output = output
         guard let point = output.resumed else { return }
         state.resume(point)

@@ -40,8 +40,6 @@ public final class GRPOTrainer {
     /// Whether this run has said that memory is short: once is enough.
     var hasToldOfShortfall = false
     var output: RunOutput?
-    /// What the run is made of, by key: what a continuation is compared with.
-    var identity: [String: JSONValue] = [:]
     var reports: RunReports?
     let clock = ContinuousClock()
 
@@ -148,10 +146,7 @@ public final class GRPOTrainer {
     }
 
     private func logIfNeeded(force: Bool) throws(TrainingError) {
-        let step = state.globalStep
-        guard state.stepsSinceLog > 0, force || configuration.isLogDue(step: step, of: plan.maxSteps) else { return }
-        let record = state.takeLogLine()
-        try output?.append(record, "step \(step)")
+        guard let record = try output?.logIfDue(&state, force: force) else { return }
         let warnings = reports?.append(record) ?? []
         onEvent?(.logged(record))
         for warning in warnings { onEvent?(.warning(warning)) }
