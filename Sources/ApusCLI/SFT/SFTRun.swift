@@ -38,7 +38,7 @@ struct SFTRun {
             let (model, learner) = try makeLearner()
             let tokenizer = DemonstrationTokenizer(
                 model.tokenizer, endTokens: model.endTokens, configuration: configuration.trainer)
-            let examples = try demonstrations.enumerated().map { try tokenizer.example($1, number: $0 + 1) }
+            let examples = try makeExamples(demonstrations, tokenizer)
             let trainer = try SFTTrainer(
                 configuration: configuration.trainer, learner: learner, examples: examples,
                 tokenizer: model.tokenizer)
@@ -58,6 +58,18 @@ struct SFTRun {
             prompt: ColumnMapping(prompt: shared.promptColumn, systemPrompt: shared.systemPrompt),
             completion: settings.completionColumn, text: settings.textColumn)
         return try mapping.demonstrations(path: shared.dataset)
+    }
+
+    /// All examples are turned into tokens before the first step: what is wrong with one shows at once.
+    private func makeExamples(
+        _ demonstrations: [Demonstration], _ tokenizer: DemonstrationTokenizer
+    ) throws -> [TrainingExample] {
+        let progress = CountedProgress("turning the data into tokens", of: "examples")
+        defer { progress.finish() }
+        return try demonstrations.enumerated().map { index, demonstration in
+            progress.show(done: index, of: demonstrations.count)
+            return try tokenizer.example(demonstration, number: index + 1)
+        }
     }
 
     private func makeLearner() throws -> (model: LanguageModel, learner: any Learner) {
