@@ -1,3 +1,5 @@
+public import ApusTensor
+
 /// Where one trained tensor lies in flat buffers.
 public struct ParameterTensor: Sendable {
     /// Its name in a file: PEFT's of an adapter's tensor, such as
@@ -10,7 +12,16 @@ public struct ParameterTensor: Sendable {
     public let range: Range<Int>
 }
 
-/// Parameters in training with AdamW's moments, each one flat fp32 buffer: what a checkpoint has to hold of them.
+/// What AdamW keeps of each parameter.
+public enum AdamWMoment: Sendable, CaseIterable {
+    /// The decayed mean of the gradients.
+    case first
+    /// The decayed mean of their squares.
+    case second
+}
+
+/// Parameters in training with AdamW's moments, each one flat fp32 buffer: what a checkpoint has to hold of them. Read tensor
+/// by tensor, so that saving takes little memory.
 public protocol FlatParameters: AnyObject {
     /// The tensors in the order of the buffers, without gaps.
     var tensors: [ParameterTensor] { get }
@@ -18,14 +29,14 @@ public protocol FlatParameters: AnyObject {
     /// Number of parameters.
     var parameterCount: Int { get }
 
-    /// All parameters in the order of ``tensors``.
-    var parameters: [Float] { get }
+    /// The values of one tensor, row-major.
+    func values(of tensor: ParameterTensor) -> [Float]
 
-    /// Replaces all parameters.
+    /// Replaces all parameters, in the order of ``tensors``.
     ///
     /// - Throws: `ModelError` when their number differs or one of them is not finite.
     func setParameters(_ values: [Float]) throws(ModelError)
 
-    /// AdamW's moments in the order of the parameters; zero before the first step.
-    var optimizerState: (firstMoment: [Float], secondMoment: [Float]) { get set }
+    /// A moment of one tensor, in the tensor's shape, to be read and written; zero before the first step.
+    func moment(_ moment: AdamWMoment, of tensor: ParameterTensor) -> Matrix
 }

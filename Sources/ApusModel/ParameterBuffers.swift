@@ -15,13 +15,12 @@ struct ParameterBuffers {
         secondMoment = try Matrix(rows: 1, columns: count)
     }
 
-    /// The values of both moments.
-    var moments: (firstMoment: [Float], secondMoment: [Float]) {
-        get { (firstMoment.values, secondMoment.values) }
-        nonmutating set {
-            firstMoment.values = newValue.firstMoment
-            secondMoment.values = newValue.secondMoment
-        }
+    /// One tensor's part of the parameters.
+    func values(of tensor: ParameterTensor) -> [Float] { parameters.tensor(tensor.range, shape: tensor.shape).values }
+
+    /// One tensor's part of a moment.
+    func moment(_ moment: AdamWMoment, of tensor: ParameterTensor) -> Matrix {
+        (moment == .first ? firstMoment : secondMoment).tensor(tensor.range, shape: tensor.shape)
     }
 }
 

@@ -20,8 +20,7 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
     public var parameterCount: Int { buffers.parameters.columns }
     /// AdamW's moments in the order of the parameters; zero before the first step.
     public var optimizerState: (firstMoment: [Float], secondMoment: [Float]) {
-        get { buffers.moments }
-        set { buffers.moments = newValue }
+        (buffers.firstMoment.values, buffers.secondMoment.values)
     }
     /// How often the parameters have changed.
     private(set) var version = 0
@@ -89,6 +88,14 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
 
     /// All parameters in the order of `tensors`.
     public var parameters: [Float] { buffers.parameters.values }
+
+    /// The values of one tensor, row-major.
+    public func values(of tensor: ParameterTensor) -> [Float] { buffers.values(of: tensor) }
+
+    /// A moment of one tensor, in the tensor's shape, to be read and written; zero before the first step.
+    public func moment(_ moment: AdamWMoment, of tensor: ParameterTensor) -> Matrix {
+        buffers.moment(moment, of: tensor)
+    }
 
     /// All gradients in the order of `tensors`.
     public var gradients: [Float] { buffers.gradients.values }

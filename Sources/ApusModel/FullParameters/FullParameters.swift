@@ -12,7 +12,7 @@ public final class FullParameters: FlatParameters, @unchecked Sendable {
     let buffers: ParameterBuffers
     /// Matrices come first: only they decay, as in transformers.
     private let matrixElements: Int
-    private let byName: [String: ParameterTensor]
+    let byName: [String: ParameterTensor]
 
     /// Lays out the tensors of a model and fills them.
     ///
@@ -50,10 +50,12 @@ public final class FullParameters: FlatParameters, @unchecked Sendable {
     /// All parameters in the order of `tensors`.
     public var parameters: [Float] { buffers.parameters.values }
 
-    /// AdamW's moments in the order of the parameters; zero before the first step.
-    public var optimizerState: (firstMoment: [Float], secondMoment: [Float]) {
-        get { buffers.moments }
-        set { buffers.moments = newValue }
+    /// The values of one tensor, row-major.
+    public func values(of tensor: ParameterTensor) -> [Float] { buffers.values(of: tensor) }
+
+    /// A moment of one tensor, in the tensor's shape, to be read and written; zero before the first step.
+    public func moment(_ moment: AdamWMoment, of tensor: ParameterTensor) -> Matrix {
+        buffers.moment(moment, of: tensor)
     }
 
     /// All gradients in the order of `tensors`.

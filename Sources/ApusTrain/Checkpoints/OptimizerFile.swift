@@ -1,5 +1,6 @@
 import ApusFormats
 import ApusModel
+import ApusTensor
 import Foundation
 
 /// `optimizer.safetensors`: AdamW's moments of every trained tensor, as `<name>.exp_avg` and `<name>.exp_avg_sq`, and where the
@@ -9,30 +10,44 @@ import Foundation
 enum OptimizerFile {
     static let name = "optimizer.safetensors"
 
-    private static let firstMoment = ".exp_avg"
-    private static let secondMoment = ".exp_avg_sq"
-    private static let master = ".master"
+    /// What is kept of a tensor, by what follows the tensor's name.
+    private enum Part: String, CaseIterable {
+        case firstMoment = ".exp_avg"
+        case secondMoment = ".exp_avg_sq"
+        case parameters = ".master"
+
+        func values(of tensor: ParameterTensor, in trained: some FlatParameters) -> [Float] {
+            switch self {
+            case .firstMoment: trained.moment(.first, of: tensor).values
+            case .secondMoment: trained.moment(.second, of: tensor).values
+            case .parameters: trained.values(of: tensor)
+            }
+        }
+    }
 
     /// Writes the moments and, when asked to, the parameters.
     static func write(_ trained: some FlatParameters, withParameters: Bool = false, to directory: URL) throws {
-        var writer = SafetensorsWriter()
-        func append(_ values: [Float], _ suffix: String) {
-            for tensor in trained.tensors {
-                writer.append(tensor.name + suffix, shape: tensor.shape, .f32(Array(values[tensor.range])))
-            }
+        let parts = withParameters ? Part.allCases : [.firstMoment, .secondMoment]
+        var sources: [String: (tensor: ParameterTensor, part: Part)] = [:]
+        for tensor in trained.tensors {
+            for part in parts { sources[tensor.name + part.rawValue] = (tensor, part) }
         }
-        let (first, second) = trained.optimizerState
-        append(first, firstMoment)
-        append(second, secondMoment)
-        if withParameters { append(trained.parameters, master) }
-        try writer.write(to: directory.appending(path: name))
+        let layouts = sources.map { TensorLayout(name: $0, shape: $1.tensor.shape, type: .f32) }
+            .sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+        let path = directory.appending(path: name).path(percentEncoded: false)
+        try SafetensorsStream(tensors: layouts).write(to: path) { layout, append in
+            guard let (tensor, part) = sources[layout.name] else { return }
+            try append(layout.type.encode(part.values(of: tensor, in: trained)))
+        }
     }
 
     /// Reads the moments back. A file of another shape is refused by its names and sizes.
     static func readMoments(into trained: some FlatParameters, from directory: URL) throws {
         let file = try SafetensorsFile(path: directory.appending(path: name).path)
-        let first = try values(of: trained, firstMoment, in: file)
-        trained.optimizerState = (first, try values(of: trained, secondMoment, in: file))
+        for tensor in trained.tensors {
+            trained.moment(.first, of: tensor).values = try values(of: tensor, .firstMoment, in: file)
+            trained.moment(.second, of: tensor).values = try values(of: tensor, .secondMoment, in: file)
+        }
     }
 
     /// Reads the parameters back, from this file or, where it holds none, from the one beside it that has them unrounded.
@@ -40,25 +55,23 @@ enum OptimizerFile {
         into trained: some FlatParameters, from directory: URL, beside other: String
     ) throws {
         let file = try SafetensorsFile(path: directory.appending(path: name).path)
-        let isHere = trained.tensors.first.map { file.entries[$0.name + master] != nil } ?? false
+        let isHere = trained.tensors.first.map { file.entries[$0.name + Part.parameters.rawValue] != nil } ?? false
         let source = isHere ? file : try SafetensorsFile(path: directory.appending(path: other).path)
-        try trained.setParameters(try values(of: trained, isHere ? master : "", in: source))
+        var all: [Float] = []
+        all.reserveCapacity(trained.parameterCount)
+        for tensor in trained.tensors { all += try values(of: tensor, isHere ? .parameters : nil, in: source) }
+        try trained.setParameters(all)
     }
 
     private static func values(
-        of trained: some FlatParameters, _ suffix: String, in file: SafetensorsFile
+        of tensor: ParameterTensor, _ part: Part?, in file: SafetensorsFile
     ) throws -> [Float] {
-        var all: [Float] = []
-        all.reserveCapacity(trained.parameterCount)
-        for tensor in trained.tensors {
-            let entry = try file.entry(tensor.name + suffix)
-            guard entry.shape == tensor.shape, entry.type == .f32 else {
-                throw TrainingError(
-                    .resume, "\(file.path): \(entry.name) is not in fp32 of this run's shape \(tensor.shape)")
-            }
-            all += try file.readFloats(entry.name)
+        let entry = try file.entry(tensor.name + (part?.rawValue ?? ""))
+        guard entry.shape == tensor.shape, entry.type == .f32 else {
+            throw TrainingError(
+                .resume, "\(file.path): \(entry.name) is not in fp32 of this run's shape \(tensor.shape)")
         }
-        return all
+        return try file.readFloats(entry.name)
     }
 }
 
