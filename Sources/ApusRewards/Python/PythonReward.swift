@@ -1,4 +1,5 @@
 import ApusData
+import Foundation
 
 /// A reward function in Python, called as TRL calls it, in a process that it cannot leave.
 ///
@@ -11,6 +12,11 @@ struct PythonReward: OutsideReward {
     let index: Int
     /// Whether the first failure is all that anyone wants to know.
     let stopsAtFirstFailure: Bool
+
+    var identity: RewardIdentity {
+        let file: URL? = if case .file(let path) = function.source { URL(filePath: path) } else { nil }
+        return RewardIdentity(definition: .string(function.name), file: file)
+    }
 
     func evaluate(_ context: RewardContext) async throws -> RewardEvaluation {
         let reply: CallReply

@@ -5,14 +5,27 @@ import Foundation
 
 /// What a run is made of beside its settings, by key: `apus_state.json` holds it, and a continuation is compared with it.
 enum RunIdentity {
+    /// Reward functions are compared by these keys and their name: what was declared, and the files and servers behind it.
+    static let rewardKey = "reward_funcs."
+    static let rewardFileKey = "reward_file."
+    static let rewardServerKey = "reward_server."
+
     /// The entries of a run.
     static func entries(
-        policy: any Policy, dataset: Dataset, rewardNames: [String]
+        policy: any Policy, dataset: Dataset, rewards: [any RewardFunction]
     ) -> [String: JSONValue] {
         var entries = policy.identity
         entries["code_version"] = .string(CodeVersion.current)
         entries["dataset"] = .string(digest(of: dataset))
-        entries["reward_funcs"] = .array(rewardNames.map(JSONValue.string))
+        entries["reward_funcs"] = .array(rewards.map { .string($0.name) })
+        for reward in rewards {
+            let identity = reward.identity
+            entries[rewardKey + reward.name] = identity.definition
+            entries[rewardServerKey + reward.name] = identity.server.map { .string($0.absoluteString) }
+            // The path does not count: a run may be continued from another place.
+            let hash = identity.file.flatMap { try? FileDigest.sha256(of: $0).hex }
+            entries[rewardFileKey + reward.name] = hash.map { .string("sha256 \($0.prefix(16))") }
+        }
         return entries
     }
 

@@ -7,7 +7,7 @@ extension GRPOTrainer {
     func openOutput() throws(TrainingError) {
         // Before the folder is created: a wrong path must not leave one behind.
         let named = try namedCheckpoint()
-        identity = RunIdentity.entries(policy: policy, dataset: dataset, rewardNames: rewards.map(\.name))
+        identity = RunIdentity.entries(policy: policy, dataset: dataset, rewards: rewards)
         let directory = try RunDirectory(path: configuration.outputDir)
         self.directory = directory
         guard configuration.resumeFromCheckpoint != nil else {
