@@ -39,7 +39,7 @@ extension GRPOConfiguration {
     private static let nonNumericKeys: Set<CodingKeys> = [
         .rewardWeights, .lossType, .importanceSamplingLevel, .scaleRewards, .multiObjectiveAggregation,
         .lrSchedulerType, .outputDir, .saveStrategy, .evalStrategy, .resumeFromCheckpoint, .onSaveFailure, .reportTo,
-        .loggingDir, .rewardFailure,
+        .loggingDir, .rewardFailure, .overlongPrompts, .onNotFinite,
     ]
 
     /// Keys and values as they are written.
@@ -90,6 +90,8 @@ extension GRPOConfiguration {
         case .importanceSamplingLevel: choices(ImportanceSamplingLevel.self)
         case .scaleRewards: choices(RewardScaling.self)
         case .rewardFailure: choices(RewardFailurePolicy.self)
+        case .overlongPrompts: choices(OverlongPromptPolicy.self)
+        case .onNotFinite: choices(NotFiniteResponse.self)
         case .multiObjectiveAggregation: choices(RewardAggregation.self)
         case .lrSchedulerType: choices(ScheduleKind.self)
         case .saveStrategy: choices(SaveStrategy.self)

@@ -3,8 +3,8 @@ import ApusGeneration
 import Foundation
 
 extension GRPOTrainer {
-    /// Leaves the parameters and the optimizer as they are, and counts. After `max_skipped_steps` in a row the run stops and
-    /// writes down what it could not train on.
+    /// Leaves the parameters and the optimizer as they are, and counts. After `max_skipped_steps` in a row the run writes down
+    /// what it could not train on, and stops or goes back, as `on_not_finite` says.
     func skipStep(_ fault: NumericFault) throws(TrainingError) {
         policy.zeroGradients()
         state.skippedInRow += 1
@@ -15,10 +15,34 @@ extension GRPOTrainer {
             return
         }
         let file = dumpBatch(fault, step: step)
-        throw TrainingError(
-            .notFinite,
+        let what =
             "\(fault.subject) not finite in \(state.skippedInRow) steps in a row (max_skipped_steps), the last is step "
-                + "\(step): \(fault.advice); \(file); earlier checkpoints are intact")
+            + "\(step): \(fault.advice); \(file)"
+        guard configuration.onNotFinite == .restore, let checkpoint = restoreParameters() else {
+            throw TrainingError(.notFinite, "\(what); earlier checkpoints are intact")
+        }
+        state.skippedInRow = 0
+        onEvent?(.warning("\(what); goes on with the adapter of \(checkpoint) (on_not_finite)"))
+    }
+
+    /// Takes adapter and moments of the newest whole checkpoint that holds others than these. The run stays where it is
+    /// otherwise: going through the same prompts again would lead to the same numbers.
+    /// - Returns: the checkpoint's name; `nil` when there is none.
+    private func restoreParameters() -> String? {
+        guard let directory else { return nil }
+        for checkpoint in SavedCheckpoint.all(in: directory.url) where SavedCheckpoint.fault(in: checkpoint.url) == nil
+        {
+            let file = checkpoint.url.appending(path: RunSnapshot.fileName)
+            guard let data = try? Data(contentsOf: file),
+                let snapshot = try? JSONDecoder().decode(RunSnapshot.self, from: data),
+                // A checkpoint that was written after the last step that counted holds what is broken.
+                snapshot.counters.appliedSteps < state.appliedSteps,
+                (try? policy.restore(from: checkpoint.url)) != nil
+            else { continue }
+            state.appliedSteps = snapshot.counters.appliedSteps
+            return checkpoint.url.lastPathComponent
+        }
+        return nil
     }
 
     /// Writes the generation batch of the step to the output folder.
