@@ -61,7 +61,7 @@ import Testing
             ),
             (
                 "strict_batch_size: true\nnum_generations: 6",
-                "num_generations"
+                "generation_batch_size: 8 must be a multiple of num_generations (6)"
             ),
             ("shuffle_dataset: perhaps", "run.yaml:2: shuffle_dataset: expected true or false, found 'perhaps'"),
         ])
