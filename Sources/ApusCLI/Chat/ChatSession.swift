@@ -114,6 +114,6 @@ struct ChatSession {
         /save FILE  write the conversation as JSON
         /exit       leave, as Ctrl-D does
         //text      a message that begins with a slash
-        Ctrl-C      stop the answer
+        Ctrl-C      stop the answer; at the prompt, leave
         """
 }

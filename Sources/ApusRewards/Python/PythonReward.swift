@@ -14,8 +14,10 @@ struct PythonReward: OutsideReward {
     let stopsAtFirstFailure: Bool
 
     var identity: RewardIdentity {
-        let file: URL? = if case .file(let path) = function.source { URL(filePath: path) } else { nil }
-        return RewardIdentity(definition: .string(function.name), file: file)
+        switch function.source {
+        case .file(let path): RewardIdentity(definition: .string(function.name), file: URL(filePath: path))
+        case .module: RewardIdentity(definition: .string(function.text))
+        }
     }
 
     func evaluate(_ context: RewardContext) async throws -> RewardEvaluation {
