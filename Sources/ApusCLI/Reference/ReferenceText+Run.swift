@@ -105,7 +105,13 @@ extension ReferenceText {
         title: "Sampling",
         meanings: [
             ("max_completion_length", "the longest completion, in tokens"),
-            ("max_prompt_length", "keep only the last so many tokens of a prompt"),
+            ("max_prompt_length", "the longest prompt, in tokens; null is no limit"),
+            (
+                "overlong_prompts",
+                "what happens to a prompt that is longer, always with a line that counts: `cut` keeps its last tokens, `drop` "
+                    + "leaves it out (and one that leaves no room in the model's context for a completion), `error` does not "
+                    + "begin. With `cut` and `error` a prompt that does not fit the context is an error"
+            ),
             (
                 "temperature",
                 "divides the logits, in sampling and in the log-probabilities that are trained"

@@ -38,6 +38,10 @@ struct SFTRun {
             let (model, learner) = try makeLearner()
             let tokenizer = DemonstrationTokenizer(
                 model.tokenizer, endTokens: model.endTokens, configuration: configuration.trainer)
+            let repeated = demonstrations.enumerated().lazy.compactMap {
+                tokenizer.repeatedBeginning(of: $1, number: $0 + 1)
+            }
+            if let first = repeated.first { Terminal.complain("\(first)") }
             let examples = try makeExamples(demonstrations, tokenizer)
             let trainer = try SFTTrainer(
                 configuration: configuration.trainer, learner: learner, examples: examples,

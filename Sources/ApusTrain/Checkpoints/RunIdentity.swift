@@ -7,12 +7,31 @@ import Foundation
 
 /// What a run is made of beside its settings, by key: `apus_state.json` holds it, and a continuation is compared with it.
 enum RunIdentity {
+    /// Reward functions are compared by these keys and their name: what was declared, and the files and servers behind it.
+    static let rewardKey = "reward_funcs."
+    static let rewardFileKey = "reward_file."
+    static let rewardServerKey = "reward_server."
+
     /// The entries of a run.
     /// - Parameter dataset: the digest of its data.
     static func entries(of trained: any TrainedParameters, dataset: String) -> [String: JSONValue] {
         var entries = trained.identity
         entries["code_version"] = .string(CodeVersion.current)
         entries["dataset"] = .string(dataset)
+        return entries
+    }
+
+    /// The entries of reward functions: their names, and what each is made of.
+    static func entries(of rewards: [any RewardFunction]) -> [String: JSONValue] {
+        var entries: [String: JSONValue] = ["reward_funcs": .array(rewards.map { .string($0.name) })]
+        for reward in rewards {
+            let identity = reward.identity
+            entries[rewardKey + reward.name] = identity.definition
+            entries[rewardServerKey + reward.name] = identity.server.map { .string($0.absoluteString) }
+            // The path does not count: a run may be continued from another place.
+            let hash = identity.file.flatMap { try? FileDigest.sha256(of: $0).hex }
+            entries[rewardFileKey + reward.name] = hash.map { .string("sha256 \($0.prefix(16))") }
+        }
         return entries
     }
 

@@ -36,7 +36,7 @@ extension GRPOConfiguration {
     private static let nonNumericKeys: Set<CodingKeys> = [
         .rewardWeights, .lossType, .importanceSamplingLevel, .scaleRewards, .multiObjectiveAggregation,
         .lrSchedulerType, .outputDir, .saveStrategy, .evalStrategy, .resumeFromCheckpoint, .onSaveFailure, .reportTo,
-        .loggingDir, .rewardFailure,
+        .loggingDir, .rewardFailure, .overlongPrompts, .onNotFinite,
     ]
 
     /// Reads a string as a number where the setting is one, and refuses numbers that JSON or the setting cannot hold. Other
@@ -76,6 +76,8 @@ extension GRPOConfiguration {
         case .importanceSamplingLevel: choices(ImportanceSamplingLevel.self)
         case .scaleRewards: choices(RewardScaling.self)
         case .rewardFailure: choices(RewardFailurePolicy.self)
+        case .overlongPrompts: choices(OverlongPromptPolicy.self)
+        case .onNotFinite: choices(NotFiniteResponse.self)
         case .multiObjectiveAggregation: choices(RewardAggregation.self)
         case .lrSchedulerType: choices(ScheduleKind.self)
         case .saveStrategy: choices(SaveStrategy.self)

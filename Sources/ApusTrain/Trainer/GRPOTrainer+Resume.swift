@@ -5,7 +5,7 @@ extension GRPOTrainer {
     /// generation batch in use. The continuation computes what the uninterrupted run would have computed.
     func openOutput() throws(TrainingError) {
         var identity = RunIdentity.entries(of: policy, dataset: RunIdentity.digest(of: dataset))
-        identity["reward_funcs"] = .array(rewards.map { .string($0.name) })
+        identity.merge(RunIdentity.entries(of: rewards)) { $1 }
         let extent = RunExtent(
             maxSteps: plan.maxSteps, epochs: plan.epochs, batchSize: plan.batch.microBatchSize,
             evalSteps: evaluationInterval ?? 500)

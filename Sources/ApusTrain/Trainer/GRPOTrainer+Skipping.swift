@@ -3,15 +3,40 @@ import ApusGeneration
 import Foundation
 
 extension GRPOTrainer {
-    /// Leaves the parameters and the optimizer as they are, and counts. After `max_skipped_steps` in a row the run stops and
-    /// writes down what it could not train on.
+    /// Leaves the parameters and the optimizer as they are, and counts. After `max_skipped_steps` in a row the run writes down
+    /// what it could not train on, and stops or goes back, as `on_not_finite` says.
     func skipStep(_ fault: NumericFault) throws(TrainingError) {
         policy.zeroGradients()
         let state = state
-        let warning = try self.state.skipStep(fault, limit: configuration.maxSkippedSteps) { step in
-            writeBatch(fault, step: step, state)
+        do {
+            let warning = try self.state.skipStep(fault, limit: configuration.maxSkippedSteps) { step in
+                writeBatch(fault, step: step, state)
+            }
+            onEvent?(.warning(warning))
+        } catch {
+            guard configuration.onNotFinite == .restore, let checkpoint = restoreParameters() else { throw error }
+            self.state.skippedInRow = 0
+            onEvent?(.warning("\(error); goes on with the adapter of \(checkpoint) (on_not_finite)"))
         }
-        onEvent?(.warning(warning))
+    }
+
+    /// Takes adapter and moments of the newest whole checkpoint that holds others than these. The run stays where it is
+    /// otherwise: going through the same prompts again would lead to the same numbers.
+    /// - Returns: the checkpoint's name; `nil` when there is none.
+    private func restoreParameters() -> String? {
+        guard let directory = output?.directory else { return nil }
+        for checkpoint in SavedCheckpoint.all(in: directory.url) where SavedCheckpoint.fault(in: checkpoint.url) == nil {
+            let file = checkpoint.url.appending(path: RunSnapshot.fileName)
+            guard let data = try? Data(contentsOf: file),
+                let snapshot = try? JSONDecoder().decode(RunSnapshot.self, from: data),
+                // A checkpoint that was written after the last step that counted holds what is broken.
+                snapshot.counters.appliedSteps < state.appliedSteps,
+                (try? policy.restore(from: checkpoint.url)) != nil
+            else { continue }
+            state.appliedSteps = snapshot.counters.appliedSteps
+            return checkpoint.url.lastPathComponent
+        }
+        return nil
     }
 
     /// Writes the generation batch of the step to the output folder.

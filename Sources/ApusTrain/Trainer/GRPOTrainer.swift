@@ -16,7 +16,10 @@ public final class GRPOTrainer {
 
     let policy: any Policy
     let tokenizer: any PromptTokenizer
+    /// The prompts that the run draws from: those that are too long are left out where `overlong_prompts` says so.
     let dataset: Dataset
+    /// What was left out, one line each.
+    private let dataNotices: [String]
     let rewards: [any RewardFunction]
     let loss: GRPOLoss
     let schedule: LearningRateSchedule
@@ -39,6 +42,8 @@ public final class GRPOTrainer {
     var evaluationTokens: [[Int32]]?
     /// Whether this run has said that memory is short: once is enough.
     var hasToldOfShortfall = false
+    /// Whether it has said that a prompt brings along the token that begins every text.
+    var hasToldOfBeginning = false
     var output: RunOutput?
     var reports: RunReports?
     let clock = ContinuousClock()
@@ -52,6 +57,10 @@ public final class GRPOTrainer {
         try configuration.validate()
         try configuration.validate(rewardNames: rewards.map(\.name))
         let batch = try BatchPlan(configuration)
+        let filter = PromptFilter(configuration, contextLength: policy.contextLength, tokenizer: tokenizer)
+        let (dataset, notice) = try filter.apply(to: dataset, "the data set")
+        let evaluation = try evaluationDataset.map { try filter.apply(to: $0, "the evaluation data") }
+        dataNotices = [notice, evaluation?.notice].compactMap { $0 }
         guard dataset.samples.count >= batch.promptsPerGeneration else {
             throw TrainingError(
                 .tooFewPrompts,
@@ -60,7 +69,7 @@ public final class GRPOTrainer {
         }
         try Self.check(configuration, evaluationDataset: evaluationDataset)
         evaluationPlan = try EvaluationPlan(configuration)
-        self.evaluationDataset = evaluationDataset
+        self.evaluationDataset = evaluation?.dataset
         self.configuration = configuration
         self.policy = policy
         self.tokenizer = tokenizer
@@ -86,6 +95,7 @@ public final class GRPOTrainer {
         let start = clock.now
         onEvent?(.started(plan))
         if let notice = plan.batch.notice { onEvent?(.notice(notice)) }
+        for notice in dataNotices { onEvent?(.warning(notice)) }
         if configuration.evalStrategy != .no, let notice = evaluationPlan.notice { onEvent?(.notice(notice)) }
         var sampler = RepeatSampler(
             promptCount: plan.prompts, promptsPerGeneration: plan.batch.promptsPerGeneration,
