@@ -14,6 +14,15 @@ struct ParameterBuffers {
         firstMoment = try Matrix(rows: 1, columns: count)
         secondMoment = try Matrix(rows: 1, columns: count)
     }
+
+    /// The values of both moments.
+    var moments: (firstMoment: [Float], secondMoment: [Float]) {
+        get { (firstMoment.values, secondMoment.values) }
+        nonmutating set {
+            firstMoment.values = newValue.firstMoment
+            secondMoment.values = newValue.secondMoment
+        }
+    }
 }
 
 extension Matrix {

@@ -44,7 +44,7 @@ struct EvalCommand: ParsableCommand {
         let parameters = sampling.parameters(
             limit: min(configuration.trainer.maxCompletionLength, model.configuration.contextLength / 2))
         func evaluate(_ adapter: LoRAAdapter?, _ label: String) throws -> ModelEvaluation {
-            let progress = EvalProgress(label)
+            let progress = CountedProgress(label, of: "answers")
             defer { progress.finish() }
             return try failing(as: .runFailed) {
                 try ModelEvaluation(

@@ -5,7 +5,7 @@ public import ApusData
 /// The type is flat and its coding keys are TRL's (`per_device_train_batch_size`, `num_generations`, …), so one file serves
 /// both worlds. Defaults are those of trl 1.16. Settings that are off by default are `nil` and are written as `null`.
 /// ``init(settings:)`` reads a partial set of keys over the defaults; ``validate()`` checks the rules between them.
-public struct GRPOConfiguration: Codable, Sendable, Equatable {
+public struct GRPOConfiguration: OptimizerSettings, OutputSettings, Codable, Sendable, Equatable {
     // MARK: Batches
 
     /// Completions in one micro-step. When a generation batch cannot be cut into whole groups it is raised to

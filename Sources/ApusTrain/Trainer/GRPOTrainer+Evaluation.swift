@@ -23,7 +23,7 @@ extension GRPOTrainer {
     /// Optimizer steps between evaluations, where steps are what counts.
     var evaluationInterval: Int? {
         guard configuration.evalStrategy == .steps else { return nil }
-        return Self.interval(configuration.evalSteps ?? configuration.loggingSteps, of: plan.maxSteps)
+        return configuration.interval(configuration.evalSteps ?? configuration.loggingSteps, of: plan.maxSteps)
     }
 
     /// Evaluates when the schedule says so and it was not done at this step yet.
@@ -158,7 +158,7 @@ extension GRPOTrainer {
             LossBatch(
                 rows: all.map { lossRow(batch.rows[$0], scored[$0]) }, itemCount: batch.itemCount, window: 1,
                 stepsPerGeneration: 1, isTraining: false, paddedLength: batch.paddedLength,
-                entropyCoefficient: state.entropy.activeCoefficient(configuration)))
+                entropyCoefficient: entropy.activeCoefficient(configuration)))
     }
 
     /// Logs an evaluation, in the order of TRL's line.
@@ -179,8 +179,7 @@ extension GRPOTrainer {
         }
         record.append("epoch", state.epoch)
         state.history.append(record)
-        try surviving("metrics.jsonl lacks an evaluation") { () throws(TrainingError) in try metricsLog?.append(record)
-        }
+        try output?.append(record, "an evaluation")
         let report = EvaluationReport(
             step: state.globalStep, record: record, samples: evaluation.samples, completions: evaluation.completions)
         onEvent?(.evaluated(report))

@@ -7,24 +7,17 @@ extension GRPOTrainer {
     /// writes down what it could not train on.
     func skipStep(_ fault: NumericFault) throws(TrainingError) {
         policy.zeroGradients()
-        state.skippedInRow += 1
-        state.skippedSteps += 1
-        let step = state.globalStep + 1
-        guard state.skippedInRow >= configuration.maxSkippedSteps else {
-            onEvent?(.warning("step \(step) is skipped: \(fault.subject) not finite"))
-            return
+        let state = state
+        let warning = try self.state.skipStep(fault, limit: configuration.maxSkippedSteps) { step in
+            writeBatch(fault, step: step, state)
         }
-        let file = dumpBatch(fault, step: step)
-        throw TrainingError(
-            .notFinite,
-            "\(fault.subject) not finite in \(state.skippedInRow) steps in a row (max_skipped_steps), the last is step "
-                + "\(step): \(fault.advice); \(file); earlier checkpoints are intact")
+        onEvent?(.warning(warning))
     }
 
     /// Writes the generation batch of the step to the output folder.
     /// - Returns: where it is, or why it is nowhere, for the message.
-    private func dumpBatch(_ fault: NumericFault, step: Int) -> String {
-        guard let directory, let generation else { return "there is no batch to look at" }
+    private func writeBatch(_ fault: NumericFault, step: Int, _ state: RunState) -> String {
+        guard let directory = output?.directory, let generation else { return "there is no batch to look at" }
         let url = directory.url.appending(path: "skipped-step-\(step).json")
         let batch = SkippedBatch(
             step: step, fault: fault, gradientNorm: state.gradientNorm, learningRate: state.learningRate,
@@ -44,7 +37,7 @@ extension GRPOTrainer {
             prompt: tokenizer.text(of: generation.prompts[row.group]),
             completion: tokenizer.text(of: row.completion.tokens), tokens: row.completion.tokens,
             isTruncated: row.completion.isTruncated, rewards: Dictionary(scores) { $1 }, advantage: row.advantage,
-            samplingLogProbs: row.completion.logProbs, logProbs: state.stepLogProbs[index],
+            samplingLogProbs: row.completion.logProbs, logProbs: currentStep.logProbs[index],
             oldLogProbs: row.oldLogProbs, referenceLogProbs: row.referenceLogProbs)
     }
 }

@@ -22,7 +22,11 @@ public final class GRPOTrainer {
     let schedule: LearningRateSchedule
     /// The order in which the rows of the n-th generation are trained on; replaced to repeat a recorded run.
     var rowOrder: (_ count: Int, _ generation: Int) -> [Int]
-    var state: RunState
+    var state = RunState()
+    /// The weight of the entropy bonus.
+    var entropy: EntropyController
+    /// What is only known within an optimizer step.
+    var currentStep = StepRecord()
     /// The tokens of the prompts that this run uses, by their index in the data set.
     var promptTokens: [Int: [Int32]] = [:]
     var generation: GenerationBatch?
@@ -35,10 +39,7 @@ public final class GRPOTrainer {
     var evaluationTokens: [[Int32]]?
     /// Whether this run has said that memory is short: once is enough.
     var hasToldOfShortfall = false
-    var directory: RunDirectory?
-    var metricsLog: MetricsLog?
-    /// What the run is made of, by key: what a continuation is compared with.
-    var identity: [String: JSONValue] = [:]
+    var output: RunOutput?
     var reports: RunReports?
     let clock = ContinuousClock()
 
@@ -70,7 +71,7 @@ public final class GRPOTrainer {
         plan.plannedMemory = policy.plannedMemory
         loss = GRPOLoss(configuration)
         schedule = LearningRateSchedule(configuration, maxSteps: plan.maxSteps)
-        state = RunState(entropy: EntropyController(configuration))
+        entropy = EntropyController(configuration)
         let seed = configuration.seed
         let keepsGroups = Self.keepsGroupsTogether(configuration, batch)
         rowOrder = { keepsGroups ? Array(0..<$0) : RowShuffle.order(count: $0, generation: $1, seed: seed) }
@@ -106,10 +107,7 @@ public final class GRPOTrainer {
         try logIfNeeded(force: true)
         // A request that came after the last save was considered.
         if stopSignal.isRequested { try saveIfNeeded(isEpochEnd: false) }
-        return TrainingOutcome(
-            step: state.globalStep, wasStopped: state.globalStep < plan.maxSteps,
-            meanLoss: state.totalLoss / Double(max(state.globalStep, 1)), tokens: state.tokensSeen,
-            seconds: (clock.now - start) / .seconds(1))
+        return TrainingOutcome(state, of: plan.maxSteps, seconds: (clock.now - start) / .seconds(1))
     }
 
     /// Whether rows are trained on group by group, so that completions share the passes over their prompt.
@@ -124,8 +122,7 @@ public final class GRPOTrainer {
     }
 
     private func closeOutput() {
-        directory = nil
-        metricsLog = nil
+        output = nil
         reports = nil
     }
 
@@ -149,41 +146,9 @@ public final class GRPOTrainer {
     }
 
     private func logIfNeeded(force: Bool) throws(TrainingError) {
-        let step = state.globalStep
-        let interval = Self.interval(configuration.loggingSteps, of: plan.maxSteps)
-        let isDue = step % interval == 0 || (step == 1 && configuration.loggingFirstStep)
-        guard state.stepsSinceLog > 0, force || isDue else { return }
-        var record = MetricsRecord(step: step)
-        record.append("loss", state.lossSum / Double(state.stepsSinceLog))
-        record.append("grad_norm", state.gradientNorm)
-        record.append("learning_rate", state.learningRate)
-        state.metrics.drain(into: &record)
-        record.append("epoch", state.epoch)
-        state.lossSum = 0
-        state.stepsSinceLog = 0
-        state.history.append(record)
-        try surviving("metrics.jsonl lacks step \(step)") { () throws(TrainingError) in try metricsLog?.append(record) }
+        guard let record = try output?.logIfDue(&state, force: force) else { return }
         let warnings = reports?.append(record) ?? []
         onEvent?(.logged(record))
         for warning in warnings { onEvent?(.warning(warning)) }
     }
-
-    /// A number of steps; below 1, a share of all steps.
-    static func interval(_ steps: Double, of total: Int) -> Int {
-        max(1, steps < 1 ? Int((steps * Double(total)).rounded(.up)) : Int(steps))
-    }
-}
-
-/// How a run ended.
-public struct TrainingOutcome: Sendable, Equatable {
-    /// Optimizer steps done.
-    public var step: Int
-    /// Whether it was stopped on request before its last step.
-    public var wasStopped: Bool
-    /// Mean loss of all steps (`train_loss`).
-    public var meanLoss: Double
-    /// Prompt and completion tokens of all generations.
-    public var tokens: Int
-    /// How long it took (`train_runtime`).
-    public var seconds: Double
 }
