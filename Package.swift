@@ -60,11 +60,16 @@ let package = Package(
         ),
         module(
             "Apus",
-            ["ApusTrain", "ApusRewards", "ApusData", "ApusExport", "ApusGeneration", "ApusModel", "ApusText"]),
+            [
+                "ApusTrain", "ApusRewards", "ApusData", "ApusExport", "ApusGeneration", "ApusModel", "ApusText",
+                "ApusTensor", "ApusFormats",
+            ]
+        ),
         .executableTarget(
             name: "ApusCLI",
             dependencies: [
-                "Apus", "CDemo", "Yams", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Apus", "ApusTensor", "CDemo", "Yams",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings
         ),

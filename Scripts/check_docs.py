@@ -1,57 +1,107 @@
 #!/usr/bin/env python3
-"""Ends with status 1 when a public or package declaration under Sources has no documentation comment.
+"""Ends with status 1 when a declaration that other modules can see lacks documentation, or has some that is not so.
 
-    Scripts/check_docs.py
+    Scripts/check_docs.py [BUILD]
 
-Reads the sources themselves: it takes a second and no build. What a protocol demands or an attribute generates needs no
-comment of its own, so witnesses of well-known protocols are left out.
+BUILD is the folder of a finished build (.build/debug unless given). It asks the compiler, by symbol graphs, for the public
+and package declarations of every module:
+
+- each has a comment, its own or that of the protocol it comes from;
+- one that throws says what, under `- Throws:`;
+- parameters that are described exist;
+- every type that `import Apus` gives is named on the first page of the library's reference.
 """
 
+import json
 import pathlib
 import re
 import sys
+import tempfile
 
-DECLARATION = re.compile(
-    r"^\s*(?:@\w+(?:\([^)]*\))?\s+)*public\s+(?:@?\w+(?:\([^)]*\))?\s+)*?"
-    r"(class|struct|enum|protocol|actor|func|var|let|init|subscript|typealias|case)\b")
-# Members that only say again what a protocol of the standard library says.
-WITNESSES = re.compile(
-    r"\b(init\(from decoder|func encode\(to encoder|var description\b|func hash\(into|static func ==|var debugDescription"
-    r"|var errorDescription|init\(\w+Literal)")
+import symbol_graphs
 
-
-# Members that are public without saying so: an enumeration's cases and what a protocol demands.
-OPENER = re.compile(r"^( *)(?:@\w+ )*public (?:indirect )?(enum|protocol)\b.*\{$")
-MEMBERS = {"enum": re.compile(r"(indirect )?case "), "protocol": re.compile(r"(static |mutating )*(func|var|init|associatedtype)\b")}
+# Coding is described by the standard library's protocols, and these throw what those say.
+CODING = ("init(from:)", "encode(to:)")
+OUTLINE = re.compile(r"\s*- Parameters:\s*$")
+OUTLINED = re.compile(r"\s+- (\w+):")
+SINGLE = re.compile(r"\s*- Parameter (\w+):")
 
 
-def is_documented(lines, number):
-    above = number - 1
-    while above >= 0 and lines[above].strip().startswith("@"):
-        above -= 1
-    return above >= 0 and lines[above].strip().startswith("///")
+def throws(symbol):
+    """Whether a function or an accessor throws by itself, rather than a closure among its parameters."""
+    depth = 0
+    for fragment in symbol["declarationFragments"]:
+        if fragment["kind"] == "keyword" and fragment["spelling"] == "throws" and depth == 0:
+            return symbol["kind"]["identifier"] != "swift.typealias"
+        depth += fragment["spelling"].count("(") - fragment["spelling"].count(")")
+    return False
 
 
-def undocumented(path):
-    lines = path.read_text(encoding="utf-8").splitlines()
-    indent, members = None, None
-    for number, line in enumerate(lines):
-        if opener := OPENER.match(line):
-            # The code is formatted: members stand four columns further in, and the closing brace below the opener.
-            indent, members = len(opener.group(1)), MEMBERS[opener.group(2)]
-        elif indent is not None and line == " " * indent + "}":
-            indent = None
-        own = line[indent + 4:] if indent is not None and line.startswith(" " * (indent + 4)) else ""
-        is_public = DECLARATION.match(line) or (own and members.match(own))
-        if is_public and " import " not in line and not WITNESSES.search(line) and not is_documented(lines, number):
-            yield number + 1, line.strip()
+def described_parameters(lines):
+    in_outline = False
+    for line in lines:
+        if OUTLINE.match(line):
+            in_outline = True
+        elif match := SINGLE.match(line):
+            yield match[1]
+        elif in_outline and (match := OUTLINED.match(line)):
+            yield match[1]
+        elif line.startswith("- "):
+            in_outline = False
 
 
-root = pathlib.Path(__file__).resolve().parent.parent
-missing = [
-    f"{path.relative_to(root)}:{number}: {line}"
-    for path in sorted((root / "Sources").rglob("*.swift"))
-    for number, line in undocumented(path)
-]
-print("\n".join(missing) if missing else "every public declaration is documented")
-sys.exit(bool(missing))
+def faults(symbol, module):
+    comment = symbol.get("docComment")
+    if comment is None:
+        yield "has no comment"
+        return
+    if comment.get("module", module) != module:
+        return
+    lines = [line["text"] for line in comment["lines"]]
+    names = {name for parameter in symbol.get("functionSignature", {}).get("parameters", ())
+             for name in (parameter["name"], parameter.get("internalName"))}
+    for name in described_parameters(lines):
+        # Cases and closures have no signature in the graph.
+        if "functionSignature" in symbol and name not in names:
+            yield f"describes a parameter {name} that it does not have"
+    if throws(symbol) and symbol["pathComponents"][-1] not in CODING:
+        refers = lines[0].startswith("See `")
+        if not refers and not any(line.startswith("- Throws:") for line in lines):
+            yield "throws, and has no line `- Throws:` that says what"
+
+
+def place(symbol, module):
+    location = symbol.get("location")
+    if location is None:
+        return module
+    file = pathlib.Path(location["uri"].removeprefix("file://"))
+    file = file.relative_to(symbol_graphs.root) if file.is_relative_to(symbol_graphs.root) else file
+    return f"{file}:{location['position']['line'] + 1}"
+
+
+def graphs(folder):
+    for path in sorted(pathlib.Path(folder).glob("*.symbols.json")):
+        yield path.name.split(".")[0].split("@")[0], json.loads(path.read_text(encoding="utf-8"))["symbols"]
+
+
+def main():
+    build = sys.argv[1] if len(sys.argv) > 1 else ".build/debug"
+    found, count = [], 0
+    with tempfile.TemporaryDirectory() as folder:
+        for module in [symbol_graphs.umbrella, *symbol_graphs.modules]:
+            symbol_graphs.extract(build, module, folder, level="package")
+        for module, symbols in graphs(folder):
+            count += len(symbols)
+            found += [f"{place(symbol, module)}: {'.'.join(symbol['pathComponents'])} {fault}"
+                      for symbol in symbols for fault in faults(symbol, module)]
+    with tempfile.TemporaryDirectory() as folder:
+        symbol_graphs.extract(build, symbol_graphs.umbrella, folder, reexported=symbol_graphs.modules)
+        catalog = symbol_graphs.root / "Sources/Apus/Apus.docc/Apus.md"
+        named = set(re.findall(r"^- ``(\w+)``", catalog.read_text(encoding="utf-8"), flags=re.MULTILINE))
+        public = {symbol["pathComponents"][0] for _, symbols in graphs(folder) for symbol in symbols}
+        found += [f"{catalog.relative_to(symbol_graphs.root)}: {name} is missing" for name in sorted(public - named)]
+    print("\n".join(sorted(found)) if found else f"{count} declarations are documented")
+    sys.exit(bool(found))
+
+
+main()

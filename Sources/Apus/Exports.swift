@@ -7,9 +7,8 @@
 @_exported public import ApusText
 @_exported public import ApusTrain
 
-// Of the layer below, what users need: the choice of threads and instruction set, and what that can do at most.
+// Of the layers below, what users need: the choice of threads and instruction set, and the errors that reach them.
+@_exported public import struct ApusFormats.FormatError
 @_exported public import class ApusTensor.CPUBackend
 @_exported public import enum ApusTensor.InstructionSet
-@_exported public import struct ApusTensor.KernelBenchmark
-@_exported public import struct ApusTensor.MachinePeaks
-@_exported public import enum ApusTensor.WeightFormat
+@_exported public import struct ApusTensor.TensorError

@@ -9,18 +9,21 @@ extension GRPOTrainer {
     ///   - model: the frozen base model.
     ///   - adapter: what is trained; it holds the result.
     ///   - dataset: the prompts, with the columns that rewards ask for.
+    ///   - evaluationDataset: what the model is measured on, where `evalStrategy` asks for it.
     ///   - rewards: at least one; their weights are in the configuration.
     ///   - configuration: everything else.
+    ///   - stopSignal: to be told from elsewhere, such as a signal handler, to stop after the step and save.
     /// - Throws: `ConfigurationError` or `TrainingError` for what can be seen to be wrong before the first step.
     public convenience init(
-        model: LanguageModel, adapter: LoRAAdapter, dataset: Dataset, rewards: [any RewardFunction],
-        configuration: GRPOConfiguration
+        model: LanguageModel, adapter: LoRAAdapter, dataset: Dataset, evaluationDataset: Dataset? = nil,
+        rewards: [any RewardFunction], configuration: GRPOConfiguration, stopSignal: StopSignal = StopSignal()
     ) throws {
         try self.init(
             configuration: configuration,
             policy: ModelPolicy(
                 model: model, adapter: adapter, keepsActivations: !configuration.gradientCheckpointing,
                 memory: MemoryBudget(utilization: configuration.memoryUtilization)),
-            tokenizer: model.tokenizer, dataset: dataset, rewards: rewards)
+            tokenizer: model.tokenizer, dataset: dataset, evaluationDataset: evaluationDataset, rewards: rewards,
+            stopSignal: stopSignal)
     }
 }

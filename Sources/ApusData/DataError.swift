@@ -34,7 +34,7 @@ public struct DataError: Error, CustomStringConvertible, Equatable, Sendable {
     }
 
     /// An error with all its parts.
-    public init(_ code: Code, file: String, line: Int? = nil, message: String) {
+    package init(_ code: Code, file: String, line: Int? = nil, message: String) {
         self.code = code
         self.file = file
         self.line = line

@@ -1,15 +1,15 @@
-public import ApusFormats
-public import ApusModel
+package import ApusFormats
+package import ApusModel
 import Foundation
 
 /// A LoRA adapter in PEFT's layout, checked against the model that it belongs to; its tensors stay in the file.
-public final class AdapterFile: Sendable {
+package final class AdapterFile: Sendable {
     /// The adapter's folder as it was given.
-    public let path: String
+    package let path: String
     /// What `adapter_config.json` says.
-    public let configuration: LoRAConfigurationFile
+    package let configuration: LoRAConfigurationFile
     /// The adapted modules in the order of the model's layers, as paths such as `model.layers.3.self_attn.q_proj`.
-    public let modules: [String]
+    package let modules: [String]
     let source: SafetensorsFile
     private let names: [String: (a: String, b: String)]
 
@@ -17,7 +17,7 @@ public final class AdapterFile: Sendable {
     ///
     /// - Throws: `FormatError` for damaged files and for what is no plain LoRA (DoRA, trained biases, whole modules);
     ///   `ExportError` when it does not fit the model.
-    public init(directory: String, for model: ModelConfiguration) throws {
+    package init(directory: String, for model: ModelConfiguration) throws {
         let folder = URL(filePath: directory, directoryHint: .isDirectory)
         path = directory
         configuration = try LoRAConfigurationFile(path: folder.appending(path: "adapter_config.json").path)
@@ -39,7 +39,7 @@ public final class AdapterFile: Sendable {
     }
 
     /// What B A is multiplied by.
-    public var scale: Float {
+    package var scale: Float {
         let rank = Double(configuration.rank)
         return Float(configuration.alpha / (configuration.usesRSLoRA ? rank.squareRoot() : rank))
     }

@@ -1,5 +1,5 @@
 import ApusFormats
-public import ApusModel
+package import ApusModel
 import ApusText
 import Foundation
 
@@ -13,9 +13,9 @@ public struct ExportedModel: Sendable {
     public typealias Progress = (Double) -> Void
 
     /// The model's files.
-    public let checkpoint: Checkpoint
+    package let checkpoint: Checkpoint
     /// The adapter's files; nil to export the model as it is.
-    public let adapter: AdapterFile?
+    package let adapter: AdapterFile?
     let tokenizer: Tokenizer
 
     /// Opens a model and an adapter and checks that they fit.
@@ -32,7 +32,7 @@ public struct ExportedModel: Sendable {
     }
 
     /// Whether the model is a GGUF file, whose weights are decoded before anything is added to them.
-    public var isGGUF: Bool { checkpoint.isGGUF }
+    package var isGGUF: Bool { checkpoint.isGGUF }
 
     var configuration: ModelConfiguration { checkpoint.configuration }
     var weights: MergedWeights { MergedWeights(checkpoint: checkpoint, adapter: adapter) }

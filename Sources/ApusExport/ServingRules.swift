@@ -1,4 +1,4 @@
-public import ApusFormats
+package import ApusFormats
 
 /// What vLLM demands of a LoRA adapter, and the command that serves one.
 public struct ServingRules: Sendable, Equatable {
@@ -13,7 +13,7 @@ public struct ServingRules: Sendable, Equatable {
     /// DoRA, trained biases, whole modules and ranks that differ by module are refused when the file is read already.
     ///
     /// - Throws: `ExportError` for a rank that vLLM cannot be told, or a scale that it would compute differently.
-    public init(_ configuration: LoRAConfigurationFile) throws {
+    package init(_ configuration: LoRAConfigurationFile) throws {
         guard let maximum = Self.ranks.first(where: { $0 >= configuration.rank }) else {
             throw ExportError(
                 "adapter_config.json: r is \(configuration.rank), vLLM serves at most \(Self.ranks[Self.ranks.count - 1]); "
@@ -34,7 +34,7 @@ public struct ServingRules: Sendable, Equatable {
     }
 
     /// A word that a shell takes as it is.
-    public static func quoted(_ word: String) -> String {
+    package static func quoted(_ word: String) -> String {
         let isPlain = word.utf8.allSatisfy { byte in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true

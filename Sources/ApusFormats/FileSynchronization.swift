@@ -23,6 +23,7 @@ package func synchronizeFile(_ path: String) throws {
 /// Renames a finished folder to its name. What has that name moves aside first, and back when the rename fails.
 ///
 /// - Parameter aside: a name beside it, free for use.
+/// - Throws: What `FileManager` throws when a folder cannot be moved; the target is then as it was.
 package func replaceFolder(_ target: URL, by draft: URL, aside: URL) throws {
     let manager = FileManager.default
     guard manager.fileExists(atPath: target.path) else { return try manager.moveItem(at: draft, to: target) }

@@ -25,6 +25,8 @@ public final class GGUFFile: TensorSource {
     }
 
     /// Decodes rows of a tensor to fp32; see `TensorSource`.
+    ///
+    /// - Throws: `FormatError` with code `missing` when there is no such tensor.
     public func read(
         _ name: String, rows: Range<Int>, into destination: UnsafeMutableBufferPointer<Float>
     ) throws(FormatError) {
@@ -32,6 +34,8 @@ public final class GGUFFile: TensorSource {
     }
 
     /// The bytes of a tensor as they are stored.
+    ///
+    /// - Throws: `FormatError` with code `missing` when there is no such tensor.
     public func readBytes(_ name: String) throws(FormatError) -> [UInt8] {
         file.bytes(of: try entry(name))
     }

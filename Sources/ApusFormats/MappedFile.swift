@@ -47,6 +47,8 @@ public final class MappedFile: @unchecked Sendable {
     }
 
     /// Lends the bytes of the whole file to `body`; the pointer must not outlive the call.
+    ///
+    /// - Throws: What `body` throws.
     public func withBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
         try body(UnsafeRawBufferPointer(start: base, count: count))
     }

@@ -32,6 +32,8 @@ public final class ShardedSafetensors: TensorSource {
     }
 
     /// Decodes rows of a tensor to fp32; see `TensorSource`.
+    ///
+    /// - Throws: `FormatError` with code `missing` when there is no such tensor.
     public func read(
         _ name: String, rows: Range<Int>, into destination: UnsafeMutableBufferPointer<Float>
     ) throws(FormatError) {
@@ -39,6 +41,8 @@ public final class ShardedSafetensors: TensorSource {
     }
 
     /// The bytes of a tensor as they are stored.
+    ///
+    /// - Throws: `FormatError` with code `missing` when there is no such tensor.
     public func readBytes(_ name: String) throws(FormatError) -> [UInt8] {
         try shard(of: name).readBytes(name)
     }

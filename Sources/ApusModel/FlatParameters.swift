@@ -1,19 +1,19 @@
-public import ApusTensor
+package import ApusTensor
 
 /// Where one trained tensor lies in flat buffers.
-public struct ParameterTensor: Sendable {
+package struct ParameterTensor: Sendable {
     /// Its name in a file: PEFT's of an adapter's tensor, such as
     /// `base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight`, or Hugging Face's of a model's.
-    public let name: String
+    package let name: String
     /// Dimensions, outermost first: `[outputs, inputs]` of a model's matrix, `[rank, inputs]` of an A, `[outputs, rank]` of
     /// a B, `[count]` of a gain or a bias.
-    public let shape: [Int]
+    package let shape: [Int]
     /// Elements of the flat buffers.
-    public let range: Range<Int>
+    package let range: Range<Int>
 }
 
 /// What AdamW keeps of each parameter.
-public enum AdamWMoment: Sendable, CaseIterable {
+package enum AdamWMoment: Sendable, CaseIterable {
     /// The decayed mean of the gradients.
     case first
     /// The decayed mean of their squares.
@@ -22,7 +22,7 @@ public enum AdamWMoment: Sendable, CaseIterable {
 
 /// Parameters in training with AdamW's moments, each one flat fp32 buffer: what a checkpoint has to hold of them. Read tensor
 /// by tensor, so that saving takes little memory.
-public protocol FlatParameters: AnyObject {
+package protocol FlatParameters: AnyObject {
     /// The tensors in the order of the buffers, without gaps.
     var tensors: [ParameterTensor] { get }
 

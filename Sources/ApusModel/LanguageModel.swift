@@ -53,10 +53,11 @@ public final class LanguageModel: Sendable {
     /// How the weights are held.
     public let precision: WeightPrecision
     /// The device.
-    public let backend: any Backend
+    package let backend: any Backend
     /// Bytes of packed weights.
-    public let weightBytes: Int
+    package let weightBytes: Int
     let embedding: TokenEmbedding
+    /// The output head, [vocabulary][hidden].
     package let head: Weight
     let layers: [LayerWeights]
     let finalNorm: Matrix
@@ -115,7 +116,7 @@ public final class LanguageModel: Sendable {
     }
 
     /// The layout of this model's keys and values.
-    public var cacheShape: KeyValueCache.Shape {
+    package var cacheShape: KeyValueCache.Shape {
         KeyValueCache.Shape(
             layers: configuration.layerCount, heads: configuration.headCount,
             keyValueHeads: configuration.keyValueHeadCount, headSize: configuration.headSize)

@@ -4,5 +4,5 @@ public struct ModelError: Error, CustomStringConvertible, Sendable, Equatable {
     public let description: String
 
     /// An error with its whole message.
-    public init(_ description: String) { self.description = description }
+    package init(_ description: String) { self.description = description }
 }

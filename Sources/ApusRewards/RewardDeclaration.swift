@@ -1,13 +1,14 @@
 public import ApusData
-public import Foundation
+package import Foundation
 
 /// A reward as a configuration names it: a name, or a mapping with `name` and parameters.
 ///
-/// The name is that of a built-in function or set, of a ``ConfiguredReward``, a Python function (`rewards.py:f`,
-/// `module.f`) or the address of a server (`http://…`, `https://…`).
+/// The name is that of a built-in function or set, of a built-in function with parameters (`exact`, `numeric`, `regex`,
+/// `xml`, `length`, `json_schema`), a Python function (`rewards.py:f`, `module.f`) or the address of a server
+/// (`http://…`, `https://…`).
 public struct RewardDeclaration: Sendable, Equatable {
     /// What the reward is.
-    public enum Kind: Sendable, Equatable {
+    package enum Kind: Sendable, Equatable {
         /// A built-in function, or a set of them.
         case builtIn
         /// A built-in function that takes parameters.
@@ -30,7 +31,7 @@ public struct RewardDeclaration: Sendable, Equatable {
     }
 
     /// What the name stands for; nil when it is nothing that there is.
-    public var kind: Kind? {
+    package var kind: Kind? {
         if BuiltInRewards.sets[name] != nil || BuiltInRewards.named(name) != nil { return .builtIn }
         if let kind = ConfiguredReward(rawValue: name) { return .configured(kind) }
         if name.hasPrefix("http://") || name.hasPrefix("https://") {

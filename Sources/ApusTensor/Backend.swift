@@ -1,4 +1,4 @@
-/// The seam between the model and a device: about twenty operations at the grain of a layer's pieces.
+/// The seam between the model and a device: some thirty-five operations at the grain of a layer's pieces.
 ///
 /// Model code is written once above it. A backend owns its weight layout and its threads or streams. Every operation
 /// computes a row's result from that row (and the keys and values it may see) alone, in a fixed order.
@@ -10,13 +10,19 @@ public protocol Backend: AnyObject, Sendable {
 
     /// Packs a weight; `rows` writes the fp32 values of a range of rows into the span that it is given.
     /// It is called from several threads at once, each time for other rows.
+    ///
+    /// - Throws: What `rows` throws; `TensorError` for a shape that the format cannot hold, or without memory.
     func makeWeight<E: Error>(
         _ format: WeightFormat, outputs: Int, inputs: Int,
         rows: (Range<Int>, UnsafeMutableBufferPointer<Float>) throws(E) -> Void
     ) throws -> Weight
     /// Packs a weight that is NF4 already: codes one a byte, and one scale a block of 64 values of the flattened matrix.
+    ///
+    /// - Throws: `TensorError` for a shape that the format cannot hold, or without memory.
     func makeWeight(nf4Codes codes: [UInt8], scales: [Float], outputs: Int, inputs: Int) throws -> Weight
     /// Reserves an adapter matrix in the form that this backend's kernels read.
+    ///
+    /// - Throws: `TensorError` when the system has no memory for it.
     func makeAdapterWeight(outputs: Int, inputs: Int, beside base: WeightFormat) throws -> Weight
     /// Fills an adapter matrix from `values`, [outputs][inputs], times `scale`.
     func repack(_ weight: Weight, from values: Matrix, scale: Float)
@@ -49,6 +55,8 @@ public protocol Backend: AnyObject, Sendable {
     // MARK: Linear
 
     /// Makes room for products of `rows` rows of up to `width` values; called before them.
+    ///
+    /// - Throws: `TensorError` when the system has no memory for it.
     func prepareProducts(rows: Int, width: Int) throws
     /// All products of one input, in one call.
     func linear(_ x: Matrix, _ products: [LinearProduct])
@@ -60,6 +68,8 @@ public protocol Backend: AnyObject, Sendable {
     // MARK: Attention
 
     /// Makes room for contexts of up to `maxContext` keys; called before attention sees them.
+    ///
+    /// - Throws: `TensorError` when the system has no memory for it.
     func prepareAttention(_ shape: KeyValueCache.Shape, maxContext: Int) throws
     /// Rotates the heads of each row by its position, in place; `inverse` rotates back (the gradient).
     func rope(_ x: Matrix, headSize: Int, table: RotaryTable, positions: [Int32], inverse: Bool)
@@ -69,6 +79,8 @@ public protocol Backend: AnyObject, Sendable {
     func attention(
         _ q: Matrix, cache: KeyValueCache, layer: Int, visible: Visibility, into out: Matrix, logSumExp: Matrix?)
     /// Gradients of attention: dq is written, dk and dv (zeroed here) hold the rows' sums.
+    ///
+    /// - Throws: `TensorError` when the system has no memory for what it needs in between.
     func attentionBackward(
         _ q: Matrix, out: Matrix, dOut: Matrix, logSumExp: Matrix, cache: KeyValueCache, layer: Int,
         segments: [Segment], tables: [Int32], dq: Matrix, dk: Matrix, dv: Matrix) throws
@@ -85,12 +97,18 @@ public protocol Backend: AnyObject, Sendable {
     /// Logits of every row, [rows][vocabulary].
     func logits(_ hidden: Matrix, head: Weight, into logits: Matrix)
     /// Log-probabilities and entropies of targets, a tile of the vocabulary at a time.
+    ///
+    /// - Throws: `TensorError` when the system has no memory for a tile.
     func score(_ hidden: Matrix, targets: [HeadTarget], head: Weight, temperature: Float) throws -> [HeadScore]
     /// d hidden (+)= the gradient of Σ dLogProb · logProb + dEntropy · entropy; dHidden has a row a target.
+    ///
+    /// - Throws: `TensorError` when the system has no memory for a tile.
     func scoreBackward(
         _ hidden: Matrix, targets: [HeadTarget], scores: [HeadScore], dLogProb: [Float], dEntropy: [Float]?,
         head: Weight, temperature: Float, into dHidden: Matrix) throws
     /// Draws a token from each row of logits; see `SamplingRow`. The logits are overwritten.
+    ///
+    /// - Throws: `TensorError` for logits that hold NaN or infinity, or without memory for two rows.
     func sample(_ logits: Matrix, rows: [SamplingRow], scoreTemperature: Float) throws -> [SampledToken]
 
     // MARK: Gradients of weights

@@ -46,6 +46,8 @@ struct ProductRows {
 
 extension CPUBackend {
     /// Makes room for products of `rows` rows of up to `width` values; called before them.
+    ///
+    /// - Throws: `TensorError` when the system has no memory for it.
     public func prepareProducts(rows: Int, width: Int) throws {
         for slot in 0..<Self.roundingSlots {
             try reserveRounding(slot, RoundedRows.floats(rows: rows, depth: width))

@@ -7,6 +7,8 @@ extension CPUBackend {
     private static let packedRows = 192
 
     /// Packs a weight from fp32 rows, some on each thread; NF4 is quantised here, as bitsandbytes does it.
+    ///
+    /// - Throws: What `rows` throws; `TensorError` for a shape that the format cannot hold, or without memory.
     public func makeWeight<E: Error>(
         _ format: WeightFormat, outputs: Int, inputs: Int,
         rows read: (Range<Int>, UnsafeMutableBufferPointer<Float>) throws(E) -> Void
@@ -49,6 +51,8 @@ extension CPUBackend {
     }
 
     /// Packs a weight whose codes and scales come from a file.
+    ///
+    /// - Throws: `TensorError` for a shape that the format cannot hold, or without memory.
     public func makeWeight(nf4Codes codes: [UInt8], scales: [Float], outputs: Int, inputs: Int) throws -> Weight {
         precondition(codes.count == outputs * inputs && scales.count == (codes.count + 63) / 64, "sizes disagree")
         let group = Self.scaleGroup(inputs)
@@ -59,6 +63,8 @@ extension CPUBackend {
     }
 
     /// Reserves an adapter matrix: as exact as the products of the weights that it stands beside.
+    ///
+    /// - Throws: `TensorError` when the system has no memory for it.
     public func makeAdapterWeight(outputs: Int, inputs: Int, beside base: WeightFormat) throws -> Weight {
         let format: WeightFormat =
             switch base {

@@ -23,6 +23,7 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     /// - Parameters:
     ///   - instructionSet: nil for the best one of this processor, or what `APUS_ISA` names.
     ///   - threads: nil for one a processor.
+    /// - Throws: `TensorError` for an instruction set that is unknown or cannot run here, or fewer threads than one.
     public init(instructionSet: InstructionSet? = nil, threads: Int? = nil) throws(TensorError) {
         let selected = if let instructionSet { instructionSet } else { try InstructionSet.selected() }
         guard let table = apus_kernels_named(selected.rawValue) else {

@@ -46,6 +46,8 @@ public final class KeyValueCache: Sendable {
     private let values: Storage
 
     /// Reserves `pages` pages for every layer; memory is touched only when a page is written.
+    ///
+    /// - Throws: `TensorError` when the system refuses the reservation.
     public init(shape: Shape, pages: Int) throws(TensorError) {
         precondition(pages <= shape.pageLimit, "more pages than have a number")
         self.shape = shape
@@ -124,6 +126,8 @@ public final class RotaryTable: Sendable {
     public var positions: Int { cosines.rows }
 
     /// Angles are fp32 products position · inverseFrequency, as transformers forms them.
+    ///
+    /// - Throws: `TensorError` when the system has no memory for it.
     public init(inverseFrequencies: [Float], positions: Int) throws(TensorError) {
         cosines = try Matrix(rows: positions, columns: inverseFrequencies.count)
         sines = try Matrix(rows: positions, columns: inverseFrequencies.count)

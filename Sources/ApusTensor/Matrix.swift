@@ -54,6 +54,8 @@ public struct Matrix: Sendable {
     }
 
     /// A new matrix of zeros.
+    ///
+    /// - Throws: `TensorError` when the system has no memory for it.
     public init(rows: Int, columns: Int) throws(TensorError) {
         self.init(storage: try Storage(count: rows * columns), rows: rows, columns: columns)
     }

@@ -1,36 +1,36 @@
 /// The tokenizer inside a GGUF file, as plain arrays: the keys under `tokenizer.` with their names.
-public struct GGUFVocabulary: Sendable {
+package struct GGUFVocabulary: Sendable {
     /// `tokenizer.ggml.model`; only "gpt2", byte-level BPE, is supported.
-    public var model: String
+    package var model: String
     /// `tokenizer.ggml.pre`: which split pattern the model was trained with.
-    public var pre: String?
+    package var pre: String?
     /// `tokenizer.ggml.tokens`, by id.
-    public var tokens: [String]
+    package var tokens: [String]
     /// `tokenizer.ggml.token_type`: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte. May be empty.
-    public var tokenTypes: [Int32]
+    package var tokenTypes: [Int32]
     /// `tokenizer.ggml.merges`: "left right", best first.
-    public var merges: [String]
+    package var merges: [String]
     /// `tokenizer.ggml.bos_token_id`.
-    public var bosToken: Int32?
+    package var bosToken: Int32?
     /// `tokenizer.ggml.eos_token_id`.
-    public var endToken: Int32?
+    package var endToken: Int32?
     /// `tokenizer.ggml.eot_token_id`.
-    public var endOfTurnToken: Int32?
+    package var endOfTurnToken: Int32?
     /// `tokenizer.ggml.unknown_token_id`.
-    public var unknownToken: Int32?
+    package var unknownToken: Int32?
     /// `tokenizer.ggml.padding_token_id`.
-    public var padToken: Int32?
+    package var padToken: Int32?
     /// `tokenizer.ggml.add_bos_token`; nil leaves it to the family: Llama-3 adds it, the others do not.
-    public var addsBOS: Bool?
+    package var addsBOS: Bool?
     /// `tokenizer.ggml.add_eos_token`.
-    public var addsEOS: Bool?
+    package var addsEOS: Bool?
     /// `tokenizer.chat_template`.
-    public var chatTemplate: String?
+    package var chatTemplate: String?
     /// What errors call the file.
-    public var name: String
+    package var name: String
 
     /// Makes a vocabulary; the properties that are not parameters start out nil.
-    public init(
+    package init(
         tokens: [String], merges: [String], tokenTypes: [Int32] = [], pre: String? = nil, model: String = "gpt2",
         name: String = "GGUF file"
     ) {

@@ -38,26 +38,31 @@ extension TemplateValue {
         return members.last { $0.key == key }?.value
     }
 
+    /// The text; nil for another kind of value.
     package var string: String? {
         guard case .string(let value) = self else { return nil }
         return value
     }
 
+    /// The truth value; nil for another kind of value.
     package var bool: Bool? {
         guard case .bool(let value) = self else { return nil }
         return value
     }
 
+    /// The whole number; nil for another kind of value.
     package var integer: Int? {
         guard case .integer(let value) = self else { return nil }
         return value
     }
 
+    /// The elements; nil for another kind of value.
     package var array: [TemplateValue]? {
         guard case .array(let value) = self else { return nil }
         return value
     }
 
+    /// The members in their order; nil for another kind of value.
     package var members: [Member]? {
         guard case .object(let value) = self else { return nil }
         return value

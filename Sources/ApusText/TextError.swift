@@ -28,7 +28,7 @@ public struct TextError: Error, CustomStringConvertible, Sendable, Equatable {
     public let line: Int?
 
     /// Makes an error.
-    public init(code: Code, message: String, line: Int? = nil) {
+    package init(code: Code, message: String, line: Int? = nil) {
         self.code = code
         self.message = message
         self.line = line

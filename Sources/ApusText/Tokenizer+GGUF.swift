@@ -7,7 +7,7 @@ extension Tokenizer {
     ///
     /// - Parameter size: rows of the model's embedding; at least `vocabularySize`.
     /// - Throws: `TextError` when llama.cpp has no name for the way in which this tokenizer cuts text.
-    public func ggufVocabulary(size: Int) throws(TextError) -> GGUFVocabulary {
+    package func ggufVocabulary(size: Int) throws(TextError) -> GGUFVocabulary {
         precondition(size >= vocabularySize, "\(size) rows for \(vocabularySize) tokens")
         var result: GGUFVocabulary
         switch origin {

@@ -46,7 +46,7 @@ public final class Tokenizer: Sendable {
     /// Makes the tokenizer of a GGUF file.
     ///
     /// - Throws: `TextError` when the vocabulary is damaged or of a kind that is not implemented.
-    public convenience init(vocabulary: GGUFVocabulary) throws(TextError) {
+    package convenience init(vocabulary: GGUFVocabulary) throws(TextError) {
         try self.init(vocabulary.definition(), vocabulary.configuration, origin: .vocabulary(vocabulary))
     }
 

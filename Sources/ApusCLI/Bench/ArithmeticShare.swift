@@ -1,4 +1,5 @@
 import Apus
+import ApusTensor
 
 /// The arithmetic of a piece of work beside what this machine can do at most, measured after the work on all threads.
 struct ArithmeticShare: Encodable, Equatable {

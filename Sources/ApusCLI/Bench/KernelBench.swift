@@ -1,4 +1,5 @@
 import Apus
+import ApusTensor
 
 /// The machine's peaks, and what the kernels reach of them.
 struct KernelBench {

@@ -1,18 +1,18 @@
 /// The kinds of word problem: one or two steps of arithmetic. The order is part of ``ArithmeticKind/isHeldOut(_:)``.
 ///
 /// The names spell the operations: `muladd` is a·b + c, `addmul` is (a + b)·c, `times` is a·b + a.
-public enum ArithmeticKind: String, CaseIterable, Codable, Sendable {
+package enum ArithmeticKind: String, CaseIterable, Codable, Sendable {
     /// One step: a sum, a difference, a product.
     case add, sub, mul
     /// Two steps.
     case addadd, addsub, subadd, subsub, muladd, mulsub, addmul, times
 
     /// One line of working.
-    public struct Step: Equatable, Sendable {
+    package struct Step: Equatable, Sendable {
         /// The left-hand side, such as `6*7`.
-        public var expression: String
+        package var expression: String
         /// Its value.
-        public var result: Int
+        package var result: Int
     }
 
     /// The range of each operand.
@@ -66,7 +66,7 @@ public enum ArithmeticKind: String, CaseIterable, Codable, Sendable {
 
     /// Whether these operands are kept for evaluation. A hash (FNV-1a over the kind and the operands, each as one unit)
     /// picks a tenth of the operand tuples of every kind; they never occur in training data, whatever the seed.
-    public func isHeldOut(_ operands: [Int]) -> Bool {
+    package func isHeldOut(_ operands: [Int]) -> Bool {
         let index = Self.allCases.firstIndex(of: self) ?? 0
         var hash: UInt32 = 2_166_136_261
         for value in [index] + operands { hash = (hash ^ UInt32(truncatingIfNeeded: value)) &* 16_777_619 }

@@ -16,7 +16,7 @@ public struct ArithmeticManner: Sendable, Equatable {
 
 extension ArithmeticProblem {
     /// An answer in the layout that the built-in rewards read: reasoning and answer in their tags.
-    public func completion(in manner: ArithmeticManner, seed: UInt64, index: Int) -> String {
+    package func completion(in manner: ArithmeticManner, seed: UInt64, index: Int) -> String {
         // A stream of its own, so that the manner does not change the problems.
         var random = SplitMix64(seed: ~seed, stream: UInt64(truncatingIfNeeded: index))
         if random.chance(manner.directShare) {

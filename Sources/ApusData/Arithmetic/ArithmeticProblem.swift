@@ -1,15 +1,15 @@
 /// A generated word problem in the manner of GSM8K with an integer answer between 2 and 199.
-public struct ArithmeticProblem: Equatable, Sendable {
+package struct ArithmeticProblem: Equatable, Sendable {
     /// What has to be computed.
-    public var kind: ArithmeticKind
+    package var kind: ArithmeticKind
     /// The numbers in the question, in order of use.
-    public var operands: [Int]
+    package var operands: [Int]
     /// The text of the problem.
-    public var question: String
+    package var question: String
     /// The working; the last result is the answer.
-    public var steps: [ArithmeticKind.Step]
+    package var steps: [ArithmeticKind.Step]
     /// The reference answer.
-    public var answer: Int
+    package var answer: Int
 
     /// Every result of every step lies in this range.
     static let results = 2...199
@@ -18,7 +18,7 @@ public struct ArithmeticProblem: Equatable, Sendable {
     /// begins with the shorter one.
     ///
     /// - Parameter heldOut: Whether the operands come from the tenth that is kept for evaluation.
-    public init(index: Int, seed: UInt64, heldOut: Bool) {
+    package init(index: Int, seed: UInt64, heldOut: Bool) {
         var random = SplitMix64(seed: seed, stream: UInt64(truncatingIfNeeded: index))
         // The kind is drawn anew with the operands, as every kind holds out its own tenth.
         repeat {

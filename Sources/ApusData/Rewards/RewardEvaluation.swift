@@ -44,11 +44,11 @@ public enum RewardFailurePolicy: String, Codable, Sendable, CaseIterable {
 }
 
 /// The failures of one function on one batch.
-public struct RewardFailures: Sendable, Equatable {
+package struct RewardFailures: Sendable, Equatable {
     /// The function's index among the batch's functions.
-    public var function: Int
+    package var function: Int
     /// How many completions it failed on.
-    public var count: Int
+    package var count: Int
     /// The first failure.
-    public var first: RewardError
+    package var first: RewardError
 }

@@ -20,6 +20,8 @@ public protocol RewardFunction: Sendable {
 
 extension RewardFunction {
     /// The scores, and nothing else.
+    ///
+    /// - Throws: What ``scores(_:)`` throws.
     public func evaluate(_ context: RewardContext) async throws -> RewardEvaluation {
         RewardEvaluation(scores: try await scores(context))
     }

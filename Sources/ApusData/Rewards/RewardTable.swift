@@ -2,32 +2,32 @@
 ///
 /// A missing score is nil; it takes no part in sums, means or deviations. A row with no score at all is *unscorable*: it
 /// is left out of its group's statistics and gets advantage 0.
-public struct RewardTable: Sendable, Equatable {
+package struct RewardTable: Sendable, Equatable {
     /// The functions' names, in the order of the columns.
-    public let names: [String]
+    package let names: [String]
     /// One row for each completion, one score for each function; every score is finite.
-    public let rows: [[Double?]]
+    package let rows: [[Double?]]
     /// The functions that failed, where the policy lets a batch go on without them.
-    public let failures: [RewardFailures]
+    package let failures: [RewardFailures]
     /// Figures that functions logged, each with its values in the order of the functions.
-    public let metrics: [String: [Double]]
+    package let metrics: [String: [Double]]
     /// Columns for the completions table, one value for each completion.
-    public let extraColumns: [String: [JSONValue]]
+    package let extraColumns: [String: [JSONValue]]
 
     /// The scores of one function, in the order of the completions.
-    public func column(_ function: Int) -> [Double?] { rows.map { $0[function] } }
+    package func column(_ function: Int) -> [Double?] { rows.map { $0[function] } }
 
     /// Whether no function had a score for this completion.
-    public func isUnscorable(_ row: Int) -> Bool { rows[row].allSatisfy { $0 == nil } }
+    package func isUnscorable(_ row: Int) -> Bool { rows[row].allSatisfy { $0 == nil } }
 
     /// The rows that no function scored.
-    public var unscorableRows: [Int] { rows.indices.filter(isUnscorable) }
+    package var unscorableRows: [Int] { rows.indices.filter(isUnscorable) }
 
     /// The weighted sum of each row over the scores it has; nil for an unscorable row. Weights are not renormalised when
     /// some scores are missing, as in TRL.
     ///
     /// - Parameter weights: One for each function.
-    public func rewards(weights: [Double]) -> [Double?] {
+    package func rewards(weights: [Double]) -> [Double?] {
         precondition(weights.count == names.count, "one weight for each reward function")
         return rows.map { row in
             let terms = zip(row, weights).compactMap { score, weight in score.map { $0 * weight } }
@@ -40,7 +40,7 @@ public struct RewardTable: Sendable, Equatable {
     /// - Parameter policy: What happens when a function throws, returns the wrong number of scores or an infinite one.
     /// - Throws: ``RewardError`` of the first function, in the order given, that failed, when the policy is to stop;
     ///   `CancellationError` when the task was cancelled. NaN counts as nil.
-    public init(
+    package init(
         _ functions: [any RewardFunction], on context: RewardContext, failure policy: RewardFailurePolicy = .stop
     ) async throws {
         let outcomes = await Self.outcomes(functions, context)

@@ -61,7 +61,7 @@ extension LoRAAdapter {
             throw ModelError(
                 "\(path): DoRA, trained biases and modules_to_save are not supported; train a plain LoRA adapter")
         }
-        let targets = LinearModule.allCases.map(\.name).filter { name in
+        let targets = LoRAConfiguration.allModules.filter { name in
             source.entries.keys.contains { $0.contains(".\(name).lora_A") }
         }
         return LoRAConfiguration(

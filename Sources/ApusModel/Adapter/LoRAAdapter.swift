@@ -1,4 +1,4 @@
-public import ApusTensor
+package import ApusTensor
 internal import Foundation
 
 /// A low-rank adapter in training: its parameters, their gradients and AdamW's moments, each one flat fp32 buffer.
@@ -15,11 +15,11 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
     /// The shape.
     public let configuration: LoRAConfiguration
     /// Layer by layer, module by module (q, k, v, o, gate, up, down), A before B.
-    public let tensors: [ParameterTensor]
+    package let tensors: [ParameterTensor]
     /// Number of trained parameters.
     public var parameterCount: Int { buffers.parameters.columns }
     /// AdamW's moments in the order of the parameters; zero before the first step.
-    public var optimizerState: (firstMoment: [Float], secondMoment: [Float]) {
+    package var optimizerState: (firstMoment: [Float], secondMoment: [Float]) {
         (buffers.firstMoment.values, buffers.secondMoment.values)
     }
     /// How often the parameters have changed.
@@ -90,20 +90,20 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
     public var parameters: [Float] { buffers.parameters.values }
 
     /// The values of one tensor, row-major.
-    public func values(of tensor: ParameterTensor) -> [Float] { buffers.values(of: tensor) }
+    package func values(of tensor: ParameterTensor) -> [Float] { buffers.values(of: tensor) }
 
     /// A moment of one tensor, in the tensor's shape, to be read and written; zero before the first step.
-    public func moment(_ moment: AdamWMoment, of tensor: ParameterTensor) -> Matrix {
+    package func moment(_ moment: AdamWMoment, of tensor: ParameterTensor) -> Matrix {
         buffers.moment(moment, of: tensor)
     }
 
     /// All gradients in the order of `tensors`.
-    public var gradients: [Float] { buffers.gradients.values }
+    package var gradients: [Float] { buffers.gradients.values }
 
     /// Replaces all parameters.
     ///
     /// - Throws: `ModelError` when their number differs or one of them is not finite.
-    public func setParameters(_ values: [Float]) throws(ModelError) {
+    package func setParameters(_ values: [Float]) throws(ModelError) {
         guard values.count == parameterCount else {
             throw ModelError("adapter: wanted \(parameterCount) parameters, found \(values.count)")
         }
@@ -115,16 +115,16 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
     }
 
     /// Sets all gradients to zero.
-    public func zeroGradients() { buffers.gradients.clear() }
+    package func zeroGradients() { buffers.gradients.clear() }
 
     /// L2 norm of all gradients together.
-    public func gradientNorm() -> Double { backend.sumOfSquares(buffers.gradients).squareRoot() }
+    package func gradientNorm() -> Double { backend.sumOfSquares(buffers.gradients).squareRoot() }
 
     /// Multiplies all gradients.
-    public func scaleGradients(by factor: Float) { backend.scale(buffers.gradients, by: factor) }
+    package func scaleGradients(by factor: Float) { backend.scale(buffers.gradients, by: factor) }
 
     /// One AdamW step on all parameters with the gradients as they are.
-    public func adamWStep(_ step: AdamWStep) {
+    package func adamWStep(_ step: AdamWStep) {
         backend.adamW(
             step, parameters: buffers.parameters, firstMoment: buffers.firstMoment,
             secondMoment: buffers.secondMoment, gradients: buffers.gradients)

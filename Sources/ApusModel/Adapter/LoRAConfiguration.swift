@@ -11,9 +11,12 @@ public struct LoRAConfiguration: Codable, Sendable, Equatable {
     /// What adapter_config.json names as the base model; nil for the model's path.
     public var baseModel: String?
 
+    /// The names of all seven linear modules, in the order of a layer.
+    public static let allModules = LinearModule.allCases.map(\.name)
+
     /// An adapter on all seven modules.
     public init(
-        rank: Int = 8, alpha: Double = 8, targetModules: [String] = LinearModule.allCases.map(\.name),
+        rank: Int = 8, alpha: Double = 8, targetModules: [String] = LoRAConfiguration.allModules,
         usesRSLoRA: Bool = false, baseModel: String? = nil
     ) {
         self.rank = rank
@@ -24,12 +27,12 @@ public struct LoRAConfiguration: Codable, Sendable, Equatable {
     }
 
     /// What B A x is multiplied by.
-    public var scale: Float { Float(alpha / (usesRSLoRA ? Double(rank).squareRoot() : Double(rank))) }
+    package var scale: Float { Float(alpha / (usesRSLoRA ? Double(rank).squareRoot() : Double(rank))) }
 
     /// The modules that get a pair.
     ///
     /// - Throws: `ModelError` for a rank below 1, an alpha that is not positive and finite, or an unknown module.
-    public func modules() throws(ModelError) -> Set<LinearModule> {
+    package func modules() throws(ModelError) -> Set<LinearModule> {
         guard rank >= 1 else { throw ModelError("lora_r: wanted at least 1, found \(rank)") }
         guard alpha > 0, alpha.isFinite else {
             throw ModelError("lora_alpha: wanted a positive number, found \(alpha)")
@@ -44,7 +47,7 @@ public struct LoRAConfiguration: Codable, Sendable, Equatable {
                 target == "all-linear" || $0.name == target || target.hasSuffix(".\($0.name)")
             }
             guard !matches.isEmpty else {
-                let known = LinearModule.allCases.map(\.name).joined(separator: ", ")
+                let known = Self.allModules.joined(separator: ", ")
                 throw ModelError("lora_target_modules: wanted some of \(known) or all-linear, found '\(target)'")
             }
             modules.formUnion(matches)

@@ -1,12 +1,12 @@
 import ApusFormats
-public import ApusText
+package import ApusText
 import Foundation
 
 extension Checkpoint {
     /// The tokenizer that belongs to the model, from `tokenizer.json` in the folder or the metadata of the GGUF file.
     ///
     /// - Throws: `TextError` when it is of an unsupported kind or damaged, `FormatError` when metadata are missing.
-    public func makeTokenizer() throws -> Tokenizer {
+    package func makeTokenizer() throws -> Tokenizer {
         guard let file = source as? GGUFFile else {
             return try Tokenizer(directory: URL(filePath: path, directoryHint: .isDirectory))
         }
@@ -14,7 +14,7 @@ extension Checkpoint {
     }
 
     /// The chat template in the model's files, nil when there is none.
-    public var chatTemplate: String? {
+    package var chatTemplate: String? {
         if let file = source as? GGUFFile { return file.metadata["tokenizer.chat_template"]?.string }
         let folder = URL(filePath: path, directoryHint: .isDirectory)
         if let text = try? String(contentsOf: folder.appending(path: "chat_template.jinja"), encoding: .utf8) {

@@ -1,4 +1,4 @@
-public import ApusFormats
+package import ApusFormats
 import Foundation
 import Synchronization
 
@@ -6,11 +6,11 @@ import Synchronization
 ///
 /// A folder holds `config.json` and safetensors, one file or shards, plain or quantised by bitsandbytes; a single file
 /// is GGUF. The weights stay in the file until rows of them are read.
-public final class Checkpoint: Sendable {
+package final class Checkpoint: Sendable {
     /// The folder or file as it was given.
-    public let path: String
+    package let path: String
     /// The shape of the model.
-    public let configuration: ModelConfiguration
+    package let configuration: ModelConfiguration
     let source: any TensorSource
     let layout: CheckpointLayout
     /// The NF4 weight that rows were last read from, so that a reader that goes through it in pieces unpacks it once.
@@ -19,7 +19,7 @@ public final class Checkpoint: Sendable {
     /// Opens a folder or a `.gguf` file and checks its configuration and the shape of every tensor it needs.
     ///
     /// - Throws: `FormatError` that names the tensor, what was wanted and what was found.
-    public init(path: String) throws(FormatError) {
+    package init(path: String) throws(FormatError) {
         self.path = path
         var isFolder: ObjCBool = false
         _ = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
@@ -44,12 +44,12 @@ public final class Checkpoint: Sendable {
     /// Whether the model holds a tensor.
     ///
     /// - Parameter name: A Hugging Face name, such as `model.layers.0.self_attn.q_proj.weight`.
-    public func contains(_ name: String) -> Bool { source.entries[layout.storedName(of: name)] != nil }
+    package func contains(_ name: String) -> Bool { source.entries[layout.storedName(of: name)] != nil }
 
     /// The logical shape of a tensor; matrices are `[out, in]`.
     ///
     /// - Throws: `FormatError` with code `missing` when there is no such tensor.
-    public func shape(_ name: String) throws(FormatError) -> [Int] {
+    package func shape(_ name: String) throws(FormatError) -> [Int] {
         let stored = layout.storedName(of: name)
         if BitsAndBytesTensor.isQuantized(stored, in: source) {
             return try BitsAndBytesTensor.shape(of: stored, in: source)
@@ -64,7 +64,7 @@ public final class Checkpoint: Sendable {
     ///   - rows: Rows to read, within the first dimension.
     ///   - destination: Room for exactly these rows, row-major.
     /// - Throws: `FormatError`: `missing` when there is no such tensor, `malformed` when a weight is NaN or infinite.
-    public func read(
+    package func read(
         _ name: String, rows: Range<Int>, into destination: UnsafeMutableBufferPointer<Float>
     ) throws(FormatError) {
         let stored = layout.storedName(of: name)
@@ -85,14 +85,14 @@ public final class Checkpoint: Sendable {
     /// The codes and scales of a weight that the file holds in bitsandbytes NF4; nil when it is stored otherwise.
     ///
     /// - Throws: `FormatError` when its parts are missing or disagree.
-    public func quantized(_ name: String) throws(FormatError) -> BitsAndBytesTensor? {
+    package func quantized(_ name: String) throws(FormatError) -> BitsAndBytesTensor? {
         let stored = layout.storedName(of: name)
         guard BitsAndBytesTensor.isQuantized(stored, in: source) else { return nil }
         return try BitsAndBytesTensor(stored, in: source)
     }
 
     /// Releases the resident file pages of a tensor that has been read.
-    public func finish(_ name: String) {
+    package func finish(_ name: String) {
         let stored = layout.storedName(of: name)
         source.discardPages(of: stored)
         current.withLock { if $0?.name == stored { $0 = nil } }

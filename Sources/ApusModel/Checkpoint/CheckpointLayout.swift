@@ -41,6 +41,7 @@ package enum CheckpointLayout: Sendable {
 ///
 /// Within a head of size `d`, the file's row `2i + j` is Hugging Face's row `j * d/2 + i`.
 package struct InterleavedRows: Sendable {
+    /// Values in a head.
     package let headSize: Int
 
     /// The row in the file that holds Hugging Face's `row`.

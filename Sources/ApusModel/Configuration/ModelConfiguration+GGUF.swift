@@ -1,10 +1,10 @@
-public import ApusFormats
+package import ApusFormats
 
 extension ModelConfiguration {
     /// Reads the metadata of a GGUF file.
     ///
     /// - Throws: `FormatError`: `unsupported` for another architecture, `missing` or `malformed` for bad metadata.
-    public init(gguf file: GGUFFile) throws(FormatError) {
+    package init(gguf file: GGUFFile) throws(FormatError) {
         let metadata = GGUFMetadata(file: file)
         let name = try metadata.string("general.architecture")
         guard let architecture = Architecture(rawValue: name) else {

@@ -1,5 +1,5 @@
-public import ApusFormats
-public import Foundation
+package import ApusFormats
+package import Foundation
 
 extension ModelConfiguration {
     /// Reads `config.json` in the spelling of transformers 5 (`rope_parameters`) or 4 (`rope_theta`, `rope_scaling`).
@@ -9,7 +9,7 @@ extension ModelConfiguration {
     ///   - generation: The bytes of `generation_config.json`, whose end tokens take precedence as in `generate`.
     ///   - file: The name of the file for errors.
     /// - Throws: `FormatError`: `unsupported` for another architecture or variant, `malformed` for bad values.
-    public init(
+    package init(
         huggingFace data: Data, generation: Data? = nil, file: String = "config.json"
     ) throws(FormatError) {
         let stored = try HuggingFaceConfig.decode(data, file: file)

@@ -18,7 +18,7 @@ extension ModelConfiguration {
     /// The rotary frequencies in radians a position, `headSize / 2` of them, fastest first.
     ///
     /// Computed in double precision and rounded once.
-    public func ropeInverseFrequencies() -> [Float] {
+    package func ropeInverseFrequencies() -> [Float] {
         (0..<headSize / 2).map { i in
             let frequency = pow(ropeTheta, -2 * Double(i) / Double(headSize))
             return Float(frequency / ropeScaling.divisor(of: frequency, at: i))

@@ -1,6 +1,6 @@
 extension ModelConfiguration {
     /// Every tensor that the model needs with its shape, under Hugging Face names; matrices are `[out, in]`.
-    public var tensorShapes: [(name: String, shape: [Int])] {
+    package var tensorShapes: [(name: String, shape: [Int])] {
         var result: [(name: String, shape: [Int])] = [("model.embed_tokens.weight", [vocabularySize, hiddenSize])]
         for layer in 0..<layerCount {
             result += layerTensorShapes.map { ("model.layers.\(layer).\($0.name)", $0.shape) }

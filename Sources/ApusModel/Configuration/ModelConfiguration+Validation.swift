@@ -1,4 +1,4 @@
-public import ApusFormats
+package import ApusFormats
 
 extension ModelConfiguration {
     /// Larger than any model, small enough that a product of two sizes cannot overflow.
@@ -8,7 +8,7 @@ extension ModelConfiguration {
     ///
     /// - Parameter file: The file that they came from, for the error.
     /// - Throws: `FormatError` with code `malformed`.
-    public func validate(file: String) throws(FormatError) {
+    package func validate(file: String) throws(FormatError) {
         let sizes = [
             ("hidden size", hiddenSize), ("intermediate size", intermediateSize), ("number of layers", layerCount),
             ("number of attention heads", headCount), ("number of key/value heads", keyValueHeadCount),

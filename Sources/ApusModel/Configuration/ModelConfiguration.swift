@@ -42,7 +42,7 @@ public struct ModelConfiguration: Sendable, Equatable {
     public var endTokens: [Int32]
 
     /// Creates a configuration from its parts; `validate(file:)` checks it.
-    public init(
+    package init(
         architecture: Architecture, hiddenSize: Int, intermediateSize: Int, layerCount: Int, headCount: Int,
         keyValueHeadCount: Int, headSize: Int, vocabularySize: Int, contextLength: Int, normEpsilon: Float,
         ropeTheta: Double, ropeScaling: RopeScaling = .none, attentionBias: Bool = false, tiesEmbeddings: Bool = false,

@@ -1,4 +1,4 @@
-public import ApusTensor
+package import ApusTensor
 
 /// All weights of a small model in training: one flat fp32 buffer each for the parameters, their gradients and AdamW's two
 /// moments, 16 bytes a parameter, and 4 more for the copy that the kernels read.
@@ -8,7 +8,7 @@ public final class FullParameters: FlatParameters, @unchecked Sendable {
     /// The model that computes with these parameters, in fp32. Its weights move with every step.
     public let model: LanguageModel
     /// Matrices in the model's order, then gains and biases.
-    public let tensors: [ParameterTensor]
+    package let tensors: [ParameterTensor]
     let buffers: ParameterBuffers
     /// Matrices come first: only they decay, as in transformers.
     private let matrixElements: Int
@@ -51,20 +51,20 @@ public final class FullParameters: FlatParameters, @unchecked Sendable {
     public var parameters: [Float] { buffers.parameters.values }
 
     /// The values of one tensor, row-major.
-    public func values(of tensor: ParameterTensor) -> [Float] { buffers.values(of: tensor) }
+    package func values(of tensor: ParameterTensor) -> [Float] { buffers.values(of: tensor) }
 
     /// A moment of one tensor, in the tensor's shape, to be read and written; zero before the first step.
-    public func moment(_ moment: AdamWMoment, of tensor: ParameterTensor) -> Matrix {
+    package func moment(_ moment: AdamWMoment, of tensor: ParameterTensor) -> Matrix {
         buffers.moment(moment, of: tensor)
     }
 
     /// All gradients in the order of `tensors`.
-    public var gradients: [Float] { buffers.gradients.values }
+    package var gradients: [Float] { buffers.gradients.values }
 
     /// Replaces all parameters.
     ///
     /// - Throws: `ModelError` when their number differs or one of them is not finite.
-    public func setParameters(_ values: [Float]) throws(ModelError) {
+    package func setParameters(_ values: [Float]) throws(ModelError) {
         guard values.count == parameterCount, values.allSatisfy(\.isFinite) else {
             throw ModelError(
                 "parameters: wanted \(parameterCount) finite values, found \(values.count), some NaN or infinite")
@@ -74,16 +74,16 @@ public final class FullParameters: FlatParameters, @unchecked Sendable {
     }
 
     /// Sets all gradients to zero.
-    public func zeroGradients() { buffers.gradients.clear() }
+    package func zeroGradients() { buffers.gradients.clear() }
 
     /// L2 norm of all gradients together.
-    public func gradientNorm() -> Double { model.backend.sumOfSquares(buffers.gradients).squareRoot() }
+    package func gradientNorm() -> Double { model.backend.sumOfSquares(buffers.gradients).squareRoot() }
 
     /// Multiplies all gradients.
-    public func scaleGradients(by factor: Float) { model.backend.scale(buffers.gradients, by: factor) }
+    package func scaleGradients(by factor: Float) { model.backend.scale(buffers.gradients, by: factor) }
 
     /// One AdamW step on all parameters with the gradients as they are. Gains and biases do not decay.
-    public func adamWStep(_ step: AdamWStep) {
+    package func adamWStep(_ step: AdamWStep) {
         var undecayed = step
         undecayed.weightDecay = 0
         for (step, range) in [(step, 0..<matrixElements), (undecayed, matrixElements..<parameterCount)] {

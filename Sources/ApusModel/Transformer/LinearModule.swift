@@ -1,5 +1,5 @@
 /// The seven linear modules of a layer, in the order in which PEFT numbers them.
-public enum LinearModule: Int, CaseIterable, Sendable {
+package enum LinearModule: Int, CaseIterable, Sendable {
     /// Queries.
     case query
     /// Keys.
@@ -16,7 +16,7 @@ public enum LinearModule: Int, CaseIterable, Sendable {
     case down
 
     /// The module's own name in Hugging Face models and in `target_modules`.
-    public var name: String {
+    package var name: String {
         switch self {
         case .query: "q_proj"
         case .key: "k_proj"
@@ -29,7 +29,7 @@ public enum LinearModule: Int, CaseIterable, Sendable {
     }
 
     /// Path below the model, such as `model.layers.3.self_attn.q_proj`.
-    public func path(layer: Int) -> String {
+    package func path(layer: Int) -> String {
         let parent =
             switch self {
             case .query, .key, .value, .attentionOutput: "self_attn"
@@ -39,7 +39,7 @@ public enum LinearModule: Int, CaseIterable, Sendable {
     }
 
     /// `(outputs, inputs)` of the module's weight.
-    public func shape(_ configuration: ModelConfiguration) -> (outputs: Int, inputs: Int) {
+    package func shape(_ configuration: ModelConfiguration) -> (outputs: Int, inputs: Int) {
         let hidden = configuration.hiddenSize
         let queryWidth = configuration.headCount * configuration.headSize
         let keyWidth = configuration.keyValueHeadCount * configuration.headSize

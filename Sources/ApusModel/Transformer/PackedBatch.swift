@@ -18,13 +18,17 @@ public struct TokenGroup: Sendable, Equatable {
 ///
 /// A prompt's rows come once, before those of its completions; the completions see them through shared pages.
 package struct PackedBatch {
+    /// The token of each row.
     package var tokens: [Int32] = []
+    /// Each row's place in its sequence, from 0.
     package var positions: [Int32] = []
+    /// The pages and the number of positions that each row sees.
     package var visible = Visibility(tables: [], tableOffsets: [], contexts: [])
     /// Each row's own slot, where its keys, values and layer inputs lie.
     package var slots: [Int32] = []
-    /// Which row's keys and values go to which slot: every row to its own, and some to a copy.
+    /// The rows whose keys and values are written: every row to its own slot, and some to a copy.
     package var writeRows: [Int32] = []
+    /// The slots that `writeRows` go to, entry by entry.
     package var writeSlots: [Int32] = []
     /// What the backward pass of attention walks over.
     package var segments: [Segment] = []
@@ -32,6 +36,7 @@ package struct PackedBatch {
     /// A batch of no rows.
     package init() {}
 
+    /// How many rows there are.
     package var rows: Int { tokens.count }
     var maxContext: Int { Int(visible.contexts.max() ?? 0) }
 

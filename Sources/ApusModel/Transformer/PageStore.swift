@@ -71,6 +71,8 @@ package final class PageStore {
     package func cache() throws -> KeyValueCache { try reserve().cache }
 
     /// Layer inputs; nil in a store without.
+    ///
+    /// - Throws: `TensorError` when the system refuses the reservation.
     package func inputs() throws -> LayerInputs? { try reserve().inputs }
 
     private func reserve() throws -> (cache: KeyValueCache, inputs: LayerInputs?) {
@@ -126,6 +128,8 @@ package final class PageStore {
     private func index(_ page: Int32) -> Int { Int(page) / model.cacheShape.layers }
 
     /// Copies what a page holds for attention.
+    ///
+    /// - Throws: `TensorError` when the system refuses the reservation.
     package func copyKeysAndValues(from source: Int32, to destination: Int32) throws {
         let cache = try cache()
         let (from, to) = (cache.page(source), cache.page(destination))

@@ -7,7 +7,7 @@ extension TrainingPass {
     ///
     /// - Parameter isAsked: which tokens matter; the answer for others is false.
     /// - Throws: `TensorError` without memory.
-    public func areLikeliest(_ isAsked: [[[Bool]]]) throws -> [[[Bool]]] {
+    package func areLikeliest(_ isAsked: [[[Bool]]]) throws -> [[[Bool]]] {
         guard let kept, let inputs = try pages.inputs() else { preconditionFailure("no forward pass came before") }
         let asked = isAsked.flatMap { $0.flatMap { $0 } }
         precondition(asked.count == kept.targets.count, "one flag a token")

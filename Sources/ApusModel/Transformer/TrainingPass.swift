@@ -18,7 +18,7 @@ public struct TokenScores: Sendable, Equatable {
 ///
 /// Prompts appear once a group, rows are packed, and what the backward pass needs is one row a token and layer. Rows that
 /// the sampler kept in shared pages are used as they are: then training has no forward pass.
-public final class TrainingPass {
+package final class TrainingPass {
     let model: LanguageModel
     private let adapter: LoRAAdapter?
     /// Trained in the adapter's place; nil leaves the model frozen.
@@ -39,7 +39,7 @@ public final class TrainingPass {
     }
 
     /// A pass for one model and adapter, with pages of its own.
-    public convenience init(model: LanguageModel, adapter: LoRAAdapter?) {
+    package convenience init(model: LanguageModel, adapter: LoRAAdapter?) {
         self.init(model: model, adapter: adapter, pages: PageStore(model: model, contents: .layerInputs))
     }
 
@@ -62,7 +62,7 @@ public final class TrainingPass {
     ///   - adapterEnabled: false scores under the base model (the reference policy).
     /// - Throws: `ModelError` for an empty prompt or a token outside the vocabulary; `MemoryShortage` for more rows than the
     ///   memory budget holds; `TensorError` without memory.
-    public func score(
+    package func score(
         _ groups: [TokenGroup], temperature: Float = 1, adapterEnabled: Bool = true
     ) throws -> [[TokenScores]] {
         letGo()
@@ -76,7 +76,7 @@ public final class TrainingPass {
     /// Like `score`, keeping what `backward` needs. Completions that the sampler kept, all of them, cost nothing.
     ///
     /// - Throws: What `score` throws.
-    public func forward(_ groups: [TokenGroup], temperature: Float = 1) throws -> [[TokenScores]] {
+    package func forward(_ groups: [TokenGroup], temperature: Float = 1) throws -> [[TokenScores]] {
         letGo()
         try check(groups)
         let run =
@@ -95,7 +95,7 @@ public final class TrainingPass {
     ///   - logProbGradients: g, [group][completion][token].
     ///   - entropyGradients: h in the same shape; nil for zero.
     /// - Throws: `TensorError` without memory.
-    public func backward(_ logProbGradients: [[[Float]]], entropyGradients: [[[Float]]]? = nil) throws {
+    package func backward(_ logProbGradients: [[[Float]]], entropyGradients: [[[Float]]]? = nil) throws {
         guard let kept, let inputs = try pages.inputs() else { preconditionFailure("backward without a forward pass") }
         defer { letGo() }
         let g = logProbGradients.flatMap { $0.flatMap { $0 } }

@@ -23,6 +23,8 @@ package struct Transformer {
     /// - Parameter keep: receives the residual stream that each half layer reads, and activations if it holds them, in the
     ///   rows' own slots; nil where no backward pass follows.
     /// - Returns: final hidden states after the last norm, [rows][hidden], in the workspace.
+    /// - Throws: `TensorError` when the system has no memory for the pass, `FormatError` for a table of embeddings
+    ///   that cannot be read.
     package func forward(
         _ batch: PackedBatch, cache: KeyValueCache, workspace: Workspace, keep: LayerInputs?
     ) throws -> Matrix {

@@ -2,6 +2,7 @@ internal import ApusTensor
 
 /// The activations of a pass, planned once for a number of rows and reused by every layer.
 package final class Workspace {
+    /// The most rows of a pass.
     package let capacity: Int
     private let storages: [Storage]
     private let widths: [Int]
@@ -14,6 +15,8 @@ package final class Workspace {
     }
 
     /// Room for `capacity` rows; `training` adds what the backward pass needs.
+    ///
+    /// - Throws: `TensorError` when the system has no memory for it.
     package init(_ configuration: ModelConfiguration, rank: Int, capacity: Int, training: Bool) throws {
         self.capacity = capacity
         self.rank = rank

@@ -1,8 +1,8 @@
 /// A reward function written in Python, by its place: `rewards.py:correctness_reward_func`, or `package.module.function`
 /// for one that Python itself can import.
-public struct PythonFunction: Sendable, Equatable, Hashable {
+package struct PythonFunction: Sendable, Equatable, Hashable {
     /// Where the function is defined.
-    public enum Source: Sendable, Equatable, Hashable {
+    package enum Source: Sendable, Equatable, Hashable {
         /// The path of a `.py` file.
         case file(String)
         /// The name of a module that the interpreter finds.
@@ -10,18 +10,18 @@ public struct PythonFunction: Sendable, Equatable, Hashable {
     }
 
     /// Where the function is defined.
-    public var source: Source
+    package var source: Source
     /// The function's name there; it may have dots, for a method of an instance.
-    public var name: String
+    package var name: String
 
     /// A function by its place.
-    public init(source: Source, name: String) {
+    package init(source: Source, name: String) {
         self.source = source
         self.name = name
     }
 
     /// Reads `path.py:function` or `module.function`; nil when the text is neither.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         if let colon = text.lastIndex(of: ":") {
             let path = String(text[..<colon])
             let name = String(text[text.index(after: colon)...])
@@ -35,7 +35,7 @@ public struct PythonFunction: Sendable, Equatable, Hashable {
     }
 
     /// The text that ``init(_:)`` reads.
-    public var text: String {
+    package var text: String {
         switch source {
         case .file(let path): "\(path):\(name)"
         case .module(let module): "\(module).\(name)"

@@ -1,5 +1,5 @@
 /// The version of this program.
-public enum CodeVersion {
+package enum CodeVersion {
     /// What `apus --version` prints and checkpoints record: another version may compute other bits.
-    public static let current = "0.1.0"
+    package static let current = "0.1.0"
 }

@@ -1,14 +1,15 @@
-/// The forms of the GRPO loss; the formulas are in ``GRPOLoss``.
+/// The forms of the GRPO loss, computed as TRL 1.16 does.
 public enum LossType: String, Codable, Sendable, CaseIterable {
-    /// Mean over completions of the mean over tokens: the form of the DeepSeekMath paper.
+    /// Mean over completions of the mean over tokens (DeepSeekMath, Shao et al. 2024).
     case grpo
-    /// Sum over tokens divided by rows times the longest completion allowed: no bias towards short completions.
+    /// Sum over tokens divided by rows times the longest completion allowed: no bias towards short completions (Dr. GRPO,
+    /// Liu et al. 2025).
     case drGRPO = "dr_grpo"
-    /// Mean over the tokens of the accumulation window.
+    /// Mean over the tokens of the accumulation window (DAPO, Yu et al. 2025).
     case dapo
     /// Mean over the tokens of the micro-batch.
     case bnpo
-    /// Clipped importance weights without gradient on the log-probabilities.
+    /// Clipped importance weights, without a gradient, times the log-probabilities (MiniMax-M1, 2025).
     case cispo
     /// A sigmoid gate instead of clipping.
     case sapo

@@ -12,12 +12,15 @@ public protocol Learner: TrainedParameters {
 
     /// Scores sequences and keeps what ``backward(_:)`` needs.
     /// - Returns: `[sequence]`, one score a token of the completion.
+    /// - Throws: What keeps it from scoring, such as ``MemoryShortage``.
     func forward(_ sequences: [TokenGroup]) throws -> [TokenScores]
 
     /// Whether each of these tokens of the last forward pass is the likeliest at its place, `[sequence][token]`; tokens that
     /// are not asked for may get any answer.
+    /// - Throws: What keeps it from looking at the last pass again.
     func areLikeliest(_ isAsked: [[Bool]]) throws -> [[Bool]]
 
     /// Adds to the gradients, given the loss's derivative by each log-probability of the last forward pass.
+    /// - Throws: What keeps it from computing the gradients.
     func backward(_ logProbGradients: [[Float]]) throws
 }

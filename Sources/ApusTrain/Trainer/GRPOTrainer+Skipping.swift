@@ -25,7 +25,8 @@ extension GRPOTrainer {
     /// - Returns: the checkpoint's name; `nil` when there is none.
     private func restoreParameters() -> String? {
         guard let directory = output?.directory else { return nil }
-        for checkpoint in SavedCheckpoint.all(in: directory.url) where SavedCheckpoint.fault(in: checkpoint.url) == nil {
+        for checkpoint in SavedCheckpoint.all(in: directory.url) where SavedCheckpoint.fault(in: checkpoint.url) == nil
+        {
             let file = checkpoint.url.appending(path: RunSnapshot.fileName)
             guard let data = try? Data(contentsOf: file),
                 let snapshot = try? JSONDecoder().decode(RunSnapshot.self, from: data),

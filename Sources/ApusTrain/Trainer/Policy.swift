@@ -27,19 +27,23 @@ public protocol Policy: TrainedParameters {
     ///   - step: the ordinal of this generation in the run: it keys the random numbers, so equal ordinals repeat.
     ///   - onToken: called after each token, so that a long generation can be followed; a policy may leave it out.
     /// - Returns: `[prompt][completion]`.
+    /// - Throws: What keeps it from sampling, such as ``MemoryShortage``.
     func generate(
         _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters, onToken: () -> Void
     ) throws -> [[Completion]]
 
     /// Log-probabilities and entropies of completions, without what a backward pass needs.
     /// - Returns: `[group][completion]`.
+    /// - Throws: What keeps it from scoring, such as ``MemoryShortage``.
     func score(_ groups: [TokenGroup], temperature: Float, adapterEnabled: Bool) throws -> [[TokenScores]]
 
     /// Like ``score(_:temperature:adapterEnabled:)`` with the adapter, keeping what ``backward(_:entropyGradients:)`` needs.
+    /// - Throws: What keeps it from scoring, such as ``MemoryShortage``.
     func forward(_ groups: [TokenGroup], temperature: Float) throws -> [[TokenScores]]
 
     /// Adds to the gradients of the trained parameters, given the loss's derivative by each log-probability (and entropy) of
     /// the last forward pass, `[group][completion][token]`.
+    /// - Throws: What keeps it from computing the gradients.
     func backward(_ logProbGradients: [[[Float]]], entropyGradients: [[[Float]]]?) throws
 }
 

@@ -22,12 +22,15 @@ public protocol TrainedParameters: AnyObject {
     func optimizerStep(_ parameters: OptimizerStep)
 
     /// Writes the trained parameters in the layout that other tools load: a PEFT adapter, or a model.
+    /// - Throws: What keeps it from writing; `on_save_failure` says what becomes of the run.
     func save(to directory: URL) throws
 
     /// Writes the optimizer's state beside them, exactly, and the parameters where ``save(to:)`` rounds them.
+    /// - Throws: What keeps it from writing, as with ``save(to:)``.
     func saveOptimizer(to directory: URL) throws
 
     /// Reads back what ``save(to:)`` and ``saveOptimizer(to:)`` wrote, exactly.
+    /// - Throws: What is wrong with the files: the run does not begin.
     func restore(from directory: URL) throws
 }
 

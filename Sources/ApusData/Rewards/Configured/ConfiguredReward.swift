@@ -2,7 +2,7 @@
 ///
 /// All of them pay `score` (1 unless given) for what they want, `otherwise` (0) for what they do not, and nothing in between
 /// unless their description says so. They are logged under their kind, or under `label`.
-public enum ConfiguredReward: String, Sendable, CaseIterable {
+package enum ConfiguredReward: String, Sendable, CaseIterable {
     /// The answer is, after normalisation, the reference.
     case exact
     /// The answer is a number equal to the reference, or close to it.
@@ -19,7 +19,7 @@ public enum ConfiguredReward: String, Sendable, CaseIterable {
     /// The function with these parameters.
     ///
     /// - Throws: ``RewardParameterError`` for a parameter that is unknown, missing, of the wrong type or out of range.
-    public func function(parameters: [String: JSONValue]) throws(RewardParameterError) -> any RewardFunction {
+    package func function(parameters: [String: JSONValue]) throws(RewardParameterError) -> any RewardFunction {
         var reader = RewardParameters(parameters)
         let label = try reader.text("label") ?? rawValue
         let function: any RewardFunction
