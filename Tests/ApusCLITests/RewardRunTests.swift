@@ -145,6 +145,15 @@ import Testing
         #expect(try metrics().map { $0["rewards/f/failures"]?.number } == [0, 6, 0])
     }
 
+    @Test("Bad input 28: or as 0, and the run goes on")
+    func countsAsZero() throws {
+        let outcome = try train(Self.later("raise ValueError('no')"), ["--reward_failure", "zero"])
+        try #require(outcome.status == 0, "\(outcome.errors)")
+        #expect(outcome.errors.contains("6 of 6 completions get 0 from it, and rewards/f/failures counts on"))
+        #expect(try metrics().map { $0["rewards/f/failures"]?.number } == [0, 6, 0])
+        #expect(try metrics()[1]["rewards/f/mean"]?.number == 0)
+    }
+
     @Test("Bad input 28: a reward that never works stops the run after some generations")
     func givesUp() throws {
         let source = "def f(completions, **kwargs): raise ValueError('never')"

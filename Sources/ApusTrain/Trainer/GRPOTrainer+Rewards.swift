@@ -19,16 +19,17 @@ extension GRPOTrainer {
         table.metrics.sorted { $0.key < $1.key }.filter { !$0.value.isEmpty }.map { ($0.key, $0.value.mean) }
     }
 
-    /// How many completions each function failed on, where such failures count as missing scores. A function that fails for
+    /// How many completions each function failed on, where the run goes on without them. A function that fails for
     /// the first time is told of.
     func failureMetrics(_ table: RewardTable, at name: String) -> [(name: String, value: Double)] {
-        guard configuration.rewardFailure == .missing else { return [] }
+        guard configuration.rewardFailure != .stop else { return [] }
+        let consequence = configuration.rewardFailure == .zero ? "get 0" : "have no score"
         return table.names.enumerated().map { function, reward in
             let failures = table.failures.first { $0.function == function }
             if let failures, failingRewards.isNew(reward) {
                 onEvent?(
                     .warning(
-                        "\(name): \(failures.first); \(failures.count) of \(table.rows.count) completions have no score "
+                        "\(name): \(failures.first); \(failures.count) of \(table.rows.count) completions \(consequence) "
                             + "from it, and rewards/\(reward)/failures counts on"))
             }
             return ("rewards/\(reward)/failures", Double(failures?.count ?? 0))
@@ -38,7 +39,7 @@ extension GRPOTrainer {
     /// Ends the run when a function has been broken for too long.
     /// - Throws: ``TrainingError``.
     func checkFailures(_ table: RewardTable) throws(TrainingError) {
-        guard configuration.rewardFailure == .missing else { return }
+        guard configuration.rewardFailure != .stop else { return }
         for (function, name) in table.names.enumerated() {
             let failures = table.failures.first { $0.function == function }
             let isBroken = Double(failures?.count ?? 0) > configuration.rewardFailureLimit * Double(table.rows.count)
