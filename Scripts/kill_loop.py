@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Kills `apus train` with SIGKILL at random moments, resumes it each time, and compares what comes out.
+"""Kills `apus train` or `apus sft` with SIGKILL at random moments, resumes it each time, and compares what comes out.
 
     python3 Scripts/kill_loop.py --apus .build/release/apus --kills 200
 
 A run on the tiny model of the repository saves after each step. It is killed, half of the time at any moment and half of
 the time within a save, and started again with `--resume_from_checkpoint true` (or, before there is a checkpoint, without).
-Each time it gets to its end, its adapter, its optimizer and its log must be those of a run that nobody disturbed; then
+Each time it gets to its end, its weights, its optimizer and its log must be those of a run that nobody disturbed; then
 another run begins, until enough kills have been made. After each kill, every checkpoint that has its name must be whole.
 """
 import argparse
@@ -23,6 +23,9 @@ from training_runs import Broken, check_whole, checkpoints, command, drafts, out
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--apus", default=".build/release/apus", help="the program")
+    parser.add_argument(
+        "--command", default="train", choices=["train", "sft", "sft-full"],
+        help="GRPO, supervised training of an adapter, or of all weights")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--steps", type=int, default=24, help="optimizer steps of a run")
     parser.add_argument("--seed", type=int, default=0)
@@ -42,7 +45,8 @@ def disturb(args, output, generator, pace):
     begun = bool(checkpoints(output))
     extra = ["--resume_from_checkpoint", "true"] if begun else []
     process = subprocess.Popen(
-        command(args.apus, output, args.steps, extra), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        command(args.apus, output, args.steps, extra, args.command), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        text=True)
     if generator.random() < 0.5:
         time.sleep(generator.uniform(0, pace["start"] + 4 * pace["step"]))
     else:
@@ -64,7 +68,8 @@ def disturb(args, output, generator, pace):
 
 def finish(args, output):
     extra = ["--resume_from_checkpoint", "true"] if checkpoints(output) else []
-    result = subprocess.run(command(args.apus, output, args.steps, extra), capture_output=True, text=True)
+    result = subprocess.run(
+        command(args.apus, output, args.steps, extra, args.command), capture_output=True, text=True)
     if result.returncode != 0:
         raise Broken(f"exit status {result.returncode}: {result.stderr.strip()}")
 
@@ -73,7 +78,8 @@ def undisturbed(args, folder):
     """The run to compare with, and how long its parts take."""
     output = folder / "undisturbed"
     process = subprocess.Popen(
-        command(args.apus, output, args.steps), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        command(args.apus, output, args.steps, kind=args.command), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        text=True)
     begin = time.monotonic()
     while process.poll() is None and not checkpoints(output):
         time.sleep(0.002)
@@ -113,7 +119,7 @@ def loop(args, folder):
         runs += 1
     places = ", ".join(f"{count} {moment}" for moment, count in sorted(kills.items()))
     print(f"{sum(kills.values())} kills ({places}); {runs} runs got to their end, each with the undisturbed run's")
-    print(f"optimizer, log and adapter (SHA-256 {wanted['adapter']})")
+    print(f"optimizer, log and weights (SHA-256 {wanted['weights']})")
 
 
 def main():

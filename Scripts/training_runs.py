@@ -1,4 +1,4 @@
-"""Small runs of `apus train` and what they leave on disk: what the scripts that disturb runs share. Standard library only."""
+"""Small runs of `apus train` and `apus sft` and what they leave on disk: what the scripts that disturb runs share. Standard library only."""
 import hashlib
 import json
 import pathlib
@@ -12,17 +12,32 @@ class Broken(Exception):
     """A run did not leave what it must."""
 
 
-def command(apus, output, steps, extra=()):
-    """A run that saves each step, uses each generation for several steps and adapts its entropy bonus."""
+def command(apus, output, steps, extra=(), kind="train"):
+    """A run that saves each step: `train`, `sft` or `sft-full`."""
     settings = {
-        "model": TINY_MODEL, "load_in_4bit": "false", "dataset_name": "arithmetic", "dataset_size": 40,
-        "reward_funcs": "demo", "lora_r": 4, "per_device_train_batch_size": 4, "num_generations": 4,
-        "gradient_accumulation_steps": 2, "steps_per_generation": 4, "num_iterations": 2,
-        "max_completion_length": 8, "max_steps": steps, "learning_rate": 1e-3, "beta": 0.01,
-        "use_adaptive_entropy": "true", "save_steps": 1, "save_total_limit": 3, "logging_steps": 2,
-        "output_dir": output,
+        "model": TINY_MODEL, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 2, "max_steps": steps,
+        "learning_rate": 1e-3, "save_steps": 1, "save_total_limit": 3, "logging_steps": 2, "output_dir": output,
     }
-    return [str(apus), "train", *(f"--{key}={value}" for key, value in settings.items()), *extra]
+    settings |= grpo_settings() if kind == "train" else supervised_settings(output, kind == "sft-full")
+    return [str(apus), kind.split("-")[0], *(f"--{key}={value}" for key, value in settings.items()), *extra]
+
+
+def grpo_settings():
+    """Uses each generation for several steps and adapts its entropy bonus."""
+    return {
+        "load_in_4bit": "false", "dataset_name": "arithmetic", "dataset_size": 40, "reward_funcs": "demo", "lora_r": 4,
+        "num_generations": 4, "steps_per_generation": 4, "num_iterations": 2, "max_completion_length": 8,
+        "beta": 0.01, "use_adaptive_entropy": "true",
+    }
+
+
+def supervised_settings(output, is_full):
+    """27 rows: the last step of each pass is smaller than the others."""
+    data = pathlib.Path(output).parent / "supervised.jsonl"
+    rows = [{"prompt": f"What is {i}?", "completion": f"={i % 7}" * (i % 5 + 1)} for i in range(27)]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    weights = {"use_peft": "false"} if is_full else {"load_in_4bit": "false", "lora_r": 4}
+    return {"dataset_name": data, "warmup_steps": 3, **weights}
 
 
 def checkpoints(output):
@@ -65,8 +80,9 @@ def outcome(output, steps):
     if drafts(output):
         raise Broken(f"{output}: {drafts(output)} is left")
     lines = (pathlib.Path(output) / "metrics.jsonl").read_text().splitlines()
+    weights = [last / name for name in ("adapter_model.safetensors", "model.safetensors") if (last / name).exists()]
     return {
-        "adapter": digest(last / "adapter_model.safetensors"),
+        "weights": digest(weights[0]),
         "optimizer": digest(last / "optimizer.safetensors"),
         "metrics": [timeless(json.loads(line)) for line in lines],
     }

@@ -64,7 +64,10 @@ struct PromptOptions: ParsableArguments {
     /// The prompt's tokens, at least one.
     ///
     /// - Throws: `CommandFailure` with status 2, for instance when the model has no chat template.
-    func tokens(for tokenizer: Tokenizer) throws -> [Int32] { try format.tokens(of: prompt, for: tokenizer) }
+    func tokens(for tokenizer: Tokenizer) throws -> [Int32] {
+        format.warn(of: [SourcedPrompt(text: prompt, place: "--prompt")], tokenizer)
+        return try format.tokens(of: prompt, for: tokenizer)
+    }
 }
 
 /// How a prompt becomes tokens.
@@ -83,7 +86,7 @@ struct PromptFormat: ParsableArguments {
     ///
     /// - Throws: `CommandFailure` with status 2, for instance when the model has no chat template.
     func tokens(of prompt: String, for tokenizer: Tokenizer) throws -> [Int32] {
-        if raw { return try checked(tokenizer.encode(prompt)) }
+        if raw { return try checked(tokenizer.encodePrompt(prompt)) }
         let system = system.map { [Message(role: "system", content: $0)] } ?? []
         return try tokens(of: system + [Message(role: "user", content: prompt)], for: tokenizer)
     }

@@ -12,7 +12,7 @@ extension LanguageModel {
     /// A model whose weights are in memory: matrices are reserved, to be packed by their owner; gains and biases are read
     /// where they are.
     convenience init(
-        _ parts: ModelParts, parameters: Matrix, tensors: [String: FullParameters.Tensor], backend: any Backend
+        _ parts: ModelParts, parameters: Matrix, tensors: [String: ParameterTensor], backend: any Backend
     ) throws {
         let configuration = parts.configuration
         func vector(_ name: String) -> Matrix? {

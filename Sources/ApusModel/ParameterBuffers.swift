@@ -14,6 +14,14 @@ struct ParameterBuffers {
         firstMoment = try Matrix(rows: 1, columns: count)
         secondMoment = try Matrix(rows: 1, columns: count)
     }
+
+    /// One tensor's part of the parameters.
+    func values(of tensor: ParameterTensor) -> [Float] { parameters.tensor(tensor.range, shape: tensor.shape).values }
+
+    /// One tensor's part of a moment.
+    func moment(_ moment: AdamWMoment, of tensor: ParameterTensor) -> Matrix {
+        (moment == .first ? firstMoment : secondMoment).tensor(tensor.range, shape: tensor.shape)
+    }
 }
 
 extension Matrix {

@@ -13,6 +13,8 @@ struct EndpointReward: OutsideReward {
     /// The pause before the first of them; each further one is twice as long.
     var pause = Duration.milliseconds(500)
 
+    var identity: RewardIdentity { RewardIdentity(server: url) }
+
     private struct Answer: Decodable {
         var rewards: [JSONValue]
         var metrics: [String: Double]?

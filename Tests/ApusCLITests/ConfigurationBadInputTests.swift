@@ -59,6 +59,10 @@ import Testing
                 "generation_batch_size: 10",
                 "run.yaml:2: generation_batch_size: 10 must be a multiple of per_device_train_batch_size (8)"
             ),
+            (
+                "strict_batch_size: true\nnum_generations: 6",
+                "generation_batch_size: 8 must be a multiple of num_generations (6)"
+            ),
             ("shuffle_dataset: perhaps", "run.yaml:2: shuffle_dataset: expected true or false, found 'perhaps'"),
         ])
     func wrongValue(line: String, wanted: String) throws {

@@ -88,4 +88,23 @@ import Testing
         let rest = sink.rest(of: [[last, last], [last, last]])
         #expect(rest == [.init(request: 1, sample: 1, tokens: [7], isTruncated: true)])
     }
+
+    @Test func afterAnInterruptWhatIsFinishedComesOutOnce() {
+        var sink = OrderedCompletions(requests: 2, completions: 2, limits: [3, 3])
+        let tokens: [(token: Int32, request: Int, sample: Int)] = [
+            (7, 0, 0), (7, 1, 0), (7, 1, 1), (0, 0, 0), (7, 1, 0), (7, 1, 0),
+        ]
+        let finished = tokens.map { token, request, sample in
+            sink.append(token, isEnd: token == 0, request: request, sample: sample)
+        }
+        #expect(finished == [false, false, false, true, false, true])
+        let ready = sink.takeReady()
+        #expect(ready.map(\.tokens) == [[7, 0]])
+        // The second sample of the first prompt will never come.
+        let rest = [sink.takeReady(), sink.takeFinished()]
+        #expect(rest[0].isEmpty)
+        #expect(
+            rest[1] == [OrderedCompletions.Ready(request: 1, sample: 0, tokens: [7, 7, 7], isTruncated: true)])
+        #expect(sink.written == 2)
+    }
 }

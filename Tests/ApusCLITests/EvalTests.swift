@@ -89,7 +89,11 @@ import Testing
         let right = rows.count { $0["before"]?.array?.first?.object?["strict"] == .bool(true) }
         #expect(try share(fields["before"], "strict").value == Double(right) / 5)
         let refused = try eval(["--limit", "1", "--output", path + "/x"])
-        #expect(refused.status == 3 && refused.errorLines.count == 1, "\(refused.errors)")
+        #expect(refused.status == 2 && refused.errorLines.count == 1, "\(refused.errors)")
+        let taken = try eval(["--limit", "1", "--output", path])
+        #expect(taken.status == 2 && taken.errors.contains("answers.jsonl exists; give a new name, or --overwrite"))
+        #expect(try eval(["--limit", "1", "--output", path, "--overwrite"]).status == 0)
+        #expect(try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").count == 1)
     }
 
     @Test func aTrainingConfigurationSaysWhatIsEvaluated() throws {
@@ -198,5 +202,24 @@ import Testing
                 == "eval after step 4  reward 1.500  accuracy 50.0 % (lenient 75.0 %)  length 20.2  cut 0.0 %  in 3 s")
         #expect(line.text(columns: 70) == "eval after step 4  reward 1.500  accuracy 50.0 % (lenient 75.0 %)")
         #expect(line.text(columns: 10) == "eval after step 4  reward 1.500")
+    }
+
+    @Test func functionsAndWhatTheyLoggedAreShownWhereThereIsRoom() throws {
+        let values = [
+            #""eval_reward": 1.5"#, #""eval_rewards/a_reward_func/mean": 0.5"#,
+            #""eval_rewards/a_reward_func/std": 0.1"#,
+            #""eval_rewards/b": 1"#, #""eval_rewards/b/mean": 1"#, #""eval_longest": 12.5"#, #""eval_runtime": 3"#,
+            #""step": 4"#,
+        ]
+        let record = try JSONDecoder().decode(
+            MetricsRecord.self, from: Data("{\(values.joined(separator: ", "))}".utf8))
+        let logged = record.entries.filter { $0.name == "eval_longest" }.map {
+            MetricsRecord.Entry(name: "longest", value: $0.value)
+        }
+        let line = EvaluationLine(
+            EvaluationReport(step: 4, record: record, loggedByRewards: logged, samples: [], completions: []))
+        #expect(line.text() == "eval after step 4  reward 1.500  (a 0.50, b 1.00)  in 3 s  longest 12.5")
+        #expect(line.text(columns: 60) == "eval after step 4  reward 1.500  (a 0.50, b 1.00)  in 3 s")
+        #expect(line.text(columns: 45) == "eval after step 4  reward 1.500  in 3 s")
     }
 }

@@ -71,7 +71,9 @@ import Testing
         }
         let taken = try folder.write(Data("old".utf8), as: "taken")
         let outcome = try generate(["--prompt", "1+1", "--output", taken])
-        #expect(outcome.status == 2 && outcome.errors.contains("exists; give --output a new name"), "\(outcome.errors)")
+        #expect(
+            outcome.status == 2 && outcome.errors.contains("exists; give a new name, or --overwrite"),
+            "\(outcome.errors)")
         let both = try generate(["--prompt", "1", "--prompts", taken])
         #expect(both.status == 2 && both.errors.contains("not both"), "\(both.errors)")
         let none = try generate([])

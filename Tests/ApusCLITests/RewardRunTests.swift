@@ -68,6 +68,53 @@ import Testing
         #expect(lines.allSatisfy { $0["rewards/f/mean"] != nil && $0["rewards/f/failures"] == nil })
     }
 
+    @Test func anEvaluationLogsEveryRewardAndWhatItTells() throws {
+        let source = """
+            def f(completions, log_metric, **kwargs):
+                log_metric('longest', max(len(c[0]['content']) for c in completions))
+                return [float(len(c[0]['content'])) for c in completions]
+            """
+        let outcome = try train(
+            source, ["--eval_strategy", "steps", "--eval_steps", "2", "--eval_size", "4", "--report_to", "tensorboard"])
+        try #require(outcome.status == 0, "\(outcome.errors)")
+        let lines = try metrics().filter { $0["eval_reward"] != nil }
+        #expect(lines.count == 1)
+        for name in [
+            "eval_rewards/f/mean", "eval_rewards/f/std", "eval_rewards/exact_or_untagged/mean", "eval_longest",
+        ] {
+            #expect(lines.first?[name]?.number != nil, "\(name) in \(lines)")
+        }
+        let shown = try #require(outcome.output.split(separator: "\n").first { $0.hasPrefix("eval after step 2  ") })
+        #expect(shown.contains("  (f ") && shown.contains("  longest "), "\(shown)")
+        let runs = folder.url.appending(path: "run/runs")
+        let files = try FileManager.default.subpathsOfDirectory(atPath: runs.path).filter { $0.contains("tfevents") }
+        let events = try Data(contentsOf: runs.appending(path: try #require(files.first)))
+        for tag in ["eval/rewards/f/mean", "eval/longest", "train/longest"] {
+            #expect(events.range(of: Data(tag.utf8)) != nil, "\(tag)")
+        }
+    }
+
+    @Test("Bad input 41: a continuation tells of an edited reward file and refuses other parameters")
+    func continuation() throws {
+        let source = "def f(completions, **kwargs): return [float(len(c[0]['content'])) for c in completions]"
+        let resume = ["--resume_from_checkpoint", "true"]
+        #expect(try train(source, ["--save_steps", "1"], steps: 1).status == 0)
+        let same = try train(source, resume, steps: 2)
+        #expect(same.status == 0 && !same.errors.contains("reward_file"), "\(same.errors)")
+        let edited = try train(source + "  # better", resume, steps: 3)
+        #expect(edited.status == 0, "\(edited.errors)")
+        #expect(edited.errors.contains("goes on with other settings than before: "), "\(edited.errors)")
+        #expect(edited.errors.contains("reward_file.f (sha256 "), "\(edited.errors)")
+        // The same name for another function of the file.
+        let other = [
+            "--reward_funcs",
+            "[{name: 'rewards.py:g', label: f}, demo]".replacing("rewards.py", with: folder.url.path + "/rewards.py"),
+        ]
+        let refused = try train(source + "\n" + source.replacing("def f", with: "def g"), resume + other, steps: 4)
+        #expect(refused.status == 2, "\(refused.errors)")
+        #expect(refused.errors.contains("reward_funcs.f (f before, g now)"), "\(refused.errors)")
+    }
+
     @Test(
         "Bad inputs 28 to 31: a reward that fails in the second step stops the run with status 3",
         arguments: [
@@ -96,6 +143,15 @@ import Testing
         try #require(outcome.status == 0, "\(outcome.errors)")
         #expect(outcome.errorLines.filter { $0.hasPrefix("apus: step 2: reward 'f' ") }.count == 1, "\(outcome.errors)")
         #expect(try metrics().map { $0["rewards/f/failures"]?.number } == [0, 6, 0])
+    }
+
+    @Test("Bad input 28: or as 0, and the run goes on")
+    func countsAsZero() throws {
+        let outcome = try train(Self.later("raise ValueError('no')"), ["--reward_failure", "zero"])
+        try #require(outcome.status == 0, "\(outcome.errors)")
+        #expect(outcome.errors.contains("6 of 6 completions get 0 from it, and rewards/f/failures counts on"))
+        #expect(try metrics().map { $0["rewards/f/failures"]?.number } == [0, 6, 0])
+        #expect(try metrics()[1]["rewards/f/mean"]?.number == 0)
     }
 
     @Test("Bad input 28: a reward that never works stops the run after some generations")

@@ -83,7 +83,7 @@ import Testing
         ("reward_workers: 0", "run.yaml:2: reward_workers: must be at least 1, found 0"),
         ("reward_memory_limit: -1", "run.yaml:2: reward_memory_limit: must be above 0 GiB, or none"),
         ("reward_memory_limit: lots", "run.yaml:2: reward_memory_limit: expected a number, or none, found 'lots'"),
-        ("reward_failure: shrug", "run.yaml:2: reward_failure: expected one of stop, missing, found 'shrug'"),
+        ("reward_failure: shrug", "run.yaml:2: reward_failure: expected one of stop, missing, zero, found 'shrug'"),
         ("reward_failure_limit: 2", "run.yaml:2: reward_failure_limit: 2.0 must be from 0 to 1"),
         ("reward_failure_batches: 0", "run.yaml:2: reward_failure_batches: 0 must be at least 1"),
     ])

@@ -56,6 +56,42 @@ import Testing
         #expect(fields["text"] == "<answer>")
     }
 
+    /// The warm-up before GRPO, as the documentation has it, and an adapter as the start of a supervised run.
+    @Test func anAdapterIsEvaluatedAndTrainedFurther() throws {
+        let model = Fixture.url("base96-slips").path
+        let data = try write((0..<8).map { #"{"prompt": "What is \#($0)?", "completion": "<answer>"}"# })
+        let arguments = training(adapterOn: model, data: data)
+        let made = try Program.run(arguments + ["--lora_r", "4"])
+        try #require(made.status == 0, "\(made.errors)")
+        let adapter = folder.appending(path: "out/checkpoint-8").path
+        let first = try losses(in: "out")
+
+        let evaluation = try Program.run([
+            "eval", "--model", model, "--adapter", adapter, "--precision", "bf16", "--limit", "4", "--max-new-tokens",
+            "16", "--json",
+        ])
+        try #require(evaluation.status == 0, "\(evaluation.errors)")
+        let fields = try JSONDecoder().decode([String: JSONValue].self, from: Data(evaluation.output.utf8))
+        let after = try #require(fields["after"]?.object)
+        #expect(after["accuracy"] != nil && fields["before"]?.object?["mean_length"] != after["mean_length"])
+
+        let next = folder.appending(path: "next")
+        let further = try Program.run(arguments + ["--adapter", adapter, "--output_dir", next.path])
+        try #require(further.status == 0, "\(further.errors)")
+        #expect(try losses(in: "next")[0] < first[0] / 2)
+        let shape = try Data(contentsOf: next.appending(path: "checkpoint-8/adapter_config.json"))
+        #expect(try JSONDecoder().decode([String: JSONValue].self, from: shape)["r"] == 4.0)
+
+        let rewarded = try Program.run([
+            "train", "--model", model, "--load_in_4bit", "false", "--adapter",
+            next.appending(path: "checkpoint-8").path,
+            "--reward_funcs", "demo", "--dataset_size", "4", "--per_device_train_batch_size", "4", "--num_generations",
+            "4", "--max_completion_length", "8", "--max_steps", "1", "--output_dir",
+            folder.appending(path: "grpo").path,
+        ])
+        #expect(rewarded.status == 0, "\(rewarded.errors)")
+    }
+
     @Test("Bad input 20: a chat template that leaves the assistant out is an error before anything is written")
     func templateWithoutAssistant() throws {
         let data = try write([#"{"question": "What is 3?", "completion": "<answer>"}"#])

@@ -82,7 +82,7 @@ struct DatasetErrorTests {
         Bad(name: "a", text: good, code: .unsupportedFormat, line: nil, says: ["found no extension"]),
     ]
 
-    @Test("Each with its code, its line and what was found", arguments: rows)
+    @Test("Bad input 23: each with its code, its line and what was found", arguments: rows)
     func refused(_ bad: Bad) throws {
         try withFile(bad.name, bad.text.utf8) { path in
             let error = try #require(throws: DataError.self) { try Dataset(path: path, mapping: bad.mapping) }
@@ -93,7 +93,7 @@ struct DatasetErrorTests {
         }
     }
 
-    @Test("Text that is not UTF-8 is refused with its line")
+    @Test("Bad input 23: text that is not UTF-8 is refused with its line")
     func encoding() throws {
         let latin1 = Array(#"{"question":"caf"#.utf8) + [0xE9] + Array("\"}\n".utf8)
         for (name, line) in [("a.jsonl", 2), ("a.json", nil)] as [(String, Int?)] {
@@ -105,6 +105,19 @@ struct DatasetErrorTests {
         try withFile("a.jsonl", [0xFF, 0xFE, 0x7B, 0]) { path in
             let error = try #require(throws: DataError.self) { try Dataset(path: path) }
             #expect(error.code == .invalidText && error.message.contains("UTF-16"))
+        }
+    }
+
+    @Test("Bad input 23: neither a byte order mark, CRLF nor a line of 10 MB hides the line or makes the message long")
+    func placesInLargeFiles() throws {
+        let long = "{\"question\":\"\(String(repeating: "é", count: 5 << 20))"
+        for (ending, line) in [("\"} x", 3), ("", 3), ("\",\"question\":1}", 3), ("\"}\r\n[", 4)] {
+            let text = "\u{FEFF}" + #"{"question":"q"}"# + "\r\n\r\n" + long + ending + "\r\n"
+            try withFile("a.jsonl", text.utf8) { path in
+                let error = try #require(throws: DataError.self) { try Dataset(path: path) }
+                #expect(error.line == line && error.description.hasPrefix("\(path):\(line): "))
+                #expect(error.description.count < path.count + 200)
+            }
         }
     }
 

@@ -35,7 +35,7 @@ struct DatasetTests {
         #expect(sample.columns["answer"] == "7")
     }
 
-    @Test("Byte order mark, CRLF, blank lines and a last line without an end", arguments: ["\n", "\r\n"])
+    @Test("Bad input 23: byte order mark, CRLF, blank lines and a last line without an end", arguments: ["\n", "\r\n"])
     func lineEnds(lineEnd: String) throws {
         let lines = [#"{"question":"a\r\n"}"#, "", " \t", #"{"question":"b"}"#]
         let text = "\u{FEFF}" + lines.joined(separator: lineEnd)
@@ -44,7 +44,7 @@ struct DatasetTests {
         }
     }
 
-    @Test("Lines far longer than the read buffer, and line breaks at every place relative to it")
+    @Test("Bad input 23: lines far longer than the read buffer, and line breaks at every place relative to it")
     func longLines() throws {
         let long = String(repeating: "é1", count: 4 << 20)
         let rows = try dataset("{\"question\":\"\(long)\"}\n{\"question\":\"b\"}").samples

@@ -72,6 +72,26 @@ struct RewardTableTests {
         #expect(error == .failed(function: "whole", sample: nil, reason: "no\nluck"))
     }
 
+    @Test("Bad input 28: what failed stops the batch, is dropped, or gets 0; what does not apply stays missing")
+    func failurePolicies() async throws {
+        let picky = Reward("picky") { completion, _ in
+            if completion == "b" { throw Fault() }
+            return completion == "c" ? nil : 1
+        }
+        let functions: [any RewardFunction] = [
+            picky, Throwing(), Fixed(name: "infinite", values: [1, .infinity, .nan]), Fixed(name: "short", values: [1]),
+        ]
+        for (policy, failed) in [(RewardFailurePolicy.missing, nil), (.zero, 0)] as [(RewardFailurePolicy, Double?)] {
+            let table = try await RewardTable(functions, on: context(), failure: policy)
+            #expect(table.column(0) == [1, failed, nil])
+            #expect(table.column(1) == [failed, failed, failed])
+            #expect(table.column(2) == [1, failed, nil])
+            #expect(table.column(3) == [failed, failed, failed])
+            #expect(table.failures.map(\.count) == [1, 3, 1, 3])
+        }
+        await #expect(throws: RewardError.self) { try await RewardTable(functions, on: context(), failure: .stop) }
+    }
+
     @Test("A missing or wrong answer column is named, with the columns that are there")
     func missingColumn() async throws {
         let reward = try #require(BuiltInRewards.named("correctness_reward_func"))

@@ -43,14 +43,17 @@ import Testing
         expectFormatError(.missing, containing: "'third'") { try file.readFloats("third") }
     }
 
-    @Test func truncationAtEveryByteIsRefused() throws {
+    @Test("Bad input 14: a GGUF file that is cut at any byte is refused")
+    func truncationAtEveryByteIsRefused() throws {
         let data = Self.small.data()
         for length in 0..<data.count {
             expectFormatError { try GGUFFile(path: try folder.write(data.prefix(length), as: "cut.gguf")) }
         }
     }
 
-    @Test(arguments: [0x00, 0x7F, 0xFF] as [UInt8])
+    @Test(
+        "Bad input 14: a GGUF file with any damaged byte is read or refused",
+        arguments: [0x00, 0x7F, 0xFF] as [UInt8])
     func anyDamagedByteIsReadOrRefused(value: UInt8) throws {
         let data = Self.small.data()
         for position in data.indices {
@@ -61,7 +64,8 @@ import Testing
         }
     }
 
-    @Test func wrongMagicAndVersionsAreRefused() throws {
+    @Test("Bad input 14: wrong magic, version and byte order")
+    func wrongMagicAndVersionsAreRefused() throws {
         var builder = Self.small
         builder.magic = "GGML"
         expectFormatError(.malformed, containing: "GGUF") { try open(builder) }
@@ -72,7 +76,9 @@ import Testing
         expectFormatError(.unsupported, containing: "big-endian") { try open(builder) }
     }
 
-    @Test(arguments: [UInt64.max, 1 << 63, 1 << 40])
+    @Test(
+        "Bad input 15: counts and lengths up to 2^64 are refused before anything is allocated",
+        arguments: [UInt64.max, 1 << 63, 1 << 40])
     func hugeCountsAreRefusedBeforeAllocation(count: UInt64) throws {
         var builder = Self.small
         builder.tensorCount = count
@@ -95,7 +101,8 @@ import Testing
         expectFormatError(.unsupported, containing: name) { try open(builder) }
     }
 
-    @Test func badTensorsAreRefused() throws {
+    @Test("Bad input 14: tensors twice, of odd sizes, and outside the file")
+    func badTensorsAreRefused() throws {
         var builder = Self.small
         builder.append("first", shape: [1], type: 0, bytes: [0, 0, 0, 0])
         expectFormatError(.malformed, containing: "twice") { try open(builder) }
@@ -116,14 +123,17 @@ import Testing
         expectFormatError(.malformed, containing: "'second'") { try open(builder) }
     }
 
-    @Test(arguments: [0, 3, 1 << 30] as [UInt32])
+    @Test(
+        "Bad input 14: an alignment that is none",
+        arguments: [0, 3, 1 << 30] as [UInt32])
     func badAlignmentIsRefused(alignment: UInt32) throws {
         var builder = Self.small
         builder.pairs.append(("general.alignment", .uint32(alignment)))
         expectFormatError(.malformed, containing: "general.alignment") { try open(builder) }
     }
 
-    @Test func badMetadataIsRefused() throws {
+    @Test("Bad input 14: metadata twice, nested, and of unknown types")
+    func badMetadataIsRefused() throws {
         var builder = Self.small
         builder.pairs.append(("a.count", .uint32(8)))
         expectFormatError(.malformed, containing: "twice") { try open(builder) }

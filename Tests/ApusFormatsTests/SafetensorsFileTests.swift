@@ -24,19 +24,23 @@ import Testing
         #expect(file.entries["bA"]?.shape == [3, 1])
     }
 
-    @Test func trailingSpacesAndScalarsAreAllowed() throws {
+    @Test("Bad input 4: spaces after the header are allowed, and so are scalars")
+    func trailingSpacesAndScalarsAreAllowed() throws {
         let header = #"{"s":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}   "#
         let file = try open(safetensors(header, data: [0, 0, 128, 63]))
         #expect(try file.readFloats("s") == [1])
         #expect(try open(safetensors("{}")).entries.isEmpty)
     }
 
-    @Test func truncationAtEveryByteIsRefused() throws {
+    @Test("Bad input 8: a file that is cut at any byte is refused")
+    func truncationAtEveryByteIsRefused() throws {
         let data = safetensors(Self.two, data: [UInt8](repeating: 0, count: 11))
         for length in 0..<data.count { expectFormatError { try open(data.prefix(length)) } }
     }
 
-    @Test(arguments: [0x00, 0x22, 0x39, 0xFF] as [UInt8])
+    @Test(
+        "Promise 1: a file with any damaged byte is read or refused",
+        arguments: [0x00, 0x22, 0x39, 0xFF] as [UInt8])
     func anyDamagedByteIsReadOrRefused(value: UInt8) throws {
         let data = safetensors(Self.two, data: [UInt8](repeating: 0, count: 11))
         for position in data.indices {
@@ -47,7 +51,8 @@ import Testing
         }
     }
 
-    @Test func headerLengthIsChecked() throws {
+    @Test("Bad inputs 1 and 2: a header that is longer than the file or than 100 MB")
+    func headerLengthIsChecked() throws {
         func length(_ value: UInt64) -> Data { withUnsafeBytes(of: value.littleEndian) { Data($0) } + Data("{}".utf8) }
         expectFormatError(.truncated, containing: "claims 3 bytes, 2 are left") { try open(length(3)) }
         expectFormatError(.malformed, containing: "100000000") { try open(length(100_000_001)) }
@@ -55,50 +60,54 @@ import Testing
         expectFormatError(.malformed) { try open(length(0)) }
     }
 
-    @Test(arguments: [
-        (#" {"a":1}"#, "start with '{'"),
-        (#"{"a":1}"#, "wanted '{'"),
-        (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},}"#, "wanted"),
-        (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}} x"#, "after the end"),
-        (
-            #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
-            "twice"
-        ),
-        (#"{"a":{"dtype":"F32","dtype":"F16","shape":[1],"data_offsets":[0,4]}}"#, "twice"),
-        (#"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, "non-negative"),
-        (#"{"a":{"dtype":"F32","shape":[1.0],"data_offsets":[0,4]}}"#, "non-negative"),
-        (#"{"a":{"dtype":"F32","shape":[9223372036854775808],"data_offsets":[0,4]}}"#, "2^63"),
-        (#"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}"#, "2^63"),
-        (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,9223372036854775807]}}"#, "2^63"),
-        (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, "data_offsets"),
-        (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0]}}"#, "data_offsets"),
-        (#"{"a":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}}"#, "F8_E4M3"),
-        (#"{"a":{"dtype":"Q4_0","shape":[32],"data_offsets":[0,4]}}"#, "Q4_0"),
-        (#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, "needs 8 bytes"),
-        (
-            #"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[3],"data_offsets":[1,4]}}"#,
-            "overlaps"
-        ),
-        (
-            #"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[1],"data_offsets":[3,4]}}"#,
-            "hole"
-        ),
-        (#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[3,4]}}"#, "hole"),
-        (#"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"#, "2 bytes follow"),
-        (#"{"__metadata__":{"x":1}}"#, "wanted '\"'"),
-        (#"{"__metadata__":{"x":"1","x":"2"}}"#, "twice"),
-    ])
+    @Test(
+        "Bad inputs 4 to 7, 9 and 10: a header that lies is refused with what is wrong",
+        arguments: [
+            (#" {"a":1}"#, "start with '{'"),
+            (#"{"a":1}"#, "wanted '{'"),
+            (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},}"#, "wanted"),
+            (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}} x"#, "after the end"),
+            (
+                #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
+                "twice"
+            ),
+            (#"{"a":{"dtype":"F32","dtype":"F16","shape":[1],"data_offsets":[0,4]}}"#, "twice"),
+            (#"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, "non-negative"),
+            (#"{"a":{"dtype":"F32","shape":[1.0],"data_offsets":[0,4]}}"#, "non-negative"),
+            (#"{"a":{"dtype":"F32","shape":[9223372036854775808],"data_offsets":[0,4]}}"#, "2^63"),
+            (#"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}"#, "2^63"),
+            (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,9223372036854775807]}}"#, "2^63"),
+            (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, "data_offsets"),
+            (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0]}}"#, "data_offsets"),
+            (#"{"a":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}}"#, "F8_E4M3"),
+            (#"{"a":{"dtype":"Q4_0","shape":[32],"data_offsets":[0,4]}}"#, "Q4_0"),
+            (#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, "needs 8 bytes"),
+            (
+                #"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[3],"data_offsets":[1,4]}}"#,
+                "overlaps"
+            ),
+            (
+                #"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[1],"data_offsets":[3,4]}}"#,
+                "hole"
+            ),
+            (#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[3,4]}}"#, "hole"),
+            (#"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"#, "2 bytes follow"),
+            (#"{"__metadata__":{"x":1}}"#, "wanted '\"'"),
+            (#"{"__metadata__":{"x":"1","x":"2"}}"#, "twice"),
+        ])
     func lyingHeadersAreRefused(header: String, complaint: String) throws {
         expectFormatError(.malformed, containing: complaint) { try open(safetensors(header, data: [0, 0, 0, 0])) }
     }
 
-    @Test func tensorsBeyondTheEndAreRefused() throws {
+    @Test("Bad input 8: tensors beyond the end name the bytes that are missing")
+    func tensorsBeyondTheEndAreRefused() throws {
         let header = #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#
         let error = expectFormatError(.truncated) { try open(safetensors(header, data: [0, 0, 0, 0])) }
         #expect(error?.message.contains("\(8 + header.utf8.count + 8) bytes") == true)
     }
 
-    @Test func invalidTextIsRefused() throws {
+    @Test("Bad input 3: a header that is not UTF-8")
+    func invalidTextIsRefused() throws {
         var data = safetensors(#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#, data: [0])
         data[10] = 0xFF
         expectFormatError(.malformed, containing: "UTF-8") { try open(data) }

@@ -32,21 +32,25 @@ import Testing
         expectFormatError(.missing) { try source.readFloats("c") }
     }
 
-    @Test(arguments: ["../model-1.safetensors", "/etc/passwd", "sub/model.safetensors", "..", "", ".hidden"])
+    @Test(
+        "Bad inputs 12 and 46: an index that points out of its folder",
+        arguments: ["../model-1.safetensors", "/etc/passwd", "sub/model.safetensors", "..", "", ".hidden"])
     func pathsOutsideTheFolderAreRefused(shard: String) throws {
         try writeShards(index: #"{"weight_map":{"a":"\#(shard)"}}"#)
         expectFormatError(.unsafePath) { try open() }
     }
 
-    @Test(arguments: [
-        (#"{"weight_map":{"a":"model-9.safetensors"}}"#, FormatError.Code.unreadable, "model-9"),
-        (#"{"weight_map":{"c":"model-1.safetensors"}}"#, .missing, "'c'"),
-        (#"{"weight_map":{"a":"model-1.safetensors","a":"model-2.safetensors"}}"#, .malformed, "twice"),
-        (#"{"weight_map":{},"weight_map":{}}"#, .malformed, "twice"),
-        (#"{"weight_map":[]}"#, .malformed, "byte"),
-        (#"{}"#, .malformed, "'weight_map' is missing"),
-        ("", .malformed, "wanted '{'"),
-    ])
+    @Test(
+        "Bad input 12: an index without the shards or tensors that it names",
+        arguments: [
+            (#"{"weight_map":{"a":"model-9.safetensors"}}"#, FormatError.Code.unreadable, "model-9"),
+            (#"{"weight_map":{"c":"model-1.safetensors"}}"#, .missing, "'c'"),
+            (#"{"weight_map":{"a":"model-1.safetensors","a":"model-2.safetensors"}}"#, .malformed, "twice"),
+            (#"{"weight_map":{},"weight_map":{}}"#, .malformed, "twice"),
+            (#"{"weight_map":[]}"#, .malformed, "byte"),
+            (#"{}"#, .malformed, "'weight_map' is missing"),
+            ("", .malformed, "wanted '{'"),
+        ])
     func brokenIndexesAreRefused(index: String, code: FormatError.Code, complaint: String) throws {
         try writeShards(index: index)
         expectFormatError(code, containing: complaint) { try open() }

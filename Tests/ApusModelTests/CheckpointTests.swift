@@ -116,7 +116,8 @@ import Testing
         return folder.url.path()
     }
 
-    @Test func disagreementsNameTheTensor() throws {
+    @Test("Bad inputs 11 and 12: a tensor of another shape than config.json says, missing, or one too many")
+    func disagreementsNameTheTensor() throws {
         let name = "model.layers.1.self_attn.k_proj.weight"
         let zeros = [Float](repeating: 0, count: 64 * 64)
         var path = try modified(name, .init(name: name, shape: [64, 64], elements: .f32(zeros)))
@@ -128,7 +129,9 @@ import Testing
         expectError(.unsupported, surplus) { try Checkpoint(path: path) }
     }
 
-    @Test(arguments: [Float.nan, .infinity, -.infinity])
+    @Test(
+        "Bad input 13: weights that are NaN or infinite are counted and refused",
+        arguments: [Float.nan, .infinity, -.infinity])
     func damagedWeightsAreRefused(value: Float) throws {
         let name = "model.norm.weight"
         var values = [Float](repeating: 1, count: 64)
@@ -169,7 +172,8 @@ import Testing
         #expect(try Checkpoint(path: path).chatTemplate == template)
     }
 
-    @Test func missingFilesAreNamed() throws {
+    @Test("Bad input 12: missing files are named")
+    func missingFilesAreNamed() throws {
         expectError(.unreadable, "config.json") { try Checkpoint(path: folder.url.path()) }
         _ = try folder.write(Fixture.data("tiny_llama/config.json"), as: "config.json")
         expectError(.missing, "model.safetensors") { try Checkpoint(path: folder.url.path()) }

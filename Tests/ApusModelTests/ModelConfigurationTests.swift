@@ -47,7 +47,8 @@ import Testing
         return try JSONSerialization.data(withJSONObject: object)
     }
 
-    @Test func impossibleNumbersAreRefused() throws {
+    @Test("Bad input 16: impossible numbers name the key")
+    func impossibleNumbersAreRefused() throws {
         let cases: [([String: Any?], String)] = [
             (["num_attention_heads": 0], "num_attention_heads"), (["num_attention_heads": -4], "num_attention_heads"),
             (["num_key_value_heads": 0], "key/value heads"), (["num_key_value_heads": 3], "cannot share 3"),
@@ -62,7 +63,8 @@ import Testing
         for (changes, complaint) in cases { try expectRefusal(.malformed, complaint, changes) }
     }
 
-    @Test func unsupportedVariantsAreRefused() throws {
+    @Test("Bad input 16: what is not supported is named")
+    func unsupportedVariantsAreRefused() throws {
         let cases: [([String: Any?], String)] = [
             (["model_type": "mamba"], "'mamba', supported are llama, qwen2"), (["hidden_act": "gelu"], "gelu"),
             (["attention_bias": true], "attention_bias"), (["mlp_bias": true], "mlp_bias"),

@@ -22,6 +22,22 @@ struct DeclarationTests {
         }
     }
 
+    @Test("Bad input 41: a function tells a continuation what it was made of")
+    func identities() throws {
+        let suite = try RewardSuite([
+            RewardDeclaration("regex", parameters: ["pattern": "a", "score": 0.5, "label": "x"]), "/r/rewards.py:f",
+            "package.module.g", "http://127.0.0.1:8000/score", "int_reward_func",
+        ])
+        #expect(suite.functions.map(\.name).prefix(3) == ["x", "f", "g"])
+        #expect(
+            suite.functions.map(\.identity) == [
+                RewardIdentity(definition: .object(["name": "regex", "pattern": "a", "score": 0.5])),
+                RewardIdentity(definition: "f", file: URL(filePath: "/r/rewards.py")),
+                RewardIdentity(definition: "package.module.g"),
+                RewardIdentity(server: URL(string: "http://127.0.0.1:8000/score")), RewardIdentity(),
+            ])
+    }
+
     @Test("A mapping is written and read back; a name without parameters stays a name")
     func coding() throws {
         let declarations: [RewardDeclaration] = [

@@ -6,32 +6,34 @@ import Testing
 @Suite struct TemplateLimitTests {
     private let small = ChatTemplate.Limits(steps: 20_000, depth: 100, outputBytes: 10_000, textBytes: 1 << 20)
 
-    @Test(arguments: [
-        "{% for i in range(1000000000) %}{% endfor %}",
-        "{% for i in range(1000) %}{% for j in range(1000) %}{{ i }}{% endfor %}{% endfor %}",
-        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
-        "{% macro f() %}{{ g() }}{% endmacro %}{% macro g() %}{{ f() }}{% endmacro %}{{ f() }}",
-        "{{ 'x' * 1000000000 }}",
-        "{{ 'x' * 9223372036854775807 }}",
-        "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
-        "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = ns.s.replace('x', 'xxxx') %}{% endfor %}",
-        "{% set ns = namespace(l=[1]) %}{% for i in range(60) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l }}",
-        "{% set ns = namespace(l=[1]) %}{% for i in range(30) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l | tojson }}",
-        "{% set ns = namespace(l=[1]) %}{% for i in range(30) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l == ns.l }}",
-        "{% set ns = namespace(l=[1]) %}{% for i in range(90) %}{% set ns.l = ns.l + ns.l %}{% endfor %}",
-        "{% for i in range(200) %}{{ 'x' * 100 }}{% endfor %}",
-        "{{ '" + String(repeating: "x", count: 20_000) + "' }}",
-        String(repeating: "{% if true %}", count: 500) + "x",
-        "{{ " + String(repeating: "(", count: 5_000),
-        "{{ " + String(repeating: "not ", count: 1_000) + "1 }}",
-        "{{ " + String(repeating: "-", count: 1_000) + "1 }}",
-        "{{ " + String(repeating: "[", count: 1_000) + String(repeating: "]", count: 1_000) + " }}",
-        "{{ 1" + String(repeating: " + 1", count: 900) + " }}",
-        "{{ 1" + String(repeating: " + 1", count: 100_000) + " }}",
-        "{{ a" + String(repeating: ".a", count: 900) + " }}",
-        String(repeating: "x", count: 2 << 20),
-    ])
-    func `stops at a limit`(source: String) {
+    @Test(
+        "Bad input 19: a template stops at a limit of steps, depth or text",
+        arguments: [
+            "{% for i in range(1000000000) %}{% endfor %}",
+            "{% for i in range(1000) %}{% for j in range(1000) %}{{ i }}{% endfor %}{% endfor %}",
+            "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+            "{% macro f() %}{{ g() }}{% endmacro %}{% macro g() %}{{ f() }}{% endmacro %}{{ f() }}",
+            "{{ 'x' * 1000000000 }}",
+            "{{ 'x' * 9223372036854775807 }}",
+            "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
+            "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = ns.s.replace('x', 'xxxx') %}{% endfor %}",
+            "{% set ns = namespace(l=[1]) %}{% for i in range(60) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l }}",
+            "{% set ns = namespace(l=[1]) %}{% for i in range(30) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l | tojson }}",
+            "{% set ns = namespace(l=[1]) %}{% for i in range(30) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l == ns.l }}",
+            "{% set ns = namespace(l=[1]) %}{% for i in range(90) %}{% set ns.l = ns.l + ns.l %}{% endfor %}",
+            "{% for i in range(200) %}{{ 'x' * 100 }}{% endfor %}",
+            "{{ '" + String(repeating: "x", count: 20_000) + "' }}",
+            String(repeating: "{% if true %}", count: 500) + "x",
+            "{{ " + String(repeating: "(", count: 5_000),
+            "{{ " + String(repeating: "not ", count: 1_000) + "1 }}",
+            "{{ " + String(repeating: "-", count: 1_000) + "1 }}",
+            "{{ " + String(repeating: "[", count: 1_000) + String(repeating: "]", count: 1_000) + " }}",
+            "{{ 1" + String(repeating: " + 1", count: 900) + " }}",
+            "{{ 1" + String(repeating: " + 1", count: 100_000) + " }}",
+            "{{ a" + String(repeating: ".a", count: 900) + " }}",
+            String(repeating: "x", count: 2 << 20),
+        ])
+    func stopsAtALimit(source: String) {
         let error = #expect(throws: TextError.self) {
             try ChatTemplate(source: source).render(["a": "b"], limits: small)
         }
@@ -39,7 +41,8 @@ import Testing
         #expect(error?.line == 1)
     }
 
-    @Test func `stops at the standard limits`() throws {
+    @Test("Bad input 19: a template stops at the standard limits")
+    func stopsAtTheStandardLimits() throws {
         for source in [
             "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "{{ 'x' * 1000000000 }}",
             "{% set s = 'x' * 20000000 %}{{ s }}",
@@ -49,15 +52,18 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        "{% set ns = namespace() %}{% set ns.me = ns %}", "{% set ns = namespace() %}{{ [ns] }}",
-        "{% set ns = namespace(_x=1) %}{% set ns._y = 2 %}", "{{ 9223372036854775807 + 1 }}", "{{ 10 ** 100 }}",
-        "{{ (-9223372036854775807 - 1) // -1 }}", "{{ 99999999999999999999 }}", "{{ [1][9223372036854775807:1:0] }}",
-        "{% include '/etc/passwd' %}", "{% import 'x' as y %}", "{{ open('/etc/passwd') }}",
-        "{{ ''.__class__.__mro__ }}",
-        "{{ self.x }}",
-    ])
-    func `refuses what could do harm`(source: String) {
+    @Test(
+        "Bad input 19: a template reads no files, imports nothing and reaches no attributes",
+        arguments: [
+            "{% set ns = namespace() %}{% set ns.me = ns %}", "{% set ns = namespace() %}{{ [ns] }}",
+            "{% set ns = namespace(_x=1) %}{% set ns._y = 2 %}", "{{ 9223372036854775807 + 1 }}", "{{ 10 ** 100 }}",
+            "{{ (-9223372036854775807 - 1) // -1 }}", "{{ 99999999999999999999 }}",
+            "{{ [1][9223372036854775807:1:0] }}",
+            "{% include '/etc/passwd' %}", "{% import 'x' as y %}", "{{ open('/etc/passwd') }}",
+            "{{ ''.__class__.__mro__ }}",
+            "{{ self.x }}",
+        ])
+    func refusesHarm(source: String) {
         let error = #expect(throws: TextError.self) { try ChatTemplate(source: source).render([:]) }
         #expect(error?.line == 1 && error?.description.contains("\n") == false)
     }
@@ -69,7 +75,8 @@ import Testing
         #expect(try ChatTemplate(source: source).render([:]) == "[1][2][]")
     }
 
-    @Test func `names the line that failed`() throws {
+    @Test("Bad inputs 19 and 20: a template that fails names the line")
+    func namesTheLine() throws {
         let parsing = #expect(throws: TextError.self) { try ChatTemplate(source: "a\n{% if 1 %}\n{% foo %}") }
         #expect(parsing?.line == 3 && parsing?.code == .templateSyntax)
         let template = try ChatTemplate(source: "a\n{{ 1 }}\n\n{{ x.y }}\n")

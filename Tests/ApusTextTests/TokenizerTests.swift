@@ -79,7 +79,10 @@ func nastyText(_ generator: inout SystemRandomNumberGenerator) -> String {
         }
     }
 
-    @Test(arguments: EncodingGolden.names) func `streams what it decodes`(name: String) throws {
+    @Test(
+        "Bad input 18: bytes of a character that tokens share come out once it is complete",
+        arguments: EncodingGolden.names)
+    func streamsWhatItDecodes(name: String) throws {
         let tokenizer = try Tokenizer(directory: Fixture.url(name))
         let (strings, golden) = try EncodingGolden.results(name)
         let valid = strings.map { tokenizer.encode($0) }
@@ -127,7 +130,8 @@ func nastyText(_ generator: inout SystemRandomNumberGenerator) -> String {
         #expect(long < short * 80, "16 times the text took \(long / short) times as long")
     }
 
-    @Test func `refuses what it does not implement by name`() throws {
+    @Test("Bad input 17: what is not implemented, such as another split pattern, is refused by name")
+    func refusesWhatItDoesNotImplement() throws {
         let good = try String(decoding: Fixture.data("text/qwen2/tokenizer.json"), as: UTF8.self)
         let changes = [
             (#""type":"BPE""#, #""type":"Unigram""#, "'Unigram' model"),
@@ -146,10 +150,12 @@ func nastyText(_ generator: inout SystemRandomNumberGenerator) -> String {
         }
     }
 
-    @Test func `refuses damaged files`() throws {
+    @Test("Bad input 17: a tokenizer file without merges, with impossible ids or nested without end is refused")
+    func refusesDamagedFiles() throws {
         let good = try String(decoding: Fixture.data("text/gpt2/tokenizer.json"), as: UTF8.self)
         let bad = [
             "", "{", "[]", String(good.dropLast(2)), good + "x",
+            good.replacingOccurrences(of: "\"merges\":", with: "\"nothing\":"),
             good.replacingOccurrences(of: "\"merges\":[", with: "\"merges\":[[\"q\",\"zzz\"],"),
             good.replacingOccurrences(of: "\"vocab\":{", with: "\"vocab\":{\"q\":-1,"),
             String(repeating: "[", count: 100_000),

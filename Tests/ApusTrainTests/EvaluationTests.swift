@@ -227,6 +227,83 @@ struct EvaluationTests {
         #expect(folder.names.isEmpty)
     }
 
+    /// Logs the longest completion of each call, as TRL's `log_metric` does, and may fail on some.
+    private struct Talkative: RewardFunction {
+        let name = "talkative"
+        var fails: @Sendable (_ length: Int) -> Bool = { _ in false }
+
+        func scores(_ context: RewardContext) -> [Double?] { context.completionTokens.map { Double($0.count) } }
+        func evaluate(_ context: RewardContext) -> RewardEvaluation {
+            let lengths = context.completionTokens.map(\.count)
+            let failures = lengths.indices.filter { fails(lengths[$0]) }.map { SampleFailure(sample: $0, reason: "no") }
+            return RewardEvaluation(
+                scores: scores(context), failures: failures,
+                metrics: ["longest": [Double(lengths.max() ?? 0)], "epoch_seen": [context.epoch]])
+        }
+    }
+
+    private func talkativeRun(
+        _ reward: Talkative, _ change: (inout GRPOConfiguration) -> Void = { _ in }
+    ) async throws -> EventRecorder {
+        let folder = try TemporaryFolder()
+        var configuration = configuration(folder)
+        configuration.numGenerationsEval = 1
+        configuration.perDeviceEvalBatchSize = 2
+        configuration.maxSteps = 2
+        change(&configuration)
+        let policy = FakePolicy()
+        policy.complete = { prompt, _ in FakePolicy.completion(Array(repeating: 7, count: Int(prompt[0]) - 9)) }
+        let recorder = EventRecorder()
+        let trainer = try GRPOTrainer(
+            configuration: configuration, policy: policy, tokenizer: NumberTokenizer(),
+            dataset: GRPOTrainerTests.prompts(8), evaluationDataset: GRPOTrainerTests.prompts(4),
+            rewards: [reward, GRPOTrainerTests.parity])
+        trainer.onEvent = { recorder.append($0) }
+        _ = try await trainer.run()
+        return recorder
+    }
+
+    @Test func everyRewardAndWhatItLogsIsInTheLineUnderTRLsNames() async throws {
+        let recorder = try await talkativeRun(Talkative())
+        let report = try #require(recorder.evaluations.last)
+        // Lengths 1 to 4, two prompts a batch.
+        var sampler = RepeatSampler(promptCount: 4, promptsPerGeneration: 1, shuffles: true, seed: 42)
+        let lengths = sampler.nextEpoch().joined().map { Double($0 + 1) }
+        let longest = (max(lengths[0], lengths[1]) + max(lengths[2], lengths[3])) / 2
+        let record = report.record
+        #expect(record["eval_rewards/talkative/mean"] == 2.5 && record["eval_rewards/parity/mean"] == 0.5)
+        #expect(record["eval_reward"] == 3)
+        #expect(record["eval_longest"] == longest && record["eval_epoch_seen"] == 0.25)
+        #expect(report.loggedByRewards.map(\.name) == ["epoch_seen", "longest"])
+        #expect(report.loggedByRewards.map(\.value) == [0.25, longest])
+        // The order of TRL's `_metrics["eval"]`, without the short names of older versions.
+        let names = record.entries.map(\.name).filter {
+            $0.contains("reward") || $0.hasSuffix("seen") || $0.contains("long")
+        }
+        #expect(
+            names.filter { !["eval_rewards/talkative", "eval_rewards/parity"].contains($0) } == [
+                "eval_rewards/talkative/mean", "eval_rewards/talkative/std", "eval_rewards/parity/mean",
+                "eval_rewards/parity/std", "eval_reward", "eval_reward_std", "eval_frac_reward_zero_std",
+                "eval_epoch_seen",
+                "eval_longest",
+            ])
+        // Training's own figures are its own.
+        #expect(recorder.records.allSatisfy { $0["longest"] != nil && $0["eval_longest"] == nil })
+        #expect(record.tensorBoardScalars.contains { $0.tag == "eval/longest" && $0.value == longest })
+        #expect(record.tensorBoardScalars.contains { $0.tag == "eval/rewards/parity/mean" && $0.value == 0.5 })
+    }
+
+    @Test("Bad input 28: a reward that fails in an evaluation is counted there and told of")
+    func failuresAreCounted() async throws {
+        let recorder = try await talkativeRun(Talkative { $0 == 4 }) {
+            $0.rewardFailure = .missing
+            $0.evalOnStart = true
+        }
+        #expect(recorder.evaluations.first?.record["eval_rewards/talkative/failures"] == 0.5)
+        #expect(recorder.evaluations.first?.record["eval_rewards/parity/failures"] == 0)
+        #expect(recorder.warnings.first?.hasPrefix("the evaluation after step 0: reward 'talkative' failed") == true)
+    }
+
     @Test func aRewardThatFailsNamesItself() async throws {
         let folder = try TemporaryFolder()
         let trainer = try trainer(

@@ -13,7 +13,7 @@ struct ChatCommand: ParsableCommand {
 
               /reset        begin again            /save FILE    write the conversation as JSON
               /exit         leave (or Ctrl-D)      /help         this list
-              Ctrl-C        stop the answer; what was said so far stays
+              Ctrl-C        stop the answer; what was said so far stays. At the prompt, and the second time: leave
 
             A message that begins with a slash is written with two. Where standard input is no terminal, each line is a \
             message, and only answers are printed:

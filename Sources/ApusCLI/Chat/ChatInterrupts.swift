@@ -2,43 +2,68 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// Ctrl-C in a conversation: stops the answer that is coming; where none is, says how to leave, and leaves the second time.
+/// Ctrl-C in a conversation: stops the answer that is coming; where none is, and the second time, ends the program.
 final class ChatInterrupts: Sendable {
-    private struct State {
-        var isAnswering = false
-        var isStopped = false
-        var idleCount = 0
+    private enum State {
+        case idle(since: ContinuousClock.Instant)
+        case answering
+        case stopping
     }
 
-    private let state = Mutex(State())
+    /// Whoever means to stop an answer may be a moment late for it: that must not cost the conversation.
+    private static let grace = Duration.milliseconds(500)
+
+    private let state = Mutex(State.idle(since: ContinuousClock.now - .seconds(1)))
     // Written once in init and only kept alive after that: a source stops when it is released.
     nonisolated(unsafe) private var source: (any DispatchSourceSignal)?
 
-    /// - Parameter onIdle: called, on another thread, for the first Ctrl-C while no answer is coming.
-    init(onIdle: @escaping @Sendable () -> Void) {
+    /// - Parameters:
+    ///   - onLate: called, on another thread, for a Ctrl-C that comes just after an answer has ended by itself.
+    ///   - onEnd: called, on another thread, for the one that ends the program.
+    init(onLate: @escaping @Sendable () -> Void, onEnd: @escaping @Sendable () -> Void) {
         signal(SIGINT, SIG_IGN)
         let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: DispatchQueue(label: "apus.chat.signals"))
-        source.setEventHandler { [weak self] in self?.interrupt(onIdle) }
+        source.setEventHandler { [weak self] in self?.interrupt(onLate, onEnd) }
         source.resume()
         self.source = source
     }
 
-    private func interrupt(_ onIdle: () -> Void) {
-        let idleCount = state.withLock { state in
-            if state.isAnswering { state.isStopped = true } else { state.idleCount += 1 }
-            return state.idleCount
-        }
-        if idleCount > 1 { exit(ExitStatus.interrupted.rawValue) }
-        if idleCount == 1 { onIdle() }
+    private enum Response {
+        case stop, late, end
     }
 
-    /// Whether the answer shall end.
-    var isStopped: Bool { state.withLock { $0.isStopped } }
+    private func interrupt(_ onLate: () -> Void, _ onEnd: () -> Void) {
+        let response = state.withLock { state -> Response in
+            switch state {
+            case .answering:
+                state = .stopping
+                return .stop
+            case .idle(let start) where start.duration(to: .now) < Self.grace:
+                state = .idle(since: start - Self.grace)
+                return .late
+            case .idle, .stopping: return .end
+            }
+        }
+        switch response {
+        case .stop: break
+        case .late: onLate()
+        case .end: onEnd()
+        }
+    }
 
-    /// Lets Ctrl-C stop `body`.
-    func answering<Result>(_ body: () throws -> Result) rethrows -> Result {
-        state.withLock { $0 = State(isAnswering: true) }
-        defer { state.withLock { $0.isAnswering = false } }
-        return try body()
+    /// Whether the answer that is coming shall end.
+    var isStopped: Bool { state.withLock { if case .stopping = $0 { true } else { false } } }
+
+    /// Lets Ctrl-C stop `body`, which looks at ``isStopped`` now and then.
+    ///
+    /// - Returns: its result, and whether it was stopped.
+    func answering<Result>(_ body: () throws -> Result) rethrows -> (Result, wasStopped: Bool) {
+        state.withLock { $0 = .answering }
+        var wasStopped = false
+        // One that was stopped has had its Ctrl-C: the next is for the prompt.
+        defer { state.withLock { $0 = .idle(since: wasStopped ? .now - Self.grace : .now) } }
+        let result = try body()
+        wasStopped = isStopped
+        return (result, wasStopped)
     }
 }

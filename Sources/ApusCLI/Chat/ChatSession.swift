@@ -25,11 +25,16 @@ struct ChatSession {
     /// - Throws: `CommandFailure` when sampling fails.
     mutating func run() throws {
         let prompt = isInteractive ? "> " : ""
-        let interrupts = ChatInterrupts {
-            Terminal.stream("\n")
-            Terminal.complain("Ctrl-C again, Ctrl-D or /exit leaves")
-            Terminal.stream(prompt)
-        }
+        let interrupts = ChatInterrupts(
+            onLate: {
+                Terminal.stream("\n")
+                Terminal.complain("the answer was complete; Ctrl-C again, Ctrl-D or /exit leaves")
+                Terminal.stream(prompt)
+            },
+            onEnd: {
+                Terminal.stream("\n")
+                exit(ExitStatus.interrupted.rawValue)
+            })
         if isInteractive { Terminal.complain("/help lists the commands") }
         while true {
             Terminal.stream(prompt)
@@ -67,7 +72,7 @@ struct ChatSession {
         var decoder = StreamingDecoder(tokenizer: tokenizer)
         let clock = ContinuousClock()
         var firstToken: ContinuousClock.Instant?
-        let completions = try interrupts.answering {
+        let (completions, wasStopped) = try interrupts.answering {
             try failing(as: .runFailed) {
                 try engine.generate([request], sampling: sampling) { _, _, token in
                     if firstToken == nil { firstToken = clock.now }
@@ -80,7 +85,7 @@ struct ChatSession {
         Terminal.stream(decoder.finish() + "\n")
         let completion = completions[0][0]
         conversation.answer(tokenizer.decode(completion.tokens))
-        remark(completion, seconds: seconds, isStopped: interrupts.isStopped)
+        remark(completion, seconds: seconds, isStopped: wasStopped)
     }
 
     private func remark(_ completion: Completion, seconds: Double, isStopped: Bool) {
@@ -109,6 +114,6 @@ struct ChatSession {
         /save FILE  write the conversation as JSON
         /exit       leave, as Ctrl-D does
         //text      a message that begins with a slash
-        Ctrl-C      stop the answer
+        Ctrl-C      stop the answer; at the prompt, leave
         """
 }

@@ -28,6 +28,7 @@ extension SettingTable {
     static let origins: [String: String] = [
         "max_prompt_length": "older TRL",
         "warmup_ratio": "older TRL",
+        "overlong_prompts": "Apus",
         "max_seq_length": "Unsloth",
         "logging_dir": "older TRL",
         "eval_dataset_name": "Apus",
@@ -35,6 +36,7 @@ extension SettingTable {
         "force_resume": "Apus",
         "on_save_failure": "Apus",
         "max_skipped_steps": "Apus",
+        "on_not_finite": "Apus",
         "stop_after_equal_rewards": "Apus",
         "strict_batch_size": "Apus",
         "memory_utilization": "Apus",

@@ -23,6 +23,7 @@ enum SettingTable {
         Setting("data_seed", .trainer(.integer)),
         // Rollouts.
         Setting("max_prompt_length", .trainer(.integer)),
+        Setting("overlong_prompts", .trainer(.choice(words(OverlongPromptPolicy.self)))),
         Setting("max_completion_length", .trainer(.integer)),
         Setting("temperature", .trainer(.number)),
         Setting("top_p", .trainer(.number)),
@@ -83,6 +84,7 @@ enum SettingTable {
         Setting("force_resume", .trainer(.flag)),
         Setting("on_save_failure", .trainer(.choice(words(SaveFailureResponse.self)))),
         Setting("max_skipped_steps", .trainer(.integer)),
+        Setting("on_not_finite", .trainer(.choice(words(NotFiniteResponse.self)))),
         // Evaluation.
         Setting("eval_strategy", .trainer(.choice(words(EvaluationStrategy.self), false: "no"))),
         Setting("eval_steps", .trainer(.number)),

@@ -48,11 +48,13 @@ struct DemoMeasure {
     }
 
     /// A problem whose first answer was wrong and in the head before, and is right and worked out after: the one with the
-    /// longest working, since several steps show best what was learnt.
+    /// longest working, since several steps show best what was learnt. A guess of half a character reads like a fault of the
+    /// display, so it is no example.
     static func example(before: DemoMeasure, after: DemoMeasure) -> (question: String, before: String, after: String)? {
         let candidates = before.answers.indices.filter { index in
             guard let first = before.answers[index].first, let last = after.answers[index].first else { return false }
-            return !first.isRight && !first.showsWorking && last.isRight && last.showsWorking
+            return !first.isRight && !first.showsWorking && !first.text.contains("\u{FFFD}")
+                && last.isRight && last.showsWorking
         }
         let best = candidates.max { after.answers[$0][0].text.count < after.answers[$1][0].text.count }
         return best.map { (before.questions[$0], before.answers[$0][0].text, after.answers[$0][0].text) }

@@ -29,22 +29,35 @@ struct EvalCommand: ParsableCommand {
     @Option(help: "Write every answer to this file, one problem a line, as JSON.")
     var output: String?
 
+    @Flag(help: "Replace what --output names.")
+    var overwrite = false
+
     @Flag(help: "Print one JSON object instead of the table.")
     var json = false
+
+    func validate() throws {
+        if overwrite, output == nil { throw ValidationError("--overwrite is for --output; give --output too") }
+    }
 
     func run() throws {
         let configuration = try subject.runConfiguration()
         let settings = configuration.settings
         let samples = try failing(as: .badInput) { try subject.samples(of: configuration) }
+        let sources = [configuration.settings.evaluationDataset, configuration.settings.dataset].compactMap { $0 }
+        try output.map { try LineFile.check($0, overwrites: overwrite, sources: sources) }
         let model = try ModelLoading.model(
             path: settings.model, precision: subject.precision ?? settings.precision, threads: settings.threads)
+        let repeated = samples.enumerated().lazy.compactMap {
+            model.tokenizer.repeatedBeginning(of: $1.prompt, named: "problem \($0 + 1)")
+        }
+        if let first = repeated.first { Terminal.complain("\(first)") }
         let adapter = try settings.adapter.map { path in
             try failing(as: .badInput) { try LoRAAdapter(directory: URL(filePath: path), for: model) }
         }
         let parameters = sampling.parameters(
             limit: min(configuration.trainer.maxCompletionLength, model.configuration.contextLength / 2))
         func evaluate(_ adapter: LoRAAdapter?, _ label: String) throws -> ModelEvaluation {
-            let progress = EvalProgress(label)
+            let progress = CountedProgress(label, of: "answers")
             defer { progress.finish() }
             return try failing(as: .runFailed) {
                 try ModelEvaluation(

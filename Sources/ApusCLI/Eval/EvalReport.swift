@@ -34,7 +34,8 @@ struct EvalReport {
         }
         table.add(["tokens"] + columns.map { fixed($0.meanLength, 1) })
         table.add(["cut short"] + columns.map { percentage($0.truncatedShare) })
-        return "\(table)\nin brackets: 95 % confidence"
+        let ofChange = adapted == nil ? "" : "; change: of paired differences"
+        return "\(table)\nin brackets: 95 % intervals (Wilson's\(ofChange))"
     }
 
     private static func text(of accuracy: Accuracy?) -> String {

@@ -1,5 +1,4 @@
 import Apus
-import Synchronization
 
 /// Many completions at once through the engine's queue; results come out in the order of the prompts.
 struct BatchGeneration {
@@ -29,14 +28,13 @@ struct BatchGeneration {
         self.model = model
     }
 
-    /// Samples everything and writes each completion once all before it are finished.
+    /// Samples everything and writes each completion once all before it are finished; after a signal, all that are.
     ///
     /// - Throws: `CommandFailure`: 130 or 143 after a signal, 3 when sampling or writing failed.
     func run(
         _ engine: GenerationEngine, _ sampling: SamplingParameters, printsJSON: Bool, to file: LineFile?
     ) throws {
-        let stopped = Mutex(false)
-        let signals = StopSignals { _ in stopped.withLock { $0 = true } }
+        let signals = StopSignals { _ in }
         var sink = OrderedCompletions(requests: requests.count, completions: completions, limits: limits(sampling))
         var progress = BatchProgress(total: requests.count * completions)
         var failure: (any Error)?
@@ -49,17 +47,20 @@ struct BatchGeneration {
                 } catch {
                     failure = error
                 }
-                return failure == nil && !stopped.withLock { $0 }
+                return failure == nil && signals.received == nil
             }
         }
         Terminal.clearTransientLine()
         if let failure { throw failure }
         if let request = signals.received {
+            for finished in sink.takeFinished() { try write(finished, printsJSON: printsJSON, to: file) }
+            try file?.finish()
             throw CommandFailure(
                 request.status,
                 "stopped by \(request.name); \(sink.written) of \(results.count * completions) are written")
         }
         for ready in sink.rest(of: results) { try write(ready, printsJSON: printsJSON, to: file) }
+        try file?.finish()
         progress.report()
     }
 

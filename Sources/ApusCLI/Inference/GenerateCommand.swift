@@ -20,6 +20,9 @@ struct GenerateCommand: ParsableCommand {
             What a prompt's samples are depends on --seed, --n, its place in the file and nothing else. Ctrl-C writes \
             what is finished and stops with status 130.
 
+            An --output that exists is replaced only with --overwrite, and then when the new one is complete or Ctrl-C \
+            has ended it.
+
               apus generate --model M --prompts questions.jsonl --n 4 --seed 7 --output answers.jsonl
             """)
 
@@ -43,6 +46,9 @@ struct GenerateCommand: ParsableCommand {
     @Option(help: "A new file for the JSON lines of --prompts or --n, instead of standard output.")
     var output: String?
 
+    @Flag(help: "Replace what --output names.")
+    var overwrite = false
+
     @Option(help: "Share of the memory that keys and values may take, with the weights.")
     var memoryUtilization = MemoryBudget.defaultUtilization
 
@@ -55,6 +61,7 @@ struct GenerateCommand: ParsableCommand {
                 "--memory-utilization must be above 0 and at most 1, found \(memoryUtilization)")
         }
         guard n >= 1 else { throw ValidationError("--n must be at least 1, found \(n)") }
+        if overwrite, output == nil { throw ValidationError("--overwrite is for --output; give --output too") }
         guard (prompt == nil) != (prompts == nil) else {
             throw ValidationError(prompt == nil ? "give --prompt or --prompts" : "give --prompt or --prompts, not both")
         }
@@ -62,20 +69,21 @@ struct GenerateCommand: ParsableCommand {
 
     func run() throws {
         let sources = try prompts.map { try PromptFile(path: $0, column: promptColumn, format: format).prompts }
-        try output.map(LineFile.checkIsFree)
+        try output.map { try LineFile.check($0, overwrites: overwrite, sources: [self.prompts].compactMap(\.self)) }
         let (model, adapter) = try modelOptions.load()
         let engine = GenerationEngine(
             model: model, adapter: adapter, memory: MemoryBudget(utilization: memoryUtilization))
+        let prompts = sources ?? [SourcedPrompt(text: prompt, place: "--prompt")]
+        format.warn(of: prompts, model.tokenizer)
         if let prompt, n == 1, output == nil {
             let tokens = try format.tokens(of: prompt, for: model.tokenizer)
-            let generation = try failing(as: .runFailed) { try generate(tokens, with: engine, model.tokenizer) }
+            let generation = try generate(tokens, with: engine, model.tokenizer)
             if json { Terminal.printLine(try JSONLine.encode(generation)) }
             return
         }
-        let prompts = sources ?? [SourcedPrompt(text: prompt, place: "--prompt")]
         let batch = try BatchGeneration(prompts: prompts, completions: n, format: format, model: model)
         let printsJSON = json || output != nil || self.prompts != nil
-        let file = try output.map(LineFile.init)
+        let file = try output.map { try LineFile(path: $0, overwrites: overwrite) }
         try batch.run(engine, sampling.parameters, printsJSON: printsJSON, to: file)
     }
 
@@ -86,14 +94,21 @@ struct GenerateCommand: ParsableCommand {
         let clock = ContinuousClock()
         var firstToken: ContinuousClock.Instant?
         let request = GenerationRequest(prompt: prompt, completions: 1, firstSample: 0)
-        let completions = try engine.generate([request], sampling: sampling.parameters, step: 0) { _, _, token in
-            if firstToken == nil { firstToken = clock.now }
-            if !json { Terminal.stream(decoder.append(token)) }
-            return true
+        let signals = StopSignals { _ in }
+        let completions = try failing(as: .runFailed) {
+            try engine.generate([request], sampling: sampling.parameters) { _, _, token in
+                if firstToken == nil { firstToken = clock.now }
+                if !json { Terminal.stream(decoder.append(token)) }
+                return signals.received == nil
+            }
         }
         let elapsed = firstToken.map { ($0.duration(to: clock.now)).seconds } ?? 0
         if !json { Terminal.stream(decoder.finish() + "\n") }
         let completion = completions[0][0]
+        if let request = signals.received {
+            throw CommandFailure(
+                request.status, "stopped by \(request.name) after \(completion.tokens.count) tokens")
+        }
         let decoded = Double(completion.tokens.count - 1)
         return GenerationResult(
             text: tokenizer.decode(completion.tokens), tokenIDs: completion.tokens, promptTokenIDs: prompt,

@@ -48,6 +48,15 @@ struct OrderedCompletions {
         return result
     }
 
+    /// The finished completions that `takeReady` has not given out, when what precedes them will never be finished.
+    mutating func takeFinished() -> [Ready] {
+        let finished = (written..<ended.count).compactMap { index in
+            ended[index].map { ready(index, tokens[index], isTruncated: !$0) }
+        }
+        written += finished.count
+        return finished
+    }
+
     /// What `takeReady` has not given out, when generation is over.
     mutating func rest(of results: [[Completion]]) -> [Ready] {
         let all = results.flatMap { $0 }

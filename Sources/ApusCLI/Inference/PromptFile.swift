@@ -51,6 +51,15 @@ struct PromptFile {
 }
 
 extension PromptFormat {
+    /// Says of the first prompt that brings along the token which begins every text that it stands there once.
+    func warn(of prompts: [SourcedPrompt], _ tokenizer: Tokenizer) {
+        guard raw else { return }
+        let repeated = prompts.lazy.compactMap {
+            tokenizer.repeatedBeginning(of: $0.prompt.shownText, named: $0.place)
+        }
+        if let first = repeated.first { Terminal.complain("\(first)") }
+    }
+
     /// The tokens of a prompt from a file, at least one.
     ///
     /// - Throws: `CommandFailure` with status 2 that names the prompt's place.

@@ -46,14 +46,17 @@ extension ReferenceText {
                     + "(`rewards.py:f`), servers (`http://…`)"
             ),
             ("reward_weights", "one number for each function; null weighs all 1"),
-            ("reward_failure", "what a reward that fails does: `stop` the run, or leave scores `missing`"),
+            (
+                "reward_failure",
+                "what a reward that fails does: `stop` the run, leave the score of the completion `missing`, or make it `zero`"
+            ),
             (
                 "reward_failure_limit",
-                "with `missing`, the share of failing completions above which a function counts as broken"
+                "with `missing` and `zero`, the share of failing completions above which a function counts as broken"
             ),
             (
                 "reward_failure_batches",
-                "with `missing`, the run stops after so many generations in a row with a broken function"
+                "with `missing` and `zero`, the run stops after so many generations in a row with a broken function"
             ),
             ("reward_timeout", "seconds for one call of a Python function or a server"),
             ("reward_workers", "processes among which Python functions are dealt out"),
@@ -105,7 +108,13 @@ extension ReferenceText {
         title: "Sampling",
         meanings: [
             ("max_completion_length", "the longest completion, in tokens"),
-            ("max_prompt_length", "keep only the last so many tokens of a prompt"),
+            ("max_prompt_length", "the longest prompt, in tokens; null is no limit"),
+            (
+                "overlong_prompts",
+                "what happens to a prompt that is longer, always with a line that counts: `cut` keeps its last tokens, `drop` "
+                    + "leaves it out (and one that leaves no room in the model's context for a completion), `error` does not "
+                    + "begin. With `cut` and `error` a prompt that does not fit the context is an error"
+            ),
             (
                 "temperature",
                 "divides the logits, in sampling and in the log-probabilities that are trained"

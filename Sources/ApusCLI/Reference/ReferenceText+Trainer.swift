@@ -95,7 +95,12 @@ extension ReferenceText {
             ("on_save_failure", "what happens when a checkpoint or a log line cannot be written"),
             (
                 "max_skipped_steps",
-                "steps in a row whose loss or gradient is not finite, after which the run stops"
+                "steps in a row whose loss or gradient is not finite, after which `on_not_finite` applies"
+            ),
+            (
+                "on_not_finite",
+                "`stop`, or `restore`: adapter and optimizer go back to a checkpoint from before they broke, the run goes on "
+                    + "with the next prompts, and stops when there is no such checkpoint"
             ),
         ],
         after: "[resume.md](resume.md) says what a run survives.")

@@ -23,7 +23,8 @@ struct SFTCommand: AsyncParsableCommand {
             the kernels read 4 more, so 10 million parameters take 200 MB and 500 million 10 GB, and all arithmetic is \
             fp32. The result is a model folder; it is stored in bf16 unless dtype is float32.
 
-            Ctrl-C finishes the step, saves and stops (exit status 130); a second Ctrl-C stops at once.
+            Ctrl-C finishes the step, saves and stops (exit status 130); a second Ctrl-C stops at once. \
+            --resume_from_checkpoint true goes on from the newest checkpoint, bit for bit.
             """)
 
     @Flag(help: "Print the resolved configuration and stop.")

@@ -24,11 +24,11 @@ struct SFTRun {
         } catch {
             throw CommandFailure(training: error)
         }
-        if outcome.wasStopped, let signal = signals.received {
-            let saved = display.lastCheckpoint.map { "saved in \($0)" } ?? "nothing was saved"
-            throw CommandFailure(signal.status, "stopped by \(signal.name) after step \(outcome.step); \(saved)")
-        }
-        sayWhatNext(display, outcome)
+        let end = RunEnd(
+            outcome: outcome, checkpoint: display.lastCheckpoint, canGoOn: !configuration.trainer.saveOnlyModel)
+        try end.failIfStopped(by: signals)
+        Terminal.printLine("\(outcome.step) steps, \(outcome.tokens) tokens, \(timeSpan(outcome.seconds))")
+        end.whatNext(shared, isAdapter: settings.usesPEFT).map(Terminal.printLine)
     }
 
     /// Data first, then weights: what is wrong shows before anything takes long.
@@ -38,7 +38,11 @@ struct SFTRun {
             let (model, learner) = try makeLearner()
             let tokenizer = DemonstrationTokenizer(
                 model.tokenizer, endTokens: model.endTokens, configuration: configuration.trainer)
-            let examples = try demonstrations.enumerated().map { try tokenizer.example($1, number: $0 + 1) }
+            let repeated = demonstrations.enumerated().lazy.compactMap {
+                tokenizer.repeatedBeginning(of: $1, number: $0 + 1)
+            }
+            if let first = repeated.first { Terminal.complain("\(first)") }
+            let examples = try makeExamples(demonstrations, tokenizer)
             let trainer = try SFTTrainer(
                 configuration: configuration.trainer, learner: learner, examples: examples,
                 tokenizer: model.tokenizer)
@@ -58,6 +62,18 @@ struct SFTRun {
             prompt: ColumnMapping(prompt: shared.promptColumn, systemPrompt: shared.systemPrompt),
             completion: settings.completionColumn, text: settings.textColumn)
         return try mapping.demonstrations(path: shared.dataset)
+    }
+
+    /// All examples are turned into tokens before the first step: what is wrong with one shows at once.
+    private func makeExamples(
+        _ demonstrations: [Demonstration], _ tokenizer: DemonstrationTokenizer
+    ) throws -> [TrainingExample] {
+        let progress = CountedProgress("turning the data into tokens", of: "examples")
+        defer { progress.finish() }
+        return try demonstrations.enumerated().map { index, demonstration in
+            progress.show(done: index, of: demonstrations.count)
+            return try tokenizer.example(demonstration, number: index + 1)
+        }
     }
 
     private func makeLearner() throws -> (model: LanguageModel, learner: any Learner) {
@@ -91,19 +107,5 @@ struct SFTRun {
             trained  \(learner.parameterCount) parameters\(settings.usesPEFT ? " of the adapter" : "")
             data     \(shared.dataset), \(unit), \(plan.unitsPerStep) in each of \(plan.maxSteps) steps
             """
-    }
-
-    private func sayWhatNext(_ display: SFTDisplay, _ outcome: TrainingOutcome) {
-        Terminal.printLine("\(outcome.step) steps, \(outcome.tokens) tokens, \(timeSpan(outcome.seconds))")
-        guard let checkpoint = display.lastCheckpoint else { return }
-        let model = settings.usesPEFT ? "\(shared.model) --adapter \(checkpoint)" : checkpoint
-        let precision =
-            settings.usesPEFT
-            ? (shared.precision == .nf4 ? "" : " --precision \(shared.precision.rawValue)") : " --precision bf16"
-        Terminal.printLine(
-            """
-            saved in \(checkpoint); to try it:
-              apus generate --model \(model)\(precision) --prompt "..."
-            """)
     }
 }

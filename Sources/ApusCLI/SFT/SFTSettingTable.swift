@@ -28,7 +28,6 @@ enum SFTSettingTable {
         Setting("activation_offloading", .ignored(unless: ["false"], notice: "this build computes on the CPU")),
         Setting("gradient_checkpointing", .ignored(unless: ["true", "unsloth"], notice: recompute)),
         Setting("disable_dropout", .ignored(notice: "there is no dropout")),
-        Setting("save_only_model", .ignored(unless: ["true"], notice: "a checkpoint holds what was trained alone")),
         Setting("report_to", .ignored(unless: ["none", "[]"], notice: metricsOnly)),
         Setting("logging_dir", .ignored(notice: metricsOnly)),
         Setting("disable_tqdm", .ignored(notice: "the progress line appears only on a terminal")),
@@ -45,12 +44,6 @@ enum SFTSettingTable {
         Setting("pad_token", .refused(unless: [], reason: "rows are packed; nothing is padded")),
         Setting("chat_template_path", .refused(unless: [], reason: "the template is that of the model's tokenizer")),
         Setting("full_finetuning", .refused(unless: ["false"], reason: "set use_peft: false to train all weights")),
-        Setting(
-            "resume_from_checkpoint",
-            .refused(
-                unless: ["false"],
-                reason: "supervised runs are not resumed; begin from the checkpoint with adapter or model_name_or_path")
-        ),
     ]
 
     private static let recompute = "activations inside a layer are always recomputed"

@@ -31,11 +31,10 @@ struct TrainingRun {
         } catch {
             throw CommandFailure(training: error)
         }
-        if outcome.wasStopped, let signal = signals.received {
-            throw CommandFailure(
-                signal.status, "stopped by \(signal.name) after step \(outcome.step); \(advice(display))")
-        }
-        sayWhatNext(display)
+        let end = RunEnd(
+            outcome: outcome, checkpoint: display.lastCheckpoint, canGoOn: !configuration.trainer.saveOnlyModel)
+        try end.failIfStopped(by: signals)
+        end.whatNext(settings).map(Terminal.printLine)
     }
 
     private var displayOptions: TrainingDisplay.Options {
@@ -99,21 +98,5 @@ struct TrainingRun {
         data     \(settings.dataset), \(dataset.count) prompts
         rewards  \(StepLine.legend(rewards.map(\.name)))
         """
-    }
-
-    private func sayWhatNext(_ display: TrainingDisplay) {
-        guard let checkpoint = display.lastCheckpoint else { return }
-        let precision =
-            settings.precision == ModelOptions.defaultPrecision ? "" : " --precision \(settings.precision.rawValue)"
-        Terminal.printLine(
-            """
-            saved in \(checkpoint); to try it:
-              apus generate --model \(settings.model) --adapter \(checkpoint)\(precision) --prompt "..."
-            """)
-    }
-
-    private func advice(_ display: TrainingDisplay) -> String {
-        display.lastCheckpoint.map { "to go on: the same command with --resume_from_checkpoint \($0)" }
-            ?? "nothing was saved"
     }
 }

@@ -41,6 +41,11 @@ public enum RewardFailurePolicy: String, Codable, Sendable, CaseIterable {
     case stop
     /// The completions that it failed on have no score from this function, and the failures are counted.
     case missing
+    /// The completions that it failed on get 0 from this function, and the failures are counted.
+    case zero
+
+    /// What a completion gets on which the function failed, where the run goes on.
+    var score: Double? { self == .zero ? 0 : nil }
 }
 
 /// The failures of one function on one batch.

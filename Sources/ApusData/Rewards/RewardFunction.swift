@@ -13,6 +13,9 @@ public protocol RewardFunction: Sendable {
     ///
     /// - Throws: What kept the function from scoring any completion.
     func evaluate(_ context: RewardContext) async throws -> RewardEvaluation
+
+    /// What the function is made of, for a continuation to compare. A function that is code of this program need not say.
+    var identity: RewardIdentity { get }
 }
 
 extension RewardFunction {
@@ -22,6 +25,9 @@ extension RewardFunction {
     public func evaluate(_ context: RewardContext) async throws -> RewardEvaluation {
         RewardEvaluation(scores: try await scores(context))
     }
+
+    /// The name says all.
+    public var identity: RewardIdentity { RewardIdentity() }
 }
 
 /// A reward made of a closure that looks at one completion at a time.

@@ -50,9 +50,10 @@ package struct RewardTable: Sendable, Equatable {
         var metrics: [String: [Double]] = [:]
         var extraColumns: [String: [JSONValue]] = [:]
         for (index, outcome) in outcomes.enumerated() {
-            let checked = Self.checked(outcome, of: functions[index].name, count: context.completions.count)
+            let checked = Self.checked(
+                outcome, of: functions[index].name, count: context.completions.count, failed: policy.score)
             if let first = checked.failure {
-                guard policy == .missing else { throw first }
+                guard policy != .stop else { throw first }
                 failures.append(RewardFailures(function: index, count: checked.failureCount, first: first))
             }
             columns.append(checked.evaluation.scores)
@@ -86,9 +87,12 @@ package struct RewardTable: Sendable, Equatable {
         var failureCount = 0
     }
 
-    private static func checked(_ outcome: Outcome, of name: String, count: Int) -> Checked {
+    /// - Parameter score: what a completion gets on which the function failed.
+    private static func checked(
+        _ outcome: Outcome, of name: String, count: Int, failed score: Double?
+    ) -> Checked {
         func nothing(_ failure: RewardError) -> Checked {
-            let scores = [Double?](repeating: nil, count: count)
+            let scores = [Double?](repeating: score, count: count)
             return Checked(evaluation: RewardEvaluation(scores: scores), failure: failure, failureCount: count)
         }
         switch outcome {
@@ -101,15 +105,15 @@ package struct RewardTable: Sendable, Equatable {
             var failures = evaluation.failures.map {
                 (sample: $0.sample, error: RewardError.failed(function: name, sample: $0.sample, reason: $0.reason))
             }
-            for (sample, score) in evaluation.scores.enumerated() {
-                guard let score, !score.isFinite else { continue }
-                if score.isInfinite {
-                    failures.append((sample, .infinite(function: name, sample: sample, score: score)))
+            for (sample, value) in evaluation.scores.enumerated() {
+                guard let value, !value.isFinite else { continue }
+                if value.isInfinite {
+                    failures.append((sample, .infinite(function: name, sample: sample, score: value)))
                 }
                 evaluation.scores[sample] = nil
             }
             for failure in failures where evaluation.scores.indices.contains(failure.sample) {
-                evaluation.scores[failure.sample] = nil
+                evaluation.scores[failure.sample] = score
             }
             let first = failures.min { $0.sample < $1.sample }
             return Checked(evaluation: evaluation, failure: first?.error, failureCount: failures.count)

@@ -4,37 +4,23 @@ internal import Foundation
 /// A low-rank adapter in training: its parameters, their gradients and AdamW's moments, each one flat fp32 buffer.
 ///
 /// `@unchecked Sendable`: used by the thread that owns the numeric core, and by no other at the same time.
-public final class LoRAAdapter: @unchecked Sendable {
-    /// Where one tensor lies in the flat buffers.
-    package struct Tensor: Sendable {
-        /// PEFT's key, such as `base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight`.
-        package let name: String
-        /// `[rank, inputs]` of an A, `[outputs, rank]` of a B.
-        package let shape: [Int]
-        /// Elements of the flat buffers.
-        package let range: Range<Int>
-    }
-
+public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
     /// One module's pair.
     struct Pair: Sendable {
-        let a: Tensor
-        let b: Tensor
+        let a: ParameterTensor
+        let b: ParameterTensor
         let lowRank: LowRank
     }
 
     /// The shape.
     public let configuration: LoRAConfiguration
     /// Layer by layer, module by module (q, k, v, o, gate, up, down), A before B.
-    package let tensors: [Tensor]
+    package let tensors: [ParameterTensor]
     /// Number of trained parameters.
     public var parameterCount: Int { buffers.parameters.columns }
     /// AdamW's moments in the order of the parameters; zero before the first step.
     package var optimizerState: (firstMoment: [Float], secondMoment: [Float]) {
-        get { (buffers.firstMoment.values, buffers.secondMoment.values) }
-        set {
-            buffers.firstMoment.values = newValue.firstMoment
-            buffers.secondMoment.values = newValue.secondMoment
-        }
+        (buffers.firstMoment.values, buffers.secondMoment.values)
     }
     /// How often the parameters have changed.
     private(set) var version = 0
@@ -62,12 +48,12 @@ public final class LoRAAdapter: @unchecked Sendable {
     /// An adapter of zeros.
     init(zero configuration: LoRAConfiguration, for model: LanguageModel) throws {
         let modules = try configuration.modules()
-        var tensors: [Tensor] = []
+        var tensors: [ParameterTensor] = []
         var pairs: [[Pair?]] = []
         var offset = 0
-        func tensor(_ path: String, _ letter: String, _ shape: [Int]) -> Tensor {
+        func tensor(_ path: String, _ letter: String, _ shape: [Int]) -> ParameterTensor {
             defer { offset += shape[0] * shape[1] }
-            return Tensor(
+            return ParameterTensor(
                 name: "base_model.model.\(path).lora_\(letter).weight", shape: shape,
                 range: offset..<offset + shape[0] * shape[1])
         }
@@ -102,6 +88,14 @@ public final class LoRAAdapter: @unchecked Sendable {
 
     /// All parameters in the order of `tensors`.
     public var parameters: [Float] { buffers.parameters.values }
+
+    /// The values of one tensor, row-major.
+    package func values(of tensor: ParameterTensor) -> [Float] { buffers.values(of: tensor) }
+
+    /// A moment of one tensor, in the tensor's shape, to be read and written; zero before the first step.
+    package func moment(_ moment: AdamWMoment, of tensor: ParameterTensor) -> Matrix {
+        buffers.moment(moment, of: tensor)
+    }
 
     /// All gradients in the order of `tensors`.
     package var gradients: [Float] { buffers.gradients.values }
@@ -140,7 +134,7 @@ public final class LoRAAdapter: @unchecked Sendable {
     func pair(layer: Int, _ module: LinearModule) -> Pair? { pairs[layer][module.rawValue] }
 
     /// Where a tensor's gradient is added, in the tensor's shape.
-    func gradient(_ tensor: Tensor) -> Matrix { buffers.gradients.tensor(tensor.range, shape: tensor.shape) }
+    func gradient(_ tensor: ParameterTensor) -> Matrix { buffers.gradients.tensor(tensor.range, shape: tensor.shape) }
 
     /// Brings the parameters into the form that the kernels read.
     private func repack() {
@@ -151,7 +145,7 @@ public final class LoRAAdapter: @unchecked Sendable {
         }
     }
 
-    private func parameters(_ tensor: Tensor) -> Matrix {
+    private func parameters(_ tensor: ParameterTensor) -> Matrix {
         buffers.parameters.tensor(tensor.range, shape: tensor.shape)
     }
 }

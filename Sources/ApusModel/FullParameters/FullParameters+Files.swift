@@ -55,13 +55,13 @@ extension FullParameters {
     ///
     /// - Throws: `FormatError` or `ModelError` when a file cannot be read or written.
     public func save(to directory: URL, precision: StoredPrecision = .bfloat16) throws {
-        let values = parameters
-        var writer = SafetensorsWriter()
-        for tensor in tensors {
-            let own = Array(values[tensor.range])
-            writer.append(tensor.name, shape: tensor.shape, precision == .float32 ? .f32(own) : .bf16(own))
+        let type: ElementType = precision == .float32 ? .f32 : .bf16
+        let layouts = tensors.map { TensorLayout(name: $0.name, shape: $0.shape, type: type) }
+            .sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+        let path = directory.appending(path: "model.safetensors").path(percentEncoded: false)
+        try SafetensorsStream(tensors: layouts).write(to: path) { layout, append in
+            if let tensor = byName[layout.name] { try append(type.encode(values(of: tensor))) }
         }
-        try writer.write(to: directory.appending(path: "model.safetensors"))
         let source = URL(filePath: model.checkpointPath, directoryHint: .isDirectory)
         let text = try String(contentsOf: source.appending(path: "config.json"), encoding: .utf8)
         try Data(Self.configuration(text, storedAs: precision).utf8).write(to: directory.appending(path: "config.json"))

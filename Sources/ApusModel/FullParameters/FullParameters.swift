@@ -4,25 +4,15 @@ package import ApusTensor
 /// moments, 16 bytes a parameter, and 4 more for the copy that the kernels read.
 ///
 /// `@unchecked Sendable`: used by the thread that owns the numeric core, and by no other at the same time.
-public final class FullParameters: @unchecked Sendable {
-    /// Where one tensor lies in the flat buffers.
-    package struct Tensor: Sendable {
-        /// Hugging Face's name, such as `model.layers.0.self_attn.q_proj.weight`.
-        package let name: String
-        /// `[outputs, inputs]` of a matrix, `[count]` of a gain or a bias.
-        package let shape: [Int]
-        /// Elements of the flat buffers.
-        package let range: Range<Int>
-    }
-
+public final class FullParameters: FlatParameters, @unchecked Sendable {
     /// The model that computes with these parameters, in fp32. Its weights move with every step.
     public let model: LanguageModel
     /// Matrices in the model's order, then gains and biases.
-    package let tensors: [Tensor]
+    package let tensors: [ParameterTensor]
     let buffers: ParameterBuffers
     /// Matrices come first: only they decay, as in transformers.
     private let matrixElements: Int
-    private let byName: [String: Tensor]
+    let byName: [String: ParameterTensor]
 
     /// Lays out the tensors of a model and fills them.
     ///
@@ -30,14 +20,14 @@ public final class FullParameters: @unchecked Sendable {
     ///   - values: writes a tensor's values; `index` is its place in `tensors`.
     init(
         _ parts: ModelParts, backend: any Backend,
-        values: (_ tensor: Tensor, _ index: Int, UnsafeMutableBufferPointer<Float>) throws -> Void
+        values: (_ tensor: ParameterTensor, _ index: Int, UnsafeMutableBufferPointer<Float>) throws -> Void
     ) throws {
         let shapes = parts.configuration.tensorShapes
         let ordered = shapes.filter { $0.shape.count > 1 } + shapes.filter { $0.shape.count == 1 }
         var offset = 0
         let tensors = ordered.map { name, shape in
             defer { offset += shape.reduce(1, *) }
-            return Tensor(name: name, shape: shape, range: offset..<offset + shape.reduce(1, *))
+            return ParameterTensor(name: name, shape: shape, range: offset..<offset + shape.reduce(1, *))
         }
         self.tensors = tensors
         matrixElements = tensors.last { $0.shape.count > 1 }?.range.upperBound ?? 0
@@ -59,6 +49,14 @@ public final class FullParameters: @unchecked Sendable {
 
     /// All parameters in the order of `tensors`.
     public var parameters: [Float] { buffers.parameters.values }
+
+    /// The values of one tensor, row-major.
+    package func values(of tensor: ParameterTensor) -> [Float] { buffers.values(of: tensor) }
+
+    /// A moment of one tensor, in the tensor's shape, to be read and written; zero before the first step.
+    package func moment(_ moment: AdamWMoment, of tensor: ParameterTensor) -> Matrix {
+        buffers.moment(moment, of: tensor)
+    }
 
     /// All gradients in the order of `tensors`.
     package var gradients: [Float] { buffers.gradients.values }

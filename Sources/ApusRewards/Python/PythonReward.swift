@@ -1,4 +1,5 @@
 import ApusData
+import Foundation
 
 /// A reward function in Python, called as TRL calls it, in a process that it cannot leave.
 ///
@@ -11,6 +12,13 @@ struct PythonReward: OutsideReward {
     let index: Int
     /// Whether the first failure is all that anyone wants to know.
     let stopsAtFirstFailure: Bool
+
+    var identity: RewardIdentity {
+        switch function.source {
+        case .file(let path): RewardIdentity(definition: .string(function.name), file: URL(filePath: path))
+        case .module: RewardIdentity(definition: .string(function.text))
+        }
+    }
 
     func evaluate(_ context: RewardContext) async throws -> RewardEvaluation {
         let reply: CallReply

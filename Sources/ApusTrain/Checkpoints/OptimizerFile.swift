@@ -1,45 +1,85 @@
 import ApusFormats
 import ApusModel
+import ApusTensor
 import Foundation
 
-/// `optimizer.safetensors`: AdamW's moments of every adapter tensor, as `<PEFT name>.exp_avg` and `<PEFT name>.exp_avg_sq`.
+/// `optimizer.safetensors`: AdamW's moments of every trained tensor, as `<name>.exp_avg` and `<name>.exp_avg_sq`, and where the
+/// weights beside it are rounded, the parameters themselves as `<name>.master`.
 ///
 /// Transformers ignores the file and starts its optimizer afresh, as it does without `optimizer.pt`.
 enum OptimizerFile {
     static let name = "optimizer.safetensors"
 
-    /// Writes the moments of an adapter.
-    static func write(_ adapter: LoRAAdapter, to directory: URL) throws {
-        let (first, second) = adapter.optimizerState
-        var writer = SafetensorsWriter()
-        for tensor in adapter.tensors {
-            writer.append(tensor.name + ".exp_avg", shape: tensor.shape, .f32(Array(first[tensor.range])))
-            writer.append(tensor.name + ".exp_avg_sq", shape: tensor.shape, .f32(Array(second[tensor.range])))
+    /// What is kept of a tensor, by what follows the tensor's name.
+    private enum Part: String, CaseIterable {
+        case firstMoment = ".exp_avg"
+        case secondMoment = ".exp_avg_sq"
+        case parameters = ".master"
+
+        func values(of tensor: ParameterTensor, in trained: some FlatParameters) -> [Float] {
+            switch self {
+            case .firstMoment: trained.moment(.first, of: tensor).values
+            case .secondMoment: trained.moment(.second, of: tensor).values
+            case .parameters: trained.values(of: tensor)
+            }
         }
-        try writer.write(to: directory.appending(path: name))
     }
 
-    /// Reads the moments back. A file of another adapter is refused by its names and sizes.
-    static func read(into adapter: LoRAAdapter, from directory: URL) throws {
-        let file = try SafetensorsFile(path: directory.appending(path: name).path)
-        var first = [Float](repeating: 0, count: adapter.parameterCount)
-        var second = first
-        for tensor in adapter.tensors {
-            first.replaceSubrange(tensor.range, with: try values(tensor.name + ".exp_avg", tensor, file))
-            second.replaceSubrange(tensor.range, with: try values(tensor.name + ".exp_avg_sq", tensor, file))
+    /// Writes the moments and, when asked to, the parameters.
+    static func write(_ trained: some FlatParameters, withParameters: Bool = false, to directory: URL) throws {
+        let parts = withParameters ? Part.allCases : [.firstMoment, .secondMoment]
+        var sources: [String: (tensor: ParameterTensor, part: Part)] = [:]
+        for tensor in trained.tensors {
+            for part in parts { sources[tensor.name + part.rawValue] = (tensor, part) }
         }
-        adapter.optimizerState = (first, second)
+        let layouts = sources.map { TensorLayout(name: $0, shape: $1.tensor.shape, type: .f32) }
+            .sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+        let path = directory.appending(path: name).path(percentEncoded: false)
+        try SafetensorsStream(tensors: layouts).write(to: path) { layout, append in
+            guard let (tensor, part) = sources[layout.name] else { return }
+            try append(layout.type.encode(part.values(of: tensor, in: trained)))
+        }
+    }
+
+    /// Reads the moments back. A file of another shape is refused by its names and sizes.
+    static func readMoments(into trained: some FlatParameters, from directory: URL) throws {
+        let file = try SafetensorsFile(path: directory.appending(path: name).path)
+        for tensor in trained.tensors {
+            trained.moment(.first, of: tensor).values = try values(of: tensor, .firstMoment, in: file)
+            trained.moment(.second, of: tensor).values = try values(of: tensor, .secondMoment, in: file)
+        }
+    }
+
+    /// Reads the parameters back, from this file or, where it holds none, from the one beside it that has them unrounded.
+    static func readParameters(
+        into trained: some FlatParameters, from directory: URL, beside other: String
+    ) throws {
+        let file = try SafetensorsFile(path: directory.appending(path: name).path)
+        let isHere = trained.tensors.first.map { file.entries[$0.name + Part.parameters.rawValue] != nil } ?? false
+        let source = isHere ? file : try SafetensorsFile(path: directory.appending(path: other).path)
+        var all: [Float] = []
+        all.reserveCapacity(trained.parameterCount)
+        for tensor in trained.tensors { all += try values(of: tensor, isHere ? .parameters : nil, in: source) }
+        try trained.setParameters(all)
     }
 
     private static func values(
-        _ name: String, _ tensor: LoRAAdapter.Tensor, _ file: SafetensorsFile
+        of tensor: ParameterTensor, _ part: Part?, in file: SafetensorsFile
     ) throws -> [Float] {
-        let bytes = try file.readBytes(name)
-        guard bytes.count == 4 * tensor.range.count else {
-            throw TrainingError(.resume, "\(file.path): \(name) is not of this adapter's shape \(tensor.shape)")
+        let entry = try file.entry(tensor.name + (part?.rawValue ?? ""))
+        guard entry.shape == tensor.shape, entry.type == .f32 else {
+            throw TrainingError(
+                .resume, "\(file.path): \(entry.name) is not in fp32 of this run's shape \(tensor.shape)")
         }
-        return stride(from: 0, to: bytes.count, by: 4).map { start in
-            Float(bitPattern: (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[start + $1]) << (8 * $1) })
-        }
+        return try file.readFloats(entry.name)
+    }
+}
+
+extension LoRAAdapter {
+    /// Reads the parameters and AdamW's moments of a checkpoint.
+    func restore(from directory: URL, beside model: LanguageModel) throws {
+        let saved = try LoRAAdapter(directory: directory, for: model)
+        try setParameters(saved.parameters)
+        try OptimizerFile.readMoments(into: self, from: directory)
     }
 }

@@ -13,7 +13,9 @@ struct RunDifferences: Equatable {
 
         private static func text(_ value: JSONValue?) -> String {
             if case .string(let text)? = value { return text }
-            guard let value, let data = try? JSONEncoder().encode(value) else { return "null" }
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            guard let value, let data = try? encoder.encode(value) else { return "null" }
             return String(decoding: data, as: UTF8.self)
         }
     }
@@ -44,6 +46,7 @@ struct RunDifferences: Equatable {
     private static func weight(of key: String) -> Weight {
         let silent: Set = [
             "output_dir", "resume_from_checkpoint", "force_resume", "memory_utilization", "max_skipped_steps",
+            "on_not_finite",
             "on_save_failure", "reward_failure", "reward_failure_limit", "reward_failure_batches",
         ]
         let free: Set = [
@@ -53,6 +56,7 @@ struct RunDifferences: Equatable {
         ]
         if silent.contains(key) { return .none }
         if free.contains(key) { return .noticed }
-        return ["logging_", "log_", "save_", "eval_"].contains { key.hasPrefix($0) } ? .noticed : .refused
+        let freely = ["logging_", "log_", "save_", "eval_", RunIdentity.rewardFileKey, RunIdentity.rewardServerKey]
+        return freely.contains { key.hasPrefix($0) } ? .noticed : .refused
     }
 }

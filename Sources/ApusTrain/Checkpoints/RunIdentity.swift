@@ -1,18 +1,63 @@
 import ApusData
+import ApusModel
+import ApusTensor
 import ApusText
 import Crypto
 import Foundation
 
 /// What a run is made of beside its settings, by key: `apus_state.json` holds it, and a continuation is compared with it.
 enum RunIdentity {
+    /// Reward functions are compared by these keys and their name: what was declared, and the files and servers behind it.
+    static let rewardKey = "reward_funcs."
+    static let rewardFileKey = "reward_file."
+    static let rewardServerKey = "reward_server."
+
     /// The entries of a run.
-    static func entries(
-        policy: any Policy, dataset: Dataset, rewardNames: [String]
-    ) -> [String: JSONValue] {
-        var entries = policy.identity
+    /// - Parameter dataset: the digest of its data.
+    static func entries(of trained: any TrainedParameters, dataset: String) -> [String: JSONValue] {
+        var entries = trained.identity
         entries["code_version"] = .string(CodeVersion.current)
-        entries["dataset"] = .string(digest(of: dataset))
-        entries["reward_funcs"] = .array(rewardNames.map(JSONValue.string))
+        entries["dataset"] = .string(dataset)
+        return entries
+    }
+
+    /// The entries of reward functions: their names, and what each is made of.
+    static func entries(of rewards: [any RewardFunction]) -> [String: JSONValue] {
+        var entries: [String: JSONValue] = ["reward_funcs": .array(rewards.map { .string($0.name) })]
+        for reward in rewards {
+            let identity = reward.identity
+            entries[rewardKey + reward.name] = identity.definition
+            entries[rewardServerKey + reward.name] = identity.server.map { .string($0.absoluteString) }
+            // The path does not count: a run may be continued from another place.
+            let hash = identity.file.flatMap { try? FileDigest.sha256(of: $0).hex }
+            entries[rewardFileKey + reward.name] = hash.map { .string("sha256 \($0.prefix(16))") }
+        }
+        return entries
+    }
+
+    /// The entries of a frozen or a trained model: its hash (absent when its files are gone), precision and kernels.
+    static func entries(of model: LanguageModel) -> [String: JSONValue] {
+        var entries: [String: JSONValue] = ["precision": .string(model.precision.rawValue)]
+        if let digest = try? ModelDigest.digest(path: model.checkpointPath) {
+            entries["model"] = .string("sha256 \(digest)")
+        }
+        if let backend = model.backend as? CPUBackend {
+            entries["instruction_set"] = .string(backend.instructionSet.rawValue)
+        }
+        return entries
+    }
+
+    /// The entries of an adapter beside a frozen model: the model's, and the adapter's shape.
+    static func entries(of adapter: LoRAAdapter, beside model: LanguageModel) -> [String: JSONValue] {
+        let shape = adapter.configuration
+        let modules = LinearModule.allCases.map(\.name).filter { name in
+            adapter.tensors.contains { $0.name.contains(".\(name).") }
+        }
+        var entries = entries(of: model)
+        entries["lora_r"] = .number(Double(shape.rank))
+        entries["lora_alpha"] = .number(shape.alpha)
+        entries["lora_target_modules"] = .array(modules.map(JSONValue.string))
+        entries["use_rslora"] = .bool(shape.usesRSLoRA)
         return entries
     }
 
@@ -21,6 +66,13 @@ enum RunIdentity {
         var hash = DatasetHash()
         for sample in dataset.samples { hash.add(sample) }
         return "\(dataset.count) rows, sha256 \(hash.finish())"
+    }
+
+    /// The number of examples and the beginning of the SHA-256 of their tokens and of which of them are learnt.
+    static func digest(of examples: [TrainingExample]) -> String {
+        var hash = DatasetHash()
+        for example in examples { hash.add(example) }
+        return "\(examples.count) examples, sha256 \(hash.finish())"
     }
 }
 
@@ -39,6 +91,16 @@ private struct DatasetHash {
             }
         }
         add(.object(sample.columns))
+    }
+
+    mutating func add(_ example: TrainingExample) {
+        add("t", example.prompt.count)
+        add("l", example.completion.count)
+        let bytes = (example.prompt + example.completion).flatMap { token in
+            (0..<4).map { UInt8(truncatingIfNeeded: token >> (8 * $0)) }
+        }
+        hash.update(data: Data(bytes))
+        hash.update(data: Data(example.isLearnt.map { $0 ? 1 : 0 }))
     }
 
     func finish() -> String { FileDigest.hexadecimal(hash.finalize().prefix(8)) }

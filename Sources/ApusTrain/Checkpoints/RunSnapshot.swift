@@ -12,21 +12,23 @@ struct RunSnapshot: Codable {
     var version = 2
     /// As written: a run of an earlier version knew fewer keys.
     var configuration: [String: JSONValue]
-    /// Model, data, rewards and program, see ``RunIdentity``.
+    /// What is trained, data, rewards and program, see ``RunIdentity``.
     var identity: [String: JSONValue]
     var counters: RunCounters
     /// Of the last step, for a log line that is still to come; `nil` stands for NaN, which JSON does not know.
     var gradientNorm: Double?
     var learningRate: Double
-    var entropy: EntropyController
     var window: MetricWindow
+    /// Of GRPO alone.
+    var entropy: EntropyController?
     var generation: GenerationSnapshot?
 
     /// How a run differs from the one that is described here.
-    func differences(from configuration: GRPOConfiguration, _ identity: [String: JSONValue]) -> RunDifferences {
+    func differences(
+        from configuration: [String: JSONValue], _ identity: [String: JSONValue]
+    ) -> RunDifferences {
         RunDifferences(
-            before: self.configuration.merging(self.identity) { $1 },
-            now: GRPOConfiguration.tree(of: configuration).merging(identity) { $1 })
+            before: self.configuration.merging(self.identity) { $1 }, now: configuration.merging(identity) { $1 })
     }
 }
 

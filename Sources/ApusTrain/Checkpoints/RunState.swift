@@ -4,13 +4,13 @@ struct RunCounters: Codable, Sendable, Equatable {
     var globalStep = 0
     /// Optimizer steps that changed the parameters.
     var appliedSteps = 0
-    /// Micro-steps done.
+    /// Micro-steps done; a supervised run does not count them.
     var microStep = 0
     /// Generations done.
     var generations = 0
-    /// Passes over the prompts done, with the part of the current one.
+    /// Passes over the data done, with the part of the current one.
     var epoch = 0.0
-    /// Prompt and completion tokens of all generations.
+    /// Tokens of all sequences so far, prompts and completions.
     var tokensSeen = 0
     /// Steps in a row that were skipped because something was not finite.
     var skippedInRow = 0
@@ -18,7 +18,7 @@ struct RunCounters: Codable, Sendable, Equatable {
     var skippedSteps = 0
     /// Generations in a row in which no group taught anything.
     var emptyGenerationsInRow = 0
-    /// Sum of the micro-losses since the last log line.
+    /// Sum of the losses since the last log line.
     var lossSum = 0.0
     /// Sum of the losses of all steps.
     var totalLoss = 0.0
@@ -26,7 +26,7 @@ struct RunCounters: Codable, Sendable, Equatable {
     var stepsSinceLog = 0
 }
 
-/// What a run knows while it goes on.
+/// What every run knows while it goes on.
 @dynamicMemberLookup
 struct RunState: Sendable {
     /// Where the run is.
@@ -35,25 +35,38 @@ struct RunState: Sendable {
     var gradientNorm = 0.0
     /// Learning rate of the last step.
     var learningRate = 0.0
-    /// Seconds of forward and backward passes in the current optimizer step.
-    var trainingSeconds = 0.0
     /// The step of the newest checkpoint.
     var savedStep: Int?
-    /// What was not finite in the current optimizer step, if anything was.
-    var fault: NumericFault?
-    /// The policy's log-probabilities in the current optimizer step, by row of the generation batch.
-    var stepLogProbs: [Int: [Float]] = [:]
     /// Metrics since the last log line.
     var metrics = MetricWindow()
     /// All log lines.
     var history: [MetricsRecord] = []
-    /// The weight of the entropy bonus.
-    var entropy: EntropyController
-
-    init(entropy: EntropyController) { self.entropy = entropy }
 
     subscript<Value>(dynamicMember path: WritableKeyPath<RunCounters, Value>) -> Value {
         get { counters[keyPath: path] }
         set { counters[keyPath: path] = newValue }
+    }
+
+    /// Counts an optimizer step that is done.
+    mutating func countStep(loss: Double) {
+        if counters.skippedSteps > 0 { metrics.set("skipped_steps", Double(counters.skippedSteps)) }
+        counters.globalStep += 1
+        counters.stepsSinceLog += 1
+        counters.lossSum += loss
+        counters.totalLoss += loss
+    }
+
+    /// The log line of the steps since the last one, which also goes to ``history``.
+    mutating func takeLogLine() -> MetricsRecord {
+        var record = MetricsRecord(step: counters.globalStep)
+        record.append("loss", counters.lossSum / Double(counters.stepsSinceLog))
+        record.append("grad_norm", gradientNorm)
+        record.append("learning_rate", learningRate)
+        metrics.drain(into: &record)
+        record.append("epoch", counters.epoch)
+        counters.lossSum = 0
+        counters.stepsSinceLog = 0
+        history.append(record)
+        return record
     }
 }

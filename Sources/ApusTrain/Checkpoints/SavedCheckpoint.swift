@@ -4,6 +4,9 @@ import Foundation
 struct SavedCheckpoint: Equatable {
     static let prefix = "checkpoint-"
 
+    /// The value of `resume_from_checkpoint` that stands for the newest checkpoint in `output_dir`.
+    static let newest = "true"
+
     let url: URL
     let step: Int
 
@@ -39,7 +42,10 @@ struct SavedCheckpoint: Equatable {
         return contents.fault(in: folder)
     }
 
-    /// Whether it holds what a run needs to go on: with `save_only_model` a checkpoint is the adapter alone.
+    /// What a checkpoint that no run can go on from holds.
+    static let modelAlone = "what was trained alone (save_only_model)"
+
+    /// Whether it holds what a run needs to go on: with `save_only_model` a checkpoint is what was trained alone.
     static func holdsRun(_ folder: URL) -> Bool {
         let state = folder.appending(path: RunSnapshot.fileName)
         if FileManager.default.fileExists(atPath: state.path) { return true }

@@ -7,7 +7,7 @@ extension GRPOConfiguration {
     /// Numbers may be written as strings (YAML reads `1e-6` as one), booleans and names as TRL takes them.
     /// - Throws: ``ConfigurationError`` for an unknown key, a wrong type or a broken rule.
     public init(settings: [String: JSONValue]) throws(ConfigurationError) {
-        var tree = Self.tree(of: GRPOConfiguration())
+        var tree = [String: JSONValue](settingsOf: GRPOConfiguration())
         for (key, value) in settings.sorted(by: { $0.key < $1.key }) {
             guard tree[key] != nil else {
                 throw ConfigurationError(unknown: key, suggestion: nearestName(to: key, among: Self.settingNames))
@@ -26,9 +26,6 @@ extension GRPOConfiguration {
     /// Every key that a configuration may hold.
     public static var settingNames: [String] { CodingKeys.allCases.map(\.rawValue) }
 
-    /// The value of `resume_from_checkpoint` that stands for the newest checkpoint in `output_dir`.
-    static let newestCheckpoint = "true"
-
     private static let integerKeys: Set<CodingKeys> = [
         .perDeviceTrainBatchSize, .gradientAccumulationSteps, .numGenerations, .generationBatchSize,
         .stepsPerGeneration, .numIterations, .maxCompletionLength, .maxPromptLength, .topK, .maxSteps,
@@ -39,24 +36,13 @@ extension GRPOConfiguration {
     private static let nonNumericKeys: Set<CodingKeys> = [
         .rewardWeights, .lossType, .importanceSamplingLevel, .scaleRewards, .multiObjectiveAggregation,
         .lrSchedulerType, .outputDir, .saveStrategy, .evalStrategy, .resumeFromCheckpoint, .onSaveFailure, .reportTo,
-        .loggingDir, .rewardFailure,
+        .loggingDir, .rewardFailure, .overlongPrompts, .onNotFinite,
     ]
-
-    /// Keys and values as they are written.
-    static func tree(of configuration: GRPOConfiguration) -> [String: JSONValue] {
-        guard let data = try? JSONEncoder().encode(configuration),
-            let tree = try? JSONDecoder().decode([String: JSONValue].self, from: data)
-        else { preconditionFailure("a configuration always has a JSON form") }
-        return tree
-    }
 
     /// Reads a string as a number where the setting is one, and refuses numbers that JSON or the setting cannot hold. Other
     /// mismatches pass, for the decoder to find.
     private static func checked(_ value: JSONValue, key: String) throws(ConfigurationError) -> JSONValue {
-        // TRL takes true for the newest checkpoint of the output folder.
-        if key == CodingKeys.resumeFromCheckpoint.rawValue, case .bool(let flag) = value {
-            return flag ? .string(newestCheckpoint) : .null
-        }
+        if key == CodingKeys.resumeFromCheckpoint.rawValue { return value.checkpointPath }
         if key == CodingKeys.reportTo.rawValue { return try ReportTarget.names(value) }
         guard let codingKey = CodingKeys(rawValue: key), !nonNumericKeys.contains(codingKey) else { return value }
         var value = value
@@ -90,6 +76,8 @@ extension GRPOConfiguration {
         case .importanceSamplingLevel: choices(ImportanceSamplingLevel.self)
         case .scaleRewards: choices(RewardScaling.self)
         case .rewardFailure: choices(RewardFailurePolicy.self)
+        case .overlongPrompts: choices(OverlongPromptPolicy.self)
+        case .onNotFinite: choices(NotFiniteResponse.self)
         case .multiObjectiveAggregation: choices(RewardAggregation.self)
         case .lrSchedulerType: choices(ScheduleKind.self)
         case .saveStrategy: choices(SaveStrategy.self)

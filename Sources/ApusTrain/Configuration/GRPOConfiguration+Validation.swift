@@ -6,7 +6,9 @@ extension GRPOConfiguration {
         try validateSampling()
         try validateLoss()
         try validateOptimizer()
-        try validateSaving()
+        try validateOutput()
+        try validateSeeds()
+        try validateReports()
         try validateEvaluation()
         _ = try BatchPlan(self)
         _ = try EvaluationPlan(self)
@@ -71,30 +73,9 @@ extension GRPOConfiguration {
         }
     }
 
-    private func validateOptimizer() throws(ConfigurationError) {
-        try require(.learningRate, learningRate, "must be at least 0") { $0 >= 0 }
-        try require(.warmupSteps, warmupSteps, "must be at least 0 (below 1 it is a share of all steps)") { $0 >= 0 }
-        try require(.warmupRatio, warmupRatio, "must be from 0 to 1") { (0...1).contains($0) }
-        try require(.adamBeta1, adamBeta1, "must be from 0 up to, not including, 1") { (0..<1).contains($0) }
-        try require(.adamBeta2, adamBeta2, "must be from 0 up to, not including, 1") { (0..<1).contains($0) }
-        try require(.adamEpsilon, adamEpsilon, "must be above 0") { $0 > 0 }
-        try require(.weightDecay, weightDecay, "must be at least 0") { $0 >= 0 }
-        try require(.maxGradNorm, maxGradNorm, "must be at least 0 (0 is off)") { $0 >= 0 }
-        guard maxSteps <= 0 else { return }
-        try require(.numTrainEpochs, numTrainEpochs, "must be above 0 when max_steps is not set") { $0 > 0 }
-    }
-
-    private func validateSaving() throws(ConfigurationError) {
-        try require(.loggingSteps, loggingSteps, "must be above 0 (below 1 it is a share of all steps)") { $0 > 0 }
-        try require(.saveSteps, saveSteps, "must be above 0 (below 1 it is a share of all steps)") { $0 > 0 }
-        try require(.maxSkippedSteps, maxSkippedSteps, "must be at least 1") { $0 >= 1 }
-        try require(.saveTotalLimit, saveTotalLimit ?? 1, "must be at least 1, or null to keep all") { $0 >= 1 }
+    private func validateSeeds() throws(ConfigurationError) {
         try require(.seed, seed, "must be at least 0") { $0 >= 0 }
         try require(.dataSeed, dataSeed ?? 0, "must be at least 0") { $0 >= 0 }
-        guard !outputDir.isEmpty else {
-            throw ConfigurationError(key: "output_dir", value: "''", rule: "must be a path")
-        }
-        try validateReports()
     }
 
     private func validateReports() throws(ConfigurationError) {
@@ -118,14 +99,12 @@ extension GRPOConfiguration {
     private func require(
         _ key: CodingKeys, _ value: Int, _ rule: String, _ holds: (Int) -> Bool
     ) throws(ConfigurationError) {
-        guard holds(value) else { throw ConfigurationError(key: key.rawValue, value: "\(value)", rule: rule) }
+        try ApusTrain.require(key.rawValue, value, rule, holds)
     }
 
     private func require(
         _ key: CodingKeys, _ value: Double, _ rule: String, _ holds: (Double) -> Bool
     ) throws(ConfigurationError) {
-        guard value.isFinite, holds(value) else {
-            throw ConfigurationError(key: key.rawValue, value: "\(value)", rule: rule)
-        }
+        try ApusTrain.require(key.rawValue, value, rule, holds)
     }
 }

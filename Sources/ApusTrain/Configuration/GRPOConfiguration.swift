@@ -5,7 +5,7 @@ public import ApusData
 /// The type is flat and its coding keys are TRL's (`per_device_train_batch_size`, `num_generations`, …), so one file serves
 /// both worlds. Defaults are those of trl 1.16. Settings that are off by default are `nil` and are written as `null`.
 /// ``init(settings:)`` reads a partial set of keys over the defaults; ``validate()`` checks the rules between them.
-public struct GRPOConfiguration: Codable, Sendable, Equatable {
+public struct GRPOConfiguration: OptimizerSettings, OutputSettings, Codable, Sendable, Equatable {
     // MARK: Batches
 
     /// Completions in one micro-step. When a generation batch cannot be cut into whole groups it is raised to
@@ -30,6 +30,8 @@ public struct GRPOConfiguration: Codable, Sendable, Equatable {
     public var maxCompletionLength = 512
     /// Keep only the last so many tokens of a prompt; `nil` keeps prompts whole, as TRL has since 1.0.
     @ExplicitNil public var maxPromptLength: Int?
+    /// What happens to a prompt that is longer than it may be. Not a TRL key.
+    public var overlongPrompts = OverlongPromptPolicy.cut
     /// Divides the logits, in sampling and in the log-probabilities that are trained.
     public var temperature = 1.0
     /// Nucleus sampling; 1 is off. Filters change what is sampled, never a log-probability.
@@ -159,8 +161,10 @@ public struct GRPOConfiguration: Codable, Sendable, Equatable {
     public var forceResume = false
     /// What happens when a checkpoint or a log line cannot be written. Not a TRL key.
     public var onSaveFailure = SaveFailureResponse.stop
-    /// Optimizer steps in a row whose loss or gradient is not finite, after which the run stops. Not a TRL key.
+    /// Optimizer steps in a row whose loss or gradient is not finite, after which ``onNotFinite`` applies. Not a TRL key.
     public var maxSkippedSteps = 3
+    /// What happens then. Not a TRL key.
+    public var onNotFinite = NotFiniteResponse.stop
 
     // MARK: Evaluation
 
@@ -219,6 +223,7 @@ public struct GRPOConfiguration: Codable, Sendable, Equatable {
         case strictBatchSize = "strict_batch_size"
         case maxCompletionLength = "max_completion_length"
         case maxPromptLength = "max_prompt_length"
+        case overlongPrompts = "overlong_prompts"
         case temperature
         case topP = "top_p"
         case topK = "top_k"
@@ -276,6 +281,7 @@ public struct GRPOConfiguration: Codable, Sendable, Equatable {
         case forceResume = "force_resume"
         case onSaveFailure = "on_save_failure"
         case maxSkippedSteps = "max_skipped_steps"
+        case onNotFinite = "on_not_finite"
         case evalStrategy = "eval_strategy"
         case evalSteps = "eval_steps"
         case evalDelay = "eval_delay"

@@ -104,3 +104,24 @@ public enum SaveFailureResponse: String, Codable, Sendable, CaseIterable {
     /// Warn and go on to the next save. The last save of a run must succeed all the same.
     case `continue`
 }
+
+/// What happens to a prompt that is longer than `max_prompt_length`, or that leaves no room for a completion in the model's
+/// context.
+public enum OverlongPromptPolicy: String, Codable, Sendable, CaseIterable {
+    /// It loses its first tokens, down to `max_prompt_length`, with a warning that counts; one that does not fit the context
+    /// then is an error.
+    case cut
+    /// It is left out of the data, with a warning that counts (verl's `filter_overlong_prompts`).
+    case drop
+    /// The run does not begin.
+    case error
+}
+
+/// What happens after `max_skipped_steps` steps in a row whose loss or gradient is not finite.
+public enum NotFiniteResponse: String, Codable, Sendable, CaseIterable {
+    /// The run stops.
+    case stop
+    /// Adapter and optimizer go back to the newest checkpoint from before the last step that changed them, and the run goes on
+    /// with the next prompts; it stops when there is none.
+    case restore
+}

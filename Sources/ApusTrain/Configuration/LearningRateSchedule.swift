@@ -14,17 +14,17 @@ struct LearningRateSchedule: Sendable {
         self.maxSteps = maxSteps
     }
 
-    init(_ configuration: GRPOConfiguration, maxSteps: Int) {
+    init(_ settings: some OptimizerSettings, maxSteps: Int) {
         self.init(
-            kind: configuration.lrSchedulerType, peak: configuration.learningRate,
-            warmupSteps: Self.warmupSteps(configuration, maxSteps: maxSteps), maxSteps: maxSteps)
+            kind: settings.lrSchedulerType, peak: settings.learningRate,
+            warmupSteps: Self.warmupSteps(settings, maxSteps: maxSteps), maxSteps: maxSteps)
     }
 
     /// `warmup_steps`, which below 1 is a share of all steps; `warmup_ratio` where it is not given.
-    static func warmupSteps(_ configuration: GRPOConfiguration, maxSteps: Int) -> Int {
-        let steps = configuration.warmupSteps
+    static func warmupSteps(_ settings: some OptimizerSettings, maxSteps: Int) -> Int {
+        let steps = settings.warmupSteps
         if steps >= 1 { return Int(steps) }
-        return Int((Double(maxSteps) * (steps > 0 ? steps : configuration.warmupRatio)).rounded(.up))
+        return Int((Double(maxSteps) * (steps > 0 ? steps : settings.warmupRatio)).rounded(.up))
     }
 
     /// The rate of the optimizer step with this index, from 0. With warm-up the first step's rate is 0.

@@ -6,15 +6,21 @@ public struct EvaluationReport: Sendable {
     public var step: Int
     /// The line of `metrics.jsonl`: TRL's names with `eval_` in front.
     public var record: MetricsRecord
+    /// What reward functions logged themselves (`log_metric`), by the names they gave; in ``record`` with `eval_` in front.
+    public var loggedByRewards: [MetricsRecord.Entry]
     /// What was evaluated, in the order of the data set.
     public var samples: [Sample]
     /// `[sample][completion]`: the completions' texts.
     public var completions: [[String]]
 
     /// Memberwise.
-    public init(step: Int, record: MetricsRecord, samples: [Sample], completions: [[String]]) {
+    public init(
+        step: Int, record: MetricsRecord, loggedByRewards: [MetricsRecord.Entry] = [], samples: [Sample],
+        completions: [[String]]
+    ) {
         self.step = step
         self.record = record
+        self.loggedByRewards = loggedByRewards
         self.samples = samples
         self.completions = completions
     }

@@ -6,6 +6,12 @@ public struct MetricsRecord: Sendable, Equatable, Codable {
         public var name: String
         /// Its value.
         public var value: Double?
+
+        /// Memberwise.
+        public init(name: String, value: Double?) {
+            self.name = name
+            self.value = value
+        }
     }
 
     /// The values in order, without ``step``.

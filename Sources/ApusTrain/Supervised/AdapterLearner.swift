@@ -1,3 +1,4 @@
+public import ApusData
 public import ApusModel
 import ApusTensor
 public import Foundation
@@ -20,6 +21,12 @@ public final class AdapterLearner: Learner {
 
     /// The longest sequence of the model.
     public var contextLength: Int { model.configuration.contextLength }
+
+    /// The model's hash (absent when its files are gone) and precision, and the adapter's shape.
+    public var identity: [String: JSONValue] { RunIdentity.entries(of: adapter, beside: model) }
+
+    /// The adapter and AdamW's two moments in fp32, and the tokenizer's files.
+    public var checkpointBytes: Int? { 12 * adapter.parameterCount + (1 << 20) }
 
     /// Parameters of the adapter.
     public var parameterCount: Int { adapter.parameterCount }
@@ -53,6 +60,14 @@ public final class AdapterLearner: Learner {
     /// Writes the adapter as PEFT does.
     /// - Throws: `FormatError` when a file cannot be written.
     public func save(to directory: URL) throws { try adapter.save(to: directory) }
+
+    /// Writes `optimizer.safetensors`, as ``ModelPolicy/saveOptimizer(to:)`` does.
+    /// - Throws: `FormatError` when the file cannot be written.
+    public func saveOptimizer(to directory: URL) throws { try OptimizerFile.write(adapter, to: directory) }
+
+    /// Reads the adapter and its moments back.
+    /// - Throws: `FormatError`, `ModelError` or ``TrainingError`` when the files are damaged or of another adapter.
+    public func restore(from directory: URL) throws { try adapter.restore(from: directory, beside: model) }
 }
 
 extension AdamWStep {

@@ -37,7 +37,7 @@ public struct DemonstrationTokenizer {
             case .continuation(let prompt, let completion): found = continuation(prompt, completion)
             case .conversation(let messages, let count): found = try conversation(messages, promptCount: count)
             case .dialogue(let messages): found = try dialogue(messages)
-            case .text(let text): found = try whole(ended(tokenizer.encode(text, addSpecialTokens: true)))
+            case .text(let text): found = try whole(ended(tokenizer.encodePrompt(text)))
             }
         } catch {
             throw problem("cannot be turned into tokens: \(error)")
@@ -48,8 +48,19 @@ public struct DemonstrationTokenizer {
         return example
     }
 
+    /// What there is to warn of when a demonstration brings along the token that begins every text; nil for any other.
+    ///
+    /// - Parameter number: where it stands in the data.
+    public func repeatedBeginning(of demonstration: Demonstration, number: Int) -> RepeatedBeginning? {
+        switch demonstration {
+        case .continuation(let text, _), .text(let text):
+            tokenizer.repeatedBeginning(of: text, named: "example \(number) of the data set")
+        case .conversation, .dialogue: nil
+        }
+    }
+
     private func continuation(_ prompt: String, _ completion: String) -> ([Int32], [Bool]) {
-        let question = tokenizer.encode(prompt, addSpecialTokens: true)
+        let question = tokenizer.encodePrompt(prompt)
         return joined(question, ended(tokenizer.encode(completion, addSpecialTokens: false)))
     }
 

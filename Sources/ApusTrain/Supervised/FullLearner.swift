@@ -1,3 +1,4 @@
+public import ApusData
 public import ApusModel
 import ApusTensor
 public import Foundation
@@ -26,6 +27,20 @@ public final class FullLearner: Learner {
 
     /// The longest sequence of the model.
     public var contextLength: Int { parameters.model.configuration.contextLength }
+
+    /// The hash of the model that the run began from (absent when its files are gone), and that all weights are trained.
+    public var identity: [String: JSONValue] {
+        var entries = RunIdentity.entries(of: parameters.model)
+        entries["use_peft"] = .bool(false)
+        entries["dtype"] = .string(precision.rawValue)
+        return entries
+    }
+
+    /// Stored weights, the parameters themselves where those are rounded, two moments, and the tokenizer's files.
+    public var checkpointBytes: Int? {
+        let size = precision == .float32 ? 12 : 14
+        return size * parameters.parameterCount + (1 << 20)
+    }
 
     /// Parameters of the model.
     public var parameterCount: Int { parameters.parameterCount }
@@ -59,4 +74,17 @@ public final class FullLearner: Learner {
     /// Writes the model, without a tokenizer.
     /// - Throws: `FormatError` or `ModelError` when a file cannot be read or written.
     public func save(to directory: URL) throws { try parameters.save(to: directory, precision: precision) }
+
+    /// Writes `optimizer.safetensors`: AdamW's moments and, beside rounded weights, the parameters as they are.
+    /// - Throws: `FormatError` when the file cannot be written.
+    public func saveOptimizer(to directory: URL) throws {
+        try OptimizerFile.write(parameters, withParameters: precision != .float32, to: directory)
+    }
+
+    /// Reads the parameters and their moments back, exactly.
+    /// - Throws: `FormatError`, `ModelError` or ``TrainingError`` when the files are damaged or of another model.
+    public func restore(from directory: URL) throws {
+        try OptimizerFile.readParameters(into: parameters, from: directory, beside: "model.safetensors")
+        try OptimizerFile.readMoments(into: parameters, from: directory)
+    }
 }

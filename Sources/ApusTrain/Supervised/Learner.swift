@@ -1,11 +1,10 @@
 import ApusGeneration
 public import ApusModel
-public import Foundation
 
 /// What supervised training needs from a model and its trained parameters: an adapter, or all weights.
 ///
 /// A learner is used from one thread at a time.
-public protocol Learner: AnyObject {
+public protocol Learner: TrainedParameters {
     /// The longest sequence of the model, in tokens.
     var contextLength: Int { get }
     /// How many parameters are trained.
@@ -24,16 +23,4 @@ public protocol Learner: AnyObject {
     /// Adds to the gradients, given the loss's derivative by each log-probability of the last forward pass.
     /// - Throws: What keeps it from computing the gradients.
     func backward(_ logProbGradients: [[Float]]) throws
-
-    /// Clears the gradients.
-    func zeroGradients()
-    /// The L2 norm of all gradients together.
-    func gradientNorm() -> Double
-    /// Multiplies all gradients.
-    func scaleGradients(by factor: Float)
-    /// One AdamW step; `parameters.step` counts from 1.
-    func optimizerStep(_ parameters: OptimizerStep)
-    /// Writes what was trained in the layout that other tools load.
-    /// - Throws: What keeps it from writing.
-    func save(to directory: URL) throws
 }

@@ -1,7 +1,7 @@
 /// Everything that a supervised run can be told, under the names that TRL's `SFTConfig` gives its settings.
 ///
 /// Defaults are those of trl 1.16, but for the order: this trainer shuffles, as TRL's sampler does.
-public struct SFTConfiguration: Codable, Sendable, Equatable {
+public struct SFTConfiguration: OptimizerSettings, OutputSettings, Codable, Sendable, Equatable {
     // MARK: Batches
 
     /// Sequences in one micro-step; with ``packing``, packs of sequences.
@@ -62,6 +62,16 @@ public struct SFTConfiguration: Codable, Sendable, Equatable {
     public var saveSteps = 500.0
     /// How many checkpoints to keep; `nil` keeps all.
     @ExplicitNil public var saveTotalLimit: Int?
+    /// Save what is trained without the optimizer and the state that a continuation needs.
+    public var saveOnlyModel = false
+    /// Checkpoint folder to go on from; `true` is the newest whole one in ``outputDir``.
+    @ExplicitNil public var resumeFromCheckpoint: String?
+    /// Go on from a checkpoint of another model, data set or configuration, with a warning. Not a TRL key.
+    public var forceResume = false
+    /// What happens when a checkpoint or a log line cannot be written. Not a TRL key.
+    public var onSaveFailure = SaveFailureResponse.stop
+    /// Optimizer steps in a row whose loss or gradient is not finite, after which the run stops. Not a TRL key.
+    public var maxSkippedSteps = 3
 
     // MARK: Randomness and memory
 
@@ -100,6 +110,11 @@ public struct SFTConfiguration: Codable, Sendable, Equatable {
         case saveStrategy = "save_strategy"
         case saveSteps = "save_steps"
         case saveTotalLimit = "save_total_limit"
+        case saveOnlyModel = "save_only_model"
+        case resumeFromCheckpoint = "resume_from_checkpoint"
+        case forceResume = "force_resume"
+        case onSaveFailure = "on_save_failure"
+        case maxSkippedSteps = "max_skipped_steps"
         case seed
         case dataSeed = "data_seed"
         case memoryUtilization = "memory_utilization"

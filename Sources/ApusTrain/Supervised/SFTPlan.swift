@@ -21,9 +21,7 @@ public struct SFTPlan: Sendable, Equatable {
         microBatchSize = configuration.perDeviceTrainBatchSize
         unitsPerStep = microBatchSize * configuration.gradientAccumulationSteps
         stepsPerEpoch = max(1, (units + unitsPerStep - 1) / unitsPerStep)
-        maxSteps =
-            configuration.maxSteps > 0
-            ? configuration.maxSteps : Int((configuration.numTrainEpochs * Double(stepsPerEpoch)).rounded(.up))
+        maxSteps = configuration.stepCount(stepsPerEpoch: stepsPerEpoch)
         epochs = (maxSteps + stepsPerEpoch - 1) / stepsPerEpoch
     }
 }

@@ -22,9 +22,8 @@ public final class SFTTrainer {
     /// What a batch counts, as indices of examples.
     let units: [[Int]]
     let schedule: LearningRateSchedule
-    var state = SFTState()
-    var directory: RunDirectory?
-    var metricsLog: MetricsLog?
+    var state = RunState()
+    var output: RunOutput?
     private let clock = ContinuousClock()
 
     /// Cuts examples to length, packs them and checks that something is left.
@@ -76,33 +75,34 @@ public final class SFTTrainer {
     public func run() throws -> TrainingOutcome {
         let start = clock.now
         for notice in notices { onEvent?(.warning(notice)) }
-        defer { closeOutput() }
+        defer { output = nil }
         try openOutput()
-        var order = MersenneTwister(
-            seed: UInt32(truncatingIfNeeded: configuration.dataSeed ?? configuration.seed))
+        var order = UnitOrder(configuration, count: units.count)
+        var epoch = state.globalStep / plan.stepsPerEpoch
+        for _ in 0..<epoch { _ = order.next() }
         while !isFinished {
-            let indices = configuration.shuffleDataset ? order.permutation(units.count) : Array(units.indices)
-            try runEpoch(indices)
+            try runEpoch(epoch, order.next())
+            epoch += 1
         }
         try logIfNeeded(force: true)
+        // A request that came after the last save was considered.
         if stopSignal.isRequested { try saveIfNeeded(isEpochEnd: false) }
-        return TrainingOutcome(
-            step: state.step, wasStopped: state.step < plan.maxSteps,
-            meanLoss: state.totalLoss / Double(max(state.step, 1)), tokens: state.tokensSeen,
-            seconds: (clock.now - start) / .seconds(1))
+        return TrainingOutcome(state, of: plan.maxSteps, seconds: (clock.now - start) / .seconds(1))
     }
 
-    private var isFinished: Bool { state.step >= plan.maxSteps || stopSignal.isRequested }
+    private var isFinished: Bool { state.globalStep >= plan.maxSteps || stopSignal.isRequested }
 
-    private func runEpoch(_ order: [Int]) throws(TrainingError) {
-        for first in stride(from: 0, to: order.count, by: plan.unitsPerStep) {
+    /// One pass over the units, or what is left of it; the last optimizer step may have fewer than the others.
+    private func runEpoch(_ epoch: Int, _ order: [Int]) throws(TrainingError) {
+        let begin = (state.globalStep - epoch * plan.stepsPerEpoch) * plan.unitsPerStep
+        for first in stride(from: begin, to: order.count, by: plan.unitsPerStep) {
             guard !isFinished else { return }
             let window = order[first..<min(first + plan.unitsPerStep, order.count)]
             try optimizerStep(window)
-            state.epoch += Double(window.count) / Double(order.count)
-            onEvent?(.stepFinished(step: state.step, of: plan.maxSteps))
+            state.epoch = Double(epoch) + Double(window.endIndex) / Double(order.count)
+            onEvent?(.stepFinished(step: state.globalStep, of: plan.maxSteps))
             try logIfNeeded(force: false)
-            try saveIfNeeded(isEpochEnd: first + plan.unitsPerStep >= order.count)
+            try saveIfNeeded(isEpochEnd: window.endIndex == order.count)
         }
     }
 
@@ -111,19 +111,19 @@ public final class SFTTrainer {
         learner.zeroGradients()
         let members = window.map { units[$0].map { examples[$0] } }
         var scores = StepScores(members.joined())
-        var progress = PhaseProgress(.train, step: state.step + 1, of: scores.tokenCount, onEvent)
+        var progress = PhaseProgress(.train, step: state.globalStep + 1, of: scores.tokenCount, onEvent)
         for first in stride(from: 0, to: members.count, by: plan.microBatchSize) {
             let batch = members[first..<min(first + plan.microBatchSize, members.count)].flatMap { $0 }
             do {
                 try trainOn(batch, &scores)
             } catch {
-                throw TrainingError(.policy, "step \(state.step + 1): \(error)")
+                throw TrainingError(.policy, "step \(state.globalStep + 1): \(error)")
             }
             state.tokensSeen += batch.reduce(0) { $0 + $1.count }
             progress.advance(by: batch.reduce(0) { $0 + $1.learntCount })
         }
-        try applyGradients(loss: scores.loss)
-        state.add(scores)
+        try applyGradients(scores)
+        count(scores)
     }
 
     private func trainOn(_ batch: [TrainingExample], _ scores: inout StepScores) throws {
@@ -135,32 +135,19 @@ public final class SFTTrainer {
         try learner.backward(batch.map(scores.gradient))
     }
 
-    /// Clips and applies the gradients. A step that is not finite is skipped, as in ``GRPOTrainer``.
-    private func applyGradients(loss: Double) throws(TrainingError) {
-        let norm = learner.gradientNorm()
-        state.gradientNorm = norm
-        state.learningRate = schedule.learningRate(step: state.step)
-        guard norm.isFinite, loss.isFinite else { return try skipStep() }
-        state.skippedInRow = 0
-        let limit = configuration.maxGradNorm
-        if limit > 0, limit / (norm + 1e-6) < 1 { learner.scaleGradients(by: Float(limit / (norm + 1e-6))) }
-        state.appliedSteps += 1
-        learner.optimizerStep(
-            OptimizerStep(
-                learningRate: state.learningRate, beta1: configuration.adamBeta1, beta2: configuration.adamBeta2,
-                epsilon: configuration.adamEpsilon, weightDecay: configuration.weightDecay,
-                step: state.appliedSteps))
+    /// Clips and applies the gradients. A step that is not finite is skipped.
+    private func applyGradients(_ scores: StepScores) throws(TrainingError) {
+        let fault = state.applyGradients(
+            of: learner, configuration, schedule, fault: scores.loss.isFinite ? nil : .logProbs)
+        guard let fault else { return }
+        learner.zeroGradients()
+        onEvent?(.warning(try state.skipStep(fault, limit: configuration.maxSkippedSteps)))
     }
 
-    private func skipStep() throws(TrainingError) {
-        state.skippedInRow += 1
-        let step = state.step + 1
-        guard state.skippedInRow < SFTState.skippedStepLimit else {
-            throw TrainingError(
-                .notFinite,
-                "loss or gradient was not finite in \(state.skippedInRow) steps in a row, the last was step \(step): "
-                    + "lower learning_rate or max_grad_norm; earlier checkpoints are intact")
-        }
-        onEvent?(.warning("step \(step) is skipped: its loss or gradient is not finite"))
+    private func count(_ scores: StepScores) {
+        state.metrics.append("entropy", scores.meanEntropy)
+        state.metrics.set("num_tokens", Double(state.tokensSeen))
+        state.metrics.append("mean_token_accuracy", scores.accuracy)
+        state.countStep(loss: scores.loss.isFinite ? scores.loss : 0)
     }
 }

@@ -23,7 +23,7 @@ extension GRPOTrainer {
     /// Optimizer steps between evaluations, where steps are what counts.
     var evaluationInterval: Int? {
         guard configuration.evalStrategy == .steps else { return nil }
-        return Self.interval(configuration.evalSteps ?? configuration.loggingSteps, of: plan.maxSteps)
+        return configuration.interval(configuration.evalSteps ?? configuration.loggingSteps, of: plan.maxSteps)
     }
 
     /// Evaluates when the schedule says so and it was not done at this step yet.
@@ -71,16 +71,6 @@ extension GRPOTrainer {
         return try finish(evaluation, seconds: (clock.now - start) / .seconds(1))
     }
 
-    /// Turns the evaluation prompts into tokens, once.
-    func prepareEvaluationPrompts() throws(TrainingError) {
-        guard evaluationTokens == nil, let dataset = evaluationDataset else { return }
-        var tokens: [[Int32]] = []
-        for (index, sample) in dataset.samples.enumerated() {
-            tokens.append(try fittingTokens(of: sample, "prompt \(index + 1) of the evaluation data").tokens)
-        }
-        evaluationTokens = tokens
-    }
-
     private var promptsPerBatch: Int { evaluationPlan.batchSize / evaluationPlan.groupSize }
 
     /// The order in which TRL's evaluation loader draws the prompts.
@@ -119,10 +109,14 @@ extension GRPOTrainer {
             prompts: prompts.map { evaluationTokens?[$0] ?? [] }, rows: rows, sampledAtStep: state.globalStep)
         let texts = completions.map { $0.map { tokenizer.text(of: $0.tokens) } }
         let samples = prompts.map { evaluation.samples[$0] }
-        let table = try await scores(
+        let name = "the evaluation after step \(state.globalStep)"
+        let scored = try await evaluateRewards(
             RewardContext(
                 samples: rows.map { samples[$0.group] }, completions: texts.flatMap(\.self),
-                completionTokens: rows.map(\.completion.tokens), globalStep: state.globalStep, maxSteps: plan.maxSteps))
+                completionTokens: rows.map(\.completion.tokens), globalStep: state.globalStep, maxSteps: plan.maxSteps,
+                epoch: state.epoch),
+            at: name)
+        let table = scored.matrix
         let advantages = Advantages(
             table: table, weights: configuration.rewardWeights ?? rewards.map { _ in 1 },
             groupSize: evaluationPlan.groupSize, scaling: configuration.scaleRewards,
@@ -131,6 +125,10 @@ extension GRPOTrainer {
         evaluation.window.append(Self.lengthMetrics(rows))
         evaluation.window.append(
             RewardMetrics.metrics(table: table, names: rewards.map(\.name), advantages: advantages))
+        evaluation.window.append(failureMetrics(scored, at: name))
+        let logged = Self.loggedMetrics(scored)
+        evaluation.window.append(logged)
+        evaluation.loggedNames.formUnion(logged.map(\.name))
         let value = try lossOfEvaluation(&batch)
         evaluation.losses.append(value.loss)
         evaluation.window.append(value.metrics)
@@ -158,7 +156,7 @@ extension GRPOTrainer {
             LossBatch(
                 rows: all.map { lossRow(batch.rows[$0], scored[$0]) }, itemCount: batch.itemCount, window: 1,
                 stepsPerGeneration: 1, isTraining: false, paddedLength: batch.paddedLength,
-                entropyCoefficient: state.entropy.activeCoefficient(configuration)))
+                entropyCoefficient: entropy.activeCoefficient(configuration)))
     }
 
     /// Logs an evaluation, in the order of TRL's line.
@@ -179,10 +177,11 @@ extension GRPOTrainer {
         }
         record.append("epoch", state.epoch)
         state.history.append(record)
-        try surviving("metrics.jsonl lacks an evaluation") { () throws(TrainingError) in try metricsLog?.append(record)
-        }
+        try output?.append(record, "an evaluation")
         let report = EvaluationReport(
-            step: state.globalStep, record: record, samples: evaluation.samples, completions: evaluation.completions)
+            step: state.globalStep, record: record,
+            loggedByRewards: means.entries.filter { evaluation.loggedNames.contains($0.name) },
+            samples: evaluation.samples, completions: evaluation.completions)
         onEvent?(.evaluated(report))
         for warning in reports?.appendEvaluation(record) ?? [] { onEvent?(.warning(warning)) }
         return report
@@ -203,6 +202,8 @@ private struct Evaluation {
     var losses: [Double] = []
     /// One value a batch under each name.
     var window = MetricWindow()
+    /// Names of what reward functions logged themselves.
+    var loggedNames: Set<String> = []
 
     init(samples: [Sample]) {
         self.samples = samples

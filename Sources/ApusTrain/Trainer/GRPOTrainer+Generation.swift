@@ -11,8 +11,9 @@ extension GRPOTrainer {
         let sampled = clock.now
         onEvent?(.phase(.reward, step: step))
         let context = rewardContext(batch, samples)
-        let evaluated = try await evaluateRewards(context)
-        try record(evaluated)
+        let evaluated = try await evaluateRewards(context, at: "step \(step)")
+        state.metrics.append(Self.loggedMetrics(evaluated) + failureMetrics(evaluated, at: "step \(step)"))
+        try checkFailures(evaluated)
         let table = evaluated.matrix
         let advantages = Advantages(
             table: table, weights: configuration.rewardWeights ?? rewards.map { _ in 1 },
@@ -77,11 +78,6 @@ extension GRPOTrainer {
             completions: batch.rows.map { tokenizer.text(of: $0.completion.tokens) },
             completionTokens: batch.rows.map(\.completion.tokens), globalStep: state.globalStep,
             maxSteps: plan.maxSteps, epoch: state.epoch)
-    }
-
-    /// `[row][function]`, NaN where a function did not apply.
-    nonisolated(nonsending) func scores(_ context: RewardContext) async throws -> [[Double]] {
-        try await evaluateRewards(context).matrix
     }
 
     private func appendRolloutMetrics(_ batch: GenerationBatch) {

@@ -19,34 +19,52 @@ extension GRPOTrainer {
             cutCount += isCut ? 1 : 0
             promptTokens[index] = tokens
         }
-        guard cutCount > 0, let limit = configuration.maxPromptLength else { return }
+        warnOfCuts(cutCount, of: used.count, "prompts")
+    }
+
+    /// Turns the evaluation prompts into tokens, once.
+    func prepareEvaluationPrompts() throws(TrainingError) {
+        guard evaluationTokens == nil, let dataset = evaluationDataset else { return }
+        var cutCount = 0
+        var prompts: [[Int32]] = []
+        for (index, sample) in dataset.samples.enumerated() {
+            let (tokens, isCut) = try fittingTokens(of: sample, "prompt \(index + 1) of the evaluation data")
+            cutCount += isCut ? 1 : 0
+            prompts.append(tokens)
+        }
+        evaluationTokens = prompts
+        warnOfCuts(cutCount, of: prompts.count, "evaluation prompts")
+    }
+
+    private func warnOfCuts(_ count: Int, of all: Int, _ what: String) {
+        guard count > 0, let limit = configuration.maxPromptLength else { return }
         onEvent?(
             .warning(
-                "\(cutCount) of \(used.count) prompts are longer than max_prompt_length \(limit): they lose their first "
-                    + "tokens, the system prompt before all else"))
+                "\(count) of \(all) \(what) are longer than max_prompt_length \(limit): they lose their first tokens, the "
+                    + "system prompt before all else (see overlong_prompts)"))
     }
 
     /// The tokens of a prompt, cut from the left to `max_prompt_length`, which with a completion fit the model's context.
     /// - Parameter name: what messages call the prompt.
-    func fittingTokens(
+    private func fittingTokens(
         of sample: Sample, _ name: String
     ) throws(TrainingError) -> (tokens: [Int32], isCut: Bool) {
-        let whole = try tokens(of: sample, name)
+        let whole = try tokenizer.tokens(of: sample, name)
+        if !hasToldOfBeginning, let repeated = tokenizer.repeatedBeginning(of: sample.prompt, named: name) {
+            hasToldOfBeginning = true
+            onEvent?(.warning("\(repeated)"))
+        }
         let limit = configuration.maxPromptLength ?? whole.count
+        let isTooLong = whole.count > limit
+        if isTooLong, configuration.overlongPrompts == .error {
+            throw TrainingError(
+                .prompt,
+                "\(name) has \(whole.count) tokens, max_prompt_length is \(limit): raise it, shorten the prompt, or set "
+                    + "overlong_prompts to drop or cut")
+        }
         let tokens = Array(whole.suffix(limit))
         try checkContext(tokens, name)
-        return (tokens, whole.count > limit)
-    }
-
-    private func tokens(of sample: Sample, _ name: String) throws(TrainingError) -> [Int32] {
-        let tokens: [Int32]
-        do {
-            tokens = try tokenizer.tokens(of: sample.prompt)
-        } catch {
-            throw TrainingError(.prompt, "\(name) cannot be turned into tokens: \(error)")
-        }
-        guard !tokens.isEmpty else { throw TrainingError(.prompt, "\(name) is empty") }
-        return tokens
+        return (tokens, isTooLong)
     }
 
     private func checkContext(_ tokens: [Int32], _ name: String) throws(TrainingError) {
@@ -55,6 +73,22 @@ extension GRPOTrainer {
         throw TrainingError(
             .prompt,
             "\(name) has \(tokens.count) tokens, with max_completion_length \(completion) that is more than "
-                + "the model's context of \(limit): lower max_completion_length or set max_prompt_length")
+                + "the model's context of \(limit): lower max_completion_length, set max_prompt_length, or set "
+                + "overlong_prompts to drop")
+    }
+}
+
+extension PromptTokenizer {
+    /// The tokens of a sample's prompt, at least one.
+    /// - Parameter name: what messages call the prompt.
+    func tokens(of sample: Sample, _ name: String) throws(TrainingError) -> [Int32] {
+        let tokens: [Int32]
+        do {
+            tokens = try self.tokens(of: sample.prompt)
+        } catch {
+            throw TrainingError(.prompt, "\(name) cannot be turned into tokens: \(error)")
+        }
+        guard !tokens.isEmpty else { throw TrainingError(.prompt, "\(name) is empty") }
+        return tokens
     }
 }

@@ -2,31 +2,46 @@ import ApusData
 
 extension GRPOTrainer {
     /// The scores of all functions, and what else these told.
+    /// - Parameter name: what messages call the moment.
     /// - Throws: ``TrainingError`` when one fails and the run is to stop then.
-    nonisolated(nonsending) func evaluateRewards(_ context: RewardContext) async throws -> RewardTable {
+    nonisolated(nonsending) func evaluateRewards(
+        _ context: RewardContext, at name: String
+    ) async throws -> RewardTable {
         do {
             return try await RewardTable(rewards, on: context, failure: configuration.rewardFailure)
         } catch let error as RewardError {
-            throw TrainingError(.reward, "step \(state.globalStep + 1): \(error)")
+            throw TrainingError(.reward, "\(name): \(error)")
         }
     }
 
-    /// Logs the figures that functions gave and the failures that count as missing scores.
-    /// - Throws: ``TrainingError`` when a function has been broken for too long.
-    func record(_ table: RewardTable) throws(TrainingError) {
-        for (name, values) in table.metrics.sorted(by: { $0.key < $1.key }) where !values.isEmpty {
-            state.metrics.append(name, values.mean)
-        }
-        guard configuration.rewardFailure == .missing else { return }
-        for (function, name) in table.names.enumerated() {
+    /// The figures that functions logged, in TRL's order.
+    static func loggedMetrics(_ table: RewardTable) -> [(name: String, value: Double)] {
+        table.metrics.sorted { $0.key < $1.key }.filter { !$0.value.isEmpty }.map { ($0.key, $0.value.mean) }
+    }
+
+    /// How many completions each function failed on, where the run goes on without them. A function that fails for
+    /// the first time is told of.
+    func failureMetrics(_ table: RewardTable, at name: String) -> [(name: String, value: Double)] {
+        guard configuration.rewardFailure != .stop else { return [] }
+        let consequence = configuration.rewardFailure == .zero ? "get 0" : "have no score"
+        return table.names.enumerated().map { function, reward in
             let failures = table.failures.first { $0.function == function }
-            state.metrics.append("rewards/\(name)/failures", Double(failures?.count ?? 0))
-            if let failures, failingRewards.isNew(name) {
+            if let failures, failingRewards.isNew(reward) {
                 onEvent?(
                     .warning(
-                        "step \(state.globalStep + 1): \(failures.first); \(failures.count) of \(table.rows.count) "
-                            + "completions have no score from it, and rewards/\(name)/failures counts on"))
+                        "\(name): \(failures.first); \(failures.count) of \(table.rows.count) completions \(consequence) "
+                            + "from it, and rewards/\(reward)/failures counts on"))
             }
+            return ("rewards/\(reward)/failures", Double(failures?.count ?? 0))
+        }
+    }
+
+    /// Ends the run when a function has been broken for too long.
+    /// - Throws: ``TrainingError``.
+    func checkFailures(_ table: RewardTable) throws(TrainingError) {
+        guard configuration.rewardFailure != .stop else { return }
+        for (function, name) in table.names.enumerated() {
+            let failures = table.failures.first { $0.function == function }
             let isBroken = Double(failures?.count ?? 0) > configuration.rewardFailureLimit * Double(table.rows.count)
             let streak = failingRewards.streak(of: name, isBroken: isBroken)
             if let failures, streak >= configuration.rewardFailureBatches {

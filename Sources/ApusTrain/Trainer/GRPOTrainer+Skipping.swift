@@ -3,28 +3,47 @@ import ApusGeneration
 import Foundation
 
 extension GRPOTrainer {
-    /// Leaves the parameters and the optimizer as they are, and counts. After `max_skipped_steps` in a row the run stops and
-    /// writes down what it could not train on.
+    /// Leaves the parameters and the optimizer as they are, and counts. After `max_skipped_steps` in a row the run writes down
+    /// what it could not train on, and stops or goes back, as `on_not_finite` says.
     func skipStep(_ fault: NumericFault) throws(TrainingError) {
         policy.zeroGradients()
-        state.skippedInRow += 1
-        state.skippedSteps += 1
-        let step = state.globalStep + 1
-        guard state.skippedInRow >= configuration.maxSkippedSteps else {
-            onEvent?(.warning("step \(step) is skipped: \(fault.subject) not finite"))
-            return
+        let state = state
+        do {
+            let warning = try self.state.skipStep(fault, limit: configuration.maxSkippedSteps) { step in
+                writeBatch(fault, step: step, state)
+            }
+            onEvent?(.warning(warning))
+        } catch {
+            guard configuration.onNotFinite == .restore, let checkpoint = restoreParameters() else { throw error }
+            self.state.skippedInRow = 0
+            onEvent?(.warning("\(error); goes on with the adapter of \(checkpoint) (on_not_finite)"))
         }
-        let file = dumpBatch(fault, step: step)
-        throw TrainingError(
-            .notFinite,
-            "\(fault.subject) not finite in \(state.skippedInRow) steps in a row (max_skipped_steps), the last is step "
-                + "\(step): \(fault.advice); \(file); earlier checkpoints are intact")
+    }
+
+    /// Takes adapter and moments of the newest whole checkpoint that holds others than these. The run stays where it is
+    /// otherwise: going through the same prompts again would lead to the same numbers.
+    /// - Returns: the checkpoint's name; `nil` when there is none.
+    private func restoreParameters() -> String? {
+        guard let directory = output?.directory else { return nil }
+        for checkpoint in SavedCheckpoint.all(in: directory.url) where SavedCheckpoint.fault(in: checkpoint.url) == nil
+        {
+            let file = checkpoint.url.appending(path: RunSnapshot.fileName)
+            guard let data = try? Data(contentsOf: file),
+                let snapshot = try? JSONDecoder().decode(RunSnapshot.self, from: data),
+                // A checkpoint that was written after the last step that counted holds what is broken.
+                snapshot.counters.appliedSteps < state.appliedSteps,
+                (try? policy.restore(from: checkpoint.url)) != nil
+            else { continue }
+            state.appliedSteps = snapshot.counters.appliedSteps
+            return checkpoint.url.lastPathComponent
+        }
+        return nil
     }
 
     /// Writes the generation batch of the step to the output folder.
     /// - Returns: where it is, or why it is nowhere, for the message.
-    private func dumpBatch(_ fault: NumericFault, step: Int) -> String {
-        guard let directory, let generation else { return "there is no batch to look at" }
+    private func writeBatch(_ fault: NumericFault, step: Int, _ state: RunState) -> String {
+        guard let directory = output?.directory, let generation else { return "there is no batch to look at" }
         let url = directory.url.appending(path: "skipped-step-\(step).json")
         let batch = SkippedBatch(
             step: step, fault: fault, gradientNorm: state.gradientNorm, learningRate: state.learningRate,
@@ -44,7 +63,7 @@ extension GRPOTrainer {
             prompt: tokenizer.text(of: generation.prompts[row.group]),
             completion: tokenizer.text(of: row.completion.tokens), tokens: row.completion.tokens,
             isTruncated: row.completion.isTruncated, rewards: Dictionary(scores) { $1 }, advantage: row.advantage,
-            samplingLogProbs: row.completion.logProbs, logProbs: state.stepLogProbs[index],
+            samplingLogProbs: row.completion.logProbs, logProbs: currentStep.logProbs[index],
             oldLogProbs: row.oldLogProbs, referenceLogProbs: row.referenceLogProbs)
     }
 }

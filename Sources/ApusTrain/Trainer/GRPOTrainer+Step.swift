@@ -6,9 +6,7 @@ extension GRPOTrainer {
     nonisolated(nonsending) func optimizerStep(_ window: Range<Int>, prompts: [[Int]]) async throws {
         let start = clock.now
         let tokensBefore = state.tokensSeen
-        state.fault = nil
-        state.stepLogProbs = [:]
-        state.trainingSeconds = 0
+        currentStep = StepRecord()
         var loss = 0.0
         policy.zeroGradients()
         var progress = PhaseProgress(
@@ -17,21 +15,18 @@ extension GRPOTrainer {
             // Without a batch in the middle of one, a forced continuation began there with other sizes.
             if state.microStep % plan.batch.generateEvery == 0 || generation == nil {
                 generation = try await generateAndScore(prompts: prompts[microStep / plan.batch.generateEvery])
-                state.stepLogProbs = [:]
+                currentStep.logProbs = [:]
             }
             if let generation { loss += try trainingMicroStep(generation, window: window.count) }
             state.microStep += 1
             progress.advance(by: plan.batch.microBatchSize)
         }
-        try applyGradients()
-        state.entropy.endWindow(configuration)
-        if configuration.useAdaptiveEntropy { state.metrics.append("entropy_coef", state.entropy.coefficient) }
-        if state.skippedSteps > 0 { state.metrics.set("skipped_steps", Double(state.skippedSteps)) }
-        state.globalStep += 1
-        state.stepsSinceLog += 1
-        state.lossSum += loss
-        state.totalLoss += loss
-        state.metrics.append("time/train", state.trainingSeconds)
+        let fault = state.applyGradients(of: policy, configuration, schedule, fault: currentStep.fault)
+        if let fault { try skipStep(fault) }
+        entropy.endWindow(configuration)
+        if configuration.useAdaptiveEntropy { state.metrics.append("entropy_coef", entropy.coefficient) }
+        state.countStep(loss: loss)
+        state.metrics.append("time/train", currentStep.trainingSeconds)
         let seconds = (clock.now - start) / .seconds(1)
         state.metrics.append("step_time", seconds)
         if state.tokensSeen > tokensBefore {
@@ -46,7 +41,7 @@ extension GRPOTrainer {
     /// skipped.
     private func trainingMicroStep(_ generation: GenerationBatch, window: Int) throws(TrainingError) -> Double {
         let start = clock.now
-        defer { state.trainingSeconds += (clock.now - start) / .seconds(1) }
+        defer { currentStep.trainingSeconds += (clock.now - start) / .seconds(1) }
         let steps = plan.batch.stepsPerGeneration
         let selection = generation.slice(state.microStep % steps, of: steps)
         let packed = PackedRows(selection.filter { needsScores(generation.rows[$0]) }, of: generation)
@@ -60,14 +55,14 @@ extension GRPOTrainer {
         let batch = LossBatch(
             rows: selection.map { lossRow(generation.rows[$0], scores[$0]) }, itemCount: generation.itemCount,
             window: window, stepsPerGeneration: steps, paddedLength: generation.paddedLength,
-            entropyCoefficient: state.entropy.activeCoefficient(configuration))
+            entropyCoefficient: entropy.activeCoefficient(configuration))
         let evaluation = loss.evaluate(batch)
-        state.entropy.add(evaluation)
+        entropy.add(evaluation)
         state.metrics.append(evaluation.metrics)
         appendSamplingMetrics(generation, scores)
-        for (row, scores) in scores { state.stepLogProbs[row] = scores.logProbs }
+        for (row, scores) in scores { currentStep.logProbs[row] = scores.logProbs }
         if let fault = NumericFault(evaluation, scores.values.map(\.logProbs)) {
-            state.fault = fault
+            currentStep.fault = fault
             return 0
         }
         if !packed.groups.isEmpty { try backward(evaluation, packed, Array(selection)) }
@@ -102,24 +97,6 @@ extension GRPOTrainer {
                 inTreeOrder(evaluation.logProbGradients),
                 entropyGradients: evaluation.entropyGradients.map(inTreeOrder))
         }
-    }
-
-    /// Clips and applies the gradients. A step whose loss or gradient is not finite is skipped: applying it would destroy the
-    /// parameters and the optimizer's moments. TRL applies it and only hides the loss in the log.
-    private func applyGradients() throws(TrainingError) {
-        let norm = state.fault == nil ? policy.gradientNorm() : .nan
-        state.gradientNorm = norm
-        state.learningRate = schedule.learningRate(step: state.globalStep)
-        guard norm.isFinite else { return try skipStep(state.fault ?? .gradient) }
-        state.skippedInRow = 0
-        let limit = configuration.maxGradNorm
-        if limit > 0, limit / (norm + 1e-6) < 1 { policy.scaleGradients(by: Float(limit / (norm + 1e-6))) }
-        state.appliedSteps += 1
-        policy.optimizerStep(
-            OptimizerStep(
-                learningRate: state.learningRate, beta1: configuration.adamBeta1, beta2: configuration.adamBeta2,
-                epsilon: configuration.adamEpsilon, weightDecay: configuration.weightDecay,
-                step: state.appliedSteps))
     }
 
     /// How far the sampler's log-probabilities are from the trainer's, as long as the policy has not moved.

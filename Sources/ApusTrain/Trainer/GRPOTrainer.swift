@@ -16,13 +16,20 @@ public final class GRPOTrainer {
 
     let policy: any Policy
     let tokenizer: any PromptTokenizer
+    /// The prompts that the run draws from: those that are too long are left out where `overlong_prompts` says so.
     let dataset: Dataset
+    /// What was left out, one line each.
+    private let dataNotices: [String]
     let rewards: [any RewardFunction]
     let loss: GRPOLoss
     let schedule: LearningRateSchedule
     /// The order in which the rows of the n-th generation are trained on; replaced to repeat a recorded run.
     var rowOrder: (_ count: Int, _ generation: Int) -> [Int]
-    var state: RunState
+    var state = RunState()
+    /// The weight of the entropy bonus.
+    var entropy: EntropyController
+    /// What is only known within an optimizer step.
+    var currentStep = StepRecord()
     /// The tokens of the prompts that this run uses, by their index in the data set.
     var promptTokens: [Int: [Int32]] = [:]
     var generation: GenerationBatch?
@@ -35,10 +42,9 @@ public final class GRPOTrainer {
     var evaluationTokens: [[Int32]]?
     /// Whether this run has said that memory is short: once is enough.
     var hasToldOfShortfall = false
-    var directory: RunDirectory?
-    var metricsLog: MetricsLog?
-    /// What the run is made of, by key: what a continuation is compared with.
-    var identity: [String: JSONValue] = [:]
+    /// Whether it has said that a prompt brings along the token that begins every text.
+    var hasToldOfBeginning = false
+    var output: RunOutput?
     var reports: RunReports?
     let clock = ContinuousClock()
 
@@ -51,6 +57,10 @@ public final class GRPOTrainer {
         try configuration.validate()
         try configuration.validate(rewardNames: rewards.map(\.name))
         let batch = try BatchPlan(configuration)
+        let filter = PromptFilter(configuration, contextLength: policy.contextLength, tokenizer: tokenizer)
+        let (dataset, notice) = try filter.apply(to: dataset, "the data set")
+        let evaluation = try evaluationDataset.map { try filter.apply(to: $0, "the evaluation data") }
+        dataNotices = [notice, evaluation?.notice].compactMap { $0 }
         guard dataset.samples.count >= batch.promptsPerGeneration else {
             throw TrainingError(
                 .tooFewPrompts,
@@ -59,7 +69,7 @@ public final class GRPOTrainer {
         }
         try Self.check(configuration, evaluationDataset: evaluationDataset)
         evaluationPlan = try EvaluationPlan(configuration)
-        self.evaluationDataset = evaluationDataset
+        self.evaluationDataset = evaluation?.dataset
         self.configuration = configuration
         self.policy = policy
         self.tokenizer = tokenizer
@@ -70,7 +80,7 @@ public final class GRPOTrainer {
         plan.plannedMemory = policy.plannedMemory
         loss = GRPOLoss(configuration)
         schedule = LearningRateSchedule(configuration, maxSteps: plan.maxSteps)
-        state = RunState(entropy: EntropyController(configuration))
+        entropy = EntropyController(configuration)
         let seed = configuration.seed
         let keepsGroups = Self.keepsGroupsTogether(configuration, batch)
         rowOrder = { keepsGroups ? Array(0..<$0) : RowShuffle.order(count: $0, generation: $1, seed: seed) }
@@ -85,6 +95,7 @@ public final class GRPOTrainer {
         let start = clock.now
         onEvent?(.started(plan))
         if let notice = plan.batch.notice { onEvent?(.notice(notice)) }
+        for notice in dataNotices { onEvent?(.warning(notice)) }
         if configuration.evalStrategy != .no, let notice = evaluationPlan.notice { onEvent?(.notice(notice)) }
         var sampler = RepeatSampler(
             promptCount: plan.prompts, promptsPerGeneration: plan.batch.promptsPerGeneration,
@@ -106,10 +117,7 @@ public final class GRPOTrainer {
         try logIfNeeded(force: true)
         // A request that came after the last save was considered.
         if stopSignal.isRequested { try saveIfNeeded(isEpochEnd: false) }
-        return TrainingOutcome(
-            step: state.globalStep, wasStopped: state.globalStep < plan.maxSteps,
-            meanLoss: state.totalLoss / Double(max(state.globalStep, 1)), tokens: state.tokensSeen,
-            seconds: (clock.now - start) / .seconds(1))
+        return TrainingOutcome(state, of: plan.maxSteps, seconds: (clock.now - start) / .seconds(1))
     }
 
     /// Whether rows are trained on group by group, so that completions share the passes over their prompt.
@@ -124,8 +132,7 @@ public final class GRPOTrainer {
     }
 
     private func closeOutput() {
-        directory = nil
-        metricsLog = nil
+        output = nil
         reports = nil
     }
 
@@ -149,41 +156,9 @@ public final class GRPOTrainer {
     }
 
     private func logIfNeeded(force: Bool) throws(TrainingError) {
-        let step = state.globalStep
-        let interval = Self.interval(configuration.loggingSteps, of: plan.maxSteps)
-        let isDue = step % interval == 0 || (step == 1 && configuration.loggingFirstStep)
-        guard state.stepsSinceLog > 0, force || isDue else { return }
-        var record = MetricsRecord(step: step)
-        record.append("loss", state.lossSum / Double(state.stepsSinceLog))
-        record.append("grad_norm", state.gradientNorm)
-        record.append("learning_rate", state.learningRate)
-        state.metrics.drain(into: &record)
-        record.append("epoch", state.epoch)
-        state.lossSum = 0
-        state.stepsSinceLog = 0
-        state.history.append(record)
-        try surviving("metrics.jsonl lacks step \(step)") { () throws(TrainingError) in try metricsLog?.append(record) }
+        guard let record = try output?.logIfDue(&state, force: force) else { return }
         let warnings = reports?.append(record) ?? []
         onEvent?(.logged(record))
         for warning in warnings { onEvent?(.warning(warning)) }
     }
-
-    /// A number of steps; below 1, a share of all steps.
-    static func interval(_ steps: Double, of total: Int) -> Int {
-        max(1, steps < 1 ? Int((steps * Double(total)).rounded(.up)) : Int(steps))
-    }
-}
-
-/// How a run ended.
-public struct TrainingOutcome: Sendable, Equatable {
-    /// Optimizer steps done.
-    public var step: Int
-    /// Whether it was stopped on request before its last step.
-    public var wasStopped: Bool
-    /// Mean loss of all steps (`train_loss`).
-    public var meanLoss: Double
-    /// Prompt and completion tokens of all generations.
-    public var tokens: Int
-    /// How long it took (`train_runtime`).
-    public var seconds: Double
 }

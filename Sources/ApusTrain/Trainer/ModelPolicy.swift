@@ -49,24 +49,7 @@ public final class ModelPolicy: Policy {
     public var checkpointBytes: Int? { 12 * adapter.parameterCount + (1 << 20) }
 
     /// The model's hash (absent when its files are gone) and precision, and the adapter's shape.
-    public var identity: [String: JSONValue] {
-        let lora = adapter.configuration
-        let modules = LinearModule.allCases.map(\.name).filter { name in
-            adapter.tensors.contains { $0.name.contains(".\(name).") }
-        }
-        var entries: [String: JSONValue] = [
-            "precision": .string(model.precision.rawValue), "lora_r": .number(Double(lora.rank)),
-            "lora_alpha": .number(lora.alpha), "lora_target_modules": .array(modules.map(JSONValue.string)),
-            "use_rslora": .bool(lora.usesRSLoRA),
-        ]
-        if let digest = try? ModelDigest.digest(path: model.checkpointPath) {
-            entries["model"] = .string("sha256 \(digest)")
-        }
-        if let backend = model.backend as? CPUBackend {
-            entries["instruction_set"] = .string(backend.instructionSet.rawValue)
-        }
-        return entries
-    }
+    public var identity: [String: JSONValue] { RunIdentity.entries(of: adapter, beside: model) }
 
     /// Binds a model and its adapter.
     /// - Parameters:
@@ -162,8 +145,6 @@ public final class ModelPolicy: Policy {
     /// Reads the adapter and its moments back.
     /// - Throws: `FormatError`, `ModelError` or ``TrainingError`` when the files are damaged or of another adapter.
     public func restore(from directory: URL) throws {
-        let saved = try LoRAAdapter(directory: directory, for: model)
-        try adapter.setParameters(saved.parameters)
-        try OptimizerFile.read(into: adapter, from: directory)
+        try adapter.restore(from: directory, beside: model)
     }
 }

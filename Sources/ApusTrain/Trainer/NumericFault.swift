@@ -34,7 +34,7 @@ enum NumericFault: String, Sendable, Encodable {
     var advice: String {
         switch self {
         case .logProbs:
-            "the adapter has grown out of range: go back to an earlier checkpoint with a lower learning_rate or max_grad_norm"
+            "what is trained has grown out of range: go back to an earlier checkpoint with a lower learning_rate or max_grad_norm"
         case .loss: "look at the rewards and ratios in the file; lower learning_rate, or set delta to bound the ratio"
         case .gradient: "lower learning_rate or max_grad_norm, or try load_in_4bit: false with dtype: float32"
         }

@@ -20,12 +20,9 @@ public struct TrainingPlan: Sendable, Equatable {
         self.prompts = prompts
         microStepsPerEpoch = prompts / batch.promptsPerGeneration * batch.generateEvery
         stepsPerEpoch = max(1, (microStepsPerEpoch + batch.accumulationSteps - 1) / batch.accumulationSteps)
-        if configuration.maxSteps > 0 {
-            maxSteps = configuration.maxSteps
-            epochs = (maxSteps + stepsPerEpoch - 1) / stepsPerEpoch
-        } else {
-            maxSteps = Int((configuration.numTrainEpochs * Double(stepsPerEpoch)).rounded(.up))
-            epochs = Int(configuration.numTrainEpochs.rounded(.up))
-        }
+        maxSteps = configuration.stepCount(stepsPerEpoch: stepsPerEpoch)
+        epochs =
+            configuration.maxSteps > 0
+            ? (maxSteps + stepsPerEpoch - 1) / stepsPerEpoch : Int(configuration.numTrainEpochs.rounded(.up))
     }
 }

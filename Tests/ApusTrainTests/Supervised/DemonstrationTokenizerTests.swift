@@ -1,4 +1,5 @@
 import ApusData
+import ApusTestSupport
 import ApusText
 import Foundation
 import Testing
@@ -49,6 +50,20 @@ import Testing
         #expect(text(example.completion) == "4<|end|>")
         let ended = try self.example(.continuation(prompt: "2+2=", completion: "4<|end|>"))
         #expect(ended == example)
+    }
+
+    @Test("Bad input 21: text that brings along the token that begins every text gets one")
+    func repeatedBeginning() throws {
+        let tokenizer = DemonstrationTokenizer(
+            try Tokenizer(directory: Fixture.url("text/llama3")), endTokens: [1], configuration: SFTConfiguration())
+        for make in [Demonstration.text, { .continuation(prompt: $0, completion: "2") }] {
+            let plain = try tokenizer.example(make("1+1="), number: 1)
+            let repeated = try tokenizer.example(make("<|begin_of_text|>1+1="), number: 1)
+            #expect(repeated == plain && plain.prompt.first == 0)
+            #expect(tokenizer.repeatedBeginning(of: make("1+1="), number: 1) == nil)
+            let warning = tokenizer.repeatedBeginning(of: make("<|begin_of_text|>1+1="), number: 4)
+            #expect(warning?.name == "example 4 of the data set" && warning?.token == "<|begin_of_text|>")
+        }
     }
 
     @Test func promptsAreLearntWhenAsked() throws {

@@ -113,3 +113,89 @@ struct OtherRunTests {
         #expect(text.hasSuffix("no such folder; check the path"))
     }
 }
+
+/// Reward functions are compared by what they are made of, not by their names alone.
+struct OtherRewardTests {
+    private struct Declared: RewardFunction {
+        let name = "graded"
+        var identity: RewardIdentity
+        func scores(_ context: RewardContext) -> [Double?] { context.completionTokens.map { Double($0.count % 2) } }
+    }
+
+    private let folder: TemporaryFolder
+    private let file: URL
+    private var identity: RewardIdentity
+
+    init() async throws {
+        folder = try TemporaryFolder()
+        file = folder.url.appending(path: "rewards.py")
+        try Data("def f(): pass".utf8).write(to: file)
+        identity = RewardIdentity(
+            definition: .object(["name": "regex", "pattern": "a/b", "score": 0.5]), file: file,
+            server: URL(string: "http://127.0.0.1:8000/score"))
+        try await run(identity, steps: 2).run()
+    }
+
+    private func run(
+        _ identity: RewardIdentity, steps: Int, _ change: (inout GRPOConfiguration) -> Void = { _ in }
+    ) -> ShortRun {
+        var run = ShortRun(folder, steps: steps, change)
+        run.rewards = [Declared(identity: identity)]
+        return run
+    }
+
+    private func resumed(_ identity: RewardIdentity, isForced: Bool = false) -> ShortRun {
+        run(identity, steps: 3) {
+            $0.resumeFromCheckpoint = "true"
+            $0.forceResume = isForced
+        }
+    }
+
+    private func notices(_ run: ShortRun) -> [String] { run.recorder.notices.filter { $0.contains("reward") } }
+
+    @Test("Bad input 41: a reward function with other parameters is refused with both, and --force goes on")
+    func otherParameters() async throws {
+        var other = identity
+        other.definition = .object(["name": "regex", "pattern": "a/c"])
+        let error = await #expect(throws: TrainingError.self) { try await resumed(other).run() }
+        #expect(error?.isBadInput == true)
+        #expect(
+            error?.description.contains(
+                #"is of another run: reward_funcs.graded ({"name":"regex","pattern":"a/b","score":0.5} before, "#
+                    + #"{"name":"regex","pattern":"a/c"} now); give"#) == true, "\(error?.description ?? "")")
+        other.definition = nil
+        await #expect(throws: TrainingError.self) { try await resumed(other).run() }
+        let forced = resumed(other, isForced: true)
+        try await forced.run()
+        #expect(forced.recorder.warnings.first?.hasPrefix("force_resume: ") == true)
+    }
+
+    @Test("Bad input 41: an edited reward file is told of, and the run goes on")
+    func editedFile() async throws {
+        try Data("def f(): return 1".utf8).write(to: file)
+        let run = resumed(identity)
+        try await run.run()
+        #expect(notices(run).count == 1 && run.recorder.warnings.isEmpty)
+        #expect(notices(run).first?.contains("reward_file.graded (sha256 ") == true, "\(notices(run))")
+    }
+
+    @Test("Bad input 41: a server with another address is told of, and the run goes on")
+    func movedServer() async throws {
+        var other = identity
+        other.server = URL(string: "http://127.0.0.1:9000/score")
+        let run = resumed(other)
+        try await run.run()
+        #expect(
+            notices(run).first?.contains(
+                "reward_server.graded (http://127.0.0.1:8000/score before, http://127.0.0.1:9000/score now)") == true)
+    }
+
+    @Test func anotherPlaceOfTheSameFileIsNoDifference() async throws {
+        var other = identity
+        other.file = folder.url.appending(path: "moved.py")
+        try Data("def f(): pass".utf8).write(to: folder.url.appending(path: "moved.py"))
+        let run = resumed(other)
+        try await run.run()
+        #expect(notices(run).isEmpty)
+    }
+}

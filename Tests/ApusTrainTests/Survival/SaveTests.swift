@@ -60,7 +60,7 @@ struct SaveTests {
         for path in ["true", run.checkpoint(1).path] {
             let again = ShortRun(folder, steps: 2) { $0.resumeFromCheckpoint = path }
             let error = await #expect(throws: TrainingError.self) { try await again.run() }
-            #expect(error?.description.contains("holds the adapter alone (save_only_model)") == true)
+            #expect(error?.description.contains("holds what was trained alone (save_only_model)") == true)
         }
     }
 

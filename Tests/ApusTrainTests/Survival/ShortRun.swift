@@ -1,3 +1,4 @@
+import ApusData
 import ApusTestSupport
 import Foundation
 
@@ -8,6 +9,7 @@ struct ShortRun {
     let folder: TemporaryFolder
     var policy = FakePolicy()
     var prompts = 4
+    var rewards: [any RewardFunction] = [GRPOTrainerTests.parity]
     var configuration: GRPOConfiguration
     let recorder = EventRecorder()
 
@@ -26,7 +28,7 @@ struct ShortRun {
     func run(onStep: (@Sendable (Int) -> Void)? = nil) async throws {
         let trainer = try GRPOTrainer(
             configuration: configuration, policy: policy, tokenizer: NumberTokenizer(),
-            dataset: GRPOTrainerTests.prompts(prompts), rewards: [GRPOTrainerTests.parity])
+            dataset: GRPOTrainerTests.prompts(prompts), rewards: rewards)
         trainer.onEvent = { [recorder] event in
             recorder.append(event)
             if case .stepFinished(let step, _) = event { onStep?(step) }

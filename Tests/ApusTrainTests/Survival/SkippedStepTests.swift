@@ -59,6 +59,47 @@ struct SkippedStepTests {
         #expect(rows[1]["sampling_logprobs"] == .array([-1.0, -1.0]) && rows[1]["logprobs"]?.array?.count == 2)
     }
 
+    private func restoring(_ folder: TemporaryFolder, badSteps: Set<Int>) -> ShortRun {
+        var run = run(folder, badSteps: badSteps, limit: 2)
+        run.configuration.onNotFinite = .restore
+        return run
+    }
+
+    @Test(
+        "Bad input 33: with on_not_finite restore the run goes on from a checkpoint before the last step that counted")
+    func restored() async throws {
+        let folder = try TemporaryFolder()
+        let run = restoring(folder, badSteps: [4, 5])
+        try await run.run()
+        // Checkpoints 3 and 4 hold what step 4 broke on; 2 is from before. Its third step is taken again, on other prompts.
+        #expect(run.policy.optimizerSteps.map(\.step) == [1, 2, 3, 3])
+        #expect(run.recorder.warnings.map { String($0.prefix(17)) }.first == "step 4 is skipped")
+        let text = try #require(run.recorder.warnings.last)
+        #expect(text.contains("in 2 steps in a row") && text.contains("goes on with the adapter of checkpoint-2"))
+        #expect(folder.names.contains("skipped-step-5.json"))
+        func parameter(_ step: Int) throws -> String {
+            try String(contentsOf: run.file("adapter_model.safetensors", of: step), encoding: .utf8)
+        }
+        #expect(try parameter(4) == parameter(3))
+        #expect(try parameter(5) == parameter(2))
+        #expect(try parameter(6) != parameter(2))
+        #expect(run.recorder.records.last?["skipped_steps"] == 2)
+    }
+
+    @Test("Bad input 33: it goes further back when that does not help, and stops when nothing is left")
+    func nothingToRestore() async throws {
+        let folder = try TemporaryFolder()
+        let run = restoring(folder, badSteps: [3, 4, 5, 6])
+        let error = await #expect(throws: TrainingError.self) { try await run.run() }
+        #expect(error?.code == .notFinite)
+        #expect(run.recorder.warnings.count { $0.contains("goes on with the adapter of checkpoint-1") } == 1)
+        #expect(folder.names.filter { $0.hasPrefix("skipped") } == ["skipped-step-4.json", "skipped-step-6.json"])
+        let none = try TemporaryFolder()
+        let first = restoring(none, badSteps: [1, 2])
+        let immediate = await #expect(throws: TrainingError.self) { try await first.run() }
+        #expect(immediate?.description.contains("earlier checkpoints are intact") == true)
+    }
+
     @Test("Bad input 33: log-probabilities that are NaN are named, and are in the file as text")
     func brokenModel() async throws {
         let folder = try TemporaryFolder()

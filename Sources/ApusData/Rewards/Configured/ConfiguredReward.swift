@@ -32,7 +32,10 @@ package enum ConfiguredReward: String, Sendable, CaseIterable {
         case .jsonSchema: function = try Self.jsonSchema(label, &reader)
         }
         try reader.finish()
-        return function
+        var definition = parameters
+        definition["label"] = nil
+        definition["name"] = .string(rawValue)
+        return IdentifiedReward(base: function, identity: RewardIdentity(definition: .object(definition)))
     }
 
     /// What a completion earns that is as wanted, and one that is not.

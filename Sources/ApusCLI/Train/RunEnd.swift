@@ -1,0 +1,36 @@
+import Apus
+
+/// The end of a training run, as the user hears of it.
+struct RunEnd {
+    let outcome: TrainingOutcome
+    /// The folder of the newest checkpoint.
+    let checkpoint: String?
+    /// Whether the run can go on from it: with `save_only_model` it cannot.
+    let canGoOn: Bool
+
+    /// Ends the program with the status of the signal that stopped the run, if one did.
+    ///
+    /// - Throws: `CommandFailure`.
+    func failIfStopped(by signals: StopSignals) throws(CommandFailure) {
+        guard outcome.wasStopped, let signal = signals.received else { return }
+        let place =
+            checkpoint.map {
+                canGoOn ? "to go on: the same command with --resume_from_checkpoint \($0)" : "saved in \($0)"
+            } ?? "nothing was saved"
+        throw CommandFailure(signal.status, "stopped by \(signal.name) after step \(outcome.step); \(place)")
+    }
+
+    /// Where the result lies, and a command to try it.
+    ///
+    /// - Parameter isAdapter: whether the checkpoint is an adapter of the run's model, or a model.
+    func whatNext(_ settings: RunSettings, isAdapter: Bool = true) -> String? {
+        guard let checkpoint else { return nil }
+        let model = isAdapter ? "\(settings.model) --adapter \(checkpoint)" : checkpoint
+        let precision = isAdapter ? settings.precision : .bf16
+        let option = precision == ModelOptions.defaultPrecision ? "" : " --precision \(precision.rawValue)"
+        return """
+            saved in \(checkpoint); to try it:
+              apus generate --model \(model)\(option) --prompt "..."
+            """
+    }
+}

@@ -1,0 +1,42 @@
+package import ApusTensor
+
+/// Where one trained tensor lies in flat buffers.
+package struct ParameterTensor: Sendable {
+    /// Its name in a file: PEFT's of an adapter's tensor, such as
+    /// `base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight`, or Hugging Face's of a model's.
+    package let name: String
+    /// Dimensions, outermost first: `[outputs, inputs]` of a model's matrix, `[rank, inputs]` of an A, `[outputs, rank]` of
+    /// a B, `[count]` of a gain or a bias.
+    package let shape: [Int]
+    /// Elements of the flat buffers.
+    package let range: Range<Int>
+}
+
+/// What AdamW keeps of each parameter.
+package enum AdamWMoment: Sendable, CaseIterable {
+    /// The decayed mean of the gradients.
+    case first
+    /// The decayed mean of their squares.
+    case second
+}
+
+/// Parameters in training with AdamW's moments, each one flat fp32 buffer: what a checkpoint has to hold of them. Read tensor
+/// by tensor, so that saving takes little memory.
+package protocol FlatParameters: AnyObject {
+    /// The tensors in the order of the buffers, without gaps.
+    var tensors: [ParameterTensor] { get }
+
+    /// Number of parameters.
+    var parameterCount: Int { get }
+
+    /// The values of one tensor, row-major.
+    func values(of tensor: ParameterTensor) -> [Float]
+
+    /// Replaces all parameters, in the order of ``tensors``.
+    ///
+    /// - Throws: `ModelError` when their number differs or one of them is not finite.
+    func setParameters(_ values: [Float]) throws(ModelError)
+
+    /// A moment of one tensor, in the tensor's shape, to be read and written; zero before the first step.
+    func moment(_ moment: AdamWMoment, of tensor: ParameterTensor) -> Matrix
+}
