@@ -178,7 +178,7 @@ def name_faults(text, sources):
 def message_faults(text, sources):
     """What the first column of a table of messages quotes has to be in the sources, apart from what an ellipsis leaves out."""
     for row in re.findall(r"^\| `([^`]* [^`]*)` \|", text, flags=re.MULTILINE):
-        for piece in re.split(r"[\s:]*…[\s:]*|'", row):
+        for piece in re.split(r"[\s:<]*…[\s:>]*|'", row):
             if len(piece) > 12 and piece not in sources:
                 yield f"{piece}: no message says so"
 
