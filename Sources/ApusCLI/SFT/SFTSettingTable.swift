@@ -61,6 +61,6 @@ enum SFTSettingTable {
     }()
 
     private static func isForRewards(_ name: String) -> Bool {
-        name.hasPrefix("answer_") || name.hasPrefix("reward_") || name.hasPrefix("eval_")
+        name.hasPrefix("answer_") || name.hasPrefix("reward_") || name.hasPrefix("eval_") || name == "python"
     }
 }

@@ -35,10 +35,7 @@ extension LoRAAdapter {
     ///
     /// - Throws: `FormatError` when a file cannot be written.
     public func save(to directory: URL) throws {
-        let values = parameters
-        var writer = SafetensorsWriter()
-        for tensor in tensors { writer.append(tensor.name, shape: tensor.shape, .f32(Array(values[tensor.range]))) }
-        try writer.write(to: directory.appending(path: "adapter_model.safetensors"))
+        try writeParameters(to: directory.appending(path: "adapter_model.safetensors"), as: .f32)
         var file = LoRAConfigurationFile()
         file.baseModel = baseModel
         file.rank = configuration.rank

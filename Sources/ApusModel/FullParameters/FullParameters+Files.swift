@@ -56,12 +56,7 @@ extension FullParameters {
     /// - Throws: `FormatError` or `ModelError` when a file cannot be read or written.
     public func save(to directory: URL, precision: StoredPrecision = .bfloat16) throws {
         let type: ElementType = precision == .float32 ? .f32 : .bf16
-        let layouts = tensors.map { TensorLayout(name: $0.name, shape: $0.shape, type: type) }
-            .sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
-        let path = directory.appending(path: "model.safetensors").path(percentEncoded: false)
-        try SafetensorsStream(tensors: layouts).write(to: path) { layout, append in
-            if let tensor = byName[layout.name] { try append(type.encode(values(of: tensor))) }
-        }
+        try writeParameters(to: directory.appending(path: "model.safetensors"), as: type)
         let source = URL(filePath: model.checkpointPath, directoryHint: .isDirectory)
         let text = try String(contentsOf: source.appending(path: "config.json"), encoding: .utf8)
         try Data(Self.configuration(text, storedAs: precision).utf8).write(to: directory.appending(path: "config.json"))

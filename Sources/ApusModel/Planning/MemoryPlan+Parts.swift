@@ -28,11 +28,9 @@ extension MemoryPlan {
         ]
     }
 
-    /// What a step works with, and what saving copies.
+    /// What a step works with. Checkpoints are written tensor by tensor, and take next to nothing.
     static func workParts(_ run: PlannedRun, _ sizes: RunSizes, _ backend: CPUBackend) -> [Part] {
-        // Moments are taken out, cut into tensors and laid out as a file: three copies of 8 bytes a parameter.
-        let saving = run.saves ? 24 * ((try? parameterCount(run)) ?? 0) : 0
-        return [
+        [
             Part(
                 name: "sampling", bytes: sizes.samplingBytes,
                 detail: "activations of \(sizes.samplingRows) rows, logits of \(RunSizes.logitRows)"),
@@ -41,7 +39,6 @@ extension MemoryPlan {
             Part(
                 name: "threads", bytes: run.threads * (max(backend.scratchBytes, sizes.scratchBytes) + sizes.headBytes),
                 detail: "scratch of \(run.threads)"),
-            Part(name: "saving", bytes: saving, detail: "a checkpoint while it is written"),
         ]
     }
 

@@ -20,8 +20,6 @@ public struct PlannedRun: Sendable, Equatable {
     public var hasReference = false
     /// Whether what the inside of layers computes is kept for the backward pass, in place of computing it again.
     public var keepsActivations = false
-    /// Whether checkpoints are written.
-    public var saves = true
     /// Threads that compute.
     public var threads = 1
 

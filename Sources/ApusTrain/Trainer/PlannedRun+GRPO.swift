@@ -21,7 +21,6 @@ extension PlannedRun {
         completionTokens = configuration.maxCompletionLength
         hasReference = configuration.beta != 0
         keepsActivations = !configuration.gradientCheckpointing
-        saves = configuration.saveStrategy != .no
         self.threads = threads
     }
 }
