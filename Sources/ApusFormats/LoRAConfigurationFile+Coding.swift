@@ -34,6 +34,7 @@ extension LoRAConfigurationFile {
         modulesToSave = try values.decodeIfPresent([String].self, forKey: .modulesToSave) ?? []
         rankPattern = try values.decodeIfPresent([String: Int].self, forKey: .rankPattern) ?? [:]
         alphaPattern = try values.decodeIfPresent([String: Double].self, forKey: .alphaPattern) ?? [:]
+        otherFeatures = try LoRAFeature.used(in: decoder)
     }
 
     /// The file as PEFT would write it, with every key that PEFT and vLLM both know.

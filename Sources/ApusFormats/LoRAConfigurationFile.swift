@@ -39,6 +39,8 @@ public struct LoRAConfigurationFile: Codable, Sendable, Equatable {
     public var rankPattern: [String: Int] = [:]
     /// `alpha_pattern`: alphas that differ by module.
     public var alphaPattern: [String: Double] = [:]
+    /// The keys of a file that was read that ask for more than LoRA, such as `layer_replication`; they are never written.
+    public internal(set) var otherFeatures: [String] = []
 
     /// A configuration with PEFT's defaults.
     public init() {}
@@ -71,6 +73,7 @@ public struct LoRAConfigurationFile: Codable, Sendable, Equatable {
                 !rankPattern.isEmpty || !alphaPattern.isEmpty,
                 "rank_pattern or alpha_pattern is set, wanted one rank and alpha"
             ),
+            (!otherFeatures.isEmpty, "\(otherFeatures.joined(separator: ", ")) ask for more than plain LoRA"),
         ]
         if let fault = faults.first(where: { $0.0 }) {
             throw FormatError(.unsupported, file: path, "\(fault.1); train or convert the adapter without it")

@@ -55,4 +55,32 @@ import Testing
         let path = try folder.write(Data(json.utf8), as: "adapter_config.json")
         expectFormatError(code, containing: complaint) { try LoRAConfigurationFile(path: path) }
     }
+
+    /// Files of PEFT hold every key; a value that asks for nothing is as good as none.
+    @Test(arguments: [
+        #""layer_replication":[[0,2]]"#, #""alora_invocation_tokens":[5]"#, #""use_qalora":true"#,
+        #""use_bdlora":{"nblocks":2}"#, #""lora_bias":true"#, #""target_parameters":["experts.down_proj"]"#,
+        #""init_lora_weights":"pissa_niter_4""#, #""init_lora_weights":"OLoRA""#,
+    ])
+    func whatIsMoreThanLoRAIsRefused(member: String) throws {
+        let folder = try TemporaryFolder()
+        let key = try #require(member.split(separator: "\"").first.map(String.init))
+        let path = try folder.write(Data(configuration(member)), as: "adapter_config.json")
+        expectFormatError(.unsupported, containing: "\(key) ask") { try LoRAConfigurationFile(path: path) }
+    }
+
+    @Test(arguments: [
+        #""layer_replication":null"#, #""alora_invocation_tokens":[]"#, #""use_qalora":false"#, #""use_bdlora":{}"#,
+        #""init_lora_weights":true"#, #""init_lora_weights":false"#, #""init_lora_weights":"gaussian""#,
+        #""target_parameters":null,"trainable_token_indices":null,"lora_bias":false"#,
+    ])
+    func keysThatAskForNothingAreTaken(member: String) throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write(Data(configuration(member)), as: "adapter_config.json")
+        #expect(try LoRAConfigurationFile(path: path).otherFeatures.isEmpty)
+    }
+
+    private func configuration(_ member: String) -> [UInt8] {
+        Array(#"{"peft_type":"LORA","r":4,"target_modules":["q_proj"],\#(member)}"#.utf8)
+    }
 }

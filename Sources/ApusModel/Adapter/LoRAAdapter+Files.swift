@@ -9,7 +9,7 @@ extension LoRAAdapter {
         let file = try LoRAConfigurationFile(path: directory.appending(path: "adapter_config.json").path)
         let path = directory.appending(path: "adapter_model.safetensors").path
         let source = try SafetensorsFile(path: path)
-        try self.init(zero: try Self.configuration(file, source, path: path), for: model)
+        try self.init(zero: Self.configuration(file, source), for: model)
         var values = [Float](repeating: 0, count: parameterCount)
         for tensor in tensors {
             let name = try Self.storedName(tensor.name, in: source, path: path)
@@ -48,16 +48,8 @@ extension LoRAAdapter {
 
     /// The modules that the file adapts are those that it holds tensors for: `target_modules` may be a pattern.
     private static func configuration(
-        _ file: LoRAConfigurationFile, _ source: SafetensorsFile, path: String
-    ) throws -> LoRAConfiguration {
-        guard file.rankPattern.isEmpty, file.alphaPattern.isEmpty else {
-            throw ModelError(
-                "\(path): rank_pattern and alpha_pattern are not supported; train with one rank for all modules")
-        }
-        guard !file.usesDoRA, file.bias == "none", file.modulesToSave.isEmpty else {
-            throw ModelError(
-                "\(path): DoRA, trained biases and modules_to_save are not supported; train a plain LoRA adapter")
-        }
+        _ file: LoRAConfigurationFile, _ source: SafetensorsFile
+    ) -> LoRAConfiguration {
         let targets = LoRAConfiguration.allModules.filter { name in
             source.entries.keys.contains { $0.contains(".\(name).lora_A") }
         }
