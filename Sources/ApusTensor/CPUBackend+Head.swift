@@ -7,7 +7,7 @@ extension CPUBackend {
 
     /// See `Backend`.
     public func logits(_ hidden: Matrix, head: Weight, into logits: Matrix) {
-        let rows = productRows(hidden, slot: 0, block: head.group, rounds: head.roundsRows)
+        let rows = productRows(hidden, slot: 0, form: head.inputForm)
         round(rows, 0..<hidden.rows)
         split(head.panels) { thread, panels in
             self.forward(head, rows.all, bias: nil, into: logits, accumulate: false, panels: panels, thread: thread)
@@ -174,17 +174,17 @@ extension CPUBackend {
     private func headBuffers(_ blocks: Int, _ head: Weight) throws -> [HeadBuffer] {
         try (0..<max(1, min(pool.threads, blocks))).map { _ in
             HeadBuffer(
-                hidden: try headRoom(head.inputs, block: head.group, rounds: head.roundsRows),
-                logits: try headRoom(Self.tile, block: Int(kernels.linear.backward_block), rounds: head.roundsRows))
+                hidden: try headRoom(head.inputs, form: head.inputForm),
+                logits: try headRoom(Self.tile, form: head.outputForm))
         }
     }
 
-    private func headRoom(_ width: Int, block: Int, rounds: Bool) throws -> ProductRows {
+    private func headRoom(_ width: Int, form: RowForm) throws -> ProductRows {
         let matrix = try Matrix(rows: Self.headRows, columns: width)
-        guard rounds else { return ProductRows(matrix: matrix, rounded: nil) }
+        guard form.rounds else { return ProductRows(matrix: matrix, rounded: nil) }
         let storage = try Storage(count: RoundedRows.floats(rows: Self.headRows, depth: width))
         return ProductRows(
-            matrix: matrix, rounded: RoundedRows(storage, rows: Self.headRows, depth: width, block: block))
+            matrix: matrix, rounded: RoundedRows(storage, rows: Self.headRows, depth: width, form: form))
     }
 }
 

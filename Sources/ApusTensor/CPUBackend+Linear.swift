@@ -8,14 +8,11 @@ extension CPUBackend {
     /// See `Backend`. Many rows are split by rows, which then stay with their thread from rounding to result; few rows by
     /// the panels of the weights.
     public func linear(_ x: Matrix, _ products: [LinearProduct]) {
-        let wide = products.contains { $0.weight.roundsRows && $0.output != nil }
-        let rounds = wide || products.contains { $0.lowRank?.a.roundsRows ?? false }
-        let rows = productRows(x, slot: 0, block: products[0].weight.group, rounds: rounds)
+        let rows = productRows(x, slot: 0, form: products[0].weight.inputForm)
         let parts = products.enumerated().map { index, product in
-            let projected = product.projected.map {
-                productRows(
-                    $0, slot: index + 1, block: product.lowRank?.b.group ?? 2,
-                    rounds: product.lowRank?.b.roundsRows ?? false)
+            let projected = product.adapter.map { adapter in
+                precondition(adapter.lowRank.a.inputForm == products[0].weight.inputForm, "the adapter reads other rows")
+                return productRows(adapter.projected, slot: index + 1, form: adapter.lowRank.b.inputForm)
             }
             return ForwardPart(product: product, projected: projected)
         }
@@ -100,7 +97,7 @@ extension CPUBackend {
         thread: Int
     ) {
         precondition(x.ld == weight.inputs && y.columns == weight.outputs && Int(x.count) == y.rows, "shapes differ")
-        precondition(x.rounded != nil || !weight.roundsRows, "rows are not rounded")
+        precondition(x.rounded != nil || !weight.inputForm.rounds, "rows are not rounded")
         withUnsafePointer(to: weight.packed) { packed in
             withUnsafePointer(to: x) {
                 kernels.linear.forward(
@@ -115,13 +112,9 @@ extension CPUBackend {
         let parts = gradients.enumerated().map { index, gradient in
             BackwardPart(
                 gradient: gradient,
-                dOutput: productRows(
-                    gradient.dOutput, slot: 2 * index, block: Int(kernels.linear.backward_block),
-                    rounds: gradient.weight.roundsRows || gradient.adapter?.lowRank.b.roundsRows ?? false),
+                dOutput: productRows(gradient.dOutput, slot: 2 * index, form: gradient.weight.outputForm),
                 dProjected: gradient.adapter.map {
-                    productRows(
-                        $0.dProjected, slot: 2 * index + 1, block: Int(kernels.linear.backward_block),
-                        rounds: $0.lowRank.a.roundsRows)
+                    productRows($0.dProjected, slot: 2 * index + 1, form: $0.lowRank.a.outputForm)
                 })
         }
         // Panels are turned once for each piece of rows, which costs more than unpacking them: fewer pieces.
@@ -177,7 +170,7 @@ extension CPUBackend {
     ) {
         let outputs = outputs ?? 0..<weight.outputs
         precondition(dy.ld >= outputs.count && dx.columns == weight.inputs && dx.rows == Int(dy.count), "shapes differ")
-        precondition(dy.rounded != nil || !weight.roundsRows, "rows are not rounded")
+        precondition(dy.rounded != nil || !weight.outputForm.rounds, "rows are not rounded")
         withUnsafePointer(to: weight.packed) { packed in
             withUnsafePointer(to: dy) {
                 kernels.linear.backward(

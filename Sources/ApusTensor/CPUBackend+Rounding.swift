@@ -1,6 +1,16 @@
 internal import CKernels
 
-/// Room for rows rounded to 16 bits, and what they mean: see `round_rows` in apus_linear.h.
+/// The form in which rows enter a product; see `apus_row_format` and `round_rows` in apus_linear.h.
+struct RowForm: Equatable {
+    let format: apus_row_format
+    /// Consecutive values that share a scale, and are pairs of each other.
+    let block: Int
+
+    /// Whether products read the rows rounded to 16 bits.
+    var rounds: Bool { format != APUS_ROWS_F32 }
+}
+
+/// Room for rows rounded to 16 bits.
 ///
 /// Each thread writes the rows that it was given.
 struct RoundedRows {
@@ -9,21 +19,22 @@ struct RoundedRows {
     let stride: Int
     let scales: UnsafeMutablePointer<Float>
     let scaleStride: Int
-    let block: Int
+    let form: RowForm
 
     /// Lays rows out in `storage`, which has room for `floats(rows:depth:)`.
-    init(_ storage: Storage, rows: Int, depth: Int, block: Int) {
+    init(_ storage: Storage, rows: Int, depth: Int, form: RowForm) {
         precondition(storage.count >= Self.floats(rows: rows, depth: depth), "no room for rounded rows")
         self.storage = storage
-        self.block = block
-        stride = (depth + 2) / 2 * 2
-        scaleStride = (depth + block - 1) / block
+        self.form = form
+        scaleStride = (depth + form.block - 1) / form.block
+        stride = scaleStride * form.block
         scales = storage.base
         values = UnsafeMutableRawPointer(storage.base + rows * scaleStride).assumingMemoryBound(to: UInt16.self)
     }
 
-    /// Floats that rows need, whatever their block: at the worst one scale for two values.
-    static func floats(rows: Int, depth: Int) -> Int { rows * (depth + 2) }
+    /// Floats that rows need, whatever their block: at the worst one scale for two values, or a last block of 64 that
+    /// has one value.
+    static func floats(rows: Int, depth: Int) -> Int { rows * (depth + 34) }
 }
 
 /// The rows that enter a product, in every form that its weights read.
@@ -55,11 +66,10 @@ extension CPUBackend {
     }
 
     /// The rows of a product with room for their rounded form in one of the slots, where a weight reads it.
-    func productRows(_ x: Matrix, slot: Int, block: Int, rounds: Bool) -> ProductRows {
-        guard rounds else { return ProductRows(matrix: x, rounded: nil) }
+    func productRows(_ x: Matrix, slot: Int, form: RowForm) -> ProductRows {
+        guard form.rounds else { return ProductRows(matrix: x, rounded: nil) }
         let storage = rounding(slot, RoundedRows.floats(rows: x.rows, depth: x.columns))
-        return ProductRows(
-            matrix: x, rounded: RoundedRows(storage, rows: x.rows, depth: x.columns, block: block))
+        return ProductRows(matrix: x, rounded: RoundedRows(storage, rows: x.rows, depth: x.columns, form: form))
     }
 
     /// Rounds some of the rows where a weight reads them rounded.
@@ -70,7 +80,8 @@ extension CPUBackend {
         let width = rows.matrix.columns
         let first = range.lowerBound
         kernels.linear.round_rows(
-            rows.matrix.pointer + first * width, width, Int32(range.count), Int32(columns ?? width), Int32(to.block),
+            to.form.format, rows.matrix.pointer + first * width, width, Int32(range.count), Int32(columns ?? width),
+            Int32(to.form.block),
             to.values + first * to.stride, to.stride, to.scales + first * to.scaleStride, to.scaleStride)
     }
 }

@@ -8,7 +8,7 @@ extension CPUBackend {
     /// - Throws: `TensorError` for a shape that the format cannot hold.
     public func byteCount(_ format: WeightFormat, outputs: Int, inputs: Int) throws(TensorError) -> Int {
         try Weight(
-            format, outputs: outputs, inputs: inputs, group: Self.scaleGroup(inputs), kernels: kernels.linear
+            format, outputs: outputs, inputs: inputs, group: Self.scaleGroup(inputs, format), kernels: kernels.linear
         ).byteCount
     }
 

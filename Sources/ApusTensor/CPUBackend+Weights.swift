@@ -13,7 +13,7 @@ extension CPUBackend {
         _ format: WeightFormat, outputs: Int, inputs: Int,
         rows read: (Range<Int>, UnsafeMutableBufferPointer<Float>) throws(E) -> Void
     ) throws -> Weight {
-        let group = Self.scaleGroup(inputs)
+        let group = Self.scaleGroup(inputs, format)
         let weight = try Weight(format, outputs: outputs, inputs: inputs, group: group, kernels: kernels.linear)
         let parts = (outputs + Self.packedRows - 1) / Self.packedRows
         var failures = [E?](repeating: nil, count: parts)
@@ -69,11 +69,12 @@ extension CPUBackend {
         let format: WeightFormat =
             switch base {
             case .f32: .f32
-            case .bf16: kernels.linear.rounds(APUS_WEIGHT_BF16) != 0 ? .bf16 : .f32
-            case .half, .nf4: .half
+            case .bf16: kernels.linear.row_format(APUS_WEIGHT_BF16) != APUS_ROWS_F32 ? .bf16 : .f32
+            case .half, .int8, .nf4: .half
             }
+        // Its rows are the base's, in blocks of the base's groups.
         return try Weight(
-            inputs % 2 == 0 ? format : .f32, outputs: outputs, inputs: inputs, group: Self.scaleGroup(inputs),
+            inputs % 2 == 0 ? format : .f32, outputs: outputs, inputs: inputs, group: Self.scaleGroup(inputs, base),
             kernels: kernels.linear)
     }
 
@@ -105,9 +106,9 @@ extension CPUBackend {
         kernels.linear.pack_nf4(&weight.packed, Int32(range.lowerBound), Int32(range.count), codes, perGroup)
     }
 
-    /// The largest group of inputs that never crosses a block of 64 of the flattened matrix.
-    static func scaleGroup(_ inputs: Int) -> Int {
-        var (a, b) = (inputs, 64)
+    /// The largest group of inputs that never crosses a block of 64 of the flattened matrix, or of 32 of 8-bit integers.
+    static func scaleGroup(_ inputs: Int, _ format: WeightFormat = .nf4) -> Int {
+        var (a, b) = (inputs, format == .int8 ? 32 : 64)
         while b != 0 { (a, b) = (b, a % b) }
         return a
     }

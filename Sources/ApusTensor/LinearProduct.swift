@@ -11,6 +11,11 @@ public struct LinearProduct {
     /// The result, [rows][outputs]; nil where only `projected` is wanted.
     public let output: Matrix?
 
+    var adapter: (lowRank: LowRank, projected: Matrix)? {
+        guard let lowRank, let projected else { return nil }
+        return (lowRank, projected)
+    }
+
     /// A product and where its results go.
     public init(weight: Weight, bias: Matrix?, lowRank: LowRank?, projected: Matrix?, output: Matrix?) {
         precondition(lowRank == nil || projected != nil, "an adapter needs room for its projection")

@@ -8,8 +8,10 @@ public enum WeightFormat: Sendable {
     /// bf16 values.
     case bf16
     /// 16 bits a value in the form whose products are fastest on this processor: bf16 where it has bf16 dot products,
-    /// elsewhere integers of 13 bits with one fp32 scale per block of inputs.
+    /// elsewhere integers of 13 bits with one fp32 scale per block of 64 inputs.
     case half
+    /// Integers of 8 bits with one fp32 scale per block of 32 inputs: what GGUF's Q8_0, Q5_0 and Q4_0 hold, exactly.
+    case int8
     /// Four bits a value with one fp32 scale per block of inputs (QLoRA's NormalFloat4).
     case nf4
 }
@@ -30,10 +32,10 @@ public final class Weight: @unchecked Sendable {
     private let scales: Storage?
     var packed: apus_weight
     let panels: Int
-    /// Whether products read their rows rounded to 16 bits.
-    let roundsRows: Bool
-    /// Consecutive inputs that share a scale, of the weight and of the rows that it meets.
-    let group: Int
+    /// How products read rows of inputs.
+    let inputForm: RowForm
+    /// How the backward direction reads rows of gradients of outputs.
+    let outputForm: RowForm
 
     /// Reserves a packed weight of zeros.
     ///
@@ -53,18 +55,20 @@ public final class Weight: @unchecked Sendable {
             case .f32: APUS_WEIGHT_F32
             case .bf16: APUS_WEIGHT_BF16
             case .half: kernels.half_format
+            case .int8: APUS_WEIGHT_INT8
             case .nf4: APUS_WEIGHT_NF4
             }
         let width = Int(kernels.panel_width)
         panels = (outputs + width - 1) / width
         let bytes = kernels.panel_bytes(stored, Int32(inputs)) * panels
         storage = try Storage(count: (bytes + 3) / 4)
-        let hasScales = stored == APUS_WEIGHT_NF4 || stored == APUS_WEIGHT_FIXED
+        let hasScales = stored != APUS_WEIGHT_F32 && stored != APUS_WEIGHT_BF16
         let scaleCount = hasScales ? panels * width * (inputs / group) : 0
         scales = hasScales ? try Storage(count: scaleCount) : nil
         byteCount = bytes + scaleCount * 4
-        roundsRows = kernels.rounds(stored) != 0
-        self.group = group
+        let rows = kernels.row_format(stored)
+        inputForm = RowForm(format: rows, block: rows == APUS_ROWS_FIXED ? group : 2)
+        outputForm = RowForm(format: rows, block: rows == APUS_ROWS_FIXED ? Int(kernels.backward_block) : 2)
         packed = apus_weight(
             format: stored, outputs: Int32(outputs), inputs: Int32(inputs), group: Int32(group),
             panels: UnsafeMutableRawPointer(storage.base), scales: scales?.base)

@@ -5,15 +5,14 @@
 // One code path serves one row and a thousand.
 #include "linear_tiles.h"
 
+#include "linear_quantize.h"
+
 #include "linear_panels.h"
 
 #include "linear_transposed.h"
 
-/// Whether products of a format multiply rounded pairs.
-static int linear_rounds(apus_weight_format format) {
-  if (format == APUS_WEIGHT_BF16) return !blocks_have_row_scales;
-  return format == APUS_WEIGHT_NF4 || format == APUS_WEIGHT_FIXED;
-}
+/// How a panel is read by the tiles: fp32, pairs that were written down, or as it is stored.
+typedef enum { PANEL_F32, PANEL_PAIRS, PANEL_BF16, PANEL_STORED } panel_form;
 
 /// One direction of the product: which compute panels there are and how deep the inner dimension is.
 typedef struct {
@@ -23,9 +22,8 @@ typedef struct {
   int depth_begin;   // first inner step (transposed only; a multiple of panel_width)
   int depth;
   int columns;       // of the result
-  int pairs;         // multiplies pairs
   int block;         // inner steps that share scales; 0 where there are none
-  int coded;         // panels stay NF4 codes, and tiles unpack them
+  panel_form form;
 } product;
 
 /// One panel of the inner steps at hand, in compute form.
@@ -36,50 +34,76 @@ typedef struct {
 
 /// Scratch of one thread.
 typedef struct {
-  float panels[panel_block * panel_floats];
-  float scales[panel_block * scale_floats];  // of turned panels; the others' lie with the weight
+  _Alignas(64) float panels[panel_block * panel_floats];
+  _Alignas(64) float scales[panel_block * scale_floats];  // of turned panels; the others' lie with the weight
+#if APUS_BF16_DOT
   float staging[panel_floats];
+#endif
 } linear_scratch;
+
+/// A panel of the backward direction.
+APUS_INLINE compute_panel make_turned_panel(const product *p, int panel, int n0, int depth, linear_scratch *scratch,
+                                            int slot) {
+  float *room = scratch->panels + slot * panel_floats;
+  compute_panel result = {room, 0};
+  if (p->form == PANEL_F32) {
+    panel_transposed_f32(p->weight, panel, n0, depth, room);
+    return result;
+  }
+#if APUS_BF16_DOT
+  if (pairs_are_bf16 || p->form == PANEL_BF16) {
+    panel_transposed_f32(p->weight, panel, n0, depth, scratch->staging);
+    panel_to_pairs(scratch->staging, depth, (pair *)room);
+    return result;
+  }
+#endif
+  float *scales = scratch->scales + slot * scale_floats;
+  panel_transposed_fixed(p->weight, panel, n0, depth, (pair *)room, scales);
+  result.scales = scales;
+  return result;
+}
 
 /// Brings a panel's inner steps k0 ..< k0 + depth into compute form, or points at them where they are stored in it.
 APUS_INLINE compute_panel make_panel(const product *p, int panel, int k0, int depth, linear_scratch *scratch, int slot) {
   const apus_weight *w = p->weight;
+  if (p->transposed) return make_turned_panel(p, panel, p->depth_begin + k0, depth, scratch, slot);
   float *room = scratch->panels + slot * panel_floats;
   compute_panel result = {room, 0};
-  if (!p->pairs) {
-    if (p->transposed)
-      panel_transposed_f32(w, panel, p->depth_begin + k0, depth, room);
-    else if (w->format == APUS_WEIGHT_F32)
-      result.values = (const float *)panel_of(w, panel) + (size_t)k0 * panel_width;
-    else
-      panel_to_f32(w, panel, k0, depth, room);
-    return result;
-  }
-  if (p->coded) {
-    result.values = panel_of(w, panel) + (size_t)(k0 / 2) * panel_width;
-    result.scales = panel_scales(w, panel) + (size_t)(k0 / p->block) * panel_width;
-    return result;
-  }
-  if (!p->transposed) {
+  if (p->form == PANEL_F32 && w->format == APUS_WEIGHT_F32)
+    result.values = (const float *)panel_of(w, panel) + (size_t)k0 * panel_width;
+  else if (p->form == PANEL_F32)
+    panel_to_f32(w, panel, k0, depth, room);
+  else if (p->form == PANEL_STORED)
+    result.values = panel_codes(w, panel, k0);
+  else
     result.values = panel_pairs(w, panel, k0, depth, (pair *)room);
-    if (p->block) result.scales = panel_scales(w, panel) + (size_t)(k0 / p->block) * panel_width;
-    return result;
-  }
-#if APUS_BF16_PAIRS
-  panel_transposed_f32(w, panel, p->depth_begin + k0, depth, scratch->staging);
-  panel_to_pairs(scratch->staging, depth, (pair *)room);
-#else
-  float *scales = scratch->scales + slot * scale_floats;
-  panel_transposed_fixed(w, panel, p->depth_begin + k0, depth, (pair *)room, scales);
-  result.scales = scales;
-#endif
+  if (p->block) result.scales = panel_scales(w, panel) + (size_t)(k0 / p->block) * panel_width;
   return result;
+}
+
+/// A tile of pairs, by the function for the panel's form.
+APUS_INLINE void product_pairs(const product *p, int rows, const pair_operands *x, int depth, float *c, long ldc,
+                               const float *bias, int accumulate) {
+#if APUS_BF16_DOT
+  if (p->form == PANEL_BF16) {
+    tile_bf16_rows(rows, x, depth, c, ldc, bias, accumulate);
+    return;
+  }
+#endif
+  if (p->form == PANEL_PAIRS)
+    tile_pairs_rows(rows, x, depth, c, ldc, bias, accumulate);
+  else if (p->weight->format == APUS_WEIGHT_NF4)
+    tile_nf4_rows(rows, x, depth, c, ldc, bias, accumulate);
+  else if (p->weight->format == APUS_WEIGHT_INT8)
+    tile_int8_rows(rows, x, depth, c, ldc, bias, accumulate);
+  else
+    tile_stream_rows(rows, x, depth, c, ldc, bias, accumulate);
 }
 
 /// One tile of rows by one panel; a panel that ends past the last column goes through a buffer of full width.
 APUS_INLINE void product_tile(const product *p, int row, int rows, int k0, int depth, compute_panel b, float *c, long ldc,
                               int columns, const float *bias, int accumulate) {
-  float edge[tile_rows * panel_width], edge_bias[panel_width];
+  float edge[most_rows * panel_width], edge_bias[panel_width];
   float *to = c;
   long ld = ldc;
   if (columns < panel_width) {
@@ -91,14 +115,14 @@ APUS_INLINE void product_tile(const product *p, int row, int rows, int k0, int d
       for (int i = 0; i < rows; i++) memcpy(edge + i * panel_width, c + i * ldc, sizeof(float) * (size_t)columns);
   }
   const apus_rows *x = p->rows;
-  if (p->pairs) {
+  if (p->form == PANEL_F32) {
+    tile_f32_rows(rows, x->values + row * x->ld + k0, x->ld, 1, b.values, panel_width, depth, to, ld, bias, accumulate);
+  } else {
     pair_operands operands = {
         .a = (const pair *)(x->rounded + row * x->rounded_ld + k0), .a_row = x->rounded_ld / 2,
-        .a_scales = x->scales + row * x->scale_ld + (p->block ? k0 / p->block : 0), .a_scale_row = x->scale_ld,
+        .a_scales = p->block ? x->scales + row * x->scale_ld + k0 / p->block : 0, .a_scale_row = x->scale_ld,
         .b = b.values, .b_scales = b.scales, .block = p->block};
-    (p->coded ? tile_codes_rows : tile_pairs_rows)(rows, &operands, depth, to, ld, bias, accumulate);
-  } else {
-    tile_f32_rows(rows, x->values + row * x->ld + k0, x->ld, 1, b.values, panel_width, depth, to, ld, bias, accumulate);
+    product_pairs(p, rows, &operands, depth, to, ld, bias, accumulate);
   }
   if (columns < panel_width)
     for (int i = 0; i < rows; i++) memcpy(c + i * ldc, edge + i * panel_width, sizeof(float) * (size_t)columns);
@@ -107,15 +131,15 @@ APUS_INLINE void product_tile(const product *p, int row, int rows, int k0, int d
 /// All rows over one block of panels in compute form.
 APUS_INLINE void product_rows(const product *p, int k0, int depth, const compute_panel *panels, int first_panel,
                               int panel_count, const float *bias, float *y, long ldy, int accumulate) {
-  const int rows = p->rows->count;
+  const int rows = p->rows->count, most = p->form == PANEL_STORED && rows <= coded_rows ? coded_rows : tile_rows;
   for (int r0 = 0; r0 < rows; r0 += row_block) {
     int end = r0 + row_block < rows ? r0 + row_block : rows;
     for (int q = 0; q < panel_count; q++) {
       int column = (first_panel + q) * panel_width;
       int columns = p->columns - column < panel_width ? p->columns - column : panel_width;
-      for (int row = r0; row < end; row += tile_rows)
-        product_tile(p, row, end - row < tile_rows ? end - row : tile_rows, k0, depth, panels[q],
-                     y + row * ldy + column, ldy, columns, bias ? bias + column : 0, accumulate);
+      for (int row = r0; row < end; row += most)
+        product_tile(p, row, end - row < most ? end - row : most, k0, depth, panels[q], y + row * ldy + column, ldy,
+                     columns, bias ? bias + column : 0, accumulate);
     }
   }
 }
@@ -124,10 +148,12 @@ static void run_product(const product *p, const float *bias, float *y, long ldy,
                         int panel_end, linear_scratch *scratch) {
   // A few rows use a panel once: one at a time stays in the first-level cache. Many rows share a block of panels.
   int block = p->rows->count <= 2 * tile_rows ? 1 : panel_block;
+  // A panel that is read as it is stored needs no room.
+  const int step = p->form == PANEL_STORED ? p->depth : depth_block;
   for (int p0 = panel_begin; p0 < panel_end; p0 += block) {
     int count = panel_end - p0 < block ? panel_end - p0 : block;
-    for (int k0 = 0; k0 < p->depth; k0 += depth_block) {
-      int depth = p->depth - k0 < depth_block ? p->depth - k0 : depth_block;
+    for (int k0 = 0; k0 < p->depth; k0 += step) {
+      int depth = p->depth - k0 < step ? p->depth - k0 : step;
       compute_panel panels[panel_block];
       for (int q = 0; q < count; q++) panels[q] = make_panel(p, p0 + q, k0, depth, scratch, q);
       product_rows(p, k0, depth, panels, p0, count, k0 ? 0 : bias, y, ldy, accumulate || k0 > 0);
@@ -135,21 +161,29 @@ static void run_product(const product *p, const float *bias, float *y, long ldy,
   }
 }
 
+/// Which tiles a product of a weight goes through.
+APUS_INLINE panel_form product_form(const apus_weight *w, const apus_rows *x, int transposed) {
+  if (linear_row_format(w->format) == APUS_ROWS_F32) return PANEL_F32;
+#if APUS_BF16_DOT
+  if (w->format == APUS_WEIGHT_BF16) return PANEL_BF16;
+#endif
+  return !transposed && x->count <= stored_rows ? PANEL_STORED : PANEL_PAIRS;
+}
+
 static void linear_forward(const apus_weight *w, const apus_rows *x, const float *bias, float *y, long ldy,
                            int accumulate, int panel_begin, int panel_end, float *scratch) {
-  product p = {.weight = w, .rows = x, .depth = w->inputs, .columns = w->outputs, .pairs = linear_rounds(w->format),
-               .block = w->format == APUS_WEIGHT_NF4 || w->format == APUS_WEIGHT_FIXED ? w->group : 0,
-               // One tile reads a panel: its pairs need not be written down.
-               .coded = w->format == APUS_WEIGHT_NF4 && x->count <= coded_rows};
+  product p = {.weight = w, .rows = x, .depth = w->inputs, .columns = w->outputs,
+               .block = w->format == APUS_WEIGHT_F32 || w->format == APUS_WEIGHT_BF16 ? 0 : w->group,
+               .form = product_form(w, x, 0)};
   run_product(&p, bias, y, ldy, accumulate, panel_begin, panel_end, (linear_scratch *)scratch);
 }
 
 static void linear_backward(const apus_weight *w, const apus_rows *dy, int output_begin, int output_end, float *dx,
                             long lddx, int accumulate, int panel_begin, int panel_end, float *scratch) {
-  int pairs = linear_rounds(w->format);
   product p = {.weight = w, .rows = dy, .transposed = 1, .depth_begin = output_begin,
-               .depth = output_end - output_begin, .columns = w->inputs, .pairs = pairs,
-               .block = pairs && blocks_have_row_scales ? backward_block : 0};
+               .depth = output_end - output_begin, .columns = w->inputs,
+               .block = linear_row_format(w->format) == APUS_ROWS_FIXED ? backward_block : 0,
+               .form = product_form(w, dy, 1)};
   run_product(&p, 0, dx, lddx, accumulate, panel_begin, panel_end, (linear_scratch *)scratch);
 }
 
@@ -187,10 +221,10 @@ static void linear_outer(const float *a, long lda, const float *b, long ldb, int
   }
 }
 
-#define APUS_LINEAR_KERNELS                                                                             \
-  {.panel_width = panel_width, .half_format = blocks_have_row_scales ? APUS_WEIGHT_FIXED : APUS_WEIGHT_BF16, \
-   .backward_block = backward_block, .rounds = linear_rounds, .panel_bytes = linear_panel_bytes,            \
-   .pack = linear_pack, .pack_nf4 = linear_pack_nf4, .quantize_nf4 = linear_quantize_nf4,               \
-   .read_row = linear_read_row, .round_rows = linear_round_rows,                                        \
-   .forward = linear_forward, .backward = linear_backward,                                              \
+#define APUS_LINEAR_KERNELS                                                                              \
+  {.panel_width = panel_width, .half_format = pairs_are_bf16 ? APUS_WEIGHT_BF16 : APUS_WEIGHT_FIXED,      \
+   .backward_block = backward_block, .row_format = linear_row_format, .panel_bytes = linear_panel_bytes,  \
+   .pack = linear_pack, .pack_nf4 = linear_pack_nf4, .quantize_nf4 = linear_quantize_nf4,                 \
+   .read_row = linear_read_row, .round_rows = linear_round_rows,                                          \
+   .forward = linear_forward, .backward = linear_backward,                                                \
    .scratch_floats = sizeof(linear_scratch) / sizeof(float), .outer = linear_outer}

@@ -1,143 +1,171 @@
 // Packed panels of weights: how they are written, and how they come into the form that the register tiles read.
 static size_t linear_panel_bytes(apus_weight_format format, int inputs) {
-  size_t elements = (size_t)inputs * panel_width;
-  return format == APUS_WEIGHT_F32 ? elements * 4 : format == APUS_WEIGHT_NF4 ? elements / 2 : elements * 2;
+  return format == APUS_WEIGHT_F32 ? (size_t)inputs * panel_width * 4 : (size_t)(inputs / 2) * pair_bytes(format);
 }
 
-APUS_INLINE const uint8_t *panel_of(const apus_weight *w, int panel) {
-  return (const uint8_t *)w->panels + linear_panel_bytes(w->format, w->inputs) * (size_t)panel;
+/// In which form the rows of a product with weights of a format are read.
+static apus_row_format linear_row_format(apus_weight_format format) {
+#if APUS_BF16_DOT
+  if (format == APUS_WEIGHT_BF16) return APUS_ROWS_BF16;
+#endif
+  if (format == APUS_WEIGHT_F32 || format == APUS_WEIGHT_BF16) return APUS_ROWS_F32;
+  return pairs_are_bf16 ? APUS_ROWS_BF16 : APUS_ROWS_FIXED;
+}
+
+APUS_INLINE uint8_t *panel_of(const apus_weight *w, int panel) {
+  return (uint8_t *)w->panels + linear_panel_bytes(w->format, w->inputs) * (size_t)panel;
 }
 
 /// A panel's scales, [group][panel_width].
-APUS_INLINE const float *panel_scales(const apus_weight *w, int panel) {
+APUS_INLINE float *panel_scales(const apus_weight *w, int panel) {
   return w->scales + (size_t)panel * (w->inputs / w->group) * panel_width;
 }
 
-/// Inputs k0 ..< k0 + depth (both even) of a panel of 16-bit or 4-bit weights as pairs, [depth / 2][panel_width]: where
-/// they are stored, or in `room`.
+/// Where the pairs, or codes of pairs, of inputs from k0 (even) on begin.
+APUS_INLINE const uint8_t *panel_codes(const apus_weight *w, int panel, int k0) {
+  return panel_of(w, panel) + (size_t)(k0 / 2) * pair_bytes(w->format);
+}
+
+/// Inputs whose two halves are pairs of each other: see linear_pairs.h.
+APUS_INLINE int weight_pair_block(const apus_weight *w) {
+  return linear_row_format(w->format) == APUS_ROWS_FIXED ? w->group : 2;
+}
+
+/// Inputs k0 ..< k0 + depth of a panel of 16-bit or narrower weights as pairs, [depth / 2][panel_width]: where they are
+/// stored, or in `room`. Both are multiples of the group.
 APUS_INLINE const pair *panel_pairs(const apus_weight *w, int panel, int k0, int depth, pair *room) {
-  const uint8_t *p = panel_of(w, panel);
-  if (w->format != APUS_WEIGHT_NF4) return (const pair *)p + (size_t)(k0 / 2) * panel_width;
-  const uint8_t *codes = p + (size_t)(k0 / 2) * panel_width;
-  for (int k = 0; k < depth / 2; k++) nf4_unpack_pairs(codes + k * panel_width, room + k * panel_width);
+  const uint8_t *from = panel_codes(w, panel, k0);
+  const size_t step = pair_bytes(w->format);
+  if (w->format == APUS_WEIGHT_BF16 || w->format == APUS_WEIGHT_FIXED) return (const pair *)from;
+  for (int k = 0; k < depth / 2; k++, from += step) {
+    vu pairs[tile_vectors];
+    __builtin_prefetch(from + stream_ahead, 0, 2);
+    if (w->format == APUS_WEIGHT_NF4)
+      unpack_pairs(APUS_WEIGHT_NF4, from, 0, tile_vectors, pairs);
+    else
+      unpack_pairs(APUS_WEIGHT_INT8, from, 0, tile_vectors, pairs);
+    memcpy(room + k * panel_width, pairs, sizeof pairs);
+  }
   return room;
 }
 
-/// Inputs k0 ..< k0 + depth of a panel as fp32, [depth][panel_width]. k0 and depth are even unless the format is F32.
+/// The 16 bits that stand for one input of a lane in a panel of any format but F32.
+APUS_INLINE uint16_t stored_half(const apus_weight *w, int panel, int k, int lane) {
+  int at = pair_position(k, weight_pair_block(w));
+  const uint8_t *pairs = panel_codes(w, panel, at / 2 * 2);
+  if (w->format == APUS_WEIGHT_INT8) return int8_half((int8_t)pairs[2 * lane + at % 2]);
+  if (w->format != APUS_WEIGHT_NF4) return ((const uint16_t *)pairs)[2 * lane + at % 2];
+  nf4_place place = nf4_position(at % 2, lane);
+  return nf4_levels[pairs[place.byte] >> place.shift & 15];
+}
+
+/// What a unit of one input of a lane is worth.
+APUS_INLINE float stored_scale(const apus_weight *w, int panel, int k, int lane) {
+  return w->format == APUS_WEIGHT_BF16 ? 1 : panel_scales(w, panel)[(size_t)(k / w->group) * panel_width + lane];
+}
+
+static void linear_read_row(const apus_weight *w, int row, float *values) {
+  int panel = row / panel_width, lane = row % panel_width;
+  for (int k = 0; k < w->inputs; k++) {
+    if (w->format == APUS_WEIGHT_F32)
+      values[k] = ((const float *)panel_of(w, panel))[(size_t)k * panel_width + lane];
+    else if (w->format == APUS_WEIGHT_BF16)
+      values[k] = float_from_bf16(stored_half(w, panel, k, lane));
+    else
+      values[k] = half_value(stored_half(w, panel, k, lane)) * stored_scale(w, panel, k, lane);
+  }
+}
+
+/// A vector of low or high halves as numbers, with their scale.
+APUS_INLINE vf half_values(vu pairs, int high, int fixed, vf scale) {
+  if (!fixed) return (vf)(high ? pairs & 0xFFFF0000u : pairs << 16) * scale;
+  return __builtin_convertvector(high ? (vi)pairs >> 16 : (vi)(pairs << 16) >> 16, vf) * scale;
+}
+
+/// Inputs k0 ..< k0 + depth of a panel as fp32, [depth][panel_width]. Of a format with groups both are multiples of 64, or
+/// depth ends with the inputs; of BF16 they are even.
 static void panel_to_f32(const apus_weight *w, int panel, int k0, int depth, float *out) {
   if (w->format == APUS_WEIGHT_F32) {
     const float *p = (const float *)panel_of(w, panel);
     memcpy(out, p + (size_t)k0 * panel_width, sizeof(float) * (size_t)depth * panel_width);
     return;
   }
-  pair room[panel_width];
-  for (int k = 0; k < depth; k += 2, out += 2 * panel_width) {
-    const pair *pairs = panel_pairs(w, panel, k0 + k, 2, room);
+  const int block = weight_pair_block(w), fixed = linear_row_format(w->format) == APUS_ROWS_FIXED;
+  for (int k = 0; k < depth; k++, out += panel_width) {
+    int at = pair_position(k0 + k, block);
+    pair room[panel_width];
+    const pair *pairs = panel_pairs(w, panel, at / 2 * 2, 2, room);
     for (int j = 0; j < panel_width; j += APUS_LANES) {
       vu x;
       memcpy(&x, pairs + j, sizeof x);
       vf scale = w->format == APUS_WEIGHT_BF16
                      ? vf_set(1) : vf_load(panel_scales(w, panel) + (size_t)((k0 + k) / w->group) * panel_width + j);
-      vf_store(out + j, (vf)(x << 16) * scale);
-      vf_store(out + panel_width + j, (vf)(x & 0xFFFF0000u) * scale);
+      vf_store(out + j, half_values(x, at % 2, fixed, scale));
     }
   }
 }
 
-/// Writes 16-bit values of inputs k0 ..< k0 + count into a lane of a panel of pairs.
-APUS_INLINE void pack_halves(uint16_t *panel, int lane, int k0, const uint16_t *values, int count) {
-  for (int k = 0; k < count; k++) panel[((size_t)((k0 + k) / 2) * panel_width + lane) * 2 + ((k0 + k) & 1)] = values[k];
+/// Writes 16-bit values, in the order of pairs, of inputs k0 ..< k0 + count into a lane of a panel of pairs.
+APUS_INLINE void pack_halves(uint8_t *panel, int lane, int k0, const uint16_t *values, int count) {
+  pair *to = (pair *)panel + (size_t)(k0 / 2) * panel_width + lane;
+  for (int p = 0; p < count / 2; p++, to += panel_width) memcpy(to, values + 2 * p, sizeof *to);
+}
+
+/// One row of a lane in bf16; neighbours are pairs.
+static void pack_bf16(uint8_t *panel, int lane, const float *row, int inputs) {
+  for (int k = 0; k < inputs; k += 2) {
+    const uint16_t halves[2] = {bf16_from_float(row[k]), bf16_from_float(row[k + 1])};
+    pack_halves(panel, lane, k, halves, 2);
+  }
+}
+
+/// One group of a lane as integers in units of the scale that is returned.
+APUS_INLINE float pack_group(const apus_weight *w, uint8_t *panel, int lane, int k0, const float *values) {
+  if (w->format == APUS_WEIGHT_FIXED) {
+    pair pairs[pair_block / 2];
+    float scale = fixed_block(values, w->group, w->group, fixed_weight_limit, pairs);
+    pack_halves(panel, lane, k0, (const uint16_t *)pairs, w->group);
+    return scale;
+  }
+  int8_t codes[pair_block];
+  float scale = quantize_int8_group(values, w->group, codes);
+  const int block = weight_pair_block(w);
+  uint8_t *to = panel + (size_t)(k0 / 2) * pair_bytes(APUS_WEIGHT_INT8);
+  for (int k = 0; k < w->group; k++) {
+    int at = pair_position(k, block);
+    to[(size_t)(at / 2) * pair_bytes(APUS_WEIGHT_INT8) + 2 * lane + at % 2] = (uint8_t)codes[k];
+  }
+  return scale;
 }
 
 static void linear_pack(const apus_weight *w, int first, int count, const float *rows, long ld) {
-  const int groups = w->inputs / w->group;
   for (int r = 0; r < count; r++) {
     int panel = (first + r) / panel_width, lane = (first + r) % panel_width;
-    uint8_t *base = (uint8_t *)w->panels + linear_panel_bytes(w->format, w->inputs) * (size_t)panel;
+    uint8_t *base = panel_of(w, panel);
     const float *row = rows + r * ld;
-    uint16_t block[pair_block];
     if (w->format == APUS_WEIGHT_F32)
       for (int k = 0; k < w->inputs; k++) ((float *)base)[(size_t)k * panel_width + lane] = row[k];
     else if (w->format == APUS_WEIGHT_BF16)
-      for (int k = 0; k < w->inputs; k += pair_block) {
-        int n = w->inputs - k < pair_block ? w->inputs - k : pair_block;
-        for (int i = 0; i < n; i++) block[i] = bf16_from_float(row[k + i]);
-        pack_halves((uint16_t *)base, lane, k, block, n);
-      }
+      pack_bf16(base, lane, row, w->inputs);
     else
-      for (int g = 0; g < groups; g++) {
-        w->scales[((size_t)panel * groups + g) * panel_width + lane] =
-            fixed_block(row + g * w->group, w->group, fixed_weight_limit, block);
-        pack_halves((uint16_t *)base, lane, g * w->group, block, w->group);
-      }
+      for (int g = 0; g < w->inputs / w->group; g++)
+        panel_scales(w, panel)[(size_t)g * panel_width + lane] = pack_group(w, base, lane, g * w->group, row + g * w->group);
   }
 }
 
 static void linear_pack_nf4(const apus_weight *w, int first, int count, const uint8_t *codes, const float *scales) {
-  int groups = w->inputs / w->group;
+  const int groups = w->inputs / w->group, block = weight_pair_block(w), half = block / 2;
   for (int r = 0; r < count; r++) {
     int panel = (first + r) / panel_width, lane = (first + r) % panel_width;
-    uint8_t *base = (uint8_t *)w->panels + linear_panel_bytes(APUS_WEIGHT_NF4, w->inputs) * (size_t)panel;
+    uint8_t *base = panel_of(w, panel);
     const uint8_t *row = codes + (size_t)r * w->inputs;
-    const nf4_place even = nf4_position(0, lane), odd = nf4_position(1, lane);
-    for (int k = 0; k < w->inputs; k += 2, base += panel_width) {
-      base[even.byte] |= (uint8_t)(row[k] << even.shift);
-      base[odd.byte] |= (uint8_t)(row[k + 1] << odd.shift);
-    }
+    const nf4_place low = nf4_position(0, lane), high = nf4_position(1, lane);
+    for (int k = 0; k < w->inputs; k += block)
+      for (int p = 0; p < half; p++, base += panel_width) {
+        base[low.byte] |= (uint8_t)(row[k + p] << low.shift);
+        base[high.byte] |= (uint8_t)(row[k + half + p] << high.shift);
+      }
     for (int g = 0; g < groups; g++)
-      w->scales[((size_t)panel * groups + g) * panel_width + lane] = scales[(size_t)r * groups + g] * nf4_unit;
-  }
-}
-
-// A value moves up one code where it exceeds the fp32 midpoint of two table values, as in bitsandbytes on the CPU. The
-// decimals in its CUDA source round to other floats in three places; files must not depend on where they were made.
-static const float nf4_thresholds[15] = {
-    -0.8480963706970215f, -0.6106328964233398f, -0.4599952697753906f, -0.33967941999435425f, -0.23460739850997925f,
-    -0.13791173696517944f, -0.045525018125772476f, 0.03979014977812767f, 0.120255246758461f, 0.2035212516784668f,
-    0.2920137643814087f, 0.3893125355243683f, 0.5016634464263916f, 0.6427869200706482f, 0.8614784479141235f};
-
-/// One block of at most 64 values; inlined with a constant count for whole blocks, whose copies are then single loads.
-APUS_INLINE float quantize_nf4_block(const float *values, int count, uint8_t *codes) {
-  typedef uint8_t bytes __attribute__((vector_size(APUS_LANES)));
-  vf most = vf_zero();
-  for (int i = 0; i < count; i += APUS_LANES)
-    most = vf_max(most, (vf)((vu)load_part(values + i, count - i) & 0x7FFFFFFFu));
-  float largest = vf_largest(most), inverse = largest > 0 ? 1.0f / largest : 0.0f;
-  for (int i = 0; i < count; i += APUS_LANES) {
-    vf v = load_part(values + i, count - i) * inverse;
-    vi code = {0};
-    for (int t = 0; t < 15; t++) code -= v > nf4_thresholds[t];  // a true comparison is -1
-    bytes b = __builtin_convertvector(code, bytes);
-    memcpy(codes + i, &b, (size_t)(count - i < APUS_LANES ? count - i : APUS_LANES));
-  }
-  return largest;
-}
-
-static void linear_quantize_nf4(const float *values, long count, uint8_t *codes, float *scales) {
-  long begin = 0;
-  for (; begin + 64 <= count; begin += 64) scales[begin / 64] = quantize_nf4_block(values + begin, 64, codes + begin);
-  if (begin < count)
-    scales[begin / 64] = quantize_nf4_block(values + begin, (int)(count - begin), codes + begin);
-}
-
-/// The 16 bits that stand for one input of a lane, in a 16-bit or 4-bit panel.
-APUS_INLINE uint16_t stored_half(const apus_weight *w, const uint8_t *base, int k, int lane) {
-  size_t at = (size_t)(k / 2) * panel_width;
-  if (w->format != APUS_WEIGHT_NF4) return ((const uint16_t *)base)[(at + lane) * 2 + (k & 1)];
-  nf4_place place = nf4_position(k & 1, lane);
-  return (uint16_t)nf4_levels[base[at + place.byte] >> place.shift & 15];
-}
-
-static void linear_read_row(const apus_weight *w, int row, float *values) {
-  int panel = row / panel_width, lane = row % panel_width;
-  const uint8_t *base = panel_of(w, panel);
-  for (int k = 0; k < w->inputs; k++) {
-    if (w->format == APUS_WEIGHT_F32)
-      values[k] = ((const float *)base)[(size_t)k * panel_width + lane];
-    else if (w->format == APUS_WEIGHT_BF16)
-      values[k] = float_from_bf16(stored_half(w, base, k, lane));
-    else
-      values[k] = half_value(stored_half(w, base, k, lane)) *
-                  panel_scales(w, panel)[(size_t)(k / w->group) * panel_width + lane];
+      panel_scales(w, panel)[(size_t)g * panel_width + lane] = scales[(size_t)r * groups + g] * nf4_unit;
   }
 }

@@ -21,7 +21,7 @@ static void panel_transposed_f32(const apus_weight *w, int panel, int n0, int de
   }
 }
 
-#if APUS_BF16_PAIRS
+#if APUS_BF16_DOT
 /// Bits rounded to the nearest bf16, which is left in the upper half. Finite values only.
 APUS_INLINE vu round_to_bf16(vu bits) { return bits + 0x7FFF + (bits >> 16 & 1); }
 
@@ -35,80 +35,146 @@ static void panel_to_pairs(const float *in, int depth, pair *out) {
       memcpy(out + j, &even, sizeof even);
     }
 }
+#endif
+
+/// Turns a square of dwords, [APUS_LANES][APUS_LANES], one vector a row.
+APUS_INLINE void transpose_dwords(vu r[APUS_LANES]) {
+#if APUS_LANES == 4
+  vu s[4];
+  memcpy(s, r, sizeof s);
+  for (int i = 0; i < 4; i++)
+    for (int j = 0; j < 4; j++) r[i][j] = s[j][i];
 #else
-/// [panel_width][panel_width / 2] pairs to [panel_width / 2][panel_width].
-APUS_INLINE void transpose_pairs(const pair *in, pair *out) {
+  // Four rows at a time: within each quarter of 128 bits their dwords, then pairs of them, are interleaved.
+  vu s[APUS_LANES];
 #if APUS_LANES == 8
-  for (int half = 0; half < panel_width; half += 8) {
-    vu r[8], s[8];
-    for (int i = 0; i < 8; i++) memcpy(&r[i], in + (half + i) * 8, sizeof r[i]);
-    for (int i = 0; i < 8; i += 2) {
-      s[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
-      s[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
-    }
-    for (int i = 0; i < 8; i += 4)
-      for (int j = 0; j < 2; j++) {
-        r[i + 2 * j] = __builtin_shufflevector(s[i + j], s[i + j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-        r[i + 2 * j + 1] = __builtin_shufflevector(s[i + j], s[i + j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
-      }
-    for (int i = 0; i < 4; i++) {
-      s[i] = __builtin_shufflevector(r[i], r[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-      s[i + 4] = __builtin_shufflevector(r[i], r[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
-    }
-    for (int i = 0; i < 8; i++) memcpy(out + i * panel_width + half, &s[i], sizeof s[i]);
-  }
+#define APUS_LOW_DWORDS 0, 8, 1, 9, 4, 12, 5, 13
+#define APUS_HIGH_DWORDS 2, 10, 3, 11, 6, 14, 7, 15
+#define APUS_LOW_PAIRS 0, 1, 8, 9, 4, 5, 12, 13
+#define APUS_HIGH_PAIRS 2, 3, 10, 11, 6, 7, 14, 15
 #else
-  for (int i = 0; i < panel_width; i++)
-    for (int j = 0; j < panel_width / 2; j++) out[j * panel_width + i] = in[i * (panel_width / 2) + j];
+#define APUS_LOW_DWORDS 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29
+#define APUS_HIGH_DWORDS 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31
+#define APUS_LOW_PAIRS 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29
+#define APUS_HIGH_PAIRS 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31
+#endif
+#pragma clang loop unroll(full)
+  for (int i = 0; i < APUS_LANES; i += 2) {
+    s[i] = __builtin_shufflevector(r[i], r[i + 1], APUS_LOW_DWORDS);
+    s[i + 1] = __builtin_shufflevector(r[i], r[i + 1], APUS_HIGH_DWORDS);
+  }
+#pragma clang loop unroll(full)
+  for (int i = 0; i < APUS_LANES; i += 4)
+#pragma clang loop unroll(full)
+    for (int j = 0; j < 2; j++) {
+      r[i + 2 * j] = __builtin_shufflevector(s[i + j], s[i + j + 2], APUS_LOW_PAIRS);
+      r[i + 2 * j + 1] = __builtin_shufflevector(s[i + j], s[i + j + 2], APUS_HIGH_PAIRS);
+    }
+  // Then quarter q of row i + c holds column 4 q + c of rows i ..< i + 4: quarters are collected.
+#pragma clang loop unroll(full)
+  for (int c = 0; c < 4; c++) {
+#if APUS_LANES == 8
+    s[c] = __builtin_shufflevector(r[c], r[c + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+    s[c + 4] = __builtin_shufflevector(r[c], r[c + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+#else
+#define APUS_EVEN_QUARTERS 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27
+#define APUS_ODD_QUARTERS 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31
+    vu even = __builtin_shufflevector(r[c], r[c + 4], APUS_EVEN_QUARTERS);
+    vu odd = __builtin_shufflevector(r[c], r[c + 4], APUS_ODD_QUARTERS);
+    vu last_even = __builtin_shufflevector(r[c + 8], r[c + 12], APUS_EVEN_QUARTERS);
+    vu last_odd = __builtin_shufflevector(r[c + 8], r[c + 12], APUS_ODD_QUARTERS);
+    s[c] = __builtin_shufflevector(even, last_even, APUS_EVEN_QUARTERS);
+    s[c + 4] = __builtin_shufflevector(odd, last_odd, APUS_EVEN_QUARTERS);
+    s[c + 8] = __builtin_shufflevector(even, last_even, APUS_ODD_QUARTERS);
+    s[c + 12] = __builtin_shufflevector(odd, last_odd, APUS_ODD_QUARTERS);
+#endif
+  }
+  memcpy(r, s, sizeof s);
 #endif
 }
 
-/// For outputs n0 ..< n0 + depth, one block: the largest scale of each input of the panel, [panel_width].
-static void block_scales(const apus_weight *w, int first, int valid, int n0, int depth, float *out) {
-  for (int l = 0; l < panel_width; l++) {
-    if (l >= valid || (l > 0 && (first + l) % w->group != 0)) {
-      out[l] = l < valid ? out[l - 1] : 0;
+// Outputs of a panel's lanes are weights in units of their own scales; over a block of outputs, which the turned panel
+// sums, they come to the block's largest scale for each group of inputs, to the nearest integer. A ratio of scales is a
+// multiple of 2^-15, at most 1 - 2^-15, which takes the largest integer to itself. 8-bit weights are 32 times as large
+// first, so that they lose as little as the others.
+enum { int8_shift = 5 };
+
+/// Scales of outputs n ..< n + APUS_LANES of a group; zero past the last panel.
+APUS_INLINE vf output_scales(const apus_weight *w, int n, int group) {
+  if (n >= w->outputs) return vf_zero();
+  return vf_load(panel_scales(w, n / panel_width) + (size_t)group * panel_width + n % panel_width);
+}
+
+/// The largest scale of a group over a block of outputs.
+APUS_INLINE float block_scale(const apus_weight *w, int n0, int group) {
+  vf most = vf_zero();
+  for (int n = 0; n < backward_block; n += APUS_LANES) most = vf_max(most, output_scales(w, n0 + n, group));
+  return vf_largest(most);
+}
+
+/// What brings a group's weights of outputs n ..< n + APUS_LANES to the scale 1 / inverse: in both halves of each lane.
+APUS_INLINE vu scale_ratios(const apus_weight *w, int n, int group, float inverse) {
+  vf ratio = vf_min(output_scales(w, n, group) * inverse * 32768.0f, vf_set(32767.0f));
+  vu integer = (vu)__builtin_convertvector(ratio + 0.5f, vi);
+  return integer | integer << 16;
+}
+
+/// The pairs of 16-bit position `at` of outputs n ..< n + APUS_LANES, brought to the block's scale.
+APUS_INLINE vu scaled_pairs(const apus_weight *w, int at, int n, vu ratios) {
+  typedef uint16_t halves __attribute__((vector_size(APUS_LANES * 4)));
+  if (n >= w->outputs) return (vu){0};
+  const uint8_t *from = panel_codes(w, n / panel_width, at / 2 * 2);
+  const int vector = n % panel_width / APUS_LANES;
+  vu pairs;
+  if (w->format == APUS_WEIGHT_NF4)
+    unpack_pairs(APUS_WEIGHT_NF4, from, vector, 1, &pairs);
+  else if (w->format == APUS_WEIGHT_INT8)
+    unpack_pairs(APUS_WEIGHT_INT8, from, vector, 1, &pairs), pairs = (vu)((halves)pairs << int8_shift);
+  else
+    unpack_pairs(APUS_WEIGHT_FIXED, from, vector, 1, &pairs);
+  return pair_scale(pairs, ratios);
+}
+
+/// Inputs first ..< first + APUS_LANES (those from `valid` on are zero) of outputs n ..< n + APUS_LANES and as many half a
+/// block further: pairs of outputs, [output][input], panel_width apart.
+APUS_INLINE void turn_square(const apus_weight *w, int first, int valid, int n, const float *inverses, pair *out) {
+  const int block = w->group;
+  vu square[APUS_LANES], low_ratios = {0}, high_ratios = {0};
+  for (int i = 0; i < APUS_LANES; i++) {
+    if (i >= valid) {
+      square[i] = (vu){0};
       continue;
     }
-    out[l] = 0;
-    for (int n = n0; n < n0 + depth; n++) {
-      float scale = panel_scales(w, n / panel_width)[(first + l) / w->group * panel_width + n % panel_width];
-      out[l] = scale > out[l] ? scale : out[l];
+    const int k = first + i, at = pair_position(k, block);
+    if (i == 0 || k % block == 0) {
+      low_ratios = scale_ratios(w, n, k / block, inverses[i]);
+      high_ratios = scale_ratios(w, n + backward_block / 2, k / block, inverses[i]);
     }
+    vu low = scaled_pairs(w, at, n, low_ratios), high = scaled_pairs(w, at, n + backward_block / 2, high_ratios);
+    square[i] = at % 2 ? low >> 16 | (high & 0xFFFF0000u) : join_low_halves(low, high);
   }
+  transpose_dwords(square);
+  for (int i = 0; i < APUS_LANES; i++) memcpy(out + i * panel_width, &square[i], sizeof square[i]);
 }
 
-/// One panel_width x panel_width tile, outputs n0 …, turned: integers in units of the inputs' `scales`.
-static void tile_transposed_fixed(const apus_weight *w, int first, int valid, int n0, const float *scales, pair *out) {
-  pair room[panel_width / 2 * panel_width], tile[panel_width * panel_width / 2];
-  const pair *pairs = panel_pairs(w, n0 / panel_width, first, valid, room);
-  if (valid < panel_width) memset(tile, 0, sizeof tile);
-  for (int k = 0; k < valid; k++) {
-    const float *own = panel_scales(w, n0 / panel_width) + (first + k) / w->group * panel_width;
-    float inverse = scales[k] > 0 ? 1 / scales[k] : 0;
-    for (int j = 0; j < panel_width; j += APUS_LANES) {
-      vi x;
-      memcpy(&x, pairs + k / 2 * panel_width + j, sizeof x);
-      x = k & 1 ? x >> 16 : x << 16 >> 16;
-      // Rounded outward the ratio of the largest scale to itself could exceed 1 by an ulp; the integer cannot.
-      vf value = __builtin_convertvector(x, vf) * (vf_load(own + j) * inverse);
-      store_low_halves((uint16_t *)(tile + k * (panel_width / 2)) + j, round_to_low_half(value), APUS_LANES);
-    }
-  }
-  transpose_pairs(tile, out);
-}
-
-/// Outputs n0 ..< n0 + depth of the inputs in input panel `panel`, as pairs of outputs [depth / 2][panel_width] and one
-/// scale an input and block of outputs, [block][panel_width]. What lies past the weight's outputs is zero.
+/// Outputs n0 ..< n0 + depth of the inputs in input panel `panel`, as pairs of outputs [depth / 2][panel_width] (whole
+/// blocks, of which what lies past the weight's outputs is zero) and one scale an input and block, [block][panel_width].
 static void panel_transposed_fixed(const apus_weight *w, int panel, int n0, int depth, pair *out, float *scales) {
-  int first = panel * panel_width;
-  int valid = w->inputs - first < panel_width ? w->inputs - first : panel_width;
-  for (int n = 0; n < depth; n += panel_width) {
-    int block = n / backward_block;
-    if (n % backward_block == 0)
-      block_scales(w, first, valid, n0 + n, depth - n < backward_block ? depth - n : backward_block,
-                   scales + block * panel_width);
-    tile_transposed_fixed(w, first, valid, n0 + n, scales + block * panel_width, out + n / 2 * panel_width);
+  const int first = panel * panel_width;
+  const int valid = w->inputs - first < panel_width ? w->inputs - first : panel_width;
+  for (int n = 0; n < depth; n += backward_block, scales += panel_width, out += backward_block / 2 * panel_width) {
+    float inverses[panel_width];
+    for (int i = 0; i < panel_width; i++) {
+      if (i > 0 && i < valid && (first + i) % w->group != 0) {
+        scales[i] = scales[i - 1], inverses[i] = inverses[i - 1];
+        continue;
+      }
+      float most = i < valid ? block_scale(w, n0 + n, (first + i) / w->group) : 0;
+      inverses[i] = most > 0 ? 1 / most : 0;
+      scales[i] = w->format == APUS_WEIGHT_INT8 ? most / (1 << int8_shift) : most;
+    }
+    for (int j = 0; j < backward_block / 2; j += APUS_LANES)
+      for (int i = 0; i < panel_width; i += APUS_LANES)
+        turn_square(w, first + i, valid - i, n0 + n + j, inverses + i, out + (size_t)j * panel_width + i);
   }
 }
-#endif

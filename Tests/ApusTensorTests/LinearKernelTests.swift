@@ -32,6 +32,9 @@ import Testing
         Shape(format: .half, outputs: 53, inputs: 96, rows: 13, group: 32),
         Shape(format: .half, outputs: 403, inputs: 320, rows: 3),
         Shape(format: .half, outputs: 9, inputs: 18, rows: 70, group: 2),
+        Shape(format: .int8, outputs: 53, inputs: 96, rows: 13, group: 32),
+        Shape(format: .int8, outputs: 403, inputs: 320, rows: 3, group: 32),
+        Shape(format: .int8, outputs: 9, inputs: 18, rows: 70, group: 2),
     ]
 
     private func linear(_ shape: Shape, _ set: InstructionSet) throws -> PackedLinear {

@@ -1,3 +1,4 @@
+import ApusTensor
 import ApusTestSupport
 import CKernels
 import Foundation
@@ -49,7 +50,7 @@ private struct Nested: Decodable {
     }
 }
 
-private let kernelNames = ["portable", "emulated-bf16", "avx2", "avx512", "avx512bf16", "neon", "neon-bf16"]
+private let kernelNames = InstructionSet.allCases.map(\.rawValue)
 
 /// The optimizer kernels of every instruction set that this machine runs.
 private var availableKernels: [(name: String, kernels: apus_optimizer_kernels)] {

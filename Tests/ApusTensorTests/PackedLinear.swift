@@ -3,7 +3,7 @@ import CKernels
 
 /// A weight packed for one kernel table, and the effective values that it stands for by definition of its format.
 final class PackedLinear {
-    enum Format: String, CaseIterable { case f32, bf16, nf4, half }
+    enum Format: String, CaseIterable { case f32, bf16, nf4, half, int8 }
 
     let kernels: apus_linear_kernels
     let outputs: Int
@@ -11,6 +11,7 @@ final class PackedLinear {
     /// What the stored form means, [outputs][inputs].
     let values: [Float]
     let arithmetic: Arithmetic
+    let rowFormat: apus_row_format
     var packed: apus_weight
     private let scratch: UnsafeMutablePointer<Float>
 
@@ -30,7 +31,9 @@ final class PackedLinear {
             case .bf16: APUS_WEIGHT_BF16
             case .half: kernels.half_format
             case .nf4: APUS_WEIGHT_NF4
+            case .int8: APUS_WEIGHT_INT8
             }
+        rowFormat = kernels.row_format(stored)
         let width = Int(kernels.panel_width)
         let panels = (outputs + width - 1) / width
         let bytes = kernels.panel_bytes(stored, Int32(inputs)) * panels
@@ -44,7 +47,7 @@ final class PackedLinear {
             scales: scales)
         scratch = .allocate(capacity: kernels.scratch_floats)
         var random = TestRandom(seed: UInt64(outputs * 1000 + inputs))
-        let usesBF16 = kernels.half_format == APUS_WEIGHT_BF16
+        let usesBF16 = rowFormat == APUS_ROWS_BF16
         if format == .nf4 {
             let codes = (0..<outputs * inputs).map { _ in UInt8(random.next() >> 60) }
             let groupScales = (0..<outputs * inputs / group).map { _ in random.float(in: 0.25..<2) }
@@ -69,13 +72,20 @@ final class PackedLinear {
         let split = outputs / 3
         kernels.pack(&packed, 0, Int32(split), rows, inputs)
         kernels.pack(&packed, Int32(split), Int32(outputs - split), Array(rows[(split * inputs)...]), inputs)
-        if format == .half, !usesBF16 {
-            let fixed = FixedPoint(rounding: rows, limit: 4095, width: inputs, block: group)
-            arithmetic = .fixed(fixed)
-            values = fixed.values
-        } else {
-            arithmetic = format != .f32 && usesBF16 ? .bf16(scaled: false) : .f32
+        switch format {
+        case .f32, .bf16:
+            arithmetic = usesBF16 ? .bf16(scaled: false) : .f32
             values = format == .f32 ? rows : rows.map(roundedToBF16)
+        case .half where usesBF16:
+            arithmetic = .bf16(scaled: false)
+            values = rows.map(roundedToBF16)
+        default:
+            let fixed =
+                format == .int8
+                ? FixedPoint(int8: rows, group: group)
+                : FixedPoint(rounding: rows, limit: 4095, width: inputs, block: group)
+            arithmetic = usesBF16 ? .bf16(scaled: true) : .fixed(fixed)
+            values = fixed.values
         }
     }
 
@@ -99,7 +109,7 @@ final class PackedLinear {
         let panels = panels ?? 0..<outputPanels
         // A null bias and an empty one are not the same to the kernel.
         func call(_ bias: UnsafePointer<Float>?) {
-            withRows(x, count: rows, depth: inputs, block: Int(packed.group)) { x in
+            withRows(x, count: rows, depth: inputs, block: rowFormat == APUS_ROWS_FIXED ? Int(packed.group) : 2) { x in
                 kernels.forward(
                     &packed, x, bias, &y, ldy, accumulate ? 1 : 0, Int32(panels.lowerBound), Int32(panels.upperBound),
                     scratch)
@@ -114,7 +124,8 @@ final class PackedLinear {
         accumulate: Bool = false, panels: Range<Int>? = nil
     ) {
         let panels = panels ?? 0..<inputPanels
-        withRows(dy, count: rows, depth: range.count, block: Int(kernels.backward_block)) { dy in
+        let block = rowFormat == APUS_ROWS_FIXED ? Int(kernels.backward_block) : 2
+        withRows(dy, count: rows, depth: range.count, block: block) { dy in
             kernels.backward(
                 &packed, dy, Int32(range.lowerBound), Int32(range.upperBound), &dx, ldx, accumulate ? 1 : 0,
                 Int32(panels.lowerBound), Int32(panels.upperBound), scratch)
@@ -125,13 +136,14 @@ final class PackedLinear {
     private func withRows(
         _ x: [Float], count: Int, depth: Int, block: Int, _ body: (UnsafePointer<apus_rows>) -> Void
     ) {
-        let stride = (depth + 2) / 2 * 2
         let blocks = (depth + block - 1) / block
+        let stride = blocks * block
         var rounded = [UInt16](repeating: 0x7FFF, count: count * stride)
         var scales = [Float](repeating: .nan, count: count * blocks)
-        let rounds = kernels.rounds(packed.format) != 0
+        let rounds = rowFormat != APUS_ROWS_F32
         if rounds {
-            kernels.round_rows(x, depth, Int32(count), Int32(depth), Int32(block), &rounded, stride, &scales, blocks)
+            kernels.round_rows(
+                rowFormat, x, depth, Int32(count), Int32(depth), Int32(block), &rounded, stride, &scales, blocks)
         }
         x.withUnsafeBufferPointer { x in
             rounded.withUnsafeBufferPointer { rounded in
@@ -189,6 +201,9 @@ struct FixedPoint {
     var units: [Float]
     var group: Int
 
+    /// Powers of two by which levels are larger where the backward direction rounds them: of 8-bit integers.
+    var shift = 0
+
     var values: [Float] { levels.indices.map { levels[$0] * units[unit(of: $0)] } }
 
     private var width = 0
@@ -218,16 +233,34 @@ struct FixedPoint {
         }
     }
 
-    /// The values of some rows when all rows of a block share one unit in each column: the largest.
+    /// 8-bit integers: of the grids with 8, 16 and 127 steps to the largest magnitude of a group the first that holds every
+    /// value, or the last.
+    init(int8 x: [Float], group: Int) {
+        self.init(levels: x, units: [], group: group)
+        shift = 5
+        for begin in stride(from: 0, to: x.count, by: group) {
+            let range = begin..<begin + group
+            let largest = x[range].reduce(0) { max($0, abs($1)) }
+            let grid = [8, 16].first { steps in x[range].allSatisfy { ($0 / (largest / steps)).rounded() == $0 / (largest / steps) } }
+            let unit = largest / (grid ?? 127)
+            units.append(unit)
+            for i in range { levels[i] = (x[i] / unit).rounded(.toNearestOrEven) }
+        }
+    }
+
+    /// The values of some rows when all rows of a block share one unit in each column: the largest. A ratio of units is a
+    /// number of 2⁻¹⁵ that 16 bits hold.
     func turned(_ rows: Range<Int>, inputs: Int, block: Int) -> [Double] {
         var result: [Double] = []
+        let count = levels.count / inputs
         for row in rows {
             let first = rows.lowerBound + (row - rows.lowerBound) / block * block
             for column in 0..<inputs {
                 func unit(_ row: Int) -> Float { units[self.unit(of: row * inputs + column)] }
-                let largest = (first..<min(first + block, rows.upperBound)).reduce(0) { max($0, unit($1)) }
-                let level = levels[row * inputs + column] * (unit(row) * (1 / largest))
-                result.append(Double(level.rounded(.toNearestOrEven)) * Double(largest))
+                let largest = (first..<min(first + block, count)).reduce(0) { max($0, unit($1)) }
+                let ratio = Int(min(unit(row) * (1 / largest) * 32768, 32767).rounded(.toNearestOrAwayFromZero))
+                let level = (Int(levels[row * inputs + column]) << shift * ratio + 0x4000) >> 15
+                result.append(Double(level) * Double(largest / Float(1 << shift)))
             }
         }
         return result

@@ -1,3 +1,4 @@
+import ApusTensor
 import CKernels
 
 /// The pages of one layer for an `AttentionShape`, driven through one kernel table as the backend drives it: full pages
@@ -24,7 +25,7 @@ final class PagedAttention {
 
     /// Tables by name that this processor can run.
     static let instructionSets: [String] = {
-        let names: [String] = ["portable", "avx2", "avx512", "avx512bf16", "neon", "neon-bf16", "emulated-bf16"]
+        let names: [String] = InstructionSet.allCases.map(\.rawValue)
         return names.filter { name in apus_kernels_named(name) != nil }
     }()
 

@@ -40,14 +40,14 @@ struct Examination {
 
     /// Which kernels will run; `APUS_ISA` may name others, or none that there are.
     private static func kernels() -> Finding {
-        let available = InstructionSet.available.filter { $0 != .emulatedBF16 }.map(\.rawValue).joined(separator: ", ")
+        let available = InstructionSet.available.filter { !$0.isEmulated }.map(\.rawValue).joined(separator: ", ")
         do {
             let selected = try InstructionSet.selected()
             let forced = ProcessInfo.processInfo.environment["APUS_ISA"] ?? ""
-            let reason = forced.isEmpty ? "the fastest of \(available)" : "APUS_ISA; there are \(available)"
+            let reason = forced.isEmpty ? InstructionSet.preferred.reason : "APUS_ISA"
             let isSlow = selected == .portable
             return Finding(
-                name: "kernels", status: isSlow ? .note : .ok, value: "\(selected.rawValue) (\(reason))",
+                name: "kernels", status: isSlow ? .note : .ok, value: "\(selected.rawValue): \(reason); of \(available)",
                 advice: isSlow ? "plain C is slow: a processor with AVX2 or NEON is several times faster" : nil)
         } catch {
             return Finding(

@@ -12,12 +12,13 @@
 #include "apus_linear.h"
 #include "apus_optimizer.h"
 #include "apus_peak.h"
+#include "apus_processor.h"
 #include "apus_sampling.h"
 #include "apus_threads.h"
 
 /// Every kernel of one instruction set.
 typedef struct {
-  const char *name;  // "portable", "avx2", "avx512", "avx512bf16", "neon", "neon-bf16", "emulated-bf16"
+  const char *name;  // as apus_processor.h names them
   apus_linear_kernels linear;
   apus_layer_kernels layer;
   apus_attention_kernels attention;
@@ -27,7 +28,6 @@ typedef struct {
 } apus_kernels;
 
 /// The kernels of the named instruction set, or NULL when this build or this processor lacks it.
-/// NULL as the name asks for the best one that this processor runs.
 const apus_kernels *apus_kernels_named(const char *name);
 
 #endif

@@ -13,19 +13,27 @@ typedef enum {
   APUS_WEIGHT_F32 = 0,   // panel: [inputs][panel_width] fp32
   APUS_WEIGHT_BF16 = 1,  // panel: [inputs / 2][panel_width][2] bf16
   APUS_WEIGHT_NF4 = 2,   // panel: [inputs / 2][panel_width] bytes of two codes, in the order that the kernel reads
-  APUS_WEIGHT_FIXED = 3, // panel: [inputs / 2][panel_width][2] integers in units of their group's scale
+  APUS_WEIGHT_FIXED = 3, // panel: [inputs / 2][panel_width][2] 16-bit integers in units of their group's scale
+  APUS_WEIGHT_INT8 = 4,  // panel: [inputs / 2][panel_width][2] 8-bit integers in units of their group's scale
 } apus_weight_format;
 
 /// A packed weight. `inputs` is even unless the format is F32. Panels past `outputs` are padded with zeros.
 typedef struct {
   apus_weight_format format;
   int outputs, inputs;
-  int group;      // NF4 and FIXED: consecutive inputs that share one scale; even, at most 64
+  int group;      // NF4, FIXED and INT8: consecutive inputs that share one scale; even, a divisor of 64
   void *panels;
-  float *scales;  // NF4 and FIXED: [panel][inputs / group][panel_width]
+  float *scales;  // NF4, FIXED and INT8: [panel][inputs / group][panel_width]
 } apus_weight;
 
-/// Rows that enter a product, [count][depth]: as fp32, or rounded by `round_rows` where the format `rounds`.
+/// The form of the rows that enter a product.
+typedef enum {
+  APUS_ROWS_F32 = 0,    // as they are
+  APUS_ROWS_BF16 = 1,   // neighbours are pairs
+  APUS_ROWS_FIXED = 2,  // integers with a scale for each block; step p of a block of 2 n is the pair of step p + n
+} apus_row_format;
+
+/// Rows that enter a product, [count][depth]: as fp32, or in the format's form by `round_rows`.
 typedef struct {
   const float *values;
   long ld;
@@ -38,16 +46,16 @@ typedef struct {
 
 typedef struct {
   int panel_width;
-  /// The 16-bit format whose products are fastest here: BF16 with bf16 dot products, FIXED elsewhere.
+  /// The 16-bit format of adapters beside weights of 4 or 8 bits, whose rows are in the same form.
   apus_weight_format half_format;
   /// Outputs that share a scale when rows are rounded for `backward`; for `forward` it is the weight's group.
   int backward_block;
-  /// Whether products of a format read rounded rows: NF4 and FIXED always, BF16 where the processor multiplies bf16.
-  int (*rounds)(apus_weight_format format);
+  /// The form of the rows that products of a format read.
+  apus_row_format (*row_format)(apus_weight_format format);
 
   /// Bytes of one panel's weights.
   size_t (*panel_bytes)(apus_weight_format format, int inputs);
-  /// Packs rows first ..< first + count of an F32, BF16 or FIXED weight from fp32 rows.
+  /// Packs rows first ..< first + count of a weight of any format but NF4 from fp32 rows.
   void (*pack)(const apus_weight *weight, int first, int count, const float *rows, long ld);
   /// Packs rows of an NF4 weight of zeros: one code a byte, [count][inputs], and scales [count][inputs / group].
   void (*pack_nf4)(const apus_weight *weight, int first, int count, const uint8_t *codes, const float *scales);
@@ -56,10 +64,11 @@ typedef struct {
   /// The effective values of one row, fp32, [inputs].
   void (*read_row)(const apus_weight *weight, int row, float *values);
 
-  /// Rounds rows of x, [rows][depth], to 16 bits: bf16, or fixed point with one scale for each `block` values (at most
-  /// 64; an ending block may be shorter), [rows][ceil(depth / block)]. out has room for depth + 1 values a row.
-  void (*round_rows)(const float *x, long ldx, int rows, int depth, int block, uint16_t *out, long ld, float *scales,
-                     long scale_ld);
+  /// Rounds rows of x, [rows][depth], to BF16 or FIXED form, in blocks of `block` values (even, a divisor of 64; the last
+  /// may be short: what it lacks is zero). out has room for whole blocks, and for depth + 1 values a row; scales are
+  /// [rows][ceil(depth / block)], of FIXED alone.
+  void (*round_rows)(apus_row_format format, const float *x, long ldx, int rows, int depth, int block, uint16_t *out,
+                     long ld, float *scales, long scale_ld);
 
   /// y = x Wᵀ (+ bias), or y += x Wᵀ where accumulate is set, for the outputs of panels panel_begin ..< panel_end.
   /// y points at output 0 of its first row.

@@ -1,0 +1,19 @@
+#if defined(__x86_64__)
+// The integers of avx2, and so its bits, with one instruction that multiplies pairs and adds them: for processors without
+// AVX-512. It is compiled twice: with the instruction's own encoding, and with that of AVX-512 for processors that have
+// only it, where nothing but the tests of these kernels uses it.
+#include "CKernels.h"
+
+#include <immintrin.h>
+
+#pragma clang attribute push(__attribute__((target("avx2,fma,avxvnni"))), apply_to = function)
+#define APUS_LANES 8
+#define APUS_FMA 1
+#define APUS_AVX2 1
+#define APUS_VNNI 1
+#define APUS_VNNI_VEX 1
+#define APUS_TABLE apus_kernels_avxvnni
+#define APUS_ISA_NAME "avxvnni"
+#include "isa_body.h"
+#pragma clang attribute pop
+#endif
