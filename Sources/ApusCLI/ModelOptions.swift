@@ -15,7 +15,10 @@ struct ModelOptions: ParsableArguments {
     @Option(help: "A PEFT adapter folder, such as outputs/checkpoint-100.")
     var adapter: String?
 
-    @Option(help: "How weights are kept: nf4 (4 bits), bf16, or f32 with fp32 reference arithmetic throughout.")
+    @Option(
+        help:
+            "How weights are kept: nf4 (4 bits), int8 (8 bits), bf16, or f32 with fp32 reference arithmetic throughout."
+    )
     var precision = ModelOptions.defaultPrecision
 
     @Option(help: "Threads to compute with (default: one a core). The numbers do not depend on it.")

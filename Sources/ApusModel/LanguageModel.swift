@@ -10,22 +10,27 @@ public enum WeightPrecision: String, Codable, Sendable, CaseIterable {
     case f32
     /// bf16 weights.
     case bf16
-    /// Linear layers in NF4, four bits a weight; embedding and head in 16 bits (QLoRA).
+    /// Integers of 8 bits with a scale for every 32: exactly what GGUF's Q8_0, Q5_0 and Q4_0 hold, nearly what others do.
+    case int8
+    /// Linear layers in NF4, four bits a weight (QLoRA); embedding and head in 16 bits, or 8 where the file has no more.
     case nf4
 
     var linearFormat: WeightFormat {
         switch self {
         case .f32: .f32
         case .bf16: .bf16
+        case .int8: .int8
         case .nf4: .nf4
         }
     }
 
-    var tableFormat: WeightFormat {
+    /// The form of the head, and of the embedding table that it shares.
+    func headFormat(_ configuration: ModelConfiguration) -> WeightFormat {
         switch self {
         case .f32: .f32
         case .bf16: .bf16
-        case .nf4: .half
+        // Rounded to 8 bits a head would cost as much in log-probability as bf16 arithmetic; to 13 bits, a tenth of it.
+        case .int8, .nf4: configuration.hasHeadIn8Bits ? .int8 : .half
         }
     }
 }
@@ -81,8 +86,8 @@ public final class LanguageModel: Sendable {
         let loader = WeightLoader(checkpoint: checkpoint, backend: backend)
         let tied = configuration.tiesEmbeddings || !checkpoint.contains("lm_head.weight")
         let head = try loader.weight(
-            tied ? TokenEmbedding.tensor : "lm_head.weight", precision.tableFormat, configuration.vocabularySize,
-            configuration.hiddenSize)
+            tied ? TokenEmbedding.tensor : "lm_head.weight", precision.headFormat(configuration),
+            configuration.vocabularySize, configuration.hiddenSize)
         var layers: [LayerWeights] = []
         for layer in 0..<configuration.layerCount {
             layers.append(try loader.layer(layer, configuration, precision.linearFormat))
@@ -90,7 +95,7 @@ public final class LanguageModel: Sendable {
         }
         self.init(
             parts, precision: precision, backend: backend,
-            embedding: tied ? .shared(head) : .file(checkpoint, precision.tableFormat), head: head, layers: layers,
+            embedding: tied ? .shared(head) : .file(checkpoint), head: head, layers: layers,
             finalNorm: try loader.vector("model.norm.weight", configuration.hiddenSize))
     }
 

@@ -11,7 +11,8 @@ extension CPUBackend {
         let rows = productRows(x, slot: 0, form: products[0].weight.inputForm)
         let parts = products.enumerated().map { index, product in
             let projected = product.adapter.map { adapter in
-                precondition(adapter.lowRank.a.inputForm == products[0].weight.inputForm, "the adapter reads other rows")
+                precondition(
+                    adapter.lowRank.a.inputForm == products[0].weight.inputForm, "the adapter reads other rows")
                 return productRows(adapter.projected, slot: index + 1, form: adapter.lowRank.b.inputForm)
             }
             return ForwardPart(product: product, projected: projected)

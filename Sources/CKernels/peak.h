@@ -27,34 +27,45 @@ static float peak_multiply_add(long rounds, float start) {
   return peak_sum(acc, peak_chains);
 }
 
-/// One step of a chain of pair products.
-#if APUS_BF16_PAIRS && APUS_AVX512
-typedef __m512 pair_chain;
+/// One step of a chain of pair products, of the kind that weights of 4 and 8 bits go through.
+#if APUS_BF16_PAIRS && APUS_NEON
+#define APUS_PAIR_INSTRUCTION "bfdot"
+typedef float32x4_t pair_chain;
 APUS_INLINE pair_chain pair_step(pair_chain acc, vu factor, vu rest) {
-  return _mm512_dpbf16_ps(acc, (__m512bh)factor, (__m512bh)rest);
+  return vbfdotq_f32(acc, (bfloat16x8_t)factor, (bfloat16x8_t)rest);
+}
+#elif APUS_VNNI
+#define APUS_PAIR_INSTRUCTION "vpdpwssd"
+typedef vi pair_chain;
+APUS_INLINE pair_chain pair_step(pair_chain acc, vu factor, vu rest) {
+#if APUS_VNNI_VEX
+  __asm__("%{vex%} vpdpwssd %2, %1, %0" : "+x"(acc) : "x"(factor), "x"(rest));
+#else
+  __asm__("vpdpwssd %2, %1, %0" : "+v"(acc) : "v"(factor), "v"(rest));
+#endif
+  return acc;
 }
 #elif APUS_AVX512
+#define APUS_PAIR_INSTRUCTION "vpmaddwd and vpaddd"
 typedef __m512i pair_chain;
 APUS_INLINE pair_chain pair_step(pair_chain acc, vu factor, vu rest) {
   return _mm512_add_epi32(_mm512_madd_epi16(acc, (__m512i)factor), (__m512i)rest);
 }
 #elif APUS_AVX2
+#define APUS_PAIR_INSTRUCTION "vpmaddwd and vpaddd"
 typedef __m256i pair_chain;
 APUS_INLINE pair_chain pair_step(pair_chain acc, vu factor, vu rest) {
   return _mm256_add_epi32(_mm256_madd_epi16(acc, (__m256i)factor), (__m256i)rest);
 }
-#elif APUS_NEON && APUS_BF16_PAIRS
-typedef float32x4_t pair_chain;
-APUS_INLINE pair_chain pair_step(pair_chain acc, vu factor, vu rest) {
-  return vbfdotq_f32(acc, (bfloat16x8_t)factor, (bfloat16x8_t)rest);
-}
 #elif APUS_NEON
+#define APUS_PAIR_INSTRUCTION "smlal"
 typedef int16x8_t pair_chain;
 APUS_INLINE pair_chain pair_step(pair_chain acc, vu factor, vu rest) {
   int32x4_t sum = vmlal_s16((int32x4_t)rest, vget_low_s16(acc), vget_low_s16((int16x8_t)factor));
   return (int16x8_t)vmlal_high_s16(sum, acc, (int16x8_t)factor);
 }
 #else
+#define APUS_PAIR_INSTRUCTION "plain C"
 typedef vu pair_chain;
 APUS_INLINE pair_chain pair_step(pair_chain acc, vu factor, vu rest) {
   vi low = (vi)(acc << 16) >> 16, high = (vi)acc >> 16;
@@ -100,4 +111,5 @@ static float peak_read(const float *p, long count) {
 // A pair step is two multiplications and two additions in each 32-bit lane.
 #define APUS_PEAK_KERNELS                                                                                    \
   {.multiply_add = peak_multiply_add, .pair_dot = peak_pair_dot, .read = peak_read,                          \
+   .pair_dot_instruction = APUS_PAIR_INSTRUCTION,                                                             \
    .multiply_add_operations = 2 * peak_chains * APUS_LANES, .pair_dot_operations = 4 * peak_chains * APUS_LANES}

@@ -123,6 +123,8 @@ import Testing
     @Test func precisionFollowsTheTwoKeysThatNameIt() throws {
         #expect(try resolve("model: m\n").settings.precision == .nf4)
         #expect(try resolve("model: m\nload_in_4bit: false\n").settings.precision == .bf16)
+        #expect(try resolve("model: m\nload_in_8bit: true\n").settings.precision == .int8)
+        #expect(throws: SettingError.self) { try resolve("model: m\nload_in_8bit: true\nload_in_4bit: true\n") }
         #expect(try resolve("model: m\nload_in_4bit: false\ntorch_dtype: float32\n").settings.precision == .f32)
     }
 }

@@ -67,6 +67,8 @@ import Testing
     func unsupportedVariantsAreRefused() throws {
         let cases: [([String: Any?], String)] = [
             (["model_type": "mamba"], "'mamba', supported are llama, qwen2"), (["hidden_act": "gelu"], "gelu"),
+            (["quantization_config": ["quant_method": "bitsandbytes", "load_in_8bit": true]], "LLM.int8"),
+            (["quantization_config": ["quant_method": "gptq", "bits": 4]], "gptq"),
             (["attention_bias": true], "attention_bias"), (["mlp_bias": true], "mlp_bias"),
             (["use_sliding_window": true], "sliding"), (["rope_scaling": ["rope_type": "yarn", "factor": 4]], "yarn"),
             (["rope_scaling": ["rope_type": "default", "partial_rotary_factor": 0.5]], "partial_rotary_factor"),

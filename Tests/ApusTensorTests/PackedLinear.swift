@@ -241,7 +241,9 @@ struct FixedPoint {
         for begin in stride(from: 0, to: x.count, by: group) {
             let range = begin..<begin + group
             let largest = x[range].reduce(0) { max($0, abs($1)) }
-            let grid = [8, 16].first { steps in x[range].allSatisfy { ($0 / (largest / steps)).rounded() == $0 / (largest / steps) } }
+            let grid = [8, 16].first { steps in
+                x[range].allSatisfy { ($0 / (largest / steps)).rounded() == $0 / (largest / steps) }
+            }
             let unit = largest / (grid ?? 127)
             units.append(unit)
             for i in range { levels[i] = (x[i] / unit).rounded(.toNearestOrEven) }

@@ -25,6 +25,11 @@ struct RunConfiguration: Equatable, Sendable {
         let resolution = try SettingResolution(layers: layers)
         notices = resolution.notices
         settings = try Self.runSettings(resolution.run)
+        if let problem = settings.settleQuantization(asksFor4Bit: resolution.run["load_in_4bit"]?.value == .bool(true)),
+            let written = resolution.run["load_in_8bit"]?.written
+        {
+            throw SettingError(written, problem)
+        }
         try check(resolution.run)
         try resolveRewards(in: folder, resolution.run["reward_funcs"]?.written)
         do {

@@ -7,7 +7,9 @@ struct RunSettings: Codable, Equatable, Sendable {
     var model = ""
     /// Whether the frozen weights are quantised to NF4 (as Unsloth's default) or kept in bf16.
     var loadsIn4Bit = true
-    /// `float32` keeps weights and arithmetic in fp32 when `load_in_4bit` is false; `auto` and `bfloat16` are bf16.
+    /// Whether they are held in integers of 8 bits instead.
+    var loadsIn8Bit = false
+    /// `float32` keeps weights and arithmetic in fp32 where they are not quantised; `auto` and `bfloat16` are bf16.
     var dtype = "auto"
     /// Prompt and completion together, in tokens; nil for the model's own context length.
     var maxSequenceLength: Int?
@@ -52,6 +54,7 @@ struct RunSettings: Codable, Equatable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable {
         case model = "model_name_or_path"
         case loadsIn4Bit = "load_in_4bit"
+        case loadsIn8Bit = "load_in_8bit"
         case dtype
         case maxSequenceLength = "max_seq_length"
         case threads
@@ -78,7 +81,18 @@ struct RunSettings: Codable, Equatable, Sendable {
 
     /// How the frozen weights are stored.
     var precision: WeightPrecision {
-        if loadsIn4Bit { .nf4 } else { dtype == "float32" ? .f32 : .bf16 }
+        if loadsIn8Bit { return .int8 }
+        return if loadsIn4Bit { .nf4 } else { dtype == "float32" ? .f32 : .bf16 }
+    }
+
+    /// Settles which of the two quantised forms is meant: 4 bits are the default, 8 bits must be asked for.
+    ///
+    /// - Parameter asksFor4Bit: whether the user wrote `load_in_4bit: true`.
+    /// - Returns: a complaint about `load_in_8bit`, or nil.
+    mutating func settleQuantization(asksFor4Bit: Bool) -> String? {
+        guard loadsIn8Bit else { return nil }
+        loadsIn4Bit = false
+        return asksFor4Bit ? "load_in_4bit is true too; leave one of them out" : nil
     }
 
     /// The adapter to make when none is given to start from.

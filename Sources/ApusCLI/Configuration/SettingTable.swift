@@ -108,6 +108,7 @@ enum SettingTable {
     private static let run: [Setting] = [
         Setting("model_name_or_path", .run(.text)),
         Setting("load_in_4bit", .run(.flag)),
+        Setting("load_in_8bit", .run(.flag)),
         Setting("dtype", .run(.choice(["auto", "bfloat16", "float32"]))),
         Setting("max_seq_length", .run(.integer)),
         Setting("threads", .run(.integer)),
@@ -224,7 +225,6 @@ enum SettingTable {
         Setting("lora_modules_to_save", .refused(unless: ["[]"], reason: "only LoRA matrices are trained")),
         Setting("modules_to_save", .refused(unless: ["[]"], reason: "only LoRA matrices are trained")),
         Setting("use_dora", .refused(unless: ["false"], reason: "DoRA is not supported")),
-        Setting("load_in_8bit", .refused(unless: ["false"], reason: "use load_in_4bit: true, or false for bf16")),
         Setting("full_finetuning", .refused(unless: ["false"], reason: "only LoRA training is supported")),
         Setting(
             "reward_model_name_or_path",

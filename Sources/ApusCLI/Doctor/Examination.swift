@@ -47,7 +47,8 @@ struct Examination {
             let reason = forced.isEmpty ? InstructionSet.preferred.reason : "APUS_ISA"
             let isSlow = selected == .portable
             return Finding(
-                name: "kernels", status: isSlow ? .note : .ok, value: "\(selected.rawValue): \(reason); of \(available)",
+                name: "kernels", status: isSlow ? .note : .ok,
+                value: "\(selected.rawValue): \(reason); of \(available)",
                 advice: isSlow ? "plain C is slow: a processor with AVX2 or NEON is several times faster" : nil)
         } catch {
             return Finding(

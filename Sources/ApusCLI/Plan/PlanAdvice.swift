@@ -88,7 +88,13 @@ struct PlanAdvice {
         }
         if !plan.configuration.settings.loadsIn4Bit {
             changes.append(
-                ("load_in_4bit: true", "base weights in NF4", { $0.settings.loadsIn4Bit = true }))
+                (
+                    "load_in_4bit: true", "base weights in NF4",
+                    {
+                        $0.settings.loadsIn4Bit = true
+                        $0.settings.loadsIn8Bit = false
+                    }
+                ))
         }
         return changes
     }

@@ -5,8 +5,13 @@ extension ReferenceText {
             ("model_name_or_path", "a model folder in Hugging Face's layout, or a GGUF file; required"),
             ("load_in_4bit", "quantise the frozen weights to NF4; false keeps them in bf16"),
             (
+                "load_in_8bit",
+                "hold them in integers of 8 bits with a scale for every 32 instead: exactly what GGUF files of Q8_0, Q5_0 "
+                    + "and Q4_0 hold"
+            ),
+            (
                 "dtype",
-                "`auto` and `bfloat16` compute in bf16 with fp32 sums; `float32`, when `load_in_4bit` is false, computes in "
+                "`auto` and `bfloat16` compute in bf16 with fp32 sums; `float32`, when neither `load_in` key is true, computes in "
                     + "fp32 (slow, for comparisons)"
             ),
             (

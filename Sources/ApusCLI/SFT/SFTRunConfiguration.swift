@@ -68,10 +68,16 @@ struct SFTRunConfiguration: Equatable, Sendable {
             }
             settings.usesPEFT = false
         }
+        if let problem = run.settleQuantization(asksFor4Bit: given["load_in_4bit"]?.value == .bool(true)) {
+            throw complain("load_in_8bit", problem)
+        }
         if settings.usesPEFT { return try checkAdapter(given) }
         guard run.adapter == nil else { throw complain("adapter", "needs use_peft: true") }
         guard given["load_in_4bit"]?.value != .bool(true) else {
             throw complain("load_in_4bit", "needs frozen weights, and use_peft: false trains them; set it to false")
+        }
+        guard !run.loadsIn8Bit else {
+            throw complain("load_in_8bit", "needs frozen weights, and use_peft: false trains them; set it to false")
         }
         run.loadsIn4Bit = false
     }

@@ -34,6 +34,8 @@ extension ModelConfiguration {
             tiesEmbeddings: file.entries["output.weight"] == nil,
             bosToken: try metadata.optionalToken("tokenizer.ggml.bos_token_id"), endTokens: try metadata.endTokens()
         )
+        let head = file.entries["output.weight"] ?? file.entries["token_embd.weight"]
+        hasHeadIn8Bits = [.q8_0, .q5_0, .q4_0].contains(head?.type)
         try validate(file: file.path)
     }
 }

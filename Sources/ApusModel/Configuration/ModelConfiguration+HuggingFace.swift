@@ -63,6 +63,18 @@ private struct HuggingFaceConfig: Decodable {
     var ropeTheta: Double?
     var ropeScaling: RopeParameters?
     var ropeParameters: RopeParameters?
+    var quantization: Quantization?
+
+    /// How the weights in the files are quantised.
+    struct Quantization: Decodable {
+        var method: String?
+        var loadsIn8Bit: Bool?
+
+        enum CodingKeys: String, CodingKey {
+            case method = "quant_method"
+            case loadsIn8Bit = "load_in_8bit"
+        }
+    }
 
     enum CodingKeys: String, CodingKey {
         case modelType = "model_type"
@@ -85,6 +97,7 @@ private struct HuggingFaceConfig: Decodable {
         case ropeTheta = "rope_theta"
         case ropeScaling = "rope_scaling"
         case ropeParameters = "rope_parameters"
+        case quantization = "quantization_config"
     }
 
     func supportedArchitecture(file: String) throws(FormatError) -> Architecture {
@@ -92,7 +105,17 @@ private struct HuggingFaceConfig: Decodable {
             let known = Architecture.allCases.map(\.rawValue).joined(separator: ", ")
             throw FormatError(.unsupported, file: file, "model_type is '\(modelType)', supported are \(known)")
         }
+        let method = quantization?.method ?? "bitsandbytes"
         let faults = [
+            (
+                method != "bitsandbytes",
+                "the weights are quantised by '\(method)', only bitsandbytes' 4-bit ones are read; take the original model"
+            ),
+            (
+                quantization?.loadsIn8Bit == true,
+                "the weights are bitsandbytes' 8-bit ones (LLM.int8), which are not read; take the original model, with "
+                    + "load_in_8bit: true to hold it in 8 bits"
+            ),
             (activation ?? "silu" != "silu", "hidden_act is '\(activation ?? "")', only silu is supported"),
             (feedForwardBias == true, "mlp_bias is true, biases in the feed-forward block are not supported"),
             (usesSlidingWindow == true, "use_sliding_window is true, sliding windows are not supported"),

@@ -36,6 +36,9 @@ public struct ModelConfiguration: Sendable, Equatable {
     public var attentionBias: Bool
     /// Whether the output head is the embedding.
     public var tiesEmbeddings: Bool
+    /// Whether the file holds the output head in integers of at most 8 bits with a scale for every 32: such a head is kept
+    /// so, at half the room and exactly.
+    public var hasHeadIn8Bits = false
     /// The token that begins a text, if the model has one.
     public var bosToken: Int32?
     /// The tokens that end a generation.

@@ -18,7 +18,7 @@ extension MemoryPlan {
                 name: "base weights", bytes: try linearBytes(run, backend),
                 detail: "\(run.model.layerCount) layers in \(run.precision.rawValue)"),
             Part(
-                name: run.model.tiesEmbeddings ? "embedding, also the head" : "embedding and head",
+                name: run.model.tiesEmbeddings ? "embedding, also the head" : "head",
                 bytes: try tableBytes(run, backend),
                 detail: "\(run.model.vocabularySize) x \(run.model.hiddenSize)"),
             Part(
@@ -63,9 +63,9 @@ extension MemoryPlan {
     }
 
     private static func tableBytes(_ run: PlannedRun, _ backend: CPUBackend) throws -> Int {
-        let table = try backend.byteCount(
-            run.precision.tableFormat, outputs: run.model.vocabularySize, inputs: run.model.hiddenSize)
-        return run.model.tiesEmbeddings ? table : 2 * table
+        // An embedding table that the head does not share stays in the file.
+        try backend.byteCount(
+            run.precision.headFormat(run.model), outputs: run.model.vocabularySize, inputs: run.model.hiddenSize)
     }
 
     private static func packedAdapterBytes(_ run: PlannedRun, _ backend: CPUBackend) throws -> Int {

@@ -7,9 +7,9 @@ enum TokenEmbedding: Sendable {
     case shared(Weight)
     /// A packed table of its own, which moves in training.
     case own(Weight)
-    /// A table of its own stays in the file: a step looks up a few of its rows, which are rounded as the packed table would
-    /// hold them. In a small model with a large vocabulary the table is half of all weights.
-    case file(Checkpoint, WeightFormat)
+    /// A table of its own stays in the file: a step looks up a few of its rows. In a small model with a large vocabulary the
+    /// table is half of all weights.
+    case file(Checkpoint)
 
     /// The checkpoint's name of the table.
     static let tensor = "model.embed_tokens.weight"
@@ -20,10 +20,10 @@ enum TokenEmbedding: Sendable {
     func embed(_ tokens: [Int32], into x: Matrix, backend: any Backend) throws {
         switch self {
         case .shared(let table), .own(let table): backend.embed(tokens, table: table, into: x)
-        case .file(let checkpoint, let format):
+        case .file(let checkpoint):
             let distinct = Set(tokens).sorted()
             let width = x.columns
-            let rows = try backend.makeWeight(format, outputs: distinct.count, inputs: width) {
+            let rows = try backend.makeWeight(.f32, outputs: distinct.count, inputs: width) {
                 (range, values) throws(FormatError) in
                 for (place, row) in range.enumerated() {
                     let token = Int(distinct[row])
