@@ -62,6 +62,20 @@ extension CPUBackend {
         return weight
     }
 
+    /// The instruction set and its layout's number: what packed bytes mean depends on both.
+    public var weightLayout: String? { "cpu-\(instructionSet.rawValue)-\(APUS_WEIGHT_LAYOUT)" }
+
+    /// A weight that was packed before, where it lies.
+    ///
+    /// - Throws: `TensorError` when the parts are not what a weight of this format and shape takes.
+    public func makeWeight(
+        _ format: WeightFormat, outputs: Int, inputs: Int, packed parts: [SharedPart]
+    ) throws -> Weight {
+        try Weight(
+            format, outputs: outputs, inputs: inputs, group: Self.scaleGroup(inputs), kernels: kernels.linear,
+            parts: parts)
+    }
+
     /// Reserves an adapter matrix: as exact as the products of the weights that it stands beside.
     ///
     /// - Throws: `TensorError` when the system has no memory for it.
