@@ -54,9 +54,7 @@ extension GGUFVocabulary {
     /// `tokenizers` would number them anew otherwise.
     func tokenizerFile() throws(TextError) -> TemplateValue {
         let family = try family()
-        let vocabulary = zip(usedTokens(), tokens.indices).compactMap { token, id in
-            token.map { TemplateValue.Member(key: $0, value: .integer(id)) }
-        }
+        let vocabulary = tokens.indices.filter(isUsed).map { TemplateValue.Member(key: tokens[$0], value: .integer($0)) }
         return [
             "version": "1.0", "truncation": nil, "padding": nil,
             "added_tokens": .array(addedTokens().map(\.json)),
