@@ -39,7 +39,8 @@ let package = Package(
         .target(
             name: "CDemo", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror", "-Wno-c23-extensions"])]
         ),
-        module("ApusFormats", []),
+        .target(name: "CBlocks", cSettings: cSettings),
+        module("ApusFormats", ["CBlocks"]),
         module("ApusText", []),
         module("ApusTensor", ["CKernels"]),
         module("ApusModel", ["ApusTensor", "ApusFormats", "ApusText"]),

@@ -38,20 +38,46 @@ extension ByteReader {
         var text: [UInt8] = []
         var ends: [Int] = []
         ends.reserveCapacity(count)
-        var isCutBetweenScalars = true
+        var areValid = true
         for _ in 0..<count {
             let length = try self.count(minimumSize: 1, "length of \(what)")
             let part = try slice(length, what)
-            if let first = part.first, first & 0xC0 == 0x80 { isCutBetweenScalars = false }
+            areValid = areValid && isWellFormedUTF8(part)
             text += part
             ends.append(text.count)
         }
-        // All of it at once: what is valid as a whole and cut between scalars is valid in every part.
-        if !isCutBetweenScalars || String(validating: text, as: UTF8.self) == nil {
+        if !areValid {
+            // Once more, for the error that tells which text it is.
             self = start
             _ = try self.count(minimumSize: 8, what)
             for _ in 0..<count { _ = try string(what) }
         }
         return TextArray(bytes: text, ends: ends)
     }
+}
+
+/// Whether bytes are UTF-8 without errors. By hand because the standard library's check makes a string of each text.
+func isWellFormedUTF8(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    var at = 0
+    while at < bytes.count {
+        let lead = bytes[at]
+        let (following, second): (Int, ClosedRange<UInt8>) =
+            switch lead {
+            case 0x00...0x7F: (0, 0...0)
+            case 0xC2...0xDF: (1, 0x80...0xBF)
+            case 0xE0: (2, 0xA0...0xBF)
+            case 0xED: (2, 0x80...0x9F)
+            case 0xE1...0xEF: (2, 0x80...0xBF)
+            case 0xF0: (3, 0x90...0xBF)
+            case 0xF1...0xF3: (3, 0x80...0xBF)
+            case 0xF4: (3, 0x80...0x8F)
+            default: (4, 0...0)
+            }
+        guard following < 4, following < bytes.count - at else { return false }
+        if following > 0, !second.contains(bytes[at + 1]) { return false }
+        if following > 1, bytes[at + 2] & 0xC0 != 0x80 { return false }
+        if following > 2, bytes[at + 3] & 0xC0 != 0x80 { return false }
+        at += following + 1
+    }
+    return true
 }

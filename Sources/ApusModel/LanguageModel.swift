@@ -63,6 +63,8 @@ public final class LanguageModel: Sendable {
     public let precision: WeightPrecision
     /// The device.
     package let backend: any Backend
+    /// Whether its weights lie in a file of the weight cache, packed by an earlier run.
+    public let hasCachedWeights: Bool
     /// Bytes of packed weights.
     package let weightBytes: Int
     let embedding: TokenEmbedding
@@ -92,12 +94,18 @@ public final class LanguageModel: Sendable {
         let weights = Result { try loader.load(progress: progress) }
         // Of two faults the tokenizer's is told, whichever is found first.
         let parts = ModelParts(path: path, configuration: checkpoint.configuration, tokenizer: try tokenizer.value())
-        self.init(parts, precision: precision, backend: backend, weights: try weights.get())
+        self.init(
+            parts, precision: precision, backend: backend, weights: try weights.get(),
+            hasCachedWeights: loader.foundAll)
         loader.keepPacked()
     }
 
     /// Binds weights that are in memory.
-    init(_ parts: ModelParts, precision: WeightPrecision, backend: any Backend, weights: ModelWeights) {
+    init(
+        _ parts: ModelParts, precision: WeightPrecision, backend: any Backend, weights: ModelWeights,
+        hasCachedWeights: Bool = false
+    ) {
+        self.hasCachedWeights = hasCachedWeights
         embedding = weights.embedding
         head = weights.head
         layers = weights.layers

@@ -17,8 +17,10 @@ public final class Storage: @unchecked Sendable {
 
     /// Reserves room for `count` values.
     ///
+    /// - Parameter isFilled: whether all of it will be written. It is then given in large pages however small it is: the
+    ///   system joins what lies side by side, and a model has hundreds of weights.
     /// - Throws: `TensorError` when the system has no such room.
-    public init(count: Int) throws(TensorError) {
+    public init(count: Int, isFilled: Bool = false) throws(TensorError) {
         self.count = count
         byteCount = max(count, 1) * MemoryLayout<Float>.stride
         let mapped = mmap(nil, byteCount, PROT_READ | PROT_WRITE, Self.flags, -1, 0)
@@ -27,7 +29,7 @@ public final class Storage: @unchecked Sendable {
                 "memory: wanted \(byteCount / 1_048_576) MiB, the system refused; use a smaller batch or model")
         }
         // Products walk down columns of rows: with 4-KiB pages each row is another entry of the translation buffer.
-        if byteCount >= Self.hugeBytes { madvise(mapped, byteCount, MADV_HUGEPAGE) }
+        if isFilled || byteCount >= Self.hugeBytes { madvise(mapped, byteCount, MADV_HUGEPAGE) }
         base = mapped.assumingMemoryBound(to: Float.self)
         owner = nil
     }

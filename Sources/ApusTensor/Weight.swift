@@ -88,7 +88,7 @@ private struct StorageSupply {
     init(_ parts: [SharedPart]?) { self.parts = parts.map { $0[...] } }
 
     mutating func next(count: Int) throws(TensorError) -> Storage {
-        guard parts != nil else { return try Storage(count: count) }
+        guard parts != nil else { return try Storage(count: count, isFilled: true) }
         guard let part = parts?.popFirst() else {
             throw TensorError("packed weight: a part is missing; pack it again")
         }

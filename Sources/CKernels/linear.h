@@ -7,6 +7,8 @@
 
 #include "linear_panels.h"
 
+#include "linear_quantize.h"
+
 #include "linear_transposed.h"
 
 /// Whether products of a format multiply rounded pairs.

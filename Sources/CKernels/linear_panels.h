@@ -89,37 +89,6 @@ static void linear_pack_nf4(const apus_weight *w, int first, int count, const ui
   }
 }
 
-// A value moves up one code where it exceeds the fp32 midpoint of two table values, as in bitsandbytes on the CPU. The
-// decimals in its CUDA source round to other floats in three places; files must not depend on where they were made.
-static const float nf4_thresholds[15] = {
-    -0.8480963706970215f, -0.6106328964233398f, -0.4599952697753906f, -0.33967941999435425f, -0.23460739850997925f,
-    -0.13791173696517944f, -0.045525018125772476f, 0.03979014977812767f, 0.120255246758461f, 0.2035212516784668f,
-    0.2920137643814087f, 0.3893125355243683f, 0.5016634464263916f, 0.6427869200706482f, 0.8614784479141235f};
-
-/// One block of at most 64 values; inlined with a constant count for whole blocks, whose copies are then single loads.
-APUS_INLINE float quantize_nf4_block(const float *values, int count, uint8_t *codes) {
-  typedef uint8_t bytes __attribute__((vector_size(APUS_LANES)));
-  vf most = vf_zero();
-  for (int i = 0; i < count; i += APUS_LANES)
-    most = vf_max(most, (vf)((vu)load_part(values + i, count - i) & 0x7FFFFFFFu));
-  float largest = vf_largest(most), inverse = largest > 0 ? 1.0f / largest : 0.0f;
-  for (int i = 0; i < count; i += APUS_LANES) {
-    vf v = load_part(values + i, count - i) * inverse;
-    vi code = {0};
-    for (int t = 0; t < 15; t++) code -= v > nf4_thresholds[t];  // a true comparison is -1
-    bytes b = __builtin_convertvector(code, bytes);
-    memcpy(codes + i, &b, (size_t)(count - i < APUS_LANES ? count - i : APUS_LANES));
-  }
-  return largest;
-}
-
-static void linear_quantize_nf4(const float *values, long count, uint8_t *codes, float *scales) {
-  long begin = 0;
-  for (; begin + 64 <= count; begin += 64) scales[begin / 64] = quantize_nf4_block(values + begin, 64, codes + begin);
-  if (begin < count)
-    scales[begin / 64] = quantize_nf4_block(values + begin, (int)(count - begin), codes + begin);
-}
-
 /// The 16 bits that stand for one input of a lane, in a 16-bit or 4-bit panel.
 APUS_INLINE uint16_t stored_half(const apus_weight *w, const uint8_t *base, int k, int lane) {
   size_t at = (size_t)(k / 2) * panel_width;

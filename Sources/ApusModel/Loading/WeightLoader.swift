@@ -14,8 +14,8 @@ final class WeightLoader {
     private let packed: PackedModel?
     /// What there is to write, in the order in which it was loaded.
     private var loaded: [(name: String, storages: [Storage])] = []
-    /// Whether something had to be packed here.
-    private var isIncomplete = false
+    /// Whether nothing had to be packed here.
+    private(set) var foundAll = true
 
     /// Looks for packed weights where a cache is given.
     init(checkpoint: Checkpoint, backend: any Backend, precision: WeightPrecision, cache: WeightCache?) {
@@ -46,7 +46,7 @@ final class WeightLoader {
 
     /// Has what was packed here written for the next run, while this one goes on.
     func keepPacked() {
-        guard let cache, let key, isIncomplete else { return }
+        guard let cache, let key, !foundAll else { return }
         let bytes = loaded.reduce(0) { $0 + $1.storages.reduce(0) { $0 + $1.count * 4 } }
         if bytes >= cache.smallestModel { cache.writeLater(loaded, key: key) }
     }
@@ -74,7 +74,7 @@ final class WeightLoader {
         {
             weight = found
         } else {
-            isIncomplete = true
+            foundAll = false
             weight = try packedHere(name, format, outputs, inputs)
         }
         loaded.append((name, weight.storages))
@@ -101,7 +101,7 @@ final class WeightLoader {
             loaded.append((name, [storage]))
             return Matrix(storage: storage, rows: 1, columns: count)
         }
-        isIncomplete = true
+        foundAll = false
         let matrix = try Matrix(rows: 1, columns: count)
         var values = [Float](repeating: 0, count: count)
         try values.withUnsafeMutableBufferPointer { try checkpoint.read(name, rows: 0..<1, into: $0) }

@@ -78,6 +78,19 @@ extension WeightCache {
         return min(sizeLimit, (free + entries().reduce(0) { $0 + $1.bytes }) / 2)
     }
 
+    /// How much it holds, and may hold at most.
+    public var usage: (files: Int, bytes: Int, limit: Int) {
+        let entries = entries()
+        return (entries.count, entries.reduce(0) { $0 + $1.bytes }, allowance())
+    }
+
+    /// Whether weights can be written there: into the folder, or into the nearest one above it that there is.
+    public var isWritable: Bool {
+        var url = URL(filePath: directory, directoryHint: .isDirectory).absoluteURL
+        while !FileManager.default.fileExists(atPath: url.path), url.path != "/" { url.deleteLastPathComponent() }
+        return access(url.path, W_OK | X_OK) == 0
+    }
+
     /// Removes files, the longest unused first, until there is room for another one. A process that has one of them in
     /// memory keeps it until it ends.
     private func makeRoom(for needed: Int) -> Bool {
