@@ -84,7 +84,7 @@ let package = Package(
             dependencies: ["ApusTestSupport", "ApusModel", "ApusFormats", "ApusTensor"],
             path: "Tests/ApusTestModels", swiftSettings: swiftSettings
         ),
-        tests("ApusFormatsTests", ["ApusFormats"]),
+        tests("ApusFormatsTests", ["ApusFormats", "CBlocks"]),
         tests("ApusTextTests", ["ApusText"]),
         tests("ApusTensorTests", ["ApusTensor", "CKernels"]),
         tests("ApusModelTests", ["ApusModel", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),

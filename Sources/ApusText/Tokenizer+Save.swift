@@ -54,7 +54,9 @@ extension GGUFVocabulary {
     /// `tokenizers` would number them anew otherwise.
     func tokenizerFile() throws(TextError) -> TemplateValue {
         let family = try family()
-        let vocabulary = tokens.indices.filter(isUsed).map { TemplateValue.Member(key: tokens[$0], value: .integer($0)) }
+        let vocabulary = tokens.indices.filter(isUsed).map { id in
+            TemplateValue.Member(key: tokens[id], value: .integer(id))
+        }
         return [
             "version": "1.0", "truncation": nil, "padding": nil,
             "added_tokens": .array(addedTokens().map(\.json)),

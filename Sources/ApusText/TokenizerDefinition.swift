@@ -79,8 +79,8 @@ extension TokenTable {
             ByteAlphabet.decode(lines.bytes, range.lowerBound..<space, into: &room)
             let middle = room.count
             ByteAlphabet.decode(lines.bytes, space + 1..<range.upperBound, into: &room)
-            guard let left = id(of: room[..<middle]), let right = id(of: room[middle...]), let result = id(of: room[...])
-            else {
+            let halves = (id(of: room[..<middle]), id(of: room[middle...]))
+            guard let left = halves.0, let right = halves.1, let result = id(of: room[...]) else {
                 let message = "\(name): the merge '\(lines[line])' is not in the vocabulary; fetch the file again"
                 throw TextError(code: .malformed, message: message)
             }

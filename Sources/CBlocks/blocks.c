@@ -93,3 +93,7 @@ void apus_decode_blocks(apus_block kind, const void *blocks, long count, float *
 #endif
   decode_plain(kind, blocks, count, y);
 }
+
+void apus_decode_blocks_plain(apus_block kind, const void *blocks, long count, float *y) {
+  decode_plain(kind, blocks, count, y);
+}

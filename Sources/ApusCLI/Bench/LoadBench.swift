@@ -44,6 +44,7 @@ struct LoadBench {
         _ = try GenerationEngine(model: model, adapter: nil).generate(
             [request], sampling: FixedTokens.sampling(1), step: 0)
         return Times(
-            wasCached: model.hasCachedWeights, load: begin.duration(to: loaded).seconds, firstToken: begin.duration(to: clock.now).seconds)
+            wasCached: model.hasCachedWeights, load: begin.duration(to: loaded).seconds,
+            firstToken: begin.duration(to: clock.now).seconds)
     }
 }

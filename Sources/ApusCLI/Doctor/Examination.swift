@@ -80,7 +80,7 @@ struct Examination {
             let isOff = ProcessInfo.processInfo.environment[WeightCache.environmentVariable]?.isEmpty == false
             return Finding(
                 name: name, status: .note,
-                value: isOff ? "off (\(WeightCache.environmentVariable))" : "none: neither HOME nor XDG_CACHE_HOME is set",
+                value: isOff ? "off (\(WeightCache.environmentVariable))" : "none: HOME is not set",
                 advice: advice)
         }
         guard cache.isWritable else {

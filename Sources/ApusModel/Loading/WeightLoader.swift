@@ -48,7 +48,7 @@ final class WeightLoader {
     func keepPacked() {
         guard let cache, let key, !foundAll else { return }
         let bytes = loaded.reduce(0) { $0 + $1.storages.reduce(0) { $0 + $1.count * 4 } }
-        if bytes >= cache.smallestModel { cache.writeLater(loaded, key: key) }
+        if bytes >= cache.smallestModel { cache.writeLater(loaded, key: key, replaces: packed != nil) }
     }
 
     private func layer(_ layer: Int, _ configuration: ModelConfiguration) throws -> LayerWeights {

@@ -18,6 +18,8 @@ struct PackedModelKey: Sendable, Equatable {
     private static let pieceBytes = 4096
     private static let pieceCount = 32
 
+    init(text: String) { self.text = text }
+
     /// nil where the backend's packed weights cannot be kept.
     init?(_ checkpoint: Checkpoint, precision: WeightPrecision, backend: any Backend) {
         guard let layout = backend.weightLayout,

@@ -11,12 +11,12 @@ extension WeightCache {
     }
 
     /// Writes packed weights while the process does other things.
-    func writeLater(_ weights: [(name: String, storages: [Storage])], key: PackedModelKey) {
+    func writeLater(_ weights: [(name: String, storages: [Storage])], key: PackedModelKey, replaces: Bool) {
         let write = PendingWrite()
         PendingWrite.all.withLock { $0.append(write) }
         let thread = Thread {
             write.begin()
-            self.write(weights, key: key)
+            self.write(weights, key: key, replaces: replaces)
             write.end()
         }
         thread.name = "apus weight cache"

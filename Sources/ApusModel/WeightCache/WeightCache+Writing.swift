@@ -15,8 +15,12 @@ extension WeightCache {
     }
 
     /// Writes packed weights for the next run, and makes room for them.
+    ///
+    /// - Parameter replaces: whether what is there for the key is known to be of no use.
     @discardableResult
-    func write(_ weights: [(name: String, storages: [Storage])], key: PackedModelKey) -> WriteOutcome {
+    func write(
+        _ weights: [(name: String, storages: [Storage])], key: PackedModelKey, replaces: Bool = false
+    ) -> WriteOutcome {
         do {
             let url = URL(filePath: directory, directoryHint: .isDirectory)
             // Others have no business with a user's weights.
@@ -26,7 +30,7 @@ extension WeightCache {
             return try withExtendedLifetime(lock) {
                 removeDrafts()
                 // Whoever held the lock before may have written just this.
-                if PackedModel(path: path(of: key), key: key) != nil { return .written }
+                if !replaces, PackedModel(path: path(of: key), key: key) != nil { return .written }
                 let needed = weights.reduce(0) { $0 + $1.storages.reduce(0) { $0 + $1.count * 4 } }
                 guard makeRoom(for: needed) else { return .noRoom }
                 try PackedModel.write(weights, key: key, to: path(of: key))

@@ -30,7 +30,8 @@ public struct WeightCache: Sendable, Equatable {
     /// The standard cache in an environment.
     package static func standard(_ environment: [String: String]) -> WeightCache? {
         if let place = environment[environmentVariable], !place.isEmpty {
-            return ["off", "no", "none", "false", "0"].contains(place.lowercased()) ? nil : WeightCache(directory: place)
+            let isOff = ["off", "no", "none", "false", "0"].contains(place.lowercased())
+            return isOff ? nil : WeightCache(directory: place)
         }
         // The specification of these folders says that relative paths are to be ignored.
         if let folder = environment["XDG_CACHE_HOME"], folder.hasPrefix("/") {

@@ -38,7 +38,8 @@ enum ByteAlphabet {
             at += 1
             // The alphabet ends below U+0144: every character of it takes one or two bytes.
             if scalar >= 0x80 {
-                scalar = scalar & 0xE0 == 0xC0 && at < range.upperBound ? (scalar & 0x1F) << 6 | Int(text[at]) & 0x3F : 0x144
+                let isPair = scalar & 0xE0 == 0xC0 && at < range.upperBound
+                scalar = isPair ? (scalar & 0x1F) << 6 | Int(text[at]) & 0x3F : 0x144
                 at += 1
             }
             guard scalar < 0x144, let byte = table[scalar] else {

@@ -22,4 +22,7 @@ typedef enum {
 /// Decodes `count` blocks, which need not be aligned. y has room for all their values.
 void apus_decode_blocks(apus_block kind, const void *blocks, long count, float *y);
 
+/// The same without the processor's wider vectors.
+void apus_decode_blocks_plain(apus_block kind, const void *blocks, long count, float *y);
+
 #endif
