@@ -39,7 +39,8 @@ let package = Package(
         .target(
             name: "CDemo", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror", "-Wno-c23-extensions"])]
         ),
-        module("ApusFormats", []),
+        .target(name: "CBlocks", cSettings: cSettings),
+        module("ApusFormats", ["CBlocks"]),
         module("ApusText", []),
         module("ApusTensor", ["CKernels"]),
         module("ApusModel", ["ApusTensor", "ApusFormats", "ApusText"]),
@@ -83,7 +84,7 @@ let package = Package(
             dependencies: ["ApusTestSupport", "ApusModel", "ApusFormats", "ApusTensor"],
             path: "Tests/ApusTestModels", swiftSettings: swiftSettings
         ),
-        tests("ApusFormatsTests", ["ApusFormats"]),
+        tests("ApusFormatsTests", ["ApusFormats", "CBlocks"]),
         tests("ApusTextTests", ["ApusText"]),
         tests("ApusTensorTests", ["ApusTensor", "CKernels"]),
         tests("ApusModelTests", ["ApusModel", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),

@@ -1,3 +1,4 @@
+import Apus
 import ArgumentParser
 import Foundation
 
@@ -14,6 +15,8 @@ enum EntryPoint {
             } else {
                 try command.run()
             }
+            // The answer is out; the next run with this model shall begin faster.
+            WeightCache.finishWriting()
         } catch {
             exit(report(error).rawValue)
         }

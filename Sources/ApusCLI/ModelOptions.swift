@@ -24,6 +24,13 @@ struct ModelOptions: ParsableArguments {
     @Option(help: "Threads to compute with (default: one a core). The numbers do not depend on it.")
     var threads: Int?
 
+    @Flag(name: .customLong("no-cache"), help: ArgumentHelp(ModelOptions.noCacheHelp))
+    var noCache = false
+
+    static let noCacheHelp: String =
+        "Quantise the weights anew, and do not keep them for the next run. (\(WeightCache.environmentVariable)=off does so "
+        + "for every command, and =FOLDER keeps them elsewhere.)"
+
     func validate() throws {
         if let threads, threads < 1 { throw ValidationError("--threads must be at least 1, found \(threads)") }
     }
@@ -32,7 +39,8 @@ struct ModelOptions: ParsableArguments {
     ///
     /// - Throws: `CommandFailure` with status 2.
     func load() throws -> (model: LanguageModel, adapter: LoRAAdapter?) {
-        let model = try ModelLoading.model(path: model, precision: precision, threads: threads)
+        let model = try ModelLoading.model(
+            path: model, precision: precision, threads: threads, usesCache: !noCache)
         guard let adapter else { return (model, nil) }
         let loaded = try failing(as: .badInput) { try LoRAAdapter(directory: URL(filePath: adapter), for: model) }
         return (model, loaded)
@@ -41,13 +49,17 @@ struct ModelOptions: ParsableArguments {
 
 /// Loads models for commands and shows progress on a terminal.
 enum ModelLoading {
+    /// - Parameter usesCache: whether quantised weights may come from the user's cache, and go there.
     /// - Throws: `CommandFailure` with status 2.
-    static func model(path: String, precision: WeightPrecision, threads: Int?) throws -> LanguageModel {
+    static func model(
+        path: String, precision: WeightPrecision, threads: Int?, usesCache: Bool
+    ) throws -> LanguageModel {
         defer { Terminal.clearTransientLine() }
         showProgress(0)
         return try failing(as: .badInput) {
             try LanguageModel(
-                path: path, precision: precision, backend: CPUBackend(threads: threads), progress: showProgress)
+                path: path, precision: precision, backend: CPUBackend(threads: threads),
+                cache: usesCache ? .standard : nil, progress: showProgress)
         }
     }
 

@@ -45,9 +45,9 @@ struct GGUFMetadata {
     private func addVocabulary(to writer: inout GGUFWriter) {
         writer.set("tokenizer.ggml.model", .string(vocabulary.model))
         if let pre = vocabulary.pre { writer.set("tokenizer.ggml.pre", .string(pre)) }
-        writer.set("tokenizer.ggml.tokens", .strings(vocabulary.tokens))
+        writer.set("tokenizer.ggml.tokens", .strings(Array(vocabulary.tokens)))
         writer.set("tokenizer.ggml.token_type", .int32s(vocabulary.tokenTypes))
-        writer.set("tokenizer.ggml.merges", .strings(vocabulary.merges))
+        writer.set("tokenizer.ggml.merges", .strings(Array(vocabulary.merges)))
         let ids = [
             ("bos", vocabulary.bosToken), ("eos", vocabulary.endToken), ("eot", vocabulary.endOfTurnToken),
             ("unknown", vocabulary.unknownToken), ("padding", vocabulary.padToken),

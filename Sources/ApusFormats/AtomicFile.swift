@@ -7,6 +7,8 @@ import Foundation
 public final class AtomicFile {
     /// Where the file will be.
     public let path: String
+    /// How the names of drafts end; they begin with a point.
+    package static let draftSuffix = ".draft"
     private let draft: String
     private let handle: FileHandle
     private var isCommitted = false
@@ -16,7 +18,7 @@ public final class AtomicFile {
     /// - Throws: `FormatError` with code `unwritable`.
     public init(path: String) throws(FormatError) {
         let target = URL(filePath: path, directoryHint: .notDirectory)
-        let name = ".\(target.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier).draft"
+        let name = ".\(target.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier)\(Self.draftSuffix)"
         let draft = target.deletingLastPathComponent().appending(path: name).path(percentEncoded: false)
         let descriptor = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o644)
         guard descriptor >= 0 else { throw Self.systemFailure(path) }
@@ -33,18 +35,25 @@ public final class AtomicFile {
     ///
     /// - Throws: `FormatError` with code `unwritable`.
     public func append(_ bytes: [UInt8]) throws(FormatError) {
-        // By hand because Foundation's errors hide why a write failed.
-        let code: Int32? = bytes.withUnsafeBytes { bytes in
-            var rest = bytes[...]
-            while !rest.isEmpty {
-                let count = Self.write(rest, to: handle.fileDescriptor)
-                if count < 0, errno == EINTR { continue }
-                guard count > 0 else { return errno }
-                rest = rest.dropFirst(count)
-            }
+        let failure: FormatError? = bytes.withUnsafeBytes { bytes in
+            do throws(FormatError) { try append(bytes) } catch { return error }
             return nil
         }
-        if let code { throw Self.failure(path, String(cString: strerror(code)).lowercased()) }
+        if let failure { throw failure }
+    }
+
+    /// Writes bytes that lie anywhere in memory at the end, without a copy.
+    ///
+    /// - Throws: `FormatError` with code `unwritable`.
+    package func append(_ bytes: UnsafeRawBufferPointer) throws(FormatError) {
+        // By hand because Foundation's errors hide why a write failed.
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = Self.write(rest, to: handle.fileDescriptor)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw Self.systemFailure(path) }
+            rest = rest.dropFirst(count)
+        }
     }
 
     private static func write(_ bytes: Slice<UnsafeRawBufferPointer>, to descriptor: Int32) -> Int {

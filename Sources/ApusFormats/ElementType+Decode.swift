@@ -1,3 +1,5 @@
+internal import CBlocks
+
 extension ElementType {
     /// Decodes `count` elements to fp32.
     ///
@@ -18,16 +20,16 @@ extension ElementType {
         case .i32: PlainDecoder.integers(source, Int32.self, count, target)
         case .u64: PlainDecoder.integers(source, UInt64.self, count, target)
         case .i64: PlainDecoder.integers(source, Int64.self, count, target)
-        case .q4_0: BlockDecoder.q4_0(source, blocks, target)
-        case .q4_1: BlockDecoder.q4_1(source, blocks, target)
-        case .q5_0: BlockDecoder.q5_0(source, blocks, target)
-        case .q5_1: BlockDecoder.q5_1(source, blocks, target)
-        case .q8_0: BlockDecoder.q8_0(source, blocks, target)
+        case .q4_0: apus_decode_blocks(APUS_BLOCK_Q4_0, source, blocks, target)
+        case .q4_1: apus_decode_blocks(APUS_BLOCK_Q4_1, source, blocks, target)
+        case .q5_0: apus_decode_blocks(APUS_BLOCK_Q5_0, source, blocks, target)
+        case .q5_1: apus_decode_blocks(APUS_BLOCK_Q5_1, source, blocks, target)
+        case .q8_0: apus_decode_blocks(APUS_BLOCK_Q8_0, source, blocks, target)
         case .q2_K: SuperBlockDecoder.q2_K(source, blocks, target)
         case .q3_K: SuperBlockDecoder.q3_K(source, blocks, target)
-        case .q4_K: SuperBlockDecoder.q4_K(source, blocks, target)
-        case .q5_K: SuperBlockDecoder.q5_K(source, blocks, target)
-        case .q6_K: SuperBlockDecoder.q6_K(source, blocks, target)
+        case .q4_K: apus_decode_blocks(APUS_BLOCK_Q4_K, source, blocks, target)
+        case .q5_K: apus_decode_blocks(APUS_BLOCK_Q5_K, source, blocks, target)
+        case .q6_K: apus_decode_blocks(APUS_BLOCK_Q6_K, source, blocks, target)
         }
     }
 }

@@ -9,7 +9,9 @@ public final class GGUFFile: TensorSource {
     public let entries: [String: TensorEntry]
     /// Every metadata pair.
     public let metadata: [String: GGUFValue]
-    private let file: MappedFile
+    let file: MappedFile
+    /// The file itself.
+    public var files: [MappedFile] { [file] }
 
     /// Opens the file at `path` and checks its header.
     ///

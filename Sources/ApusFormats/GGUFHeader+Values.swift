@@ -38,7 +38,7 @@ extension ByteReader {
                 })
         case 7: return .booleanArray(try elements(1, key) { (reader) throws(FormatError) in try reader.ggufBool(key) })
         case 8:
-            return .textArray(try elements(8, key) { (reader) throws(FormatError) in try reader.string("'\(key)'") })
+            return .textArray(try textArray("'\(key)'"))
         case 9:
             throw FormatError(
                 .unsupported, file: path, "metadata '\(key)' is an array of arrays, which is not supported")

@@ -17,7 +17,7 @@ public enum GGUFValue: Sendable, Equatable {
     /// An array of truth values.
     case booleanArray([Bool])
     /// An array of texts.
-    case textArray([String])
+    case textArray(TextArray)
 
     /// The value as a whole number, if it is one.
     public var int: Int? { if case .integer(let value) = self { value } else { nil } }
@@ -52,7 +52,10 @@ public enum GGUFValue: Sendable, Equatable {
     }
 
     /// The elements, if it is an array of texts.
-    public var strings: [String]? { if case .textArray(let values) = self { values } else { nil } }
+    public var strings: [String]? { texts.map { Array($0) } }
+
+    /// The elements, if it is an array of texts, as they are kept.
+    public var texts: TextArray? { if case .textArray(let values) = self { values } else { nil } }
 
     /// The elements, if it is an array of truth values.
     public var bools: [Bool]? { if case .booleanArray(let values) = self { values } else { nil } }

@@ -20,11 +20,19 @@ public struct GGUFWriter: TensorStream {
     public var metadata: [(key: String, value: Value)] = []
     /// The tensors in the order of their data, names of at most 64 bytes. Shapes are `[out, in]`; the file turns them.
     public var tensors: [TensorLayout] = []
-    /// The format's default, which needs no metadata of its own.
-    public let alignment = 32
+    /// The format's default needs no metadata of its own.
+    public let alignment: Int
+    private static let defaultAlignment = 32
 
     /// An empty file.
-    public init() {}
+    public init() { alignment = Self.defaultAlignment }
+
+    /// An empty file whose tensors begin at multiples of `alignment`, a power of two up to 2^20.
+    package init(alignment: Int) {
+        precondition(alignment > 0 && alignment <= 1 << 20 && alignment & (alignment - 1) == 0, "\(alignment)")
+        self.alignment = alignment
+        if alignment != Self.defaultAlignment { set("general.alignment", .uint32(UInt32(alignment))) }
+    }
 
     /// Adds a metadata pair.
     public mutating func set(_ key: String, _ value: Value) { metadata.append((key, value)) }

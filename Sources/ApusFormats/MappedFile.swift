@@ -16,13 +16,16 @@ public final class MappedFile: @unchecked Sendable {
     public let path: String
     /// The size in bytes.
     public let count: Int
+    /// When the bytes were last written and when the system last changed anything of the file, in nanoseconds since 1970.
+    package let times: (modified: Int64, changed: Int64)
     private let base: UnsafeMutableRawPointer?
 
     /// Maps the regular file at `path`.
     ///
     /// - Throws: `FormatError` with code `unreadable`.
     public init(path: String) throws(FormatError) {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        // A named pipe would otherwise wait for its other end; to a regular file it makes no difference.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw Self.systemError(path, "cannot be opened", "check the path") }
         defer { close(descriptor) }
         var status = stat()
@@ -32,6 +35,11 @@ public final class MappedFile: @unchecked Sendable {
         }
         self.path = path
         count = Int(status.st_size)
+        #if canImport(Darwin)
+            times = (Self.nanoseconds(status.st_mtimespec), Self.nanoseconds(status.st_ctimespec))
+        #else
+            times = (Self.nanoseconds(status.st_mtim), Self.nanoseconds(status.st_ctim))
+        #endif
         guard count > 0 else {
             base = nil
             return
@@ -62,6 +70,16 @@ public final class MappedFile: @unchecked Sendable {
         let last = range.upperBound == count ? count : range.upperBound / page * page
         guard let base, first < last else { return }
         madvise(base + first, last - first, MADV_DONTNEED)
+    }
+
+    /// Has the system read the whole file ahead, while the caller goes on.
+    package func readAhead() {
+        guard let base else { return }
+        madvise(base, count, MADV_WILLNEED)
+    }
+
+    private static func nanoseconds(_ time: timespec) -> Int64 {
+        Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
     }
 
     private static func systemError(_ path: String, _ what: String, _ advice: String = "try again") -> FormatError {

@@ -8,7 +8,9 @@ public final class SafetensorsFile: TensorSource {
     public let entries: [String: TensorEntry]
     /// The free text under `__metadata__`.
     public let metadata: [String: String]
-    private let file: MappedFile
+    let file: MappedFile
+    /// The file itself.
+    public var files: [MappedFile] { [file] }
 
     /// Opens the file at `path` and checks its header.
     ///

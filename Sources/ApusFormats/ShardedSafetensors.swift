@@ -6,7 +6,12 @@ public final class ShardedSafetensors: TensorSource {
     public let path: String
     /// Every tensor by name; a byte range counts within the tensor's own shard.
     public let entries: [String: TensorEntry]
-    private let files: [String: SafetensorsFile]
+    private let shards: [String: SafetensorsFile]
+    /// Its files, each once, in the order of their paths.
+    public var files: [MappedFile] {
+        let byPath = Dictionary(shards.values.map { ($0.path, $0.file) }) { first, _ in first }
+        return byPath.sorted { $0.key < $1.key }.map(\.value)
+    }
 
     /// Opens the weights in the folder at `directory`.
     ///
@@ -20,9 +25,9 @@ public final class ShardedSafetensors: TensorSource {
         if FileManager.default.fileExists(atPath: single) {
             let file = try SafetensorsFile(path: single)
             entries = file.entries
-            files = file.entries.mapValues { _ in file }
+            shards = file.entries.mapValues { _ in file }
         } else if FileManager.default.fileExists(atPath: index) {
-            (entries, files) = try Self.open(ShardIndex(path: index), in: folder)
+            (entries, shards) = try Self.open(ShardIndex(path: index), in: folder)
         } else {
             let message =
                 "holds neither model.safetensors nor model.safetensors.index.json; "
@@ -48,10 +53,10 @@ public final class ShardedSafetensors: TensorSource {
     }
 
     /// Releases the resident file pages of a tensor.
-    public func discardPages(of name: String) { files[name]?.discardPages(of: name) }
+    public func discardPages(of name: String) { shards[name]?.discardPages(of: name) }
 
     private func shard(of name: String) throws(FormatError) -> SafetensorsFile {
-        guard let file = files[name] else {
+        guard let file = shards[name] else {
             throw FormatError(
                 .missing, file: path, "tensor '\(name)' is not in the folder (it holds \(entries.count) tensors)")
         }

@@ -48,14 +48,39 @@ extension TensorStream {
     public func write(
         to path: String, _ fill: (_ tensor: TensorLayout, _ append: ([UInt8]) throws -> Void) throws -> Void
     ) throws {
-        let file = try AtomicFile(path: path)
-        try file.append(header())
-        for tensor in tensors {
+        try compose(path) { tensor, file in
             var written = 0
             try fill(tensor) { bytes in
                 try file.append(bytes)
                 written += bytes.count
             }
+            return written
+        }
+    }
+
+    /// As `write`, of bytes that lie anywhere in memory.
+    ///
+    /// - Parameter fill: lends the bytes of a tensor, in as many pieces as it likes, to its second argument.
+    /// - Throws: `FormatError` with code `unwritable`, and what `fill` throws.
+    package func writeBytes(
+        to path: String,
+        _ fill: (_ tensor: TensorLayout, _ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+    ) throws {
+        try compose(path) { tensor, file in
+            var written = 0
+            try fill(tensor) { bytes in
+                try file.append(bytes)
+                written += bytes.count
+            }
+            return written
+        }
+    }
+
+    private func compose(_ path: String, _ fill: (TensorLayout, AtomicFile) throws -> Int) throws {
+        let file = try AtomicFile(path: path)
+        try file.append(header())
+        for tensor in tensors {
+            let written = try fill(tensor, file)
             precondition(written == tensor.byteCount, "\(tensor.name): \(written) bytes of \(tensor.byteCount)")
             try file.append([UInt8](repeating: 0, count: padding(written)))
         }

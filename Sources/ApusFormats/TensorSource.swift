@@ -27,6 +27,9 @@ public protocol TensorSource: AnyObject, Sendable {
     /// Every tensor by name.
     var entries: [String: TensorEntry] { get }
 
+    /// The files that hold them, in a fixed order.
+    var files: [MappedFile] { get }
+
     /// Decodes rows of a tensor to fp32.
     ///
     /// - Parameters:

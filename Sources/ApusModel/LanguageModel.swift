@@ -1,7 +1,5 @@
-internal import ApusFormats
 public import ApusTensor
 public import ApusText
-internal import Foundation
 internal import Synchronization
 
 /// How a model's frozen weights are held in memory.
@@ -14,6 +12,9 @@ public enum WeightPrecision: String, Codable, Sendable, CaseIterable {
     case int8
     /// Linear layers in NF4, four bits a weight (QLoRA); embedding and head in 16 bits, or 8 where the file has no more.
     case nf4
+
+    /// Whether packing costs more than reading the result from a file, which is small.
+    var isQuantized: Bool { self == .int8 || self == .nf4 }
 
     var linearFormat: WeightFormat {
         switch self {
@@ -33,6 +34,14 @@ public enum WeightPrecision: String, Codable, Sendable, CaseIterable {
         case .int8, .nf4: configuration.hasHeadIn8Bits ? .int8 : .half
         }
     }
+}
+
+/// The frozen weights of a model.
+struct ModelWeights: Sendable {
+    let embedding: TokenEmbedding
+    let head: Weight
+    let layers: [LayerWeights]
+    let finalNorm: Matrix
 }
 
 /// The frozen weights of one layer.
@@ -59,6 +68,8 @@ public final class LanguageModel: Sendable {
     public let precision: WeightPrecision
     /// The device.
     package let backend: any Backend
+    /// Whether its weights lie in a file of the weight cache, packed by an earlier run.
+    public let hasCachedWeights: Bool
     /// Bytes of packed weights.
     package let weightBytes: Int
     let embedding: TokenEmbedding
@@ -73,41 +84,37 @@ public final class LanguageModel: Sendable {
     /// - Parameters:
     ///   - precision: how to hold the linear layers.
     ///   - backend: the device; nil for the CPU with its best kernels.
+    ///   - cache: where quantised weights are kept for the next time; nil to do without.
     ///   - progress: told the share of layers that are loaded, from 0 to 1.
     /// - Throws: `FormatError`, `TextError` or `TensorError`, each one line that says what to do.
     public convenience init(
         path: String, precision: WeightPrecision = .bf16, backend: (any Backend)? = nil,
-        progress: ((Double) -> Void)? = nil
+        cache: WeightCache? = .standard, progress: ((Double) -> Void)? = nil
     ) throws {
         let checkpoint = try Checkpoint(path: path)
         let backend = if let backend { backend } else { try CPUBackend() as any Backend }
-        let configuration = checkpoint.configuration
-        let parts = ModelParts(path: path, configuration: configuration, tokenizer: try checkpoint.makeTokenizer())
-        let loader = WeightLoader(checkpoint: checkpoint, backend: backend)
-        let tied = configuration.tiesEmbeddings || !checkpoint.contains("lm_head.weight")
-        let head = try loader.weight(
-            tied ? TokenEmbedding.tensor : "lm_head.weight", precision.headFormat(configuration),
-            configuration.vocabularySize, configuration.hiddenSize)
-        var layers: [LayerWeights] = []
-        for layer in 0..<configuration.layerCount {
-            layers.append(try loader.layer(layer, configuration, precision.linearFormat))
-            progress?(Double(layer + 1) / Double(configuration.layerCount))
-        }
+        let tokenizer = Background { try checkpoint.makeTokenizer() }
+        let loader = WeightLoader(
+            checkpoint: checkpoint, backend: backend, precision: precision, cache: precision.isQuantized ? cache : nil)
+        let weights = Result { try loader.load(progress: progress) }
+        // Of two faults the tokenizer's is told, whichever is found first.
+        let parts = ModelParts(path: path, configuration: checkpoint.configuration, tokenizer: try tokenizer.value())
         self.init(
-            parts, precision: precision, backend: backend,
-            embedding: tied ? .shared(head) : .file(checkpoint), head: head, layers: layers,
-            finalNorm: try loader.vector("model.norm.weight", configuration.hiddenSize))
+            parts, precision: precision, backend: backend, weights: try weights.get(),
+            hasCachedWeights: loader.foundAll)
+        loader.keepPacked()
     }
 
     /// Binds weights that are in memory.
     init(
-        _ parts: ModelParts, precision: WeightPrecision, backend: any Backend, embedding: TokenEmbedding, head: Weight,
-        layers: [LayerWeights], finalNorm: Matrix
+        _ parts: ModelParts, precision: WeightPrecision, backend: any Backend, weights: ModelWeights,
+        hasCachedWeights: Bool = false
     ) {
-        self.embedding = embedding
-        self.head = head
-        self.layers = layers
-        self.finalNorm = finalNorm
+        self.hasCachedWeights = hasCachedWeights
+        embedding = weights.embedding
+        head = weights.head
+        layers = weights.layers
+        finalNorm = weights.finalNorm
         self.backend = backend
         self.precision = precision
         configuration = parts.configuration
@@ -136,51 +143,5 @@ public final class LanguageModel: Sendable {
             table = grown
             return grown
         }
-    }
-}
-
-/// Reads a checkpoint's tensors into a backend's layout.
-private struct WeightLoader {
-    let checkpoint: Checkpoint
-    let backend: any Backend
-
-    func layer(_ layer: Int, _ configuration: ModelConfiguration, _ format: WeightFormat) throws -> LayerWeights {
-        var linears: [Weight] = []
-        var biases: [Matrix?] = []
-        for module in LinearModule.allCases {
-            let (outputs, inputs) = module.shape(configuration)
-            let path = module.path(layer: layer)
-            linears.append(try weight(path + ".weight", format, outputs, inputs))
-            biases.append(checkpoint.contains(path + ".bias") ? try vector(path + ".bias", outputs) : nil)
-        }
-        let prefix = "model.layers.\(layer)."
-        return LayerWeights(
-            inputNorm: try vector(prefix + "input_layernorm.weight", configuration.hiddenSize),
-            postAttentionNorm: try vector(prefix + "post_attention_layernorm.weight", configuration.hiddenSize),
-            linears: linears, biases: biases)
-    }
-
-    func weight(_ name: String, _ format: WeightFormat, _ outputs: Int, _ inputs: Int) throws -> Weight {
-        defer { checkpoint.finish(name) }
-        if format == .nf4, let stored = try checkpoint.quantized(name), stored.blockSize == 64 {
-            var codes = [UInt8](repeating: 0, count: outputs * inputs)
-            for index in codes.indices {
-                let byte = stored.codes[index / 2]
-                codes[index] = index % 2 == 0 ? byte >> 4 : byte & 15
-            }
-            return try backend.makeWeight(nf4Codes: codes, scales: stored.absmax, outputs: outputs, inputs: inputs)
-        }
-        return try backend.makeWeight(format, outputs: outputs, inputs: inputs) { rows, destination in
-            try checkpoint.read(name, rows: rows, into: destination)
-        }
-    }
-
-    func vector(_ name: String, _ count: Int) throws -> Matrix {
-        let matrix = try Matrix(rows: 1, columns: count)
-        var values = [Float](repeating: 0, count: count)
-        try values.withUnsafeMutableBufferPointer { try checkpoint.read(name, rows: 0..<1, into: $0) }
-        matrix.values = values
-        checkpoint.finish(name)
-        return matrix
     }
 }

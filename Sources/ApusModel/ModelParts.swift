@@ -36,10 +36,10 @@ extension LanguageModel {
                 },
                 biases: LinearModule.allCases.map { vector($0.path(layer: layer) + ".bias") })
         }
-        self.init(
-            parts, precision: .f32, backend: backend,
+        let weights = ModelWeights(
             embedding: configuration.tiesEmbeddings
                 ? .shared(head) : .own(try weight(configuration.vocabularySize, configuration.hiddenSize)),
             head: head, layers: layers, finalNorm: try gain("model.norm.weight"))
+        self.init(parts, precision: .f32, backend: backend, weights: weights)
     }
 }

@@ -20,6 +20,14 @@ public protocol Backend: AnyObject, Sendable {
     ///
     /// - Throws: `TensorError` for a shape that the format cannot hold, or without memory.
     func makeWeight(nf4Codes codes: [UInt8], scales: [Float], outputs: Int, inputs: Int) throws -> Weight
+    /// Names the form in which weights are packed: bytes packed under one name mean the same weight under that name, in any
+    /// process. nil where packed weights cannot be kept.
+    var weightLayout: String? { get }
+    /// A weight that was packed before, by this backend or another one of the same `weightLayout`; it is not copied.
+    ///
+    /// - Parameter parts: the bytes of its `storages`, in their order.
+    /// - Throws: `TensorError` when the parts are not what a weight of this format and shape takes.
+    func makeWeight(_ format: WeightFormat, outputs: Int, inputs: Int, packed parts: [SharedPart]) throws -> Weight
     /// Reserves an adapter matrix in the form that this backend's kernels read.
     ///
     /// - Throws: `TensorError` when the system has no memory for it.

@@ -2,9 +2,14 @@ internal import CKernels
 internal import Foundation
 
 extension CPUBackend {
-    /// Rows that one thread reads and packs at a time: whole panels of every width (8, 16, 48), so that threads never meet
-    /// in a byte, and whole blocks of 64 of the flattened matrix, which NF4 is quantised in.
-    private static let packedRows = 192
+    /// Rows that one thread reads and packs at a time: whole panels of every width (8, 16, 64), so that threads never meet
+    /// in a byte, and with them whole blocks of 64 of the flattened matrix, which NF4 is quantised in. As few of them as
+    /// make the values stay in the core's own cache until they are packed.
+    private static func packedRows(_ inputs: Int) -> Int {
+        64 * max(1, min(192, packedBytes / (4 * max(1, inputs))) / 64)
+    }
+
+    private static let packedBytes = 256 << 10
 
     /// Packs a weight from fp32 rows, some on each thread; NF4 is quantised here, as bitsandbytes does it.
     ///
@@ -15,16 +20,17 @@ extension CPUBackend {
     ) throws -> Weight {
         let group = Self.scaleGroup(inputs, format)
         let weight = try Weight(format, outputs: outputs, inputs: inputs, group: group, kernels: kernels.linear)
-        let parts = (outputs + Self.packedRows - 1) / Self.packedRows
+        let packedRows = Self.packedRows(inputs)
+        let parts = (outputs + packedRows - 1) / packedRows
         var failures = [E?](repeating: nil, count: parts)
         failures.withUnsafeMutableBufferPointer { failures in
             let failures = UncheckedBuffer(failures)
             split(parts) { _, parts in
-                let values = UnsafeMutableBufferPointer<Float>.allocate(capacity: Self.packedRows * inputs)
+                let values = UnsafeMutableBufferPointer<Float>.allocate(capacity: packedRows * inputs)
                 defer { values.deallocate() }
                 for part in parts {
-                    let first = part * Self.packedRows
-                    let range = first..<min(first + Self.packedRows, outputs)
+                    let first = part * packedRows
+                    let range = first..<min(first + packedRows, outputs)
                     let rows = UnsafeMutableBufferPointer(rebasing: values[0..<range.count * inputs])
                     do throws(E) {
                         try read(range, rows)
@@ -60,6 +66,20 @@ extension CPUBackend {
         let perGroup = Self.spread(scales, group: group, count: outputs * inputs)
         kernels.linear.pack_nf4(&weight.packed, 0, Int32(outputs), codes, perGroup)
         return weight
+    }
+
+    /// The instruction set and its layout's number: what packed bytes mean depends on both.
+    public var weightLayout: String? { "cpu-\(instructionSet.rawValue)-\(APUS_WEIGHT_LAYOUT)" }
+
+    /// A weight that was packed before, where it lies.
+    ///
+    /// - Throws: `TensorError` when the parts are not what a weight of this format and shape takes.
+    public func makeWeight(
+        _ format: WeightFormat, outputs: Int, inputs: Int, packed parts: [SharedPart]
+    ) throws -> Weight {
+        try Weight(
+            format, outputs: outputs, inputs: inputs, group: Self.scaleGroup(inputs, format), kernels: kernels.linear,
+            parts: parts)
     }
 
     /// Reserves an adapter matrix: as exact as the products of the weights that it stands beside.

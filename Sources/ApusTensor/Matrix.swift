@@ -1,38 +1,3 @@
-internal import Foundation
-
-/// Memory for fp32 values, 64-byte aligned and zero when made; pages that are never touched cost nothing.
-///
-/// `@unchecked Sendable`: the numeric core is owned by one thread at a time and kernels split it into disjoint ranges.
-public final class Storage: @unchecked Sendable {
-    /// Number of fp32 values.
-    public let count: Int
-    let base: UnsafeMutablePointer<Float>
-    private let byteCount: Int
-    // Reservations are larger than what is touched: the kernel shall not hold room for all of them.
-    private static let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
-
-    /// Reserves room for `count` values.
-    ///
-    /// - Throws: `TensorError` when the system has no such room.
-    public init(count: Int) throws(TensorError) {
-        self.count = count
-        byteCount = max(count, 1) * MemoryLayout<Float>.stride
-        let mapped = mmap(nil, byteCount, PROT_READ | PROT_WRITE, Self.flags, -1, 0)
-        guard let mapped, mapped != MAP_FAILED else {
-            throw TensorError(
-                "memory: wanted \(byteCount / 1_048_576) MiB, the system refused; use a smaller batch or model")
-        }
-        // Products walk down columns of rows: with 4-KiB pages each row is another entry of the translation buffer.
-        if byteCount >= Self.hugeBytes { madvise(mapped, byteCount, MADV_HUGEPAGE) }
-        base = mapped.assumingMemoryBound(to: Float.self)
-    }
-
-    /// Memory from this size on is asked for in large pages.
-    private static let hugeBytes = 4 << 20
-
-    deinit { munmap(base, byteCount) }
-}
-
 /// A row-major fp32 matrix: a view of consecutive rows in a storage.
 public struct Matrix: Sendable {
     /// The memory that the view lies in.

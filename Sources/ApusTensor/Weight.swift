@@ -39,10 +39,13 @@ public final class Weight: @unchecked Sendable {
 
     /// Reserves a packed weight of zeros.
     ///
-    /// - Parameter group: consecutive inputs that share one scale, in the formats with scales.
-    init(_ format: WeightFormat, outputs: Int, inputs: Int, group: Int, kernels: apus_linear_kernels)
-        throws(TensorError)
-    {
+    /// - Parameters:
+    ///   - group: consecutive inputs that share one scale, in the formats with scales.
+    ///   - parts: where the packed weight lies already, one part a storage in the order of `storages`; nil for new memory.
+    init(
+        _ format: WeightFormat, outputs: Int, inputs: Int, group: Int, kernels: apus_linear_kernels,
+        parts: [SharedPart]? = nil
+    ) throws(TensorError) {
         guard format == .f32 || inputs % 2 == 0 else {
             throw TensorError(
                 "weight of \(outputs) x \(inputs): wanted an even number of inputs for 4-bit or bf16 storage; use f32")
@@ -61,10 +64,12 @@ public final class Weight: @unchecked Sendable {
         let width = Int(kernels.panel_width)
         panels = (outputs + width - 1) / width
         let bytes = kernels.panel_bytes(stored, Int32(inputs)) * panels
-        storage = try Storage(count: (bytes + 3) / 4)
+        var supply = StorageSupply(parts)
+        storage = try supply.next(count: (bytes + 3) / 4)
         let hasScales = stored != APUS_WEIGHT_F32 && stored != APUS_WEIGHT_BF16
         let scaleCount = hasScales ? panels * width * (inputs / group) : 0
-        scales = hasScales ? try Storage(count: scaleCount) : nil
+        scales = hasScales ? try supply.next(count: scaleCount) : nil
+        try supply.end()
         byteCount = bytes + scaleCount * 4
         let rows = kernels.row_format(stored)
         inputForm = RowForm(format: rows, block: rows == APUS_ROWS_FIXED ? group : 2)
@@ -72,6 +77,31 @@ public final class Weight: @unchecked Sendable {
         packed = apus_weight(
             format: stored, outputs: Int32(outputs), inputs: Int32(inputs), group: Int32(group),
             panels: UnsafeMutableRawPointer(storage.base), scales: scales?.base)
+    }
+}
+
+extension Weight {
+    /// All memory that the packed weight lies in, in a fixed order; opaque but for the kernels.
+    package var storages: [Storage] { [storage] + (scales.map { [$0] } ?? []) }
+}
+
+/// Gives a weight its storages: new ones, or parts of a file one after the other.
+private struct StorageSupply {
+    private var parts: ArraySlice<SharedPart>?
+
+    init(_ parts: [SharedPart]?) { self.parts = parts.map { $0[...] } }
+
+    mutating func next(count: Int) throws(TensorError) -> Storage {
+        guard parts != nil else { return try Storage(count: count, isFilled: true) }
+        guard let part = parts?.popFirst() else {
+            throw TensorError("packed weight: a part is missing; pack it again")
+        }
+        return try Storage(part, count: count)
+    }
+
+    /// Every part must have found its use.
+    func end() throws(TensorError) {
+        guard parts?.isEmpty ?? true else { throw TensorError("packed weight: it has other parts; pack it again") }
     }
 }
 

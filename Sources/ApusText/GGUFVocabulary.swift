@@ -5,11 +5,11 @@ package struct GGUFVocabulary: Sendable {
     /// `tokenizer.ggml.pre`: which split pattern the model was trained with.
     package var pre: String?
     /// `tokenizer.ggml.tokens`, by id.
-    package var tokens: [String]
+    package var tokens: PackedTexts
     /// `tokenizer.ggml.token_type`: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte. May be empty.
     package var tokenTypes: [Int32]
     /// `tokenizer.ggml.merges`: "left right", best first.
-    package var merges: [String]
+    package var merges: PackedTexts
     /// `tokenizer.ggml.bos_token_id`.
     package var bosToken: Int32?
     /// `tokenizer.ggml.eos_token_id`.
@@ -31,7 +31,7 @@ package struct GGUFVocabulary: Sendable {
 
     /// Makes a vocabulary; the properties that are not parameters start out nil.
     package init(
-        tokens: [String], merges: [String], tokenTypes: [Int32] = [], pre: String? = nil, model: String = "gpt2",
+        tokens: PackedTexts, merges: PackedTexts, tokenTypes: [Int32] = [], pre: String? = nil, model: String = "gpt2",
         name: String = "GGUF file"
     ) {
         self.tokens = tokens
@@ -91,10 +91,8 @@ extension GGUFVocabulary {
         }
     }
 
-    /// Tokens by id, nil where a padding entry only fills the embedding matrix.
-    func usedTokens() -> [String?] {
-        tokens.indices.map { tokenTypes.indices.contains($0) && tokenTypes[$0] == 5 ? nil : tokens[$0] }
-    }
+    /// Whether an entry is a token, and no padding that only fills the embedding matrix.
+    func isUsed(_ id: Int) -> Bool { !tokenTypes.indices.contains(id) || tokenTypes[id] != 5 }
 
     var prefix: [Int32] {
         guard let bosToken, addsBOS ?? ((try? family())?.addsBOS ?? false) else { return [] }
@@ -109,18 +107,10 @@ extension GGUFVocabulary {
     func definition() throws(TextError) -> TokenizerDefinition {
         let family = try family()
         let added = addedTokens()
-        let used = usedTokens()
-        var pairs: [(Substring, Substring)] = []
-        pairs.reserveCapacity(merges.count)
-        for line in merges {
-            guard let pair = TokenizerFile.halves(line) else {
-                throw TextError(code: .malformed, message: "\(name): merge '\(line)' is not two tokens; fetch it again")
-            }
-            pairs.append(pair)
-        }
-        let table = TokenizerDefinition.makeTable(used, added: added)
+        let spelled = SpelledTokens(tokens, isUsed: tokens.indices.map(isUsed))
+        let table = TokenTable(spelled, added: added)
         return TokenizerDefinition(
-            tokens: used, table: table, merges: try TokenizerDefinition.resolve(pairs, in: table, name: name),
+            tokens: spelled, table: table, merges: try table.resolve(merges, name: name),
             addedTokens: added,
             pattern: family.pattern, composesUnicode: family.composesUnicode, ignoresMerges: family.ignoresMerges,
             prefix: prefix, suffix: suffix

@@ -34,7 +34,8 @@ extension Tokenizer {
         let added = Dictionary(definition.addedTokens.map { ($0.id, $0) }) { first, _ in first }
         var tokens: [String] = []
         var types: [Int32] = []
-        for (id, token) in definition.tokens.enumerated() {
+        for id in definition.tokens.indices {
+            let token = definition.tokens[id]
             let type = GGUFTokenType(token, added: added[Int32(id)])
             tokens.append(token ?? "[PAD\(id)]")
             types.append(type.rawValue)
@@ -42,7 +43,8 @@ extension Tokenizer {
         let merges = definition.merges.map { merge in
             ByteAlphabet.encode(table.bytes(of: merge.left)) + " " + ByteAlphabet.encode(table.bytes(of: merge.right))
         }
-        var result = GGUFVocabulary(tokens: tokens, merges: merges, tokenTypes: types, pre: pre, name: name)
+        var result = GGUFVocabulary(
+            tokens: PackedTexts(tokens), merges: PackedTexts(merges), tokenTypes: types, pre: pre, name: name)
         result.bosToken = bosToken
         result.endToken = endToken
         result.padToken = padToken

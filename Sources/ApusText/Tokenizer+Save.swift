@@ -54,8 +54,8 @@ extension GGUFVocabulary {
     /// `tokenizers` would number them anew otherwise.
     func tokenizerFile() throws(TextError) -> TemplateValue {
         let family = try family()
-        let vocabulary = zip(usedTokens(), tokens.indices).compactMap { token, id in
-            token.map { TemplateValue.Member(key: $0, value: .integer(id)) }
+        let vocabulary = tokens.indices.filter(isUsed).map { id in
+            TemplateValue.Member(key: tokens[id], value: .integer(id))
         }
         return [
             "version": "1.0", "truncation": nil, "padding": nil,

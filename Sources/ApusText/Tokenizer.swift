@@ -58,8 +58,8 @@ public final class Tokenizer: Sendable {
         self.definition = definition
         self.table = table
         self.origin = origin
-        vocabularySize = (definition.tokens.lastIndex { $0 != nil } ?? -1) + 1
-        let byteTokens = (UInt8.min...UInt8.max).map { table.id(of: CollectionOfOne($0)) ?? -1 }
+        vocabularySize = definition.tokens.count
+        let byteTokens = (UInt8.min...UInt8.max).map { table.id(of: [$0]) ?? -1 }
         encoder = BytePairEncoder(byteTokens: byteTokens, merges: definition.merges)
         plainMatcher = AddedTokenMatcher(added.filter { !$0.isNormalized })
         normalizedMatcher = AddedTokenMatcher(added.filter(\.isNormalized)) {
@@ -69,7 +69,7 @@ public final class Tokenizer: Sendable {
         let addedByContent = Dictionary(added.map { ($0.content, $0.id) }) { first, _ in first }
         self.addedByContent = addedByContent
         func id(_ role: String) -> Int32? {
-            configuration.roles[role].flatMap { addedByContent[$0] ?? table.id(of: ByteAlphabet.decode($0)) }
+            configuration.roles[role].flatMap { addedByContent[$0] ?? table.id(of: ByteAlphabet.decode($0)[...]) }
         }
         bosToken = id("bos_token")
         endToken = id("eos_token")
@@ -151,7 +151,7 @@ extension Tokenizer {
 
     /// The id of a token that is given as the vocabulary spells it.
     public func id(of token: String) -> Int32? {
-        addedByContent[token] ?? table.id(of: ByteAlphabet.decode(token))
+        addedByContent[token] ?? table.id(of: ByteAlphabet.decode(token)[...])
     }
 }
 

@@ -1,7 +1,7 @@
 /// Everything that decides which tokens a text becomes, whichever file it came from.
 struct TokenizerDefinition: Sendable {
     /// Tokens by id in the byte alphabet, added tokens in plain text; nil where an id is not used.
-    var tokens: [String?]
+    var tokens: SpelledTokens
     /// The same tokens by the bytes they stand for.
     var table: TokenTable
     /// Pairs of token ids to merge, best first.
@@ -17,33 +17,74 @@ struct TokenizerDefinition: Sendable {
     var suffix: [Int32] = []
 }
 
-extension TokenizerDefinition {
-    /// The bytes each token stands for, and the table to look them up in.
-    static func makeTable(_ tokens: [String?], added: [AddedToken]) -> TokenTable {
-        var bytes = tokens.map { $0.map(ByteAlphabet.decode) }
-        for token in added { bytes[Int(token.id)] = ByteAlphabet.decode(token.content) }
-        return TokenTable(bytes)
+/// The tokens of a vocabulary as it spells them, by id; some ids may have none.
+struct SpelledTokens: Sendable {
+    private let texts: PackedTexts
+    private let isUsed: [Bool]
+
+    init(_ texts: PackedTexts, isUsed: [Bool]) {
+        self.texts = texts
+        self.isUsed = isUsed
     }
 
-    /// Looks up both halves and the result of each merge.
-    static func resolve(
-        _ pairs: [(Substring, Substring)], in table: TokenTable, name: String
-    ) throws(TextError) -> [(left: Int32, right: Int32, result: Int32)] {
-        var merges: [(left: Int32, right: Int32, result: Int32)] = []
-        merges.reserveCapacity(pairs.count)
-        for (left, right) in pairs {
-            let leftBytes = ByteAlphabet.decode(String(left))
-            let rightBytes = ByteAlphabet.decode(String(right))
-            guard let leftID = table.id(of: leftBytes), let rightID = table.id(of: rightBytes),
-                let result = table.id(of: leftBytes + rightBytes)
-            else {
-                throw TextError(
-                    code: .malformed,
-                    message: "\(name): the merge of '\(left)' and '\(right)' is not in the vocabulary; "
-                        + "fetch the file again"
-                )
+    init(_ tokens: [String?]) {
+        self.init(PackedTexts(tokens.map { $0 ?? "" }), isUsed: tokens.map { $0 != nil })
+    }
+
+    /// One more than the largest id.
+    var count: Int { (isUsed.lastIndex(of: true) ?? -1) + 1 }
+
+    /// All ids, used or not.
+    var indices: Range<Int> { isUsed.indices }
+
+    subscript(id: Int) -> String? { isUsed[id] ? texts[id] : nil }
+
+    /// Lends the spelling of each id in turn, nil where there is none: all texts, and where this one lies in them.
+    func forEach(_ body: (_ bytes: [UInt8], _ range: Range<Int>?) -> Void) {
+        for id in isUsed.indices { body(texts.bytes, isUsed[id] ? texts.range(id) : nil) }
+    }
+}
+
+extension TokenTable {
+    /// The bytes that each token stands for; those of an added token are spelled plainly.
+    init(_ tokens: SpelledTokens, added: [AddedToken]) {
+        let contents = Dictionary(added.map { (Int($0.id), Array($0.content.utf8)) }) { _, last in last }
+        self.init(capacity: tokens.indices.count)
+        var id = 0
+        tokens.forEach { bytes, range in
+            if let content = contents[id] {
+                append { ByteAlphabet.decode(content, content.indices, into: &$0) }
+            } else {
+                append { if let range { ByteAlphabet.decode(bytes, range, into: &$0) } }
             }
-            merges.append((leftID, rightID, result))
+            id += 1
+        }
+        index()
+    }
+
+    /// Looks up both halves and the result of each merge, "left right".
+    ///
+    /// - Throws: `TextError` for a merge of other than two tokens of the vocabulary.
+    func resolve(_ lines: PackedTexts, name: String) throws(TextError) -> [(left: Int32, right: Int32, result: Int32)] {
+        var merges: [(left: Int32, right: Int32, result: Int32)] = []
+        merges.reserveCapacity(lines.count)
+        var room: [UInt8] = []
+        for line in lines.indices {
+            let range = lines.range(line)
+            guard let space = lines.bytes[range].firstIndex(of: UInt8(ascii: " ")) else {
+                let message = "\(name): merge '\(lines[line])' is not two tokens; fetch the file again"
+                throw TextError(code: .malformed, message: message)
+            }
+            room.removeAll(keepingCapacity: true)
+            ByteAlphabet.decode(lines.bytes, range.lowerBound..<space, into: &room)
+            let middle = room.count
+            ByteAlphabet.decode(lines.bytes, space + 1..<range.upperBound, into: &room)
+            let halves = (id(of: room[..<middle]), id(of: room[middle...]))
+            guard let left = halves.0, let right = halves.1, let result = id(of: room[...]) else {
+                let message = "\(name): the merge '\(lines[line])' is not in the vocabulary; fetch the file again"
+                throw TextError(code: .malformed, message: message)
+            }
+            merges.append((left, right, result))
         }
         return merges
     }

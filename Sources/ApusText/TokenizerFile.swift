@@ -13,9 +13,9 @@ struct TokenizerFile {
     func definition() throws(TextError) -> TokenizerDefinition {
         let model = try checkedModel()
         let added = try addedTokens()
-        let tokens = try vocabulary(model, added)
-        let table = TokenizerDefinition.makeTable(tokens, added: added)
-        let merges = try TokenizerDefinition.resolve(pairs(model), in: table, name: name)
+        let tokens = SpelledTokens(try vocabulary(model, added))
+        let table = TokenTable(tokens, added: added)
+        let merges = try table.resolve(merges(model), name: name)
         let template = try postProcessor(root["post_processor"] ?? .null)
         return TokenizerDefinition(
             tokens: tokens, table: table, merges: merges, addedTokens: added, pattern: try splitPattern(),
@@ -71,30 +71,21 @@ extension TokenizerFile {
     }
 
     /// Merges are "left right" in older files and ["left", "right"] in newer ones.
-    private func pairs(_ model: TemplateValue) throws(TextError) -> [(Substring, Substring)] {
+    private func merges(_ model: TemplateValue) throws(TextError) -> PackedTexts {
         guard let merges = model["merges"]?.array else { throw malformed("'model.merges' is not a list") }
-        var pairs: [(Substring, Substring)] = []
-        pairs.reserveCapacity(merges.count)
+        var lines = PackedTexts([])
         for merge in merges {
             switch merge {
-            case .string(let line):
-                guard let pair = Self.halves(line) else { throw malformed("merge '\(line)' is not two tokens") }
-                pairs.append(pair)
+            case .string(let line): lines.append(line)
             case .array(let halves):
                 guard halves.count == 2, let left = halves[0].string, let right = halves[1].string else {
                     throw malformed("a merge is not two tokens")
                 }
-                pairs.append((left[...], right[...]))
+                lines.append("\(left) \(right)")
             default: throw malformed("a merge is neither a string nor a pair")
             }
         }
-        return pairs
-    }
-
-    /// The halves of "left right".
-    static func halves(_ line: String) -> (Substring, Substring)? {
-        guard let space = line.utf8.firstIndex(of: UInt8(ascii: " ")) else { return nil }
-        return (line[..<space], line[line.utf8.index(after: space)...])
+        return lines
     }
 
     private func addedTokens() throws(TextError) -> [AddedToken] {

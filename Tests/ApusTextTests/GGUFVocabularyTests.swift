@@ -35,7 +35,8 @@ private struct ReferenceFile: Decodable {
         for (token, id) in file.model.vocab { (tokens[id], types[id]) = (token, 1) }
         for token in file.added_tokens { (tokens[token.id], types[token.id]) = (token.content, token.special ? 3 : 4) }
         let merges = file.model.merges.map { $0.joined(separator: " ") }
-        var vocabulary = GGUFVocabulary(tokens: tokens, merges: merges, tokenTypes: types, pre: Self.families[name])
+        var vocabulary = GGUFVocabulary(
+            tokens: PackedTexts(tokens), merges: PackedTexts(merges), tokenTypes: types, pre: Self.families[name])
         vocabulary.bosToken = 0
         vocabulary.endToken = 1
         vocabulary.padToken = 1
@@ -120,7 +121,7 @@ private struct ReferenceFile: Decodable {
         var damaged = try vocabulary("text/gpt2")
         damaged.merges.append("nospace")
         #expect(throws: TextError.self) { try Tokenizer(vocabulary: damaged) }
-        damaged.merges[damaged.merges.count - 1] = "no such"
+        damaged.merges = PackedTexts(damaged.merges.dropLast() + ["no such"])
         #expect(throws: TextError.self) { try Tokenizer(vocabulary: damaged) }
     }
 

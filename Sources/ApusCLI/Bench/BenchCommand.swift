@@ -41,6 +41,9 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(help: "Threads to compute with (default: one a core).")
     var threads: Int?
 
+    @Flag(name: .customLong("no-cache"), help: ArgumentHelp(ModelOptions.noCacheHelp))
+    var noCache = false
+
     @Flag(
         inversion: .prefixedNo,
         help: "grpo: compute the inside of layers again for the backward pass, or keep it: faster, more memory.")
@@ -80,9 +83,12 @@ struct BenchCommand: AsyncParsableCommand {
     private func measure(_ path: String) async throws {
         var result: BenchResult
         if kind == .load {
-            result = try LoadBench(path: path, precision: precision, threads: threads).run(loads: runs)
+            result = try LoadBench(
+                path: path, precision: precision, threads: threads, usesCache: !noCache
+            ).run(loads: runs)
         } else {
-            let model = try ModelLoading.model(path: path, precision: precision, threads: threads)
+            let model = try ModelLoading.model(
+                path: path, precision: precision, threads: threads, usesCache: !noCache)
             result = try await measure(model)
         }
         result.format = precision.rawValue

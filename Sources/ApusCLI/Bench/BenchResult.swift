@@ -16,6 +16,8 @@ struct BenchResult: Encodable {
     /// The same two of the process's first load.
     var coldLoadSeconds: Double?
     var coldFirstTokenSeconds: Double?
+    /// Whether the process's first load found the weights packed by an earlier run.
+    var cachedWeights: Bool?
     /// Of the figure that the piece of work is about.
     var best: Double?
     var worst: Double?
@@ -35,6 +37,7 @@ struct BenchResult: Encodable {
         case firstTokenSeconds = "first_token_seconds"
         case coldLoadSeconds = "cold_load_seconds"
         case coldFirstTokenSeconds = "cold_first_token_seconds"
+        case cachedWeights = "cached_weights"
         case arithmetic
         case peakResidentMiB = "peak_rss_mib"
     }
@@ -75,6 +78,7 @@ extension BenchResult: CustomStringConvertible {
         add("seconds to the first token", firstTokenSeconds, digits: 3, isSpread: true)
         add("seconds to load, first time", coldLoadSeconds, digits: 3)
         add("seconds to the first token, first time", coldFirstTokenSeconds, digits: 3)
+        if let cachedWeights { table.add(["weights packed by an earlier run", cachedWeights ? "yes" : "no"]) }
         if let arithmetic {
             table.add(["GFLOP/s", fixed(arithmetic.gigaflops, 1)])
             table.add(["of the fp32 peak", percent(arithmetic.shareOfFP32Peak)])

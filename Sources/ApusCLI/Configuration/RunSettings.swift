@@ -15,6 +15,8 @@ struct RunSettings: Codable, Equatable, Sendable {
     var maxSequenceLength: Int?
     /// Threads to compute with; nil for one a core.
     var threads: Int?
+    /// Whether quantised weights may come from the user's cache, and go there.
+    var usesWeightCache = true
     /// A PEFT adapter folder to go on training from; nil for a fresh adapter.
     var adapter: String?
     var loraRank = 16
@@ -58,6 +60,7 @@ struct RunSettings: Codable, Equatable, Sendable {
         case dtype
         case maxSequenceLength = "max_seq_length"
         case threads
+        case usesWeightCache = "weight_cache"
         case adapter
         case loraRank = "lora_r"
         case loraAlpha = "lora_alpha"

@@ -41,6 +41,7 @@ extension SettingTable {
         "strict_batch_size": "Apus",
         "memory_utilization": "Apus",
         "threads": "Apus",
+        "weight_cache": "Apus",
         "adapter": "Apus",
         "dataset_size": "Apus",
         "prompt_column": "Apus",

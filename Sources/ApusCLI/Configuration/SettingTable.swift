@@ -112,6 +112,7 @@ enum SettingTable {
         Setting("dtype", .run(.choice(["auto", "bfloat16", "float32"]))),
         Setting("max_seq_length", .run(.integer)),
         Setting("threads", .run(.integer)),
+        Setting("weight_cache", .run(.flag)),
         Setting("adapter", .run(.text)),
         Setting("lora_r", .run(.integer)),
         Setting("lora_alpha", .run(.number)),

@@ -46,7 +46,8 @@ struct EvalCommand: ParsableCommand {
         let sources = [configuration.settings.evaluationDataset, configuration.settings.dataset].compactMap { $0 }
         try output.map { try LineFile.check($0, overwrites: overwrite, sources: sources) }
         let model = try ModelLoading.model(
-            path: settings.model, precision: subject.precision ?? settings.precision, threads: settings.threads)
+            path: settings.model, precision: subject.precision ?? settings.precision, threads: settings.threads,
+            usesCache: settings.usesWeightCache)
         let repeated = samples.enumerated().lazy.compactMap {
             model.tokenizer.repeatedBeginning(of: $1.prompt, named: "problem \($0 + 1)")
         }
@@ -94,6 +95,9 @@ struct EvalSubject: ParsableArguments {
     @Option(help: "Threads to compute with (default: one a core). The numbers do not depend on it.")
     var threads: Int?
 
+    @Flag(name: .customLong("no-cache"), help: ArgumentHelp(ModelOptions.noCacheHelp))
+    var noCache = false
+
     @Option(help: "A .jsonl or .json file, or arithmetic for held-out problems of the built-in kind.")
     var dataset: String?
 
@@ -122,6 +126,7 @@ struct EvalSubject: ParsableArguments {
     func runConfiguration() throws -> RunConfiguration {
         let options: [(name: String, value: String?)] = [
             ("model_name_or_path", model), ("adapter", adapter), ("threads", threads.map(String.init)),
+            ("weight_cache", noCache ? "false" : nil),
             ("eval_dataset_name", dataset), ("prompt_column", promptColumn), ("answer_column", answerColumn),
             ("answer_extraction", answerExtraction), ("system_prompt", systemPrompt),
         ]

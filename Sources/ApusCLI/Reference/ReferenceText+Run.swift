@@ -20,6 +20,11 @@ extension ReferenceText {
                     + "`max_completion_length` leaves"
             ),
             ("threads", "threads to compute with; null is one a core. Results do not depend on it"),
+            (
+                "weight_cache",
+                "keep the quantised weights in the user's cache, so that the next run begins sooner ([commands.md]"
+                    + "(commands.md#kept-weights)). Results do not depend on it"
+            ),
             ("adapter", "a PEFT adapter folder to go on training from"),
             ("lora_r", "rank of a fresh adapter"),
             ("lora_alpha", "the adapter's output is scaled by `lora_alpha / lora_r`"),

@@ -89,7 +89,9 @@ struct SFTRun {
             let precision = FullParameters.StoredPrecision(rawValue: shared.dtype) ?? .bfloat16
             return (parameters.model, FullLearner(parameters, precision: precision, memory: memory))
         }
-        let model = try ModelLoading.model(path: shared.model, precision: shared.precision, threads: shared.threads)
+        let model = try ModelLoading.model(
+            path: shared.model, precision: shared.precision, threads: shared.threads,
+            usesCache: shared.usesWeightCache)
         let adapter =
             if let path = shared.adapter { try LoRAAdapter(directory: URL(filePath: path), for: model) } else {
                 try LoRAAdapter(shared.loraConfiguration, for: model, seed: seed)

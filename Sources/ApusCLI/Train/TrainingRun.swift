@@ -53,7 +53,8 @@ struct TrainingRun {
         return try failing(as: .badInput) {
             let rewards = suite.functions
             let model = try ModelLoading.model(
-                path: settings.model, precision: settings.precision, threads: settings.threads)
+                path: settings.model, precision: settings.precision, threads: settings.threads,
+                usesCache: settings.usesWeightCache)
             let adapter = try makeAdapter(for: model)
             Terminal.printLine(summary(model, adapter, dataset, rewards))
             if let evaluation { Terminal.printLine("evaluate \(evaluation.count) prompts") }

@@ -53,12 +53,12 @@ extension GGUFVocabulary {
     fileprivate init(file: GGUFFile) throws(FormatError) {
         func value(_ key: String) -> GGUFValue? { file.metadata["tokenizer.ggml.\(key)"] }
         func token(_ key: String) -> Int32? { value(key)?.int.flatMap { Int32(exactly: $0) } }
-        guard let tokens = value("tokens")?.strings else {
+        guard let tokens = value("tokens")?.texts else {
             let message = "metadata 'tokenizer.ggml.tokens' is missing; convert the model again with its tokenizer"
             throw FormatError(.missing, file: file.path, message)
         }
         self.init(
-            tokens: tokens, merges: value("merges")?.strings ?? [],
+            tokens: PackedTexts(tokens), merges: PackedTexts(value("merges")?.texts ?? []),
             tokenTypes: value("token_type")?.ints?.map { Int32(truncatingIfNeeded: $0) } ?? [],
             pre: value("pre")?.string, model: value("model")?.string ?? "none", name: file.path
         )
@@ -71,4 +71,9 @@ extension GGUFVocabulary {
         addsEOS = value("add_eos_token")?.bool
         chatTemplate = file.metadata["tokenizer.chat_template"]?.string
     }
+}
+
+extension PackedTexts {
+    /// The same texts; nothing is copied.
+    fileprivate init(_ texts: TextArray) { self.init(bytes: texts.bytes, ends: texts.ends) }
 }

@@ -38,6 +38,9 @@ package final class Checkpoint: Sendable {
         try checkTensors()
     }
 
+    /// The files that the weights lie in, in a fixed order.
+    package var files: [MappedFile] { source.files }
+
     /// Whether the model is a GGUF file.
     package var isGGUF: Bool { source is GGUFFile }
 

@@ -76,7 +76,7 @@ private struct GGUFMetadata {
 
     func vocabularySize(architecture: String) throws(FormatError) -> Int {
         if let size = try optionalInt("\(architecture).vocab_size") { return size }
-        if let tokens = file.metadata["tokenizer.ggml.tokens"]?.strings { return tokens.count }
+        if let tokens = file.metadata["tokenizer.ggml.tokens"]?.texts { return tokens.count }
         return try file.entry("token_embd.weight").shape.first ?? 0
     }
 
@@ -120,10 +120,10 @@ private struct GGUFMetadata {
         }
         let texts: Set = ["<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "</s>"]
         let control = 3
-        if let tokens = file.metadata["tokenizer.ggml.tokens"]?.strings,
+        if let tokens = file.metadata["tokenizer.ggml.tokens"]?.texts,
             let types = file.metadata["tokenizer.ggml.token_type"]?.ints
         {
-            for (id, (text, type)) in zip(tokens, types).enumerated() where type == control && texts.contains(text) {
+            for (id, type) in zip(tokens.indices, types) where type == control && texts.contains(tokens[id]) {
                 result.append(Int32(id))
             }
         }

@@ -1,3 +1,4 @@
+internal import ApusTensor
 internal import Foundation
 
 /// What the system says about this process's memory.
@@ -48,8 +49,11 @@ package enum ProcessMemory {
         return line.dropFirst(name.count).split(separator: " ").first.flatMap { Int($0) }
     }
 
-    /// Bytes of memory that belong to the process alone: mapped files can be read again and do not count.
-    static func held() -> Int {
+    /// Bytes of memory that belong to the process alone, and those of weights that lie in files: they are read in every step.
+    /// Other mapped files can be read again and do not count.
+    static func held() -> Int { privateBytes() + Storage.sharedBytes }
+
+    private static func privateBytes() -> Int {
         let fields = text("/proc/self/statm").split(separator: " ").prefix(3).compactMap { Int($0) }
         guard fields.count == 3 else { return 0 }
         return max(fields[1] - fields[2], 0) * Int(sysconf(Int32(_SC_PAGESIZE)))

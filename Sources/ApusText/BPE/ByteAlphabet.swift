@@ -23,13 +23,32 @@ enum ByteAlphabet {
     /// tokens such as "a b" are written plainly.
     static func decode(_ token: String) -> [UInt8] {
         var result: [UInt8] = []
-        result.reserveCapacity(token.utf8.count)
+        let text = Array(token.utf8)
+        decode(text, text.indices, into: &result)
+        return result
+    }
+
+    /// Appends the bytes that a token stands for, whose UTF-8 is part of a larger text.
+    static func decode(_ text: [UInt8], _ range: Range<Int>, into result: inout [UInt8]) {
+        let start = result.count
         let table = bytes
-        for scalar in token.unicodeScalars {
-            guard scalar.value < 0x144, let byte = table[Int(scalar.value)] else { return Array(token.utf8) }
+        var at = range.lowerBound
+        while at < range.upperBound {
+            var scalar = Int(text[at])
+            at += 1
+            // The alphabet ends below U+0144: every character of it takes one or two bytes.
+            if scalar >= 0x80 {
+                let isPair = scalar & 0xE0 == 0xC0 && at < range.upperBound
+                scalar = isPair ? (scalar & 0x1F) << 6 | Int(text[at]) & 0x3F : 0x144
+                at += 1
+            }
+            guard scalar < 0x144, let byte = table[scalar] else {
+                result.removeSubrange(start...)
+                result += text[range]
+                return
+            }
             result.append(byte)
         }
-        return result
     }
 
     /// The spelling of bytes.

@@ -7,18 +7,26 @@ struct TokenTable: Sendable {
     /// Token ids at their hash, -1 where free; the count is a power of two.
     private var slots: [Int32]
 
-    /// Makes the table of `tokens`, indexed by id; nil where an id has no token.
-    init(_ tokens: [[UInt8]?]) {
-        var capacity = 16
-        while capacity < tokens.count * 2 { capacity *= 2 }
-        slots = [Int32](repeating: -1, count: capacity)
-        for token in tokens {
-            bytes += token ?? []
-            offsets.append(Int32(bytes.count))
-        }
-        for (id, token) in tokens.enumerated() {
-            guard let token, !token.isEmpty else { continue }
-            insert(Int32(id), token)
+    /// An empty table that will have about `capacity` tokens: each is appended, then all are indexed.
+    init(capacity: Int) {
+        var size = 16
+        while size < capacity * 2 { size *= 2 }
+        slots = [Int32](repeating: -1, count: size)
+        offsets.reserveCapacity(capacity + 1)
+    }
+
+    /// Gives the next id the bytes that `write` appends; none for an id without a token.
+    mutating func append(_ write: (inout [UInt8]) -> Void) {
+        write(&bytes)
+        offsets.append(Int32(bytes.count))
+    }
+
+    /// Makes every token known by its bytes; called once, after the last one.
+    mutating func index() {
+        precondition(slots.count >= 2 * count, "\(count) tokens in a table of \(slots.count) places")
+        for id in 0..<Int32(count) {
+            let token = bytes(of: id)
+            if !token.isEmpty { insert(id, token) }
         }
     }
 
@@ -31,26 +39,37 @@ struct TokenTable: Sendable {
     }
 
     /// The token that stands for exactly these bytes; the lowest id where several do.
-    func id(of key: some Collection<UInt8>) -> Int32? {
-        var slot = hash(key)
-        while slots[slot] >= 0 {
-            if self.bytes(of: slots[slot]).elementsEqual(key) { return slots[slot] }
-            slot = (slot + 1) & (slots.count - 1)
-        }
-        return nil
+    func id(of key: ArraySlice<UInt8>) -> Int32? {
+        let found = slots[slot(of: key)]
+        return found >= 0 ? found : nil
     }
 
-    private mutating func insert(_ id: Int32, _ token: [UInt8]) {
-        var slot = hash(token)
-        while slots[slot] >= 0 {
-            if bytes(of: slots[slot]).elementsEqual(token) { return }
-            slot = (slot + 1) & (slots.count - 1)
+    private mutating func insert(_ id: Int32, _ token: ArraySlice<UInt8>) {
+        let slot = slot(of: token)
+        if slots[slot] < 0 { slots[slot] = id }
+    }
+
+    /// Where a token is, or the free slot where it belongs.
+    private func slot(of key: ArraySlice<UInt8>) -> Int {
+        var slot = hash(key)
+        while slots[slot] >= 0, !holds(slots[slot], key) { slot = (slot + 1) & (slots.count - 1) }
+        return slot
+    }
+
+    /// Whether a token has just these bytes.
+    private func holds(_ id: Int32, _ key: ArraySlice<UInt8>) -> Bool {
+        let start = Int(offsets[Int(id)])
+        guard Int(offsets[Int(id) + 1]) - start == key.count else { return false }
+        var at = start
+        for byte in key {
+            guard bytes[at] == byte else { return false }
+            at += 1
         }
-        slots[slot] = id
+        return true
     }
 
     /// FNV-1a, folded to the table's size.
-    private func hash(_ key: some Collection<UInt8>) -> Int {
+    private func hash(_ key: ArraySlice<UInt8>) -> Int {
         var state: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in key { state = (state ^ UInt64(byte)) &* 0x100_0000_01B3 }
         return Int((state ^ state >> 32) & UInt64(slots.count - 1))

@@ -9,6 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// The number of the packed layouts below and of how values are rounded into them. Packed weights are kept in files: raise
+// it with every change that gives one of them other bytes. (A probe that is packed at every start catches most changes.)
+#define APUS_WEIGHT_LAYOUT 1
+
 typedef enum {
   APUS_WEIGHT_F32 = 0,   // panel: [inputs][panel_width] fp32
   APUS_WEIGHT_BF16 = 1,  // panel: [inputs / 2][panel_width][2] bf16
