@@ -40,8 +40,10 @@ struct RunSizes {
 
     // MARK: Pages
 
-    /// Of one token over all layers: keys and values in fp32.
-    private var keyValueBytes: Int { 4 * 2 * run.model.layerCount * widths.keyValue }
+    /// Of one token over all layers: keys and values.
+    private var keyValueBytes: Int {
+        KeyValueCache.Shape(run.model, run.precision).pageBytes / KeyValueCache.pageTokens
+    }
 
     /// Of one token over all layers: two residual streams a layer and one after the last, and without checkpointing the
     /// insides of the layers.
