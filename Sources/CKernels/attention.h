@@ -23,9 +23,9 @@ typedef struct {
   attention_records records;
   int first, rows, group, is_last_head;
   attention_queries queries;
-  float *scores;  // [query][`row`]; then what the values are weighted with, as pairs or in fp32
-  float *units;   // [query][`unit_row`], of a block's pairs
-  float *sum;     // [query][W]
+  float *scores;      // [query][`row`]; then what the values are weighted with, as pairs or in fp32
+  float *units;       // [query][`unit_row`], of a block's pairs
+  float *sum;         // [query][W]
   float *normaliser;  // [query], 1 / sum of exponentials
   long row, unit_row;
 } attention_forward_tile;
@@ -45,8 +45,8 @@ APUS_INLINE const char *attention_after_last(const attention_forward_tile *t, in
   return t->is_last_head ? record : record + apus_page_bytes(t->pages->head_size, 1) - values;
 }
 
-/// The rows from `row` on that read the same pages as their pages p ..< p + 4, as far as each of them reads. Fills in the
-/// block and returns the end of the rows; pages is 0 where `row` itself reads none.
+/// The rows from `row` on that read the same pages as their pages p ..< p + 4, as far as each of them reads. Fills in
+/// the block and returns the end of the rows; pages is 0 where `row` itself reads none.
 static int attention_next_run(const attention_forward_tile *t, int row, int p, int weighs_values,
                               attention_block *block) {
   const int32_t *contexts = t->visible->context + t->first, *table = attention_table(t, row);
@@ -74,8 +74,8 @@ static int attention_next_run(const attention_forward_tile *t, int row, int p, i
   return end;
 }
 
-/// The block's fp32 values for rows row ..< end. What lies in slots that a row does not see must not even meet a zero: rows
-/// that see as much of a page go together.
+/// The block's fp32 values for rows row ..< end. What lies in slots that a row does not see must not even meet a zero:
+/// rows that see as much of a page go together.
 static void attention_float_values_of(const attention_forward_tile *t, const attention_block *block, int row, int end,
                                       int p) {
   const long width = apus_padded_head(t->pages->head_size);
@@ -84,7 +84,8 @@ static void attention_float_values_of(const attention_forward_tile *t, const att
       const int position = (p + i) * APUS_PAGE_TOKENS, *contexts = t->visible->context + t->first;
       const int seen = contexts[first] - position, depth = seen < APUS_PAGE_TOKENS ? seen : APUS_PAGE_TOKENS;
       for (next = first + 1; next < end; next++)
-        if (contexts[next] != contexts[first] && (depth < APUS_PAGE_TOKENS || contexts[next] - position < depth)) break;
+        if (contexts[next] != contexts[first] && (depth < APUS_PAGE_TOKENS || contexts[next] - position < depth))
+          break;
       if (depth <= 0) continue;
       const long query = (long)first * t->group;
       attention_multiply((attention_product){
@@ -135,11 +136,11 @@ static void attention_forward_blocks(const attention_forward_tile *t, int pages,
       if (!weighs_values) {
         attention_scores(t->pages, &block, &t->queries, query, count, scores + p * APUS_PAGE_TOKENS, t->row);
       } else if (t->pages->fixed) {
+        const float *units = t->units + query * t->unit_row + p / ATTENTION_BLOCK_PAGES;
         attention_value_pairs(
             (attention_pair_values){.block = &block, .row = t->row, .size = t->pages->head_size,
                                     .weights = (const attention_pair *)scores + p * APUS_PAGE_TOKENS / 2,
-                                    .units = t->units + query * t->unit_row + p / ATTENTION_BLOCK_PAGES, .unit_row = t->unit_row,
-                                    .sum = t->sum + query * width},
+                                    .units = units, .unit_row = t->unit_row, .sum = t->sum + query * width},
             count);
       } else {
         attention_float_values_of(t, &block, row, end, p);
@@ -216,7 +217,8 @@ static void attention_forward(const apus_pages *pages, const apus_visibility *vi
 }
 
 static size_t attention_forward_scratch(const apus_pages *pages, int max_context) {
-  const long queries = (long)attention_rows_together(pages, ATTENTION_FORWARD_QUERIES) * pages->heads / pages->kv_heads;
+  const long together = attention_rows_together(pages, ATTENTION_FORWARD_QUERIES);
+  const long queries = together * pages->heads / pages->kv_heads;
   const long row = attention_score_room(max_context);
   return (size_t)(attention_query_floats(pages, queries, pages->fixed, !pages->fixed) +
                   queries * (apus_padded_head(pages->head_size) + row + attention_round_up(row / ATTENTION_BLOCK)) +

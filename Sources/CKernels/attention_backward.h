@@ -58,15 +58,14 @@ static void attention_open_block(const attention_gathered *g, const apus_run *ru
 
 /// Scores become probabilities and gradients of probabilities become gradients of scores, zero for keys that a row
 /// does not see.
-static void attention_backward_softmax(const attention_gathered *g, const attention_backward_block *b, int row, int rows,
-                                       int slots) {
+static void attention_backward_softmax(const attention_gathered *g, const attention_backward_block *b, int row,
+                                       int rows, int slots) {
   for (int query = 0; query < rows * g->group; query++) {
     const int seen = g->first_position + row + query / g->group + 1 - b->position;
     const float log_sum_exp = g->log_sum_exp[row * g->group + query], dot = g->dot[row * g->group + query];
     for (int i = 0; i < slots; i += APUS_LANES) {
       float *w = b->weights + query * ATTENTION_BLOCK + i, *d = b->d_scores + query * ATTENTION_BLOCK + i;
       const vi mask = attention_lanes_below(i, seen);
-      // The lowest exponential is not zero; above a row's own scores there is only a rounding error.
       const vf weight = (vf)((vi)attention_exp2(vf_load(w) - log_sum_exp) & mask);
       vf_store(w, weight);
       vf_store(d, (vf)((vi)(weight * (vf_load(d) - dot)) & mask));

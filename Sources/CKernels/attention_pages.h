@@ -1,7 +1,7 @@
-// Pages of keys and values (apus_attention.h has their layout): how rows are rounded into them, and how they are widened.
+// Pages of keys and values (apus_attention.h has their layout): how rows are rounded into them and widened again.
 
-// Sums of products of the largest integers still fit 32 bits: of queries and keys 32 * 8191 * 8191 < 2^31, of weights and
-// values 64 * 4095 * 8191.
+// Sums of products of the largest integers still fit 32 bits: of queries and keys 32 * 8191 * 8191 < 2^31, of weights
+// and values 64 * 4095 * 8191.
 enum { ATTENTION_LIMIT = 8191, ATTENTION_WEIGHT_LIMIT = 4095 };
 /// Lanes of vectors that one page's positions fill.
 enum { ATTENTION_PAGE_VECTORS = APUS_PAGE_TOKENS / APUS_LANES };
@@ -36,7 +36,9 @@ APUS_INLINE attention_records attention_records_of(const apus_pages *pages, int 
   return (attention_records){(char *)pages->base + kv * bytes, pages->kv_heads * bytes};
 }
 
-APUS_INLINE char *attention_record(attention_records records, long page) { return records.base + page * records.stride; }
+APUS_INLINE char *attention_record(attention_records records, long page) {
+  return records.base + page * records.stride;
+}
 
 // Offsets of a 16-bit record's parts; keys are at 0.
 APUS_INLINE long attention_key_scales(int head_size) { return 32L * head_size; }
@@ -62,58 +64,70 @@ APUS_INLINE float attention_inverse(float largest, int limit) {
   return (float)limit / (largest > 1e-30f ? largest : 1e-30f);
 }
 
-/// Writes count values as the nearest integers of a scale that makes the largest one ATTENTION_LIMIT, and returns what one
-/// unit is worth: NaN where a value is not finite.
-APUS_INLINE float attention_round(const float *x, int count, int16_t *out) {
+/// The largest magnitude, of which infinity and NaN are the last: numbers that are not negative order as their bits do.
+APUS_INLINE int32_t attention_magnitude(const float *x, int count) {
   const int whole = count / APUS_LANES * APUS_LANES;
-  vf rest = whole < count ? load_part(x + whole, count - whole) : vf_zero();
-  // Of numbers that are not negative the order is that of their bits; infinity and NaN come last.
-  vi most = (vi)rest & 0x7fffffff;
-  for (int i = 0; i < whole; i += APUS_LANES)
-    most = __builtin_elementwise_max(most, (vi)vf_load(x + i) & 0x7fffffff);
-  int32_t bits = __builtin_reduce_max(most);
-  float largest;
-  memcpy(&largest, &bits, sizeof largest);
-  const float inverse = attention_inverse(largest, ATTENTION_LIMIT);
+  vi most = {0};
+  for (int i = 0; i < whole; i += APUS_LANES) most = __builtin_elementwise_max(most, (vi)vf_load(x + i) & 0x7fffffff);
+  if (whole < count) most = __builtin_elementwise_max(most, (vi)load_part(x + whole, count - whole) & 0x7fffffff);
+  return __builtin_reduce_max(most);
+}
+
+APUS_INLINE int attention_is_finite(int32_t magnitude) { return magnitude < 0x7f800000; }
+
+APUS_INLINE float attention_magnitude_value(int32_t magnitude) {
+  float value;
+  memcpy(&value, &magnitude, sizeof value);
+  return value;
+}
+
+/// Writes count values as the nearest integers.
+APUS_INLINE void attention_round_by(const float *x, int count, float inverse, int16_t *out) {
+  const int whole = count / APUS_LANES * APUS_LANES;
   // 1.5 * 2^23: the sum's last bit weighs one, and its own low half is zero.
   for (int i = 0; i < whole; i += APUS_LANES)
     attention_store_halves(out + i, vf_load(x + i) * inverse + 12582912.0f, APUS_LANES);
-  if (whole < count) attention_store_halves(out + whole, rest * inverse + 12582912.0f, count - whole);
-  return bits >= 0x7f800000 ? NAN : attention_unit(largest, ATTENTION_LIMIT);
+  if (whole < count)
+    attention_store_halves(out + whole, load_part(x + whole, count - whole) * inverse + 12582912.0f, count - whole);
+}
+
+/// The same on a scale that makes the largest one ATTENTION_LIMIT. Returns what one unit is worth: NaN where a value is
+/// not finite.
+APUS_INLINE float attention_round(const float *x, int count, int16_t *out) {
+  const int32_t magnitude = attention_magnitude(x, count);
+  const float largest = attention_magnitude_value(magnitude);
+  attention_round_by(x, count, attention_inverse(largest, ATTENTION_LIMIT), out);
+  return attention_is_finite(magnitude) ? attention_unit(largest, ATTENTION_LIMIT) : NAN;
 }
 
 static void attention_write_fixed(char *record, int size, int slot, const float *key, const float *value) {
-  const long width = apus_padded_head(size);
-  int16_t rounded[APUS_KEY_BLOCK];
-  // The value's integers are strided in the record: first side by side, a block at a time, with the whole row's scale.
-  float largest = 0, finite = 0;
-  for (int d = 0; d < size; d++) {
-    float magnitude = fabsf(value[d]);
-    largest = magnitude > largest ? magnitude : largest;
-    finite += value[d] * 0;
-  }
+  const int32_t magnitude = attention_magnitude(value, size);
+  const int finite = attention_is_finite(magnitude);
+  const float largest = finite ? attention_magnitude_value(magnitude) : 0;
   const float inverse = attention_inverse(largest, ATTENTION_LIMIT);
-  int16_t *values = (int16_t *)(record + attention_fixed_values(size)) + slot / 2 * 2 * width + slot % 2;
-  for (int d = 0; d < size; d++) {
-    float shifted = value[d] * inverse + 12582912.0f;
-    memcpy(values + 2 * d, &shifted, sizeof *values);
-  }
-  ((float *)(record + attention_value_scales(size)))[slot] = finite == 0 ? attention_unit(largest, ATTENTION_LIMIT) : 0;
-
-  float *scales = (float *)(record + attention_key_scales(size)) + slot;
+  ((float *)(record + attention_value_scales(size)))[slot] = attention_unit(largest, ATTENTION_LIMIT);
+  int16_t *values = (int16_t *)(record + attention_fixed_values(size));
+  values += slot / 2 * 2 * apus_padded_head(size) + slot % 2;
   attention_pair *keys = (attention_pair *)record + slot;
-  for (int d = 0; d < size; d += APUS_KEY_BLOCK, scales += APUS_PAGE_TOKENS) {
+  float *scales = (float *)(record + attention_key_scales(size)) + slot;
+  for (int d = 0; d < size; d += APUS_KEY_BLOCK) {
     const int count = size - d < APUS_KEY_BLOCK ? size - d : APUS_KEY_BLOCK;
-    // A value that is not finite shows in the key's scale: a score that is NaN reaches every output.
+    int16_t rounded[APUS_KEY_BLOCK];
     const float unit = attention_round(key + d, count, rounded);
-    *scales = finite == 0 ? unit : NAN;
+    // A value that is not finite shows in the key's scale: a score that is NaN reaches every output.
+    scales[d / APUS_KEY_BLOCK * APUS_PAGE_TOKENS] = finite ? unit : NAN;
     for (int i = 0; i < count / 2; i++) memcpy(keys + (d / 2 + i) * APUS_PAGE_TOKENS, rounded + 2 * i, 4);
+    attention_round_by(value + d, count, inverse, rounded);
+    for (int i = 0; i < count; i++) values[2 * (d + i)] = rounded[i];
   }
 }
 
 static void attention_write_float(char *record, int size, int slot, const float *key, const float *value) {
   float *keys = (float *)record + slot, *values = (float *)(record + attention_float_values(size));
-  for (int d = 0; d < size; d++) keys[d * APUS_PAGE_TOKENS] = key[d];
+  float finite = 0;
+  for (int d = 0; d < size; d++) keys[d * APUS_PAGE_TOKENS] = key[d], finite += key[d] * 0 + value[d] * 0;
+  // An infinite score could be the lowest of all and be forgotten.
+  if (finite != 0) keys[0] = NAN;
   memcpy(values + slot * apus_padded_head(size), value, size * sizeof(float));
 }
 
@@ -145,7 +159,8 @@ APUS_INLINE void attention_transpose_4(const char *from, long from_row, char *to
 static void attention_transpose(const void *from, long from_row, int rows, int columns, void *to, long to_row) {
   for (int r = 0; r < rows; r += 4)
     for (int c = 0; c < columns; c += 4)
-      attention_transpose_4((const char *)from + r * from_row + 4 * c, from_row, (char *)to + c * to_row + 4 * r, to_row);
+      attention_transpose_4((const char *)from + r * from_row + 4 * c, from_row, (char *)to + c * to_row + 4 * r,
+                            to_row);
 }
 
 /// 16 integers as fp32.

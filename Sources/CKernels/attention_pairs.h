@@ -1,6 +1,6 @@
-// Attention's two products on 16-bit pages: queries with keys, pairs along the head, and probabilities with values, pairs
-// along positions. Integers multiply and add exactly for a block of 32 elements, or of 64 positions; blocks are
-// added in fp32, in ascending order. An element's bits depend on its own query and its own keys, whatever it is tiled with.
+// Attention's two products on 16-bit pages: queries with keys, pairs along the head, and weights with values, pairs along
+// positions. Integers multiply and add exactly for a block of 32 elements, or of 64 positions; blocks are added in fp32,
+// in ascending order. An element's bits depend on its own query and its own keys, whatever it is tiled with.
 //
 // Several pages are met at once, so that a tile of few queries has enough independent sums in flight.
 
@@ -102,8 +102,8 @@ typedef struct {
 } attention_pair_values;
 
 /// Adds the block's values to `rows` queries' sums, `vectors` vectors of elements from `column` on.
-APUS_INLINE void attention_value_tile(const attention_pair_values *x, int query, int column, int vectors, int prefetches,
-                                      int rows) {
+APUS_INLINE void attention_value_tile(const attention_pair_values *x, int query, int column, int vectors,
+                                      int prefetches, int rows) {
   const long width = apus_padded_head(x->size), at = attention_fixed_values(x->size) + 4 * column;
   const attention_pair *a = x->weights + query * x->row;
   vi sum[ATTENTION_PAIR_ROWS][ATTENTION_PAIR_VECTORS];

@@ -1,5 +1,5 @@
-// The small fp32 product of attention: all of the backward pass, and what reads fp32 pages. Operands are a few pages and
-// a few queries: near caches hold them and they need no packing.
+// The small fp32 product of attention: most of the backward pass, and what reads fp32 pages. Operands are a few pages
+// and a few queries: near caches hold them and they need no packing.
 //
 // Each element of c is ONE chain over the depth, in ascending order. Its bits therefore depend on its own row of a and
 // column of b alone, whatever rows it is tiled with.

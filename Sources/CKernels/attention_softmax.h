@@ -26,8 +26,8 @@ APUS_INLINE vf attention_exp2(vf x) {
 /// All ones in the lanes whose number, counted from `first`, is below `end`.
 APUS_INLINE vi attention_lanes_below(int first, int end) {
   vi lane;
-  for (int j = 0; j < APUS_LANES; j++) lane[j] = first + j;
-  return lane < end;
+  for (int j = 0; j < APUS_LANES; j++) lane[j] = j;
+  return lane < end - first;
 }
 
 /// The largest of `context` scores. Those that follow on the last page become -infinity.
@@ -53,10 +53,11 @@ APUS_INLINE float attention_largest(float *scores, int context) {
 APUS_INLINE void attention_store_pairs(attention_pair *to, vf a, vf b) {
   typedef uint16_t halves __attribute__((vector_size(APUS_LANES * 4)));
 #if APUS_LANES == 16
-  const halves low = __builtin_shufflevector((halves)a, (halves)b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30,
-                                             32, 34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62);
+  const halves low = __builtin_shufflevector((halves)a, (halves)b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28,
+                                             30, 32, 34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62);
 #elif APUS_LANES == 8
-  const halves low = __builtin_shufflevector((halves)a, (halves)b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  const halves low = __builtin_shufflevector((halves)a, (halves)b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28,
+                                             30);
 #else
   const halves low = __builtin_shufflevector((halves)a, (halves)b, 0, 2, 4, 6, 8, 10, 12, 14);
 #endif
@@ -72,8 +73,8 @@ APUS_INLINE float attention_sum_lanes(const vf sum[ATTENTION_PAGE_VECTORS]) {
   return lanes[0];
 }
 
-/// A block's scores become exponentials, added to `sum`, and in their place pairs of integers: times the scales of their
-/// values. Returns what one unit of the integers is worth. Positions from `seen` on count for nothing.
+/// A block's scores become exponentials, added to `sum`, and in their place pairs of integers: exponentials times the
+/// scales of their values. Returns what one unit of the integers is worth. Positions from `seen` on count for nothing.
 APUS_INLINE float attention_weigh_block(float *scores, attention_pair *weights,
                                         const float *const scales[ATTENTION_BLOCK_PAGES], float maximum, int seen,
                                         int masked, vf sum[ATTENTION_PAGE_VECTORS]) {

@@ -89,7 +89,9 @@ import Testing
     }
 
     @Test(arguments: PagedAttention.subjects, AttentionShape.all)
-    func `a row's bits do not depend on the rows and heads beside it`(subject: PagedAttention.Subject, shape: AttentionShape) {
+    func `a row's bits do not depend on the rows and heads beside it`(
+        subject: PagedAttention.Subject, shape: AttentionShape
+    ) {
         let attention = PagedAttention(shape, AttentionInputs(shape), subject)
         let together = attention.forward()
         let rows = Array(0..<shape.rows)

@@ -10,9 +10,9 @@
 //   fp32     keys          [head_size][16]
 //            values        [16][W]
 //
-// The 16-bit format halves what a step of decoding reads, and pairs of integers multiply at twice the rate of fp32. Keys
-// have a scale a block because a model's key bias can put one channel a hundred times above the others. The fp32 format
-// is the reference's, for models whose weights are fp32 too.
+// The 16-bit format halves what a step of decoding reads, and pairs of integers multiply at twice the rate of fp32.
+// Keys have a scale a block because a model's key bias can put one channel a hundred times above the others. The fp32
+// format is the reference's, for models whose weights are fp32 too.
 #ifndef APUS_ATTENTION_H
 #define APUS_ATTENTION_H
 
