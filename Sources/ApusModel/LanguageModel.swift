@@ -129,9 +129,7 @@ public final class LanguageModel: Sendable {
 
     /// The layout of this model's keys and values.
     package var cacheShape: KeyValueCache.Shape {
-        KeyValueCache.Shape(
-            layers: configuration.layerCount, heads: configuration.headCount,
-            keyValueHeads: configuration.keyValueHeadCount, headSize: configuration.headSize)
+        KeyValueCache.Shape(configuration, precision)
     }
 
     /// Rotation angles of at least `positions` positions; grown on demand, since few runs use a model's whole context.
@@ -143,5 +141,15 @@ public final class LanguageModel: Sendable {
             table = grown
             return grown
         }
+    }
+}
+
+extension KeyValueCache.Shape {
+    /// The layout of a model's keys and values: fp32 where everything is, for comparisons.
+    init(_ configuration: ModelConfiguration, _ precision: WeightPrecision) {
+        self.init(
+            layers: configuration.layerCount, heads: configuration.headCount,
+            keyValueHeads: configuration.keyValueHeadCount, headSize: configuration.headSize,
+            format: precision == .f32 ? .f32 : .fixed)
     }
 }

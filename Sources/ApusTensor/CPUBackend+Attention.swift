@@ -39,9 +39,7 @@ extension CPUBackend {
 
     /// See `Backend`.
     public func prepareAttention(_ shape: KeyValueCache.Shape, maxContext: Int) throws {
-        var pages = apus_pages(
-            keys: nil, values: nil, heads: Int32(shape.heads), kv_heads: Int32(shape.keyValueHeads),
-            head_size: Int32(shape.headSize), scale: 1)
+        var pages = shape.pages(at: nil)
         let forward = kernels.attention.forward_scratch(&pages, Int32(maxContext))
         let backward = kernels.attention.backward_scratch(&pages, Int32(maxContext))
         try reserveScratch(max(forward, backward))

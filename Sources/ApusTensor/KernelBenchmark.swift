@@ -16,11 +16,11 @@ public struct KernelBenchmark {
         /// SmolLM2-135M.
         public static let smolLM2 = Model(
             name: "SmolLM2-135M", hiddenSize: 576, intermediateSize: 1536,
-            attention: KeyValueCache.Shape(layers: 1, heads: 9, keyValueHeads: 3, headSize: 64))
+            attention: KeyValueCache.Shape(layers: 1, heads: 9, keyValueHeads: 3, headSize: 64, format: .fixed))
         /// Qwen2.5-0.5B.
         public static let qwen = Model(
             name: "Qwen2.5-0.5B", hiddenSize: 896, intermediateSize: 4864,
-            attention: KeyValueCache.Shape(layers: 1, heads: 14, keyValueHeads: 2, headSize: 64))
+            attention: KeyValueCache.Shape(layers: 1, heads: 14, keyValueHeads: 2, headSize: 64, format: .fixed))
     }
 
     /// Which of the two passes.

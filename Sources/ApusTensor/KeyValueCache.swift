@@ -9,7 +9,16 @@ public final class KeyValueCache: Sendable {
     /// Positions in a page.
     public static let pageTokens = Int(APUS_PAGE_TOKENS)
 
-    /// The sizes that decide a page's layout.
+    /// How a page holds keys and values.
+    public enum Format: Sendable {
+        /// fp32: for the reference, whose results other programs' fp32 results are compared with.
+        case f32
+        /// Integers of 16 bits with scales: half the memory and half of what a step of decoding reads, to about 1e-4 of
+        /// the largest of 32 values.
+        case fixed
+    }
+
+    /// What decides a page's layout.
     public struct Shape: Sendable, Equatable {
         /// Layers.
         public let layers: Int
@@ -19,20 +28,33 @@ public final class KeyValueCache: Sendable {
         public let keyValueHeads: Int
         /// Width of a head.
         public let headSize: Int
+        /// How keys and values are held.
+        public let format: Format
 
         /// A shape.
-        public init(layers: Int, heads: Int, keyValueHeads: Int, headSize: Int) {
+        public init(layers: Int, heads: Int, keyValueHeads: Int, headSize: Int, format: Format) {
             self.layers = layers
             self.heads = heads
             self.keyValueHeads = keyValueHeads
             self.headSize = headSize
+            self.format = format
         }
 
         /// Bytes of one page over all layers.
-        public var pageBytes: Int { 2 * layers * layerFloats * MemoryLayout<Float>.stride }
+        public var pageBytes: Int { layers * layerFloats * MemoryLayout<Float>.stride }
 
-        /// Keys, or values, of one layer in a page.
-        var layerFloats: Int { keyValueHeads * headSize * KeyValueCache.pageTokens }
+        /// What one layer takes of a page, in units of four bytes.
+        var layerFloats: Int {
+            let record = apus_page_bytes(Int32(headSize), format == .fixed ? 1 : 0)
+            return keyValueHeads * Int(record) / MemoryLayout<Float>.stride
+        }
+
+        /// The kernels' view of the pages that begin at `base`; without one, of their sizes.
+        func pages(at base: UnsafeMutablePointer<Float>?) -> apus_pages {
+            apus_pages(
+                base: base, fixed: format == .fixed ? 1 : 0, heads: Int32(heads), kv_heads: Int32(keyValueHeads),
+                head_size: Int32(headSize), scale: 1 / Float(headSize).squareRoot())
+        }
 
         /// The most pages whose slots have a 32-bit number.
         public var pageLimit: Int { Int(Int32.max) / (layers * KeyValueCache.pageTokens) }
@@ -42,8 +64,8 @@ public final class KeyValueCache: Sendable {
     public let shape: Shape
     /// Number of pages.
     public let pages: Int
-    private let keys: Storage
-    private let values: Storage
+    // Of a page's layers, and of a layer's heads, what is read together lies together.
+    private let storage: Storage
 
     /// Reserves `pages` pages for every layer; memory is touched only when a page is written.
     ///
@@ -52,27 +74,18 @@ public final class KeyValueCache: Sendable {
         precondition(pages <= shape.pageLimit, "more pages than have a number")
         self.shape = shape
         self.pages = pages
-        keys = try Storage(count: pages * shape.layers * shape.layerFloats)
-        values = try Storage(count: pages * shape.layers * shape.layerFloats)
+        storage = try Storage(count: pages * shape.layers * shape.layerFloats)
     }
 
     func layer(_ layer: Int) -> apus_pages {
         precondition(layer < shape.layers, "no such layer")
-        let begin = layer * shape.layerFloats
-        return apus_pages(
-            keys: keys.base + begin, values: values.base + begin, heads: Int32(shape.heads),
-            kv_heads: Int32(shape.keyValueHeads), head_size: Int32(shape.headSize),
-            scale: 1 / Float(shape.headSize).squareRoot())
+        return shape.pages(at: storage.base + layer * shape.layerFloats)
     }
 
-    /// Keys and values of one page over all layers.
-    public func page(_ number: Int32) -> (keys: Matrix, values: Matrix) {
-        func view(_ storage: Storage) -> Matrix {
-            Matrix(
-                storage: storage, offset: Int(number) * shape.layerFloats, rows: shape.layers,
-                columns: shape.layerFloats)
-        }
-        return (view(keys), view(values))
+    /// One page over all layers, to be copied: words of four bytes, whatever they mean.
+    public func page(_ number: Int32) -> Matrix {
+        Matrix(
+            storage: storage, offset: Int(number) * shape.layerFloats, rows: shape.layers, columns: shape.layerFloats)
     }
 }
 

@@ -1,167 +1,228 @@
 // Causal attention over pages (apus_attention.h says what; this file is the forward pass).
 //
-// Softmax is exact: all scores of a row, their maximum, then exponentials and their sum, then weighted values. Scores of
-// a tile of rows lie as [page][query][16], so that each step touches whole cache lines.
+// Softmax is exact: all scores of a row, their maximum, then exponentials and their sum, then weighted values.
+#include "attention_pages.h"
+
 #include "attention_product.h"
+
+#include "attention_pairs.h"
+
+#include "attention_softmax.h"
+
+#include "attention_queries.h"
 
 #include "attention_backward.h"
 
 /// Queries (rows times the heads that share a key/value head) that are taken through the pages together.
 enum { ATTENTION_FORWARD_QUERIES = 24 };
 
-APUS_INLINE const float *attention_page(const apus_pages *pages, const float *base, int page, int kv) {
-  return base + ((long)page * pages->kv_heads + kv) * pages->head_size * APUS_PAGE_TOKENS;
-}
-
-/// Keys of the row's page p that it may see, 0 to 16.
-APUS_INLINE int attention_visible(const apus_visibility *visible, int row, int p) {
-  int left = visible->context[row] - p * APUS_PAGE_TOKENS;
-  return left < 0 ? 0 : left < APUS_PAGE_TOKENS ? left : APUS_PAGE_TOKENS;
-}
-
-static void attention_write(const apus_pages *pages, const float *k, long ldk, const float *v, long ldv,
-                            const int32_t *rows, const int32_t *slots, int entries) {
-  const int size = pages->head_size;
-  for (int e = 0; e < entries; e++) {
-    int page = slots[e] / APUS_PAGE_TOKENS, offset = slots[e] % APUS_PAGE_TOKENS;
-    for (int kv = 0; kv < pages->kv_heads; kv++) {
-      long base = ((long)page * pages->kv_heads + kv) * size * APUS_PAGE_TOKENS;
-      const float *key = k + rows[e] * ldk + kv * size;
-      for (int d = 0; d < size; d++) pages->keys[base + d * APUS_PAGE_TOKENS + offset] = key[d];
-      memcpy(pages->values + base + offset * size, v + rows[e] * ldv + kv * size, size * sizeof(float));
-    }
-  }
-}
-
 /// One tile of the forward pass: rows first ..< first + rows, all query heads of one key/value head.
 typedef struct {
   const apus_pages *pages;
   const apus_visibility *visible;
-  int first, rows, group, kv;
-  float *query;       // [query][head_size], scaled
-  float *sum;         // [query][head_size]
+  attention_records records;
+  int first, rows, group, is_last_head;
+  attention_queries queries;
+  float *scores;      // [query][`row`]; then what the values are weighted with, as pairs or in fp32
+  float *units;       // [query][`unit_row`], of a block's pairs
+  float *sum;         // [query][W]
   float *normaliser;  // [query], 1 / sum of exponentials
-  float *scores;      // [page][query][16]
+  long row, unit_row;
 } attention_forward_tile;
 
-APUS_INLINE float *attention_scores(const attention_forward_tile *t, int p, int query) {
-  return t->scores + ((long)p * t->rows * t->group + query) * APUS_PAGE_TOKENS;
+APUS_INLINE int attention_pages_of(int context) { return (context + APUS_PAGE_TOKENS - 1) / APUS_PAGE_TOKENS; }
+
+APUS_INLINE const int32_t *attention_table(const attention_forward_tile *t, int row) {
+  return t->visible->tables + t->visible->table_offset[t->first + row];
 }
 
-/// The end of the run of rows from `row` that read the same page as their page p, and (for values) as much of it.
-APUS_INLINE int attention_run_end(const attention_forward_tile *t, int row, int p, int same_visible) {
-  const apus_visibility *v = t->visible;
-  int page = v->tables[v->table_offset[t->first + row] + p], count = attention_visible(v, t->first + row, p);
-  for (row++; row < t->rows; row++) {
-    int other = attention_visible(v, t->first + row, p);
-    if (!other || (same_visible && other != count)) break;
-    if (v->tables[v->table_offset[t->first + row] + p] != page) break;
-  }
-  return row;
+/// What is read after the last of a sequence's blocks of keys, or values, as an address of keys, or values: the first
+/// values, or the next head's first keys.
+APUS_INLINE const char *attention_after_last(const attention_forward_tile *t, int32_t page, int weighs_values) {
+  const char *record = attention_record(t->records, page);
+  const long values = attention_fixed_values(t->pages->head_size);
+  if (!weighs_values) return record + values;
+  return t->is_last_head ? record : record + apus_page_bytes(t->pages->head_size, 1) - values;
 }
 
-/// Scores of page p, or the sum of its values weighted by what the scores have become.
-static void attention_forward_page(const attention_forward_tile *t, int p, int weighs_values) {
-  const int size = t->pages->head_size;
-  for (int row = 0, end; row < t->rows; row = end) {
-    int count = attention_visible(t->visible, t->first + row, p);
-    end = row + 1;
-    if (!count) continue;
-    end = attention_run_end(t, row, p, weighs_values);
-    int page = t->visible->tables[t->visible->table_offset[t->first + row] + p], query = row * t->group;
-    float *scores = attention_scores(t, p, query);
-    attention_product x = {.rows = (end - row) * t->group};
-    if (weighs_values) {
-      x.a = scores, x.a_row = APUS_PAGE_TOKENS, x.a_step = 1;
-      x.b = attention_page(t->pages, t->pages->values, page, t->kv), x.b_row = size;
-      x.c = t->sum + (long)query * size, x.c_row = size;
-      x.columns = size, x.depth = count, x.adds = 1;
-    } else {
-      x.a = t->query + (long)query * size, x.a_row = size, x.a_step = 1;
-      x.b = attention_page(t->pages, t->pages->keys, page, t->kv), x.b_row = APUS_PAGE_TOKENS;
-      x.c = scores, x.c_row = APUS_PAGE_TOKENS;
-      x.columns = APUS_PAGE_TOKENS, x.depth = size;
+/// The rows from `row` on that read the same pages as their pages p ..< p + 4, as far as each of them reads. Fills in
+/// the block and returns the end of the rows; pages is 0 where `row` itself reads none.
+static int attention_next_run(const attention_forward_tile *t, int row, int p, int weighs_values,
+                              attention_block *block) {
+  const int32_t *contexts = t->visible->context + t->first, *table = attention_table(t, row);
+  int pages = attention_pages_of(contexts[row]) - p, end = row + 1;
+  block->pages = 0;
+  if (pages <= 0) return end;
+  for (; end < t->rows; end++) {
+    const int32_t *other = attention_table(t, end);
+    const int count = attention_pages_of(contexts[end]) - p, common = count < pages ? count : pages;
+    if (count <= 0) break;
+    if (other != table) {
+      int same = 0;
+      while (same < common && same < ATTENTION_BLOCK_PAGES && other[p + same] == table[p + same]) same++;
+      if (same < common && same < ATTENTION_BLOCK_PAGES) break;
     }
-    attention_multiply(x);
+    if (count > pages) pages = count, table = other;
   }
+  block->pages = pages < ATTENTION_BLOCK_PAGES ? pages : ATTENTION_BLOCK_PAGES;
+  for (int i = 0; i < ATTENTION_BLOCK_PAGES; i++) {
+    const int own = i < pages ? i : pages - 1, next = i + ATTENTION_BLOCK_PAGES;
+    block->page[i] = attention_record(t->records, table[p + own]);
+    block->next[i] = next < pages ? attention_record(t->records, table[p + next])
+                                  : attention_after_last(t, table[i < p + pages ? i : 0], weighs_values);
+  }
+  return end;
 }
 
-/// Turns the scores of one query into exponentials of their distance to the maximum. Returns their sum, taken in 16
-/// lanes by position and then as a tree, the same for every vector width.
-static float attention_softmax(float *scores, long page_stride, int context, float *maximum) {
-  enum { VECTORS = APUS_PAGE_TOKENS / APUS_LANES };
-  int pages = (context + APUS_PAGE_TOKENS - 1) / APUS_PAGE_TOKENS;
-  float *last = scores + (pages - 1) * page_stride;
-  for (int i = context - (pages - 1) * APUS_PAGE_TOKENS; i < APUS_PAGE_TOKENS; i++) last[i] = -INFINITY;
-  vf most = vf_set(-INFINITY), sum[VECTORS] = {0};
-  for (int p = 0; p < pages; p++)
-    for (int i = 0; i < VECTORS; i++) most = vf_max(most, vf_load(scores + p * page_stride + i * APUS_LANES));
-  *maximum = vf_largest(most);
-  for (int p = 0; p < pages; p++)
-    for (int i = 0; i < VECTORS; i++) {
-      float *s = scores + p * page_stride + i * APUS_LANES;
-      vf weight = vf_exp(vf_load(s) - *maximum);
-      vf_store(s, weight);
-      sum[i] += weight;
+/// The block's fp32 values for rows row ..< end. What lies in slots that a row does not see must not even meet a zero:
+/// rows that see as much of a page go together.
+static void attention_float_values_of(const attention_forward_tile *t, const attention_block *block, int row, int end,
+                                      int p) {
+  const long width = apus_padded_head(t->pages->head_size);
+  for (int i = 0; i < block->pages; i++)
+    for (int first = row, next; first < end; first = next) {
+      const int position = (p + i) * APUS_PAGE_TOKENS, *contexts = t->visible->context + t->first;
+      const int seen = contexts[first] - position, depth = seen < APUS_PAGE_TOKENS ? seen : APUS_PAGE_TOKENS;
+      for (next = first + 1; next < end; next++)
+        if (contexts[next] != contexts[first] && (depth < APUS_PAGE_TOKENS || contexts[next] - position < depth))
+          break;
+      if (depth <= 0) continue;
+      const long query = (long)first * t->group;
+      attention_multiply((attention_product){
+          .rows = (next - first) * t->group, .columns = (int)width, .depth = depth, .adds = 1,
+          .a = t->scores + query * t->row + position, .a_row = t->row, .a_step = 1,
+          .b = (const float *)(block->page[i] + attention_float_values(t->pages->head_size)), .b_row = width,
+          .c = t->sum + query * width, .c_row = width});
     }
-  float lanes[APUS_PAGE_TOKENS];
-  memcpy(lanes, sum, sizeof lanes);
-  for (int half = APUS_PAGE_TOKENS / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
-  return lanes[0];
 }
 
-/// Takes a tile's queries, all set, through its pages and leaves their outputs in `sum`. log_sum_exp: a row's heads side
-/// by side, rows `ld` apart, or NULL.
-static void attention_forward_rows(const attention_forward_tile *t, float *log_sum_exp, long ld) {
-  const int size = t->pages->head_size;
+/// The integers of a query's weights, and their units. Returns the sum of its exponentials.
+static float attention_weigh_pairs(const attention_forward_tile *t, int row, float *scores, float *units,
+                                   float maximum) {
+  const int context = t->visible->context[t->first + row], last = attention_pages_of(context) - 1;
+  const int32_t *table = attention_table(t, row);
+  const char *at = t->records.base + attention_value_scales(t->pages->head_size);
+  const long stride = t->records.stride;
+  attention_pair *weights = (attention_pair *)scores;
+  vf sum[ATTENTION_PAGE_VECTORS] = {0};
+  int position = 0;
+  for (; position + ATTENTION_BLOCK <= context; position += ATTENTION_BLOCK, table += ATTENTION_BLOCK_PAGES) {
+    const float *scales[ATTENTION_BLOCK_PAGES];
+    for (int i = 0; i < ATTENTION_BLOCK_PAGES; i++) scales[i] = (const float *)(at + table[i] * stride);
+    *units++ = attention_weigh_block(scores + position, weights + position / 2, scales, maximum, 0, 0, sum);
+  }
+  if (position < context) {
+    const float *scales[ATTENTION_BLOCK_PAGES];
+    const int rest = last - position / APUS_PAGE_TOKENS;
+    for (int i = 0; i < ATTENTION_BLOCK_PAGES; i++)
+      scales[i] = (const float *)(at + table[i < rest ? i : rest] * stride);
+    *units = attention_weigh_block(scores + position, weights + position / 2, scales, maximum, context - position, 1,
+                                   sum);
+  }
+  return attention_sum_lanes(sum);
+}
+
+/// Scores of all rows, or the sums of values weighted by what the scores have become, four pages at a time.
+static void attention_forward_blocks(const attention_forward_tile *t, int pages, int weighs_values) {
+  const long width = apus_padded_head(t->pages->head_size);
+  for (int p = 0; p < pages; p += ATTENTION_BLOCK_PAGES)
+    for (int row = 0, end; row < t->rows; row = end) {
+      attention_block block;
+      end = attention_next_run(t, row, p, weighs_values, &block);
+      if (!block.pages) continue;
+      const long query = (long)row * t->group;
+      const int count = (end - row) * t->group;
+      float *scores = t->scores + query * t->row;
+      if (!weighs_values) {
+        attention_scores(t->pages, &block, &t->queries, query, count, scores + p * APUS_PAGE_TOKENS, t->row);
+      } else if (t->pages->fixed) {
+        const float *units = t->units + query * t->unit_row + p / ATTENTION_BLOCK_PAGES;
+        attention_value_pairs(
+            (attention_pair_values){.block = &block, .row = t->row, .size = t->pages->head_size,
+                                    .weights = (const attention_pair *)scores + p * APUS_PAGE_TOKENS / 2,
+                                    .units = units, .unit_row = t->unit_row, .sum = t->sum + query * width},
+            count);
+      } else {
+        attention_float_values_of(t, &block, row, end, p);
+      }
+    }
+}
+
+/// Takes a tile's queries, all set, through its pages into out, [row][ld]. log_sum_exp: [row][lse_ld], or NULL.
+static void attention_forward_rows(const attention_forward_tile *t, float *out, long ld, float *log_sum_exp,
+                                   long lse_ld) {
+  const int size = t->pages->head_size, queries = t->rows * t->group;
+  const long width = apus_padded_head(size);
   int longest = 0;
   for (int row = 0; row < t->rows; row++)
     if (t->visible->context[t->first + row] > longest) longest = t->visible->context[t->first + row];
-  int pages = (longest + APUS_PAGE_TOKENS - 1) / APUS_PAGE_TOKENS;
-  for (int p = 0; p < pages; p++) attention_forward_page(t, p, 0);
-  for (int query = 0; query < t->rows * t->group; query++) {
-    int row = query / t->group, context = t->visible->context[t->first + row];
-    float maximum = -INFINITY, sum = 0;
-    if (context > 0)
-      sum = attention_softmax(attention_scores(t, 0, query), (long)t->rows * t->group * APUS_PAGE_TOKENS, context,
-                              &maximum);
+  const int pages = attention_pages_of(longest);
+  attention_forward_blocks(t, pages, 0);
+  for (int query = 0; query < queries; query++) {
+    const int row = query / t->group, context = t->visible->context[t->first + row];
+    float *scores = t->scores + query * t->row, maximum = -INFINITY, sum = 0;
+    if (context > 0) {
+      maximum = attention_largest(scores, context);
+      sum = t->pages->fixed ? attention_weigh_pairs(t, row, scores, t->units + query * t->unit_row, maximum)
+                            : attention_weigh_floats(scores, context, maximum);
+    }
     t->normaliser[query] = context > 0 ? 1 / sum : 0;
-    if (log_sum_exp) log_sum_exp[row * ld + query % t->group] = maximum + logf(sum);
+    if (log_sum_exp) log_sum_exp[row * lse_ld + query % t->group] = ATTENTION_LN_2 * maximum + logf(sum);
   }
-  memset(t->sum, 0, (size_t)t->rows * t->group * size * sizeof(float));
-  for (int p = 0; p < pages; p++) attention_forward_page(t, p, 1);
-  for (int query = 0; query < t->rows * t->group; query++)
-    for (int d = 0; d < size; d++) t->sum[query * size + d] *= t->normaliser[query];
+  memset(t->sum, 0, (size_t)queries * width * sizeof(float));
+  attention_forward_blocks(t, pages, 1);
+  for (int query = 0; query < queries; query++) {
+    float *to = out + query / t->group * ld + query % t->group * size;
+    const float *sum = t->sum + query * width;
+    const int whole = size / APUS_LANES * APUS_LANES;
+    for (int d = 0; d < whole; d += APUS_LANES) vf_store(to + d, vf_load(sum + d) * t->normaliser[query]);
+    for (int d = whole; d < size; d++) to[d] = sum[d] * t->normaliser[query];
+  }
+}
+
+/// Positions that a query's scores have room for: whole blocks, and a cache line so that queries do not meet in the same
+/// sets of a cache.
+APUS_INLINE long attention_score_room(int context) {
+  return (context + ATTENTION_BLOCK - 1) / ATTENTION_BLOCK * ATTENTION_BLOCK + APUS_PAGE_TOKENS;
 }
 
 static void attention_forward(const apus_pages *pages, const apus_visibility *visible, const float *q, long ldq,
                               float *out, long ldo, float *log_sum_exp, int row_begin, int row_end, int kv_begin,
                               int kv_end, float *scratch) {
   const int size = pages->head_size, group = pages->heads / pages->kv_heads;
-  const int together = attention_rows_together(pages, ATTENTION_FORWARD_QUERIES);
-  const long width = (long)group * size;
-  float *query = attention_aligned(scratch), *scores = query + 2 * together * width;
-  for (int kv = kv_begin; kv < kv_end; kv++)
-    for (int first = row_begin; first < row_end; first += together) {
-      attention_forward_tile t = {.pages = pages, .visible = visible, .first = first, .group = group, .kv = kv,
-                                  .rows = row_end - first < together ? row_end - first : together,
-                                  .query = query, .sum = query + together * width, .normaliser = scores};
-      t.scores = scores + attention_round_up(together * group);
-      for (int row = 0; row < t.rows; row++)
-        for (long i = 0; i < width; i++)
-          query[row * width + i] = pages->scale * q[(first + row) * ldq + kv * width + i];
-      attention_forward_rows(
-          &t, log_sum_exp ? log_sum_exp + (long)first * pages->heads + kv * group : NULL, pages->heads);
-      for (int row = 0; row < t.rows; row++)
-        memcpy(out + (first + row) * ldo + kv * width, t.sum + row * width, width * sizeof(float));
+  const int together = attention_rows_together(pages, ATTENTION_FORWARD_QUERIES), queries = together * group;
+  int longest = 0;
+  for (int row = row_begin; row < row_end; row++)
+    if (visible->context[row] > longest) longest = visible->context[row];
+  attention_forward_tile t = {.pages = pages, .visible = visible, .group = group, .row = attention_score_room(longest)};
+  t.unit_row = attention_round_up(t.row / ATTENTION_BLOCK);
+  t.queries = attention_place_queries(pages, queries, attention_aligned(scratch), pages->fixed, !pages->fixed);
+  t.sum = attention_aligned(scratch) + attention_query_floats(pages, queries, pages->fixed, !pages->fixed);
+  t.normaliser = t.sum + queries * apus_padded_head(size);
+  t.scores = t.normaliser + attention_round_up(queries);
+  t.units = t.scores + queries * t.row;
+  for (int kv = kv_begin; kv < kv_end; kv++) {
+    t.records = attention_records_of(pages, kv);
+    t.is_last_head = kv + 1 == pages->kv_heads;
+    for (t.first = row_begin; t.first < row_end; t.first += together) {
+      t.rows = row_end - t.first < together ? row_end - t.first : together;
+      const long head = (long)kv * group;
+      for (int query = 0; query < t.rows * group; query++)
+        attention_set_query(pages, &t.queries, query,
+                            q + (t.first + query / group) * ldq + (head + query % group) * size);
+      attention_forward_rows(&t, out + t.first * ldo + head * size, ldo,
+                             log_sum_exp ? log_sum_exp + (long)t.first * pages->heads + head : NULL, pages->heads);
     }
+  }
 }
 
 static size_t attention_forward_scratch(const apus_pages *pages, int max_context) {
-  size_t queries = (size_t)attention_rows_together(pages, ATTENTION_FORWARD_QUERIES) * pages->heads / pages->kv_heads;
-  size_t padded = (max_context + APUS_PAGE_TOKENS - 1) / APUS_PAGE_TOKENS * APUS_PAGE_TOKENS;
-  return queries * (2 * pages->head_size + 1 + padded) + 2 * ATTENTION_ALIGNMENT;
+  const long together = attention_rows_together(pages, ATTENTION_FORWARD_QUERIES);
+  const long queries = together * pages->heads / pages->kv_heads;
+  const long row = attention_score_room(max_context);
+  return (size_t)(attention_query_floats(pages, queries, pages->fixed, !pages->fixed) +
+                  queries * (apus_padded_head(pages->head_size) + row + attention_round_up(row / ATTENTION_BLOCK)) +
+                  attention_round_up(queries) + ATTENTION_ALIGNMENT);
 }
 
 #define APUS_ATTENTION_KERNELS                                                                          \

@@ -1,150 +1,133 @@
-// The backward pass of attention. Probabilities are recomputed from the forward pass's log-sum-exp, page by page: for
-// one page everything (keys, values, their gradients, a tile of queries) stays in the L1 cache.
+// The backward pass of attention, in fp32 on widened pages. Probabilities are recomputed from the forward pass's own
+// scores and log-sum-exp, four pages at a time: they are widened once for all rows of a run.
 //
 // Rows are taken in ascending order and each element is one chain of additions over them, so a run's gradients have the
 // same bits whatever else is computed.
 
-/// Queries (rows times the heads that share a key/value head) that meet a page together.
-enum { ATTENTION_BACKWARD_QUERIES = 24 };
-/// Floats of a cache line, at which every part of scratch begins.
-enum { ATTENTION_ALIGNMENT = 16 };
-
-APUS_INLINE float *attention_aligned(float *scratch) {
-  return (float *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
-}
-
-APUS_INLINE long attention_round_up(long floats) {
-  return (floats + ATTENTION_ALIGNMENT - 1) / ATTENTION_ALIGNMENT * ATTENTION_ALIGNMENT;
-}
-
-APUS_INLINE int attention_rows_together(const apus_pages *pages, int queries) {
-  int group = pages->heads / pages->kv_heads;
-  return group < queries ? queries / group : 1;
-}
+/// Queries (rows times the heads that share a key/value head) that meet a block together.
+enum { ATTENTION_BACKWARD_QUERIES = 48 };
 
 /// A run of one sequence, gathered so that the queries of one key/value head are consecutive.
 typedef struct {
-  int size, group, rows, first_position;
-  float *query, *d_out, *d_query;  // [row][group][head_size]; query is scaled, d_query not yet
-  float *log_sum_exp, *dot;        // [row][group]; dot = d_out . out
+  const apus_pages *pages;
+  int group, rows, first_position;
+  long width;                // W
+  attention_queries queries;
+  float *d_out, *d_query;    // [row][group][W]; d_query not scaled yet
+  float *log_sum_exp, *dot;  // [row][group]; the first in powers of two; dot = d_out . out
 } attention_gathered;
 
-/// One page, in the layouts that the products need; slots past the sequence are zero whatever the page holds.
+/// Up to four pages, in the layouts that the products need.
 typedef struct {
-  int position;                 // of its first slot
-  const float *keys;            // [head_size][16], as stored
-  float *keys_by_position;      // [16][head_size]
-  float *values_by_element;     // [head_size][16]
-  float *d_keys, *d_values;     // [16][head_size]
-  float *weights, *d_scores;    // [query of the tile][16]
-} attention_backward_page;
+  int position;              // of the first slot
+  attention_block block;
+  float *keys;               // [64][W], zero past the sequence
+  float *values;             // [W][64]
+  float *d_keys, *d_values;  // [64][W]
+  float *weights, *d_scores; // [query of the tile][64]
+} attention_backward_block;
 
 static float attention_dot(const float *a, const float *b, int count) {
   vf sum = vf_zero();
   int i = 0;
   for (; i + APUS_LANES <= count; i += APUS_LANES) sum = vf_fma(vf_load(a + i), vf_load(b + i), sum);
-  if (i < count) sum = vf_fma(attention_load_part(a + i, count - i), attention_load_part(b + i, count - i), sum);
+  if (i < count) sum = vf_fma(load_part(a + i, count - i), load_part(b + i, count - i), sum);
   return vf_sum(sum);
 }
 
-static void attention_transpose(const float *from, int rows, int columns, float *to) {
-  for (int c = 0; c < columns; c++)
-    for (int r = 0; r < rows; r++) to[(long)c * rows + r] = from[(long)r * columns + c];
-}
-
-/// Copies page number `page` of key/value head kv into the layouts above; `count` of its slots belong to the sequence.
-static void attention_open_page(const apus_pages *pages, int page, int kv, int count, attention_backward_page *to) {
-  const int size = pages->head_size;
-  long base = ((long)page * pages->kv_heads + kv) * size * APUS_PAGE_TOKENS;
-  to->keys = pages->keys + base;
-  attention_transpose(to->keys, size, APUS_PAGE_TOKENS, to->keys_by_position);
-  attention_transpose(pages->values + base, APUS_PAGE_TOKENS, size, to->values_by_element);
-  memset(to->keys_by_position + (long)count * size, 0, (APUS_PAGE_TOKENS - count) * size * sizeof(float));
-  for (int d = 0; d < size; d++)
-    for (int i = count; i < APUS_PAGE_TOKENS; i++) to->values_by_element[d * APUS_PAGE_TOKENS + i] = 0;
-  memset(to->d_keys, 0, size * APUS_PAGE_TOKENS * sizeof(float));
-  memset(to->d_values, 0, size * APUS_PAGE_TOKENS * sizeof(float));
+/// Widens the run's pages from p on; `count` of their slots belong to the sequence.
+static void attention_open_block(const attention_gathered *g, const apus_run *run, int kv, int p, int count,
+                                 attention_backward_block *to) {
+  const apus_pages *pages = g->pages;
+  const attention_records records = attention_records_of(pages, kv);
+  const long width = g->width;
+  to->block.pages = (count + APUS_PAGE_TOKENS - 1) / APUS_PAGE_TOKENS;
+  for (int i = 0; i < ATTENTION_BLOCK_PAGES; i++) {
+    const int own = i < to->block.pages ? i : to->block.pages - 1;
+    to->block.page[i] = to->block.next[i] = attention_record(records, run->table[p + own]);
+  }
+  for (int i = 0; i < to->block.pages; i++)
+    (pages->fixed ? attention_open_fixed : attention_open_float)(
+        to->block.page[i], pages->head_size, to->keys + i * APUS_PAGE_TOKENS * width,
+        to->values + i * APUS_PAGE_TOKENS, ATTENTION_BLOCK);
+  const long slots = to->block.pages * APUS_PAGE_TOKENS;
+  memset(to->keys + count * width, 0, (size_t)((slots - count) * width) * sizeof(float));
+  memset(to->d_keys, 0, (size_t)(slots * width) * sizeof(float));
+  memset(to->d_values, 0, (size_t)(slots * width) * sizeof(float));
 }
 
 /// Scores become probabilities and gradients of probabilities become gradients of scores, zero for keys that a row
 /// does not see.
-static void attention_backward_softmax(const attention_gathered *g, const attention_backward_page *page, int row,
-                                       int rows) {
+static void attention_backward_softmax(const attention_gathered *g, const attention_backward_block *b, int row,
+                                       int rows, int slots) {
   for (int query = 0; query < rows * g->group; query++) {
-    int seen = g->first_position + row + query / g->group + 1 - page->position;
-    float log_sum_exp = g->log_sum_exp[row * g->group + query], dot = g->dot[row * g->group + query];
-    for (int i = 0; i < APUS_PAGE_TOKENS; i += APUS_LANES) {
-      float *w = page->weights + query * APUS_PAGE_TOKENS + i, *d = page->d_scores + query * APUS_PAGE_TOKENS + i;
-      vi lane;
-      for (int j = 0; j < APUS_LANES; j++) lane[j] = i + j;
-      vi mask = lane < seen;
-      vf weight = (vf)((vi)vf_exp(vf_load(w) - log_sum_exp) & mask);
+    const int seen = g->first_position + row + query / g->group + 1 - b->position;
+    const float log_sum_exp = g->log_sum_exp[row * g->group + query], dot = g->dot[row * g->group + query];
+    for (int i = 0; i < slots; i += APUS_LANES) {
+      float *w = b->weights + query * ATTENTION_BLOCK + i, *d = b->d_scores + query * ATTENTION_BLOCK + i;
+      const vi mask = attention_lanes_below(i, seen);
+      const vf weight = (vf)((vi)attention_exp2(vf_load(w) - log_sum_exp) & mask);
       vf_store(w, weight);
       vf_store(d, (vf)((vi)(weight * (vf_load(d) - dot)) & mask));
     }
   }
 }
 
-/// Everything that rows row ..< row + rows of the run and one page have to do with each other.
-static void attention_backward_tile(const attention_gathered *g, const attention_backward_page *page, int row,
-                                    int rows) {
-  const int size = g->size, queries = rows * g->group;
-  const long at = (long)row * g->group * size;
-  float *query = g->query + at, *d_out = g->d_out + at, *d_query = g->d_query + at;
-  const int slots = APUS_PAGE_TOKENS;
+/// Everything that rows row ..< row + rows of the run and one block have to do with each other.
+static void attention_backward_tile(const attention_gathered *g, const attention_backward_block *b, int row, int rows) {
+  const int queries = rows * g->group, width = (int)g->width, row_of_scores = ATTENTION_BLOCK;
+  const int seen = g->first_position + row + rows - b->position;
+  attention_block block = b->block;
+  // The last row sees the most.
+  if (seen < block.pages * APUS_PAGE_TOKENS) block.pages = (seen + APUS_PAGE_TOKENS - 1) / APUS_PAGE_TOKENS;
+  const int slots = block.pages * APUS_PAGE_TOKENS;
+  const long first = (long)row * g->group, at = first * width;
   // scores = query . keys, and how much the output's gradient asks for each value
-  attention_multiply((attention_product){.rows = queries, .columns = slots, .depth = size,
-                                         .a = query, .a_row = size, .a_step = 1,
-                                         .b = page->keys, .b_row = slots, .c = page->weights, .c_row = slots});
-  attention_multiply((attention_product){.rows = queries, .columns = slots, .depth = size,
-                                         .a = d_out, .a_row = size, .a_step = 1,
-                                         .b = page->values_by_element, .b_row = slots,
-                                         .c = page->d_scores, .c_row = slots});
-  attention_backward_softmax(g, page, row, rows);
-  attention_multiply((attention_product){.rows = queries, .columns = size, .depth = slots, .adds = 1,
-                                         .a = page->d_scores, .a_row = slots, .a_step = 1,
-                                         .b = page->keys_by_position, .b_row = size, .c = d_query, .c_row = size});
+  attention_scores(g->pages, &block, &g->queries, first, queries, b->weights, row_of_scores);
+  attention_multiply((attention_product){.rows = queries, .columns = slots, .depth = g->pages->head_size,
+                                         .a = g->d_out + at, .a_row = width, .a_step = 1,
+                                         .b = b->values, .b_row = ATTENTION_BLOCK,
+                                         .c = b->d_scores, .c_row = row_of_scores});
+  attention_backward_softmax(g, b, row, rows, slots);
+  attention_multiply((attention_product){.rows = queries, .columns = width, .depth = slots, .adds = 1,
+                                         .a = b->d_scores, .a_row = row_of_scores, .a_step = 1,
+                                         .b = b->keys, .b_row = width, .c = g->d_query + at, .c_row = width});
   // Both transposed: one chain over the queries for each element of a key's or value's gradient.
-  attention_multiply((attention_product){.rows = slots, .columns = size, .depth = queries, .adds = 1,
-                                         .a = page->d_scores, .a_row = 1, .a_step = slots,
-                                         .b = query, .b_row = size, .c = page->d_keys, .c_row = size});
-  attention_multiply((attention_product){.rows = slots, .columns = size, .depth = queries, .adds = 1,
-                                         .a = page->weights, .a_row = 1, .a_step = slots,
-                                         .b = d_out, .b_row = size, .c = page->d_values, .c_row = size});
+  attention_multiply((attention_product){.rows = slots, .columns = width, .depth = queries, .adds = 1,
+                                         .a = b->d_scores, .a_row = 1, .a_step = row_of_scores,
+                                         .b = g->queries.floats + at, .b_row = width, .c = b->d_keys, .c_row = width});
+  attention_multiply((attention_product){.rows = slots, .columns = width, .depth = queries, .adds = 1,
+                                         .a = b->weights, .a_row = 1, .a_step = row_of_scores,
+                                         .b = g->d_out + at, .b_row = width, .c = b->d_values, .c_row = width});
 }
 
 /// Fills `g`, whose sizes and buffers are set, from the run's rows.
-static void attention_gather(const attention_gathered *g, const apus_pages *pages, int first_row, int kv,
-                             const float *q, long ldq, const float *out, const float *d_out, long ldo,
-                             const float *log_sum_exp) {
-  const long width = (long)g->group * g->size;
-  for (int row = 0; row < g->rows; row++) {
-    const long from = first_row + row;
-    for (long i = 0; i < width; i++) g->query[row * width + i] = pages->scale * q[from * ldq + kv * width + i];
-    memcpy(g->d_out + row * width, d_out + from * ldo + kv * width, width * sizeof(float));
-    memcpy(g->log_sum_exp + row * g->group, log_sum_exp + from * pages->heads + kv * g->group,
-           g->group * sizeof(float));
-    for (int head = 0; head < g->group; head++)
-      g->dot[row * g->group + head] = attention_dot(g->d_out + row * width + head * g->size,
-                                                    out + from * ldo + kv * width + head * g->size, g->size);
+static void attention_gather(const attention_gathered *g, const apus_run *run, int kv, const float *q, long ldq,
+                             const float *out, const float *d_out, long ldo, const float *log_sum_exp) {
+  const int size = g->pages->head_size;
+  for (int query = 0; query < g->rows * g->group; query++) {
+    const long from = run->first_row + query / g->group, head = kv * g->group + query % g->group;
+    attention_set_query(g->pages, &g->queries, query, q + from * ldq + head * size);
+    memcpy(g->d_out + query * g->width, d_out + from * ldo + head * size, size * sizeof(float));
+    g->log_sum_exp[query] = ATTENTION_LOG2_E * log_sum_exp[from * g->pages->heads + head];
+    g->dot[query] = attention_dot(d_out + from * ldo + head * size, out + from * ldo + head * size, size);
   }
-  memset(g->d_query, 0, g->rows * width * sizeof(float));
+  memset(g->d_query, 0, (size_t)(g->rows * g->group * g->width) * sizeof(float));
 }
 
-static void attention_add(float *to, const float *from, int count) {
-  for (int i = 0; i < count; i++) to[i] += from[i];
-}
-
-/// Adds the gradients of the page's first `count` slots to the rows, or the prefix positions, that they belong to.
-static void attention_close_page(const attention_backward_page *page, const apus_pages *pages, const apus_run *run,
-                                 int kv, int count, float *d_k, float *d_v, long ldkv, float *d_prefix_k,
-                                 float *d_prefix_v) {
-  const int size = pages->head_size;
+/// Adds the gradients of the block's first `count` slots to the rows, or the prefix positions, that they belong to.
+static void attention_close_block(const attention_gathered *g, const attention_backward_block *b, const apus_run *run,
+                                  int kv, int count, float *d_k, float *d_v, long ldkv, float *d_prefix_k,
+                                  float *d_prefix_v) {
+  const int size = g->pages->head_size;
   for (int i = 0; i < count; i++) {
-    const long position = page->position + i, own = position - run->first_position;
-    const long at = (own < 0 ? position * pages->kv_heads * size : (run->first_row + own) * ldkv) + kv * size;
-    attention_add((own < 0 ? d_prefix_k : d_k) + at, page->d_keys + i * size, size);
-    attention_add((own < 0 ? d_prefix_v : d_v) + at, page->d_values + i * size, size);
+    const long position = b->position + i, own = position - run->first_position;
+    const long at = (own < 0 ? position * g->pages->kv_heads * size : (run->first_row + own) * ldkv) + kv * size;
+    float *to_k = (own < 0 ? d_prefix_k : d_k) + at, *to_v = (own < 0 ? d_prefix_v : d_v) + at;
+    const float *key = b->d_keys + i * g->width, *value = b->d_values + i * g->width;
+    // Queries were scaled for powers of two.
+    for (int d = 0; d < size; d++) to_k[d] += ATTENTION_LN_2 * key[d];
+    for (int d = 0; d < size; d++) to_v[d] += value[d];
   }
 }
 
@@ -154,35 +137,37 @@ static void attention_backward(const apus_pages *pages, const apus_run *run, int
                                float *scratch) {
   const int size = pages->head_size, group = pages->heads / pages->kv_heads, rows = run->rows;
   const int together = attention_rows_together(pages, ATTENTION_BACKWARD_QUERIES);
-  const long width = (long)group * size, total = attention_round_up(rows * width), block = size * APUS_PAGE_TOKENS;
-  float *blocks = attention_aligned(scratch), *tile = blocks + 4 * block;
-  float *gathered = tile + 2 * together * group * APUS_PAGE_TOKENS;
-  attention_backward_page page = {.keys_by_position = blocks, .values_by_element = blocks + block,
-                                  .d_keys = blocks + 2 * block, .d_values = blocks + 3 * block,
-                                  .weights = tile, .d_scores = tile + together * group * APUS_PAGE_TOKENS};
-  attention_gathered g = {.size = size, .group = group, .rows = rows, .first_position = run->first_position,
-                          .query = gathered, .d_out = gathered + total, .d_query = gathered + 2 * total,
-                          .log_sum_exp = gathered + 3 * total, .dot = gathered + 3 * total + rows * group};
-  attention_gather(&g, pages, run->first_row, kv, q, ldq, out, d_out, ldo, log_sum_exp);
+  const long width = apus_padded_head(size), queries = (long)rows * group, room = ATTENTION_BLOCK * width;
+  float *at = attention_aligned(scratch);
+  attention_backward_block b = {.keys = at, .values = at + room, .d_keys = at + 2 * room, .d_values = at + 3 * room};
+  b.weights = at + 4 * room, b.d_scores = b.weights + together * group * ATTENTION_BLOCK;
+  at = b.d_scores + together * group * ATTENTION_BLOCK;
+  attention_gathered g = {.pages = pages, .group = group, .rows = rows, .first_position = run->first_position,
+                          .width = width, .queries = attention_place_queries(pages, queries, at, pages->fixed, 1)};
+  g.d_out = at + attention_query_floats(pages, queries, pages->fixed, 1), g.d_query = g.d_out + queries * width;
+  g.log_sum_exp = g.d_query + queries * width, g.dot = g.log_sum_exp + queries;
+  attention_gather(&g, run, kv, q, ldq, out, d_out, ldo, log_sum_exp);
 
   const int context = run->first_position + rows;
-  for (int p = 0; (page.position = p * APUS_PAGE_TOKENS) < context; p++) {
-    int count = context - page.position < APUS_PAGE_TOKENS ? context - page.position : APUS_PAGE_TOKENS;
-    attention_open_page(pages, run->table[p], kv, count, &page);
-    // Rows before the page's first position see none of it.
-    int row = page.position > run->first_position ? page.position - run->first_position : 0;
+  for (int p = 0; (b.position = p * APUS_PAGE_TOKENS) < context; p += ATTENTION_BLOCK_PAGES) {
+    const int count = context - b.position < ATTENTION_BLOCK ? context - b.position : ATTENTION_BLOCK;
+    attention_open_block(&g, run, kv, p, count, &b);
+    // Rows before the block's first position see none of it.
+    int row = b.position > run->first_position ? b.position - run->first_position : 0;
     for (; row < rows; row += together)
-      attention_backward_tile(&g, &page, row, rows - row < together ? rows - row : together);
-    attention_close_page(&page, pages, run, kv, count, d_k, d_v, ldkv, d_prefix_k, d_prefix_v);
+      attention_backward_tile(&g, &b, row, rows - row < together ? rows - row : together);
+    attention_close_block(&g, &b, run, kv, count, d_k, d_v, ldkv, d_prefix_k, d_prefix_v);
   }
-  for (int row = 0; row < rows; row++)
-    for (long i = 0; i < width; i++)
-      d_q[(run->first_row + row) * lddq + kv * width + i] = pages->scale * g.d_query[row * width + i];
+  for (int query = 0; query < rows * group; query++) {
+    float *to = d_q + (run->first_row + query / group) * lddq + (kv * group + query % group) * size;
+    for (int d = 0; d < size; d++) to[d] = pages->scale * g.d_query[query * width + d];
+  }
 }
 
 static size_t attention_backward_scratch(const apus_pages *pages, int max_context) {
-  size_t group = pages->heads / pages->kv_heads, size = pages->head_size;
-  size_t together = attention_rows_together(pages, ATTENTION_BACKWARD_QUERIES);
-  return 4 * size * APUS_PAGE_TOKENS + 2 * together * group * APUS_PAGE_TOKENS +
-         3 * attention_round_up(max_context * group * size) + 2 * max_context * group + ATTENTION_ALIGNMENT;
+  const long group = pages->heads / pages->kv_heads, width = apus_padded_head(pages->head_size);
+  const long together = attention_rows_together(pages, ATTENTION_BACKWARD_QUERIES), queries = max_context * group;
+  return (size_t)(4 * ATTENTION_BLOCK * width + 2 * together * group * ATTENTION_BLOCK +
+                  attention_query_floats(pages, queries, pages->fixed, 1) + 2 * queries * width + 2 * queries +
+                  ATTENTION_ALIGNMENT);
 }

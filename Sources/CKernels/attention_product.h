@@ -1,5 +1,5 @@
-// The small matrix product that all of attention is made of. One page holds 16 keys, so every operand fits the L1 cache
-// and needs no packing; what matters is that enough independent chains of multiply-adds are in flight.
+// The small fp32 product of attention: most of the backward pass, and what reads fp32 pages. Operands are a few pages
+// and a few queries: near caches hold them and they need no packing.
 //
 // Each element of c is ONE chain over the depth, in ascending order. Its bits therefore depend on its own row of a and
 // column of b alone, whatever rows it is tiled with.
@@ -19,22 +19,9 @@ typedef struct {
   long b_row;
   float *c;
   long c_row;
-  int rows, columns, depth;  // columns: a multiple of 4
+  int rows, columns, depth;  // columns: a multiple of 16
   int adds;
 } attention_product;
-
-/// The first `count` lanes (a multiple of 4), the others zero, without reading past them.
-APUS_INLINE vf attention_load_part(const float *p, int count) {
-  float lanes[APUS_LANES] = {0};
-  for (int i = 0; i < count; i += 4) memcpy(lanes + i, p + i, 4 * sizeof(float));
-  return vf_load(lanes);
-}
-
-APUS_INLINE void attention_store_part(float *p, vf v, int count) {
-  float lanes[APUS_LANES];
-  vf_store(lanes, v);
-  for (int i = 0; i < count; i += 4) memcpy(p + i, lanes + i, 4 * sizeof(float));
-}
 
 /// `rows` x (`vectors` * APUS_LANES) elements of c at (row, column). Inlined with constant rows and vectors, so that the
 /// accumulators are registers.
@@ -56,16 +43,6 @@ APUS_INLINE void attention_tile(const attention_product *x, int row, int column,
   }
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < vectors; j++) vf_store(c + i * x->c_row + j * APUS_LANES, sum[i][j]);
-}
-
-/// The last columns of a row where they fill no vector.
-APUS_INLINE void attention_tail(const attention_product *x, int row, int column, int count) {
-  float *c = x->c + row * x->c_row + column;
-  const float *a = x->a + row * x->a_row, *b = x->b + column;
-  vf sum = x->adds ? attention_load_part(c, count) : vf_zero();
-  for (int k = 0; k < x->depth; k++)
-    sum = vf_fma(vf_set(a[k * x->a_step]), attention_load_part(b + k * x->b_row, count), sum);
-  attention_store_part(c, sum, count);
 }
 
 APUS_INLINE void attention_strip(const attention_product *x, int row, int column, int rows, int vectors) {
@@ -97,10 +74,5 @@ APUS_INLINE void attention_columns(const attention_product *x, int column, int v
 static __attribute__((noinline)) void attention_multiply(attention_product x) {
   int column = 0;
   for (; column + 2 * APUS_LANES <= x.columns; column += 2 * APUS_LANES) attention_columns(&x, column, 2);
-  if (column + APUS_LANES <= x.columns) {
-    attention_columns(&x, column, 1);
-    column += APUS_LANES;
-  }
-  if (column < x.columns)
-    for (int row = 0; row < x.rows; row++) attention_tail(&x, row, column, x.columns - column);
+  if (column < x.columns) attention_columns(&x, column, 1);
 }

@@ -95,7 +95,9 @@ import Testing
                 shareOfFP32Peak: 0.8, shareOfPairPeak: 0.4, weightRead: nil, shareOfReadPeak: nil),
         ],
         attention: [
-            .init(model: "SmolLM2-135M", direction: "forward", rows: 1312, gigaflops: 60, shareOfFP32Peak: 1.0 / 3)
+            .init(
+                model: "SmolLM2-135M", direction: "forward", rows: 1312, gigaflops: 60, shareOfFP32Peak: 1.0 / 3,
+                shareOfPairPeak: 1.0 / 6)
         ])
 
     @Test func jsonHasEveryField() throws {
@@ -110,7 +112,10 @@ import Testing
         ]
         #expect(products == [many.union(["weight_gb_per_second", "share_of_read_peak"]), many])
         let attention = try #require(fields["attention"]?.array?.first?.object)
-        #expect(Set(attention.keys) == ["model", "direction", "rows", "gflops", "share_of_fp32_peak"])
+        #expect(
+            Set(attention.keys) == [
+                "model", "direction", "rows", "gflops", "share_of_fp32_peak", "share_of_pair16_peak",
+            ])
     }
 
     @Test func textHasATableForEachPart() {

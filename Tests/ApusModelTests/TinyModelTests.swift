@@ -6,7 +6,7 @@ import Testing
 
 /// The forward and backward pass against transformers + PEFT in fp32, on every instruction set of this machine.
 @Suite struct TinyModelTests {
-    static let exact = InstructionSet.available.filter { !$0.roundsActivations }
+    static let exact = InstructionSet.available.filter { !$0.roundsToBF16(.bf16) }
 
     @Test(arguments: TinyModel.names, exact)
     func fp32LogProbsAndEntropies(name: String, set: InstructionSet) throws {

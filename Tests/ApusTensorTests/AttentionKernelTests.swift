@@ -1,23 +1,71 @@
 import Testing
 
 @Suite struct AttentionKernelTests {
-    @Test(arguments: PagedAttention.instructionSets, AttentionShape.all)
-    func `forward and backward match the definition`(instructionSet: String, shape: AttentionShape) {
+    @Test(arguments: PagedAttention.subjects, AttentionShape.all)
+    func `forward and backward match the definition`(subject: PagedAttention.Subject, shape: AttentionShape) {
         let inputs = AttentionInputs(shape)
-        let reference = AttentionReference(shape, inputs)
-        let attention = PagedAttention(shape, inputs, instructionSet: instructionSet)
+        let attention = PagedAttention(shape, inputs, subject)
+        let reference = AttentionReference(shape, attention.roundedInputs())
+        // Beside what it reads, the 16-bit kernel rounds the weights of values: to 1 / 8,190 of the largest of 64.
+        let weights = subject.isFixed ? 4e-4 : 0
         let forward = attention.forward()
-        #expect(largestError(forward.out, reference.out) < 2e-6)
-        #expect(largestError(forward.logSumExp, reference.logSumExp) < 2e-6)
+        #expect(largestError(forward.out, reference.out) < 2e-6 + weights)
+        #expect(largestError(forward.logSumExp, reference.logSumExp) < 3e-6)
 
         var gradients = attention.backward(forward, sequences: Array(0..<shape.sequences))
         for i in gradients.prefixK.indices {
             gradients.k[i] += gradients.prefixK[i]
             gradients.v[i] += gradients.prefixV[i]
         }
-        #expect(largestError(gradients.q, reference.dQ) < 2e-6)
-        #expect(largestError(gradients.k, reference.dK) < 2e-5)
+        #expect(largestError(gradients.q, reference.dQ) < 2e-6 + weights)
+        #expect(largestError(gradients.k, reference.dK) < 2e-5 + 4 * weights)
         #expect(largestError(gradients.v, reference.dV) < 2e-5)
+    }
+
+    /// The distance to attention without any rounding, and what a key bias a hundred times the rest does to it.
+    @Test(arguments: PagedAttention.instructionSets, [0, 100] as [Float])
+    func `rounding to 16 bits stays within the format's error`(instructionSet: String, offset: Float) {
+        let shape = AttentionShape(heads: 9, keyValueHeads: 3, headSize: 64, prompt: 150, completions: [20])
+        var inputs = AttentionInputs(shape)
+        for i in stride(from: 5, to: inputs.k.count, by: shape.headSize) { inputs.k[i] += offset }
+        let attention = PagedAttention(shape, inputs, .init(instructionSet: instructionSet, isFixed: true))
+        let error = largestError(attention.forward().out, AttentionReference(shape, inputs).out)
+        #expect(error < (offset == 0 ? 4e-4 : 8e-3), "\(error)")
+    }
+
+    @Test func `instruction sets with a fused multiply-add give the same bits`() {
+        let shape = AttentionShape.all[3]
+        let fused = PagedAttention.subjects.filter { !["portable", "emulated-bf16"].contains($0.instructionSet) }
+        for isFixed in [false, true] {
+            let outputs = fused.filter { $0.isFixed == isFixed }.map {
+                PagedAttention(shape, AttentionInputs(shape), $0).forward()
+            }
+            for output in outputs { #expect(output == outputs[0]) }
+        }
+    }
+
+    @Test(arguments: PagedAttention.subjects, [Float.nan, .infinity, -.infinity])
+    func `what is not finite shows in all that sees it`(subject: PagedAttention.Subject, poison: Float) {
+        let shape = AttentionShape(heads: 4, keyValueHeads: 2, headSize: 40, prompt: 0, completions: [40])
+        let clean = PagedAttention(shape, AttentionInputs(shape), subject).forward()
+        let places: [WritableKeyPath<AttentionInputs, [Float]>] = [\.k, \.v]
+        for place in places {
+            var inputs = AttentionInputs(shape)
+            // Position 19, the second key/value head.
+            inputs[keyPath: place][19 * shape.keyValueWidth + shape.headSize + 33] = poison
+            let out = PagedAttention(shape, inputs, subject).forward().out
+            for row in 0..<shape.rows {
+                let middle = row * shape.width + shape.width / 2
+                let first = (row * shape.width)..<middle
+                let second = middle..<((row + 1) * shape.width)
+                #expect(out[first] == clean.out[first])
+                if row < 19 {
+                    #expect(out[second] == clean.out[second])
+                } else {
+                    #expect(out[second].contains { !$0.isFinite })
+                }
+            }
+        }
     }
 
     @Test func `the definition's gradient is the slope of its loss`() {
@@ -40,9 +88,11 @@ import Testing
         }
     }
 
-    @Test(arguments: PagedAttention.instructionSets, AttentionShape.all)
-    func `a row's bits do not depend on the rows and heads beside it`(instructionSet: String, shape: AttentionShape) {
-        let attention = PagedAttention(shape, AttentionInputs(shape), instructionSet: instructionSet)
+    @Test(arguments: PagedAttention.subjects, AttentionShape.all)
+    func `a row's bits do not depend on the rows and heads beside it`(
+        subject: PagedAttention.Subject, shape: AttentionShape
+    ) {
+        let attention = PagedAttention(shape, AttentionInputs(shape), subject)
         let together = attention.forward()
         let rows = Array(0..<shape.rows)
         let heads = 0..<shape.keyValueHeads
@@ -52,9 +102,9 @@ import Testing
         #expect(attention.forward(order: rows, pieces: [(split..<rows.count, heads), (0..<split, heads)]) == together)
     }
 
-    @Test(arguments: PagedAttention.instructionSets, AttentionShape.all)
-    func `rows of different sequences can be neighbours`(instructionSet: String, shape: AttentionShape) {
-        let attention = PagedAttention(shape, AttentionInputs(shape), instructionSet: instructionSet)
+    @Test(arguments: PagedAttention.subjects, AttentionShape.all)
+    func `rows of different sequences can be neighbours`(subject: PagedAttention.Subject, shape: AttentionShape) {
+        let attention = PagedAttention(shape, AttentionInputs(shape), subject)
         let together = attention.forward()
         // The last rows of all sequences are what a step of decoding computes; a stride mixes all contexts as well.
         let stride = [7, 11, 13].first { shape.rows % $0 != 0 } ?? 1
@@ -71,22 +121,22 @@ import Testing
         }
     }
 
-    @Test(arguments: PagedAttention.instructionSets, AttentionShape.all)
-    func `slots without a key change nothing`(instructionSet: String, shape: AttentionShape) {
+    @Test(arguments: PagedAttention.subjects, AttentionShape.all)
+    func `slots without a key change nothing`(subject: PagedAttention.Subject, shape: AttentionShape) {
         let inputs = AttentionInputs(shape)
-        let clean = PagedAttention(shape, inputs, instructionSet: instructionSet, garbage: 0)
+        let clean = PagedAttention(shape, inputs, subject, garbage: 0)
         let forward = clean.forward()
         let gradients = clean.backward(forward, sequences: Array(0..<shape.sequences))
         for garbage in [Float.nan, .infinity, -.greatestFiniteMagnitude] {
-            let dirty = PagedAttention(shape, inputs, instructionSet: instructionSet, garbage: garbage)
+            let dirty = PagedAttention(shape, inputs, subject, garbage: garbage)
             #expect(dirty.forward() == forward)
             #expect(dirty.backward(forward, sequences: Array(0..<shape.sequences)) == gradients)
         }
     }
 
-    @Test(arguments: PagedAttention.instructionSets, AttentionShape.all)
-    func `a run's gradients do not depend on other runs`(instructionSet: String, shape: AttentionShape) {
-        let attention = PagedAttention(shape, AttentionInputs(shape), instructionSet: instructionSet)
+    @Test(arguments: PagedAttention.subjects, AttentionShape.all)
+    func `a run's gradients do not depend on other runs`(subject: PagedAttention.Subject, shape: AttentionShape) {
+        let attention = PagedAttention(shape, AttentionInputs(shape), subject)
         let forward = attention.forward()
         let all = attention.backward(forward, sequences: Array(0..<shape.sequences))
         for sequence in 0..<shape.sequences {
@@ -99,10 +149,10 @@ import Testing
         }
     }
 
-    @Test(arguments: PagedAttention.instructionSets)
-    func `gradients of keys and values are added to`(instructionSet: String) {
+    @Test(arguments: PagedAttention.subjects)
+    func `gradients of keys and values are added to`(subject: PagedAttention.Subject) {
         let shape = AttentionShape(heads: 4, keyValueHeads: 2, headSize: 16, prompt: 21, completions: [14])
-        let attention = PagedAttention(shape, AttentionInputs(shape), instructionSet: instructionSet)
+        let attention = PagedAttention(shape, AttentionInputs(shape), subject)
         let forward = attention.forward()
         let fromZero = attention.backward(forward, sequences: [1])
         let fromHalf = attention.backward(forward, sequences: [1], start: 0.5)

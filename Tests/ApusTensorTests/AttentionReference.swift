@@ -40,6 +40,9 @@ struct AttentionShape: CustomStringConvertible {
         AttentionShape(heads: 4, keyValueHeads: 2, headSize: 20, prompt: 33, completions: [37, 31]),
         AttentionShape(heads: 2, keyValueHeads: 2, headSize: 12, prompt: 0, completions: [70, 15]),
         AttentionShape(heads: 30, keyValueHeads: 1, headSize: 16, prompt: 5, completions: [12]),
+        AttentionShape(heads: 6, keyValueHeads: 2, headSize: 32, prompt: 150, completions: [70, 5, 33]),
+        AttentionShape(heads: 3, keyValueHeads: 1, headSize: 80, prompt: 40, completions: [30, 9]),
+        AttentionShape(heads: 2, keyValueHeads: 1, headSize: 128, prompt: 70, completions: [3]),
     ]
 }
 

@@ -8,6 +8,7 @@ final class PagedAttention {
     let shape: AttentionShape
     let inputs: AttentionInputs
     private let kernels: apus_attention_kernels
+    private let isFixed: Bool
     private var pages: apus_pages
     private var tables: [Int32] = []
     private let tableLength: Int
@@ -23,31 +24,87 @@ final class PagedAttention {
         var q, k, v, prefixK, prefixV: [Float]
     }
 
+    /// Kernels and the format of their pages.
+    struct Subject: CustomStringConvertible {
+        var instructionSet: String
+        var isFixed: Bool
+        var description: String { "\(instructionSet), \(isFixed ? "16 bits" : "fp32")" }
+    }
+
+    /// All that this processor can run.
+    static let subjects = instructionSets.flatMap {
+        [Subject(instructionSet: $0, isFixed: false), Subject(instructionSet: $0, isFixed: true)]
+    }
+
     /// Tables by name that this processor can run.
     static let instructionSets: [String] = {
         let names: [String] = InstructionSet.allCases.map(\.rawValue)
         return names.filter { name in apus_kernels_named(name) != nil }
     }()
 
-    init(_ shape: AttentionShape, _ inputs: AttentionInputs, instructionSet: String, garbage: Float = .nan) {
+    init(_ shape: AttentionShape, _ inputs: AttentionInputs, _ subject: Subject, garbage: Float = .nan) {
         self.shape = shape
         self.inputs = inputs
-        kernels = apus_kernels_named(instructionSet).pointee.attention
+        isFixed = subject.isFixed
+        kernels = apus_kernels_named(subject.instructionSet).pointee.attention
         tableLength = (shape.longest + 15) / 16
         // Page 0 stays unused: a kernel that mixes up page numbers and table entries meets garbage.
-        let pageFloats = (shape.sequences * tableLength + 1) * shape.keyValueWidth * 16
+        let record = apus_page_bytes(Int32(shape.headSize), isFixed ? 1 : 0)
+        let bytes = (shape.sequences * tableLength + 1) * shape.keyValueHeads * record
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+        memory.initializeMemory(as: Float.self, repeating: garbage, count: bytes / 4)
         pages = apus_pages(
-            keys: .allocate(capacity: pageFloats), values: .allocate(capacity: pageFloats),
-            heads: Int32(shape.heads), kv_heads: Int32(shape.keyValueHeads), head_size: Int32(shape.headSize),
-            scale: Float(shape.scale))
-        pages.keys.initialize(repeating: garbage, count: pageFloats)
-        pages.values.initialize(repeating: garbage, count: pageFloats)
+            base: memory, fixed: isFixed ? 1 : 0, heads: Int32(shape.heads), kv_heads: Int32(shape.keyValueHeads),
+            head_size: Int32(shape.headSize), scale: Float(shape.scale))
         writePages()
     }
 
-    deinit {
-        pages.keys.deallocate()
-        pages.values.deallocate()
+    deinit { pages.base.deallocate() }
+
+    /// What the kernels compute with: queries, keys and values after rounding, read back from where the layout says.
+    func roundedInputs() -> AttentionInputs {
+        guard isFixed else { return inputs }
+        var rounded = inputs
+        let size = shape.headSize
+        for block in stride(from: 0, to: size, by: 32) {
+            for head in 0..<shape.rows * shape.heads {
+                let range = (head * size + block)..<(head * size + min(block + 32, size))
+                let largest = inputs.q[range].reduce(0) { max($0, abs($1)) }
+                for i in range {
+                    let integer = (inputs.q[i] * (8191 / largest)).rounded(.toNearestOrEven)
+                    rounded.q[i] = integer * (largest / 8191)
+                }
+            }
+        }
+        for sequence in 0..<shape.sequences {
+            for (position, row) in shape.rowsByPosition(sequence).enumerated() {
+                let page = Int(tables[sequence * tableLength + position / 16])
+                for head in 0..<shape.keyValueHeads {
+                    let at = row * shape.keyValueWidth + head * size
+                    for d in 0..<size {
+                        (rounded.k[at + d], rounded.v[at + d]) = widened(page, head, slot: position % 16, element: d)
+                    }
+                }
+            }
+        }
+        return rounded
+    }
+
+    private func widened(_ page: Int, _ head: Int, slot: Int, element: Int) -> (key: Float, value: Float) {
+        let size = shape.headSize
+        let record = pages.base + (page * shape.keyValueHeads + head) * apus_page_bytes(Int32(size), 1)
+        let keyScales = 32 * size
+        let valueScales = keyScales + 64 * ((size + 31) / 32)
+        let width = (size + 15) / 16 * 16
+        func integer(_ offset: Int, _ index: Int) -> Float {
+            Float(record.load(fromByteOffset: offset + 2 * index, as: Int16.self))
+        }
+        func scale(_ offset: Int, _ index: Int) -> Float {
+            record.load(fromByteOffset: offset + 4 * index, as: Float.self)
+        }
+        let key = integer(0, 2 * (element / 2 * 16 + slot) + element % 2)
+        let value = integer(valueScales + 64, 2 * (slot / 2 * width + element) + slot % 2)
+        return (key * scale(keyScales, element / 32 * 16 + slot), value * scale(valueScales, slot))
     }
 
     private func writePages() {

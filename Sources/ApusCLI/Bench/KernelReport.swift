@@ -44,11 +44,13 @@ struct KernelReport: Encodable {
         let rows: Int
         let gigaflops: Double
         let shareOfFP32Peak: Double
+        let shareOfPairPeak: Double
 
         enum CodingKeys: String, CodingKey {
             case model, direction, rows
             case gigaflops = "gflops"
             case shareOfFP32Peak = "share_of_fp32_peak"
+            case shareOfPairPeak = "share_of_pair16_peak"
         }
     }
 
@@ -91,7 +93,7 @@ extension KernelReport {
         self.attention = attention.map {
             Attention(
                 model: $0.model, direction: $0.direction.rawValue, rows: $0.rows, gigaflops: $0.gigaflops,
-                shareOfFP32Peak: $0.gigaflops / all.multiplyAdd)
+                shareOfFP32Peak: $0.gigaflops / all.multiplyAdd, shareOfPairPeak: $0.gigaflops / all.pairDot)
         }
     }
 }
@@ -125,10 +127,11 @@ extension KernelReport: CustomStringConvertible {
     }
 
     private var attentionTable: TextTable {
-        var table = TextTable(head: ["attention", "pass", "rows", "GFLOP/s", "of fp32"], wordColumns: 2)
+        var table = TextTable(head: ["attention", "pass", "rows", "GFLOP/s", "of fp32", "of 16-bit"], wordColumns: 2)
         for pass in attention {
             table.add([
                 pass.model, pass.direction, "\(pass.rows)", fixed(pass.gigaflops, 1), percent(pass.shareOfFP32Peak),
+                percent(pass.shareOfPairPeak),
             ])
         }
         return table

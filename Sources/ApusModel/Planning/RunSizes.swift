@@ -40,8 +40,10 @@ struct RunSizes {
 
     // MARK: Pages
 
-    /// Of one token over all layers: keys and values in fp32.
-    private var keyValueBytes: Int { 4 * 2 * run.model.layerCount * widths.keyValue }
+    /// Of one token over all layers: keys and values.
+    private var keyValueBytes: Int {
+        KeyValueCache.Shape(run.model, run.precision).pageBytes / KeyValueCache.pageTokens
+    }
 
     /// Of one token over all layers: two residual streams a layer and one after the last, and without checkpointing the
     /// insides of the layers.
@@ -100,10 +102,11 @@ struct RunSizes {
         return rows + 4 * run.completionsPerPass * 2 * run.promptLimit * widths.keyValue
     }
 
-    /// Scratch of one thread: two rows of logits, or attention backward over the longest sequence (keys, values, scores).
+    /// Scratch of one thread: two rows of logits, or attention backward over the longest sequence (queries in fp32 and in
+    /// 16 bits, gradients of outputs and of queries).
     var scratchBytes: Int {
         let context = run.promptLimit + run.completionLimit
-        return 4 * max(2 * run.model.vocabularySize, 3 * context * widths.query / run.model.keyValueHeadCount)
+        return 4 * max(2 * run.model.vocabularySize, 7 * context * widths.query / (2 * run.model.keyValueHeadCount))
     }
 
     /// The head's buffers of one thread, in fp32 and rounded.

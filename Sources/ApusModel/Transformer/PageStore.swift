@@ -132,9 +132,7 @@ package final class PageStore {
     /// - Throws: `TensorError` when the system refuses the reservation.
     package func copyKeysAndValues(from source: Int32, to destination: Int32) throws {
         let cache = try cache()
-        let (from, to) = (cache.page(source), cache.page(destination))
-        model.backend.copy(from.keys, into: to.keys)
-        model.backend.copy(from.values, into: to.values)
+        model.backend.copy(cache.page(source), into: cache.page(destination))
     }
 
     /// Takes the pages of whole groups: pages that the prompt fills are shared, a completion's last token has no row.
