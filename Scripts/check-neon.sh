@@ -28,5 +28,5 @@ aarch64-linux-gnu-gcc -static "$build"/*.o -lm -o "$build/check_kernels"
 qemu-aarch64-static -cpu max "$build/check_kernels" neon neon-bf16
 # A processor without bf16 dot products must not be given them.
 qemu-aarch64-static -cpu cortex-a72 "$build/check_kernels" > "$build/old.txt"
-grep -x 'best: neon' "$build/old.txt"
+grep -x 'chosen: neon' "$build/old.txt"
 echo "check-neon: passed"

@@ -84,6 +84,7 @@ int main(int argc, char **argv) {
     check_peak(&s);
   }
   check_sampling();
-  printf("best: %s\n%ld comparisons failed\n", apus_kernels_named(NULL)->name, failures());
+  const apus_processor here = apus_processor_here();
+  printf("chosen: %s\n%ld comparisons failed\n", apus_choose_kernels(&here).name, failures());
   return failures() ? 1 : 0;
 }

@@ -13,7 +13,7 @@ typedef struct {
 
 enum { most_rows = 24 };
 static const int batches[] = {1, 2, 7, most_rows};
-static const char *const format_names[] = {"f32", "bf16", "nf4", "fixed"};
+static const char *const format_names[] = {"f32", "bf16", "nf4", "fixed", "int8"};
 
 /// A packed weight and what it stands for.
 typedef struct {
@@ -32,7 +32,7 @@ static float bf16(float x) {
 }
 
 static int uses_integers(const subject *s, apus_weight_format format) {
-  return s->kernels->linear.rounds(format) && s->kernels->linear.half_format == APUS_WEIGHT_FIXED;
+  return s->kernels->linear.row_format(format) == APUS_ROWS_FIXED;
 }
 
 static float *unit_of(const subject *s, const matrix *m, int output, int input) {
@@ -52,9 +52,12 @@ static void round_for_backward(const subject *s, const matrix *m) {
         float largest = 0, own = *unit_of(s, m, o, k);
         for (int i = o / block * block; i < m->packed.outputs && i < (o / block + 1) * block; i++)
           largest = fmaxf(largest, *unit_of(s, m, i, k));
-        float inverse = largest > 0 ? 1 / largest : 0, steps = own > 0 ? rintf(value / own) : 0;
-        value = rintf(steps * (own * inverse)) * largest;
-      } else if (s->kernels->linear.rounds(m->packed.format)) {
+        // 8-bit integers count in 32nds; a ratio of units in 2^-15.
+        const int shift = m->packed.format == APUS_WEIGHT_INT8 ? 5 : 0;
+        float inverse = largest > 0 ? 1 / largest : 0;
+        int ratio = (int)(fminf(own * inverse * 32768, 32767) + 0.5f), steps = own > 0 ? (int)rintf(value / own) : 0;
+        value = (float)((steps * (1 << shift) * ratio + 0x4000) >> 15) * (largest / (float)(1 << shift));
+      } else if (s->kernels->linear.row_format(m->packed.format) == APUS_ROWS_BF16) {
         value = bf16(value);
       }
       m->backward[(long)o * n + k] = value;
@@ -93,8 +96,8 @@ static matrix make_matrix(const subject *s, shape a) {
     l->pack(&m.packed, 0, a.outputs, source, a.inputs);
     for (int o = 0; o < a.outputs; o++) l->read_row(&m.packed, o, m.values + (long)o * a.inputs);
     for (long i = 0; i < count; i++)
-      if (a.format == APUS_WEIGHT_FIXED)
-        expect_near(m.values[i], source[i], 0.502 / 4095);
+      if (a.format == APUS_WEIGHT_FIXED || a.format == APUS_WEIGHT_INT8)
+        expect_near(m.values[i], source[i], a.format == APUS_WEIGHT_INT8 ? 0.502 / 127 : 0.502 / 4095);
       else
         expect_near(m.values[i], a.format == APUS_WEIGHT_BF16 ? bf16(source[i]) : source[i], 0);
   }
@@ -113,17 +116,19 @@ typedef struct {
 
 static operand make_operand(const subject *s, apus_weight_format format, int depth, int block) {
   const apus_linear_kernels *l = &s->kernels->linear;
-  const int blocks = (depth + block - 1) / block, ld = (depth + 2) / 2 * 2;
+  if (!uses_integers(s, format)) block = 2;
+  const int blocks = (depth + block - 1) / block, ld = blocks * block;
   operand x = {.values = random_floats((long)most_rows * depth), .effective = zeros((long)most_rows * depth),
                .rounded = calloc((size_t)most_rows * ld + 64, 2), .scales = zeros((long)most_rows * blocks)};
   x.rows = (apus_rows){x.values, depth, most_rows, x.rounded, ld, x.scales, blocks};
   memcpy(x.effective, x.values, sizeof(float) * (size_t)most_rows * depth);
-  if (!l->rounds(format)) return x;
-  l->round_rows(x.values, depth, most_rows, depth, block, x.rounded, ld, x.scales, blocks);
+  if (l->row_format(format) == APUS_ROWS_F32) return x;
+  l->round_rows(l->row_format(format), x.values, depth, most_rows, depth, block, x.rounded, ld, x.scales, blocks);
   open_group(s, "%s rows of %d rounded in blocks of %d", format_names[format], depth, block);
   for (int r = 0; r < most_rows; r++)
     for (int k = 0; k < depth; k++) {
-      uint16_t half = x.rounded[r * ld + k];
+      // Pair p of a block of 2 n joins its values p and p + n.
+      uint16_t half = x.rounded[r * ld + k / block * block + k % block % (block / 2) * 2 + k % block / (block / 2)];
       uint32_t bits = (uint32_t)half << 16;
       float value;
       memcpy(&value, &bits, sizeof value);
@@ -234,14 +239,16 @@ static void check_rounding(const subject *s) {
   x[3] = 0, x[70] = -0.0f, x[200] = 1e-20f, x[300] = 3e10f;
   uint8_t codes[2][n];
   float scales[2][blocks] = {{0}};
-  uint16_t halves[2][n + 2] = {{0}};
+  uint16_t halves[2][blocks * block] = {{0}};
   open_group(s, "quantize_nf4 and round_rows are those of %s", s->plain->name);
   const apus_kernels *both[] = {s->kernels, s->plain};
   for (int i = 0; i < 2; i++) both[i]->linear.quantize_nf4(x, n, codes[i], scales[i]);
   expect_same_bits(codes[0], codes[1], sizeof codes[0], "codes");
   expect_same_bits(scales[0], scales[1], sizeof scales[0], "scales");
   for (int depth = n - 9; depth <= n; depth++) {
-    for (int i = 0; i < 2; i++) both[i]->linear.round_rows(x, n, 1, depth, block, halves[i], n + 2, scales[i], blocks);
+    for (int i = 0; i < 2; i++)
+      both[i]->linear.round_rows(both[i]->linear.row_format(APUS_WEIGHT_NF4), x, n, 1, depth, block, halves[i],
+                                 blocks * block, scales[i], blocks);
     expect_same_bits(halves[0], halves[1], sizeof halves[0], "rounded rows");
     expect_same_bits(scales[0], scales[1], sizeof scales[0], "scales of rounded rows");
   }

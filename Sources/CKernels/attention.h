@@ -210,6 +210,9 @@ static void attention_forward(const apus_pages *pages, const apus_visibility *vi
       for (int query = 0; query < t.rows * group; query++)
         attention_set_query(pages, &t.queries, query,
                             q + (t.first + query / group) * ldq + (head + query % group) * size);
+      // The next rows' queries come while these are computed.
+      for (int row = t.first + together; row < row_end && row < t.first + 2 * together; row++)
+        for (long d = 0; d < (long)group * size; d += 16) __builtin_prefetch(q + row * ldq + head * size + d, 0, 2);
       attention_forward_rows(&t, out + t.first * ldo + head * size, ldo,
                              log_sum_exp ? log_sum_exp + (long)t.first * pages->heads + head : NULL, pages->heads);
     }
