@@ -282,7 +282,7 @@ void check_linear(const subject *s) {
       {APUS_WEIGHT_F32, 53, 37, 1},    {APUS_WEIGHT_F32, 1, 1, 1},      {APUS_WEIGHT_F32, 150, 300, 1},
       {APUS_WEIGHT_BF16, 53, 38, 2},   {APUS_WEIGHT_BF16, 9, 514, 2},   {APUS_WEIGHT_NF4, 53, 96, 32},
       {APUS_WEIGHT_NF4, 330, 320, 64}, {APUS_WEIGHT_NF4, 5, 6, 2},      {APUS_WEIGHT_FIXED, 53, 96, 32},
-      {APUS_WEIGHT_FIXED, 140, 320, 64},
+      {APUS_WEIGHT_FIXED, 140, 320, 64}, {APUS_WEIGHT_INT8, 53, 96, 32}, {APUS_WEIGHT_INT8, 140, 320, 32},
   };
   for (unsigned i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     // Fixed point is the half format of processors without bf16 dot products only.
