@@ -69,6 +69,8 @@ extension TokenTable {
         var merges: [(left: Int32, right: Int32, result: Int32)] = []
         merges.reserveCapacity(lines.count)
         var room: [UInt8] = []
+        // Vocabularies number the results of merges in their order.
+        var next: Int32 = 0
         for line in lines.indices {
             let range = lines.range(line)
             guard let space = lines.bytes[range].firstIndex(of: UInt8(ascii: " ")) else {
@@ -80,11 +82,12 @@ extension TokenTable {
             let middle = room.count
             ByteAlphabet.decode(lines.bytes, space + 1..<range.upperBound, into: &room)
             let halves = (id(of: room[..<middle]), id(of: room[middle...]))
-            guard let left = halves.0, let right = halves.1, let result = id(of: room[...]) else {
+            guard let left = halves.0, let right = halves.1, let result = id(of: room[...], probably: next) else {
                 let message = "\(name): the merge '\(lines[line])' is not in the vocabulary; fetch the file again"
                 throw TextError(code: .malformed, message: message)
             }
             merges.append((left, right, result))
+            next = result + 1
         }
         return merges
     }

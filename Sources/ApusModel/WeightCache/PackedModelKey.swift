@@ -43,7 +43,9 @@ struct PackedModelKey: Sendable, Equatable {
     }
 
     private static func sample(of file: MappedFile) -> UInt64 {
-        file.withBytes { bytes in
+        // With packed weights at hand nobody reads them again.
+        defer { file.discard(0..<file.count) }
+        return file.withBytes { bytes in
             var hash = XXHash64()
             let head = min(bytes.count, headBytes)
             hash.update(UnsafeRawBufferPointer(rebasing: bytes[..<head]))

@@ -6,6 +6,8 @@ struct TokenTable: Sendable {
     private var offsets: [Int32] = [0]
     /// Token ids at their hash, -1 where free; the count is a power of two.
     private var slots: [Int32]
+    /// Whether several ids stand for the same bytes.
+    private var hasDuplicates = false
 
     /// An empty table that will have about `capacity` tokens: each is appended, then all are indexed.
     init(capacity: Int) {
@@ -44,9 +46,15 @@ struct TokenTable: Sendable {
         return found >= 0 ? found : nil
     }
 
+    /// As `id(of:)`, for who knows which token it probably is: comparing with that one is cheaper than looking it up.
+    func id(of key: ArraySlice<UInt8>, probably guess: Int32) -> Int32? {
+        if !hasDuplicates, guess >= 0, guess < count, !key.isEmpty, holds(guess, key) { return guess }
+        return id(of: key)
+    }
+
     private mutating func insert(_ id: Int32, _ token: ArraySlice<UInt8>) {
         let slot = slot(of: token)
-        if slots[slot] < 0 { slots[slot] = id }
+        if slots[slot] < 0 { slots[slot] = id } else { hasDuplicates = true }
     }
 
     /// Where a token is, or the free slot where it belongs.
