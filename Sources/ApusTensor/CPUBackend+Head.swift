@@ -9,8 +9,10 @@ extension CPUBackend {
     public func logits(_ hidden: Matrix, head: Weight, into logits: Matrix) {
         let rows = productRows(hidden, slot: 0, form: head.inputForm)
         round(rows, 0..<hidden.rows)
+        precondition(logits.rows == hidden.rows && logits.columns == head.outputs, "shapes differ")
+        let (weight, to) = (head.packed, logits.pointer)
         split(head.panels) { thread, panels in
-            self.forward(head, rows.all, bias: nil, into: logits, accumulate: false, panels: panels, thread: thread)
+            self.forward(weight, rows.all, into: to, panels: panels, thread: thread)
         }
     }
 
@@ -25,7 +27,7 @@ extension CPUBackend {
             deal(blocks) { thread, block in
                 let range = targets.count * block / blocks..<targets.count * (block + 1) / blocks
                 let buffer = buffers[thread]
-                let logits = buffer.logits.matrix
+                let logits = buffer.logits.values
                 self.take(hidden, targets[range], into: buffer)
                 var summaries = [apus_tile_summary](repeating: apus_tile_summary(), count: tiles * range.count)
                 for tile in 0..<tiles {
@@ -33,7 +35,7 @@ extension CPUBackend {
                     let count = min(Self.tile, head.outputs - first)
                     self.tileLogits(buffer, range.count, head: head, first: first, count: count, thread: thread)
                     for row in 0..<range.count {
-                        let values = logits.pointer + row * Self.tile
+                        let values = logits + row * Self.tile
                         summaries[row * tiles + tile] = self.kernels.head.summarize(
                             values, Int32(count), 1 / temperature)
                         let target = Int(targets[range.lowerBound + row].token) - first
@@ -71,9 +73,9 @@ extension CPUBackend {
         deal(blocks) { thread, block in
             let range = targets.count * block / blocks..<targets.count * (block + 1) / blocks
             let buffer = buffers[thread]
-            let logits = buffer.logits.matrix
+            let logits = buffer.logits.values
             self.take(hidden, targets[range], into: buffer)
-            let dRows = dHidden.rows(range)
+            let dRows = dHidden.rows(range).pointer
             for tile in 0..<tiles {
                 let first = tile * Self.tile
                 let count = min(Self.tile, head.outputs - first)
@@ -81,13 +83,13 @@ extension CPUBackend {
                 for row in 0..<range.count {
                     let i = range.lowerBound + row
                     self.kernels.head.gradient(
-                        logits.pointer + row * Self.tile, Int32(count), 1 / temperature, scores[i].logSumExp,
+                        logits + row * Self.tile, Int32(count), 1 / temperature, scores[i].logSumExp,
                         scores[i].entropy, Int32(Int(targets[i].token) - first), dLogProb[i], dEntropy?[i] ?? 0)
                 }
                 self.round(buffer.logits, 0..<range.count, columns: count)
                 self.backward(
-                    head, buffer.logits.part(0..<range.count), outputs: first..<first + count, into: dRows,
-                    accumulate: tile > 0, panels: 0..<self.inputPanels(head.inputs), thread: thread)
+                    head.packed, buffer.logits.part(0..<range.count), outputs: first..<first + count, into: dRows,
+                    accumulate: tile > 0, thread: thread)
             }
         }
     }
@@ -144,7 +146,7 @@ extension CPUBackend {
 
     /// Copies the targets' hidden states to the start of a buffer and rounds them where the head asks for it.
     private func take(_ hidden: Matrix, _ targets: ArraySlice<HeadTarget>, into buffer: HeadBuffer) {
-        let (from, to, width) = (hidden.pointer, buffer.hidden.matrix.pointer, hidden.columns)
+        let (from, to, width) = (hidden.pointer, buffer.hidden.values, hidden.columns)
         for (row, target) in targets.enumerated() {
             (to + row * width).update(from: from + target.row * width, count: width)
         }
@@ -159,7 +161,7 @@ extension CPUBackend {
             withUnsafePointer(to: buffer.hidden.part(0..<rows)) {
                 // The kernel addresses outputs from 0; step back so that the tile's first output lands in column 0.
                 kernels.linear.forward(
-                    packed, $0, nil, buffer.logits.matrix.pointer - first, Self.tile, 0, Int32(first / width),
+                    packed, $0, nil, buffer.logits.values - first, Self.tile, 0, Int32(first / width),
                     Int32((first + count + width - 1) / width), scratch(thread))
             }
         }
@@ -172,26 +174,31 @@ extension CPUBackend {
     }
 
     private func headBuffers(_ blocks: Int, _ head: Weight) throws -> [HeadBuffer] {
-        try (0..<max(1, min(pool.threads, blocks))).map { _ in
-            HeadBuffer(
-                hidden: try headRoom(head.inputs, form: head.inputForm),
-                logits: try headRoom(Self.tile, form: head.outputForm))
-        }
-    }
-
-    private func headRoom(_ width: Int, form: RowForm) throws -> ProductRows {
-        let matrix = try Matrix(rows: Self.headRows, columns: width)
-        guard form.rounds else { return ProductRows(matrix: matrix, rounded: nil) }
-        let storage = try Storage(count: RoundedRows.floats(rows: Self.headRows, depth: width))
-        return ProductRows(
-            matrix: matrix, rounded: RoundedRows(storage, rows: Self.headRows, depth: width, form: form))
+        try (0..<max(1, min(pool.threads, blocks))).map { _ in try HeadBuffer(rows: Self.headRows, Self.tile, head) }
     }
 }
 
 /// For each thread: some rows of hidden states, and the logits of one tile of the vocabulary for them.
-private struct HeadBuffer {
+private final class HeadBuffer {
     let hidden: ProductRows
     let logits: ProductRows
+    /// What they lie in.
+    private let memory: [Storage]
+
+    init(rows: Int, _ tile: Int, _ head: Weight) throws(TensorError) {
+        var memory: [Storage] = []
+        func room(_ width: Int, _ form: RowForm) throws(TensorError) -> ProductRows {
+            let matrix = try Matrix(rows: rows, columns: width)
+            memory.append(matrix.storage)
+            guard form.rounds else { return ProductRows(matrix, rounded: nil) }
+            let storage = try Storage(count: RoundedRows.floats(rows: rows, depth: width))
+            memory.append(storage)
+            return ProductRows(matrix, rounded: RoundedRows(storage, rows: rows, depth: width, form: form))
+        }
+        hidden = try room(head.inputs, head.inputForm)
+        logits = try room(tile, head.outputForm)
+        self.memory = memory
+    }
 }
 
 /// Lets threads write disjoint elements of one buffer.

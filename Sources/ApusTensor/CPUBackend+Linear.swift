@@ -1,5 +1,23 @@
 internal import CKernels
 
+/// A product ready to be computed: addresses and sizes, as `ProductRows`.
+private struct ForwardPart {
+    let weight: apus_weight
+    let panels: Int
+    let bias: UnsafeMutablePointer<Float>?
+    let adapter: AdapterPart?
+    /// [rows][outputs]; nil where only the adapter's projection is wanted.
+    let output: UnsafeMutablePointer<Float>?
+
+    /// The adapter's two factors, and the rows between them.
+    struct AdapterPart {
+        let a: apus_weight
+        let aPanels: Int
+        let b: apus_weight
+        let projected: ProductRows
+    }
+}
+
 extension CPUBackend {
     private var panelWidth: Int { Int(kernels.linear.panel_width) }
 
@@ -10,12 +28,7 @@ extension CPUBackend {
     public func linear(_ x: Matrix, _ products: [LinearProduct]) {
         let rows = productRows(x, slot: 0, form: products[0].weight.inputForm)
         let parts = products.enumerated().map { index, product in
-            let projected = product.adapter.map { adapter in
-                precondition(
-                    adapter.lowRank.a.inputForm == products[0].weight.inputForm, "the adapter reads other rows")
-                return productRows(adapter.projected, slot: index + 1, form: adapter.lowRank.b.inputForm)
-            }
-            return ForwardPart(product: product, projected: projected)
+            forwardPart(product, slot: index + 1, rows: rows, form: products[0].weight.inputForm)
         }
         if x.rows <= Self.fewRows {
             multiplyFewRows(rows, parts)
@@ -30,50 +43,59 @@ extension CPUBackend {
     /// Rows up to which work is split by panels: below, a tile of a part of them costs hardly less than one of all.
     private static let fewRows = 48
 
-    /// One product with the rows that its adapter's second factor reads.
-    private struct ForwardPart {
-        let product: LinearProduct
-        let projected: ProductRows?
+    private func forwardPart(_ product: LinearProduct, slot: Int, rows: ProductRows, form: RowForm) -> ForwardPart {
+        let weight = product.weight
+        precondition(weight.inputs == rows.columns && weight.inputForm == form, "the products read other rows")
+        if let output = product.output {
+            precondition(output.rows == rows.count && output.columns == weight.outputs, "shapes differ")
+        }
+        let adapter = product.adapter.map { lowRank, projected in
+            precondition(
+                lowRank.a.inputs == rows.columns && lowRank.a.inputForm == form, "the adapter reads other rows")
+            precondition(projected.rows == rows.count && projected.columns == lowRank.rank, "shapes differ")
+            return ForwardPart.AdapterPart(
+                a: lowRank.a.packed, aPanels: lowRank.a.panels, b: lowRank.b.packed,
+                projected: productRows(projected, slot: slot, form: lowRank.b.inputForm))
+        }
+        return ForwardPart(
+            weight: weight.packed, panels: weight.panels, bias: product.bias?.pointer, adapter: adapter,
+            output: product.output?.pointer)
     }
 
     /// Everything about some rows of one product.
     private func multiplyRows(_ rows: ProductRows, _ part: ForwardPart, _ range: Range<Int>, thread: Int) {
-        let product = part.product
-        if let a = product.lowRank?.a, let projected = part.projected {
+        if let adapter = part.adapter {
+            let projected = adapter.projected
             forward(
-                a, rows.part(range), bias: nil, into: projected.matrix.rows(range), accumulate: false,
-                panels: 0..<a.panels, thread: thread)
+                adapter.a, rows.part(range), into: projected.values + range.lowerBound * projected.columns,
+                panels: 0..<adapter.aPanels, thread: thread)
             round(projected, range)
         }
-        multiply(rows, part, range, panels: 0..<product.weight.panels, thread: thread)
+        multiply(rows, part, range, panels: 0..<part.panels, thread: thread)
     }
 
     /// First every adapter's narrow projection, then the wide products, both split by panels. Rounding so little is left
     /// to the calling thread.
     private func multiplyFewRows(_ rows: ProductRows, _ parts: [ForwardPart]) {
-        let all = 0..<rows.matrix.rows
+        let all = 0..<rows.count
         round(rows, all)
-        let narrow = parts.flatMap { part in
-            (0..<(part.projected == nil ? 0 : part.product.lowRank?.a.panels ?? 0)).map { (part, $0) }
-        }
+        let narrow = parts.compactMap(\.adapter).flatMap { adapter in (0..<adapter.aPanels).map { (adapter, $0) } }
         deal(narrow.count) { thread, task in
-            let (part, panel) = narrow[task]
-            guard let a = part.product.lowRank?.a, let projected = part.projected else { return }
+            let (adapter, panel) = narrow[task]
             self.forward(
-                a, rows.all, bias: nil, into: projected.matrix, accumulate: false, panels: panel..<panel + 1,
-                thread: thread)
+                adapter.a, rows.all, into: adapter.projected.values, panels: panel..<panel + 1, thread: thread)
         }
-        for part in parts { part.projected.map { round($0, all) } }
-        let wide = parts.filter { $0.product.output != nil }
-        split(wide.reduce(0) { $0 + $1.product.weight.panels }) { thread, panels in
+        for part in parts { part.adapter.map { round($0.projected, all) } }
+        let wide = parts.filter { $0.output != nil }
+        split(wide.reduce(0) { $0 + $1.panels }) { thread, panels in
             var first = 0
             for part in wide {
-                let own = panels.clamped(to: first..<first + part.product.weight.panels)
+                let own = panels.clamped(to: first..<first + part.panels)
                 if !own.isEmpty {
                     self.multiply(
                         rows, part, all, panels: own.lowerBound - first..<own.upperBound - first, thread: thread)
                 }
-                first += part.product.weight.panels
+                first += part.panels
             }
         }
     }
@@ -81,149 +103,37 @@ extension CPUBackend {
     private func multiply(
         _ rows: ProductRows, _ part: ForwardPart, _ range: Range<Int>, panels: Range<Int>, thread: Int
     ) {
-        let product = part.product
-        guard let output = product.output?.rows(range) else { return }
-        forward(
-            product.weight, rows.part(range), bias: product.bias, into: output, accumulate: false, panels: panels,
-            thread: thread)
-        if let lowRank = product.lowRank, let projected = part.projected {
+        guard let output = part.output.map({ $0 + range.lowerBound * Int(part.weight.outputs) }) else { return }
+        forward(part.weight, rows.part(range), bias: part.bias, into: output, panels: panels, thread: thread)
+        if let adapter = part.adapter {
             forward(
-                lowRank.b, projected.part(range), bias: nil, into: output, accumulate: true, panels: panels,
+                adapter.b, adapter.projected.part(range), into: output, accumulate: true, panels: panels,
                 thread: thread)
         }
     }
 
+    /// y = x Wᵀ (+ bias), or y += x Wᵀ; y has a row's outputs side by side.
     func forward(
-        _ weight: Weight, _ x: apus_rows, bias: Matrix?, into y: Matrix, accumulate: Bool, panels: Range<Int>,
-        thread: Int
+        _ weight: apus_weight, _ x: apus_rows, bias: UnsafeMutablePointer<Float>? = nil,
+        into y: UnsafeMutablePointer<Float>, accumulate: Bool = false, panels: Range<Int>, thread: Int
     ) {
-        precondition(x.ld == weight.inputs && y.columns == weight.outputs && Int(x.count) == y.rows, "shapes differ")
-        precondition(x.rounded != nil || !weight.inputForm.rounds, "rows are not rounded")
-        withUnsafePointer(to: weight.packed) { packed in
-            withUnsafePointer(to: x) {
-                kernels.linear.forward(
-                    packed, $0, bias?.pointer, y.pointer, y.columns, accumulate ? 1 : 0, Int32(panels.lowerBound),
-                    Int32(panels.upperBound), scratch(thread))
-            }
-        }
+        // The kernels do not write them.
+        var (weight, x) = (weight, x)
+        kernels.linear.forward(
+            &weight, &x, bias, y, Int(weight.outputs), accumulate ? 1 : 0, Int32(panels.lowerBound),
+            Int32(panels.upperBound), scratch(thread))
     }
 
-    /// See `Backend`.
-    public func linearBackward(_ gradients: [LinearGradient], input x: Matrix, dx: Matrix?, accumulate: Bool) {
-        let parts = gradients.enumerated().map { index, gradient in
-            BackwardPart(
-                gradient: gradient,
-                dOutput: productRows(gradient.dOutput, slot: 2 * index, form: gradient.weight.outputForm),
-                dProjected: gradient.adapter.map {
-                    productRows($0.dProjected, slot: 2 * index + 1, form: $0.lowRank.a.outputForm)
-                })
-        }
-        // Panels are turned once for each piece of rows, which costs more than unpacking them: fewer pieces.
-        split(x.rows, piecesPerThread: 2) { thread, range in
-            self.prepareBackward(parts, range, thread: thread)
-            if let dx {
-                self.inputGradient(parts, range, dx: dx.rows(range), accumulate: accumulate, thread: thread)
-            }
-        }
-        adapterGradients(parts, input: x)
-    }
-
-    /// One gradient with the rows that enter its products.
-    private struct BackwardPart {
-        let gradient: LinearGradient
-        let dOutput: ProductRows
-        let dProjected: ProductRows?
-    }
-
-    /// Rounds some rows of what enters the wide products, and dProjected = dOutput · scale·B.
-    private func prepareBackward(_ parts: [BackwardPart], _ rows: Range<Int>, thread: Int) {
-        for part in parts {
-            round(part.dOutput, rows)
-            guard let adapter = part.gradient.adapter, let projected = part.dProjected else { continue }
-            backward(
-                adapter.lowRank.b, part.dOutput.part(rows), into: projected.matrix.rows(rows), accumulate: false,
-                panels: 0..<inputPanels(adapter.lowRank.rank), thread: thread)
-            round(projected, rows)
-        }
-    }
-
-    /// Some rows of dx (+)= Σ dOutput W + dProjected A.
-    private func inputGradient(
-        _ parts: [BackwardPart], _ rows: Range<Int>, dx: Matrix, accumulate: Bool, thread: Int
-    ) {
-        let panels = 0..<inputPanels(dx.columns)
-        for (index, part) in parts.enumerated() {
-            backward(
-                part.gradient.weight, part.dOutput.part(rows), into: dx, accumulate: accumulate || index > 0,
-                panels: panels, thread: thread)
-            if let adapter = part.gradient.adapter, let projected = part.dProjected {
-                backward(
-                    adapter.lowRank.a, projected.part(rows), into: dx, accumulate: true, panels: panels,
-                    thread: thread)
-            }
-        }
-    }
-
-    /// - Parameter outputs: nil for all outputs; dy has one column for each of them.
+    /// dx = dy W or dx += dy W, over some outputs, of which dy has a column each.
     func backward(
-        _ weight: Weight, _ dy: apus_rows, outputs: Range<Int>? = nil, into dx: Matrix, accumulate: Bool,
-        panels: Range<Int>, thread: Int
+        _ weight: apus_weight, _ dy: apus_rows, outputs: Range<Int>? = nil, into dx: UnsafeMutablePointer<Float>,
+        accumulate: Bool, thread: Int
     ) {
-        let outputs = outputs ?? 0..<weight.outputs
-        precondition(dy.ld >= outputs.count && dx.columns == weight.inputs && dx.rows == Int(dy.count), "shapes differ")
-        precondition(dy.rounded != nil || !weight.outputForm.rounds, "rows are not rounded")
-        withUnsafePointer(to: weight.packed) { packed in
-            withUnsafePointer(to: dy) {
-                kernels.linear.backward(
-                    packed, $0, Int32(outputs.lowerBound), Int32(outputs.upperBound), dx.pointer, dx.columns,
-                    accumulate ? 1 : 0, Int32(panels.lowerBound), Int32(panels.upperBound), scratch(thread))
-            }
-        }
-    }
-
-    /// A's gradient += dProjectedᵀ x; B's += scale · dOutputᵀ projected. A task is some rows of one gradient.
-    private func adapterGradients(_ parts: [BackwardPart], input x: Matrix) {
-        var tasks: [OuterProduct] = []
-        for part in parts {
-            guard let adapter = part.gradient.adapter else { continue }
-            tasks += OuterProduct(adapter.dProjected, x, alpha: 1, adding: adapter.aGradient).tasks
-            tasks +=
-                OuterProduct(
-                    part.gradient.dOutput, adapter.projected, alpha: adapter.scale, adding: adapter.bGradient
-                ).tasks
-        }
-        guard !tasks.isEmpty else { return }
-        deal(tasks.count) { _, task in
-            let outer = tasks[task]
-            self.kernels.linear.outer(
-                outer.a.pointer, outer.a.columns, outer.b.pointer, outer.b.columns, Int32(outer.a.rows), outer.alpha,
-                outer.c.pointer, outer.c.columns, Int32(outer.rows.lowerBound), Int32(outer.rows.upperBound),
-                Int32(outer.c.columns))
-        }
-    }
-
-    /// c += alpha · aᵀ b, for some rows of c.
-    private struct OuterProduct {
-        let a: Matrix
-        let b: Matrix
-        let alpha: Float
-        let c: Matrix
-        var rows: Range<Int>
-
-        init(_ a: Matrix, _ b: Matrix, alpha: Float, adding c: Matrix) {
-            precondition(c.rows == a.columns && c.columns == b.columns && a.rows == b.rows, "shapes differ")
-            (self.a, self.b, self.alpha, self.c) = (a, b, alpha, c)
-            rows = 0..<c.rows
-        }
-
-        /// About the same work each, in whole register tiles of 6 and of 8 rows.
-        var tasks: [OuterProduct] {
-            let step = max(24, 24_576 / max(c.columns, 1) / 24 * 24)
-            return stride(from: 0, to: c.rows, by: step).map { first in
-                var task = self
-                task.rows = first..<min(first + step, c.rows)
-                return task
-            }
-        }
+        let outputs = outputs ?? 0..<Int(weight.outputs)
+        var (weight, dy) = (weight, dy)
+        let inputs = Int(weight.inputs)
+        kernels.linear.backward(
+            &weight, &dy, Int32(outputs.lowerBound), Int32(outputs.upperBound), dx, inputs, accumulate ? 1 : 0, 0,
+            Int32(inputPanels(inputs)), scratch(thread))
     }
 }

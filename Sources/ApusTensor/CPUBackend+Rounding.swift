@@ -10,11 +10,10 @@ struct RowForm: Equatable {
     var rounds: Bool { format != APUS_ROWS_F32 }
 }
 
-/// Room for rows rounded to 16 bits.
+/// Room for rows rounded to 16 bits, in a storage that outlives it.
 ///
 /// Each thread writes the rows that it was given.
 struct RoundedRows {
-    private let storage: Storage
     let values: UnsafeMutablePointer<UInt16>
     let stride: Int
     let scales: UnsafeMutablePointer<Float>
@@ -24,7 +23,6 @@ struct RoundedRows {
     /// Lays rows out in `storage`, which has room for `floats(rows:depth:)`.
     init(_ storage: Storage, rows: Int, depth: Int, form: RowForm) {
         precondition(storage.count >= Self.floats(rows: rows, depth: depth), "no room for rounded rows")
-        self.storage = storage
         self.form = form
         scaleStride = (depth + form.block - 1) / form.block
         stride = scaleStride * form.block
@@ -38,21 +36,33 @@ struct RoundedRows {
 }
 
 /// The rows that enter a product, in every form that its weights read.
+///
+/// Addresses and sizes alone: threads copy it without touching reference counts, which they would fight over. Who makes it
+/// keeps the memory alive until the product is done.
 struct ProductRows {
-    let matrix: Matrix
+    let values: UnsafeMutablePointer<Float>
+    let count: Int
+    let columns: Int
     let rounded: RoundedRows?
+
+    init(_ matrix: Matrix, rounded: RoundedRows?) {
+        values = matrix.pointer
+        count = matrix.rows
+        columns = matrix.columns
+        self.rounded = rounded
+    }
 
     /// Some of the rows, as the kernels take them.
     func part(_ range: Range<Int>) -> apus_rows {
         let first = range.lowerBound
         return apus_rows(
-            values: matrix.pointer + first * matrix.columns, ld: matrix.columns, count: Int32(range.count),
+            values: values + first * columns, ld: columns, count: Int32(range.count),
             rounded: rounded.map { UnsafePointer($0.values + first * $0.stride) }, rounded_ld: rounded?.stride ?? 0,
             scales: rounded.map { UnsafePointer($0.scales + first * $0.scaleStride) },
             scale_ld: rounded?.scaleStride ?? 0)
     }
 
-    var all: apus_rows { part(0..<matrix.rows) }
+    var all: apus_rows { part(0..<count) }
 }
 
 extension CPUBackend {
@@ -67,9 +77,9 @@ extension CPUBackend {
 
     /// The rows of a product with room for their rounded form in one of the slots, where a weight reads it.
     func productRows(_ x: Matrix, slot: Int, form: RowForm) -> ProductRows {
-        guard form.rounds else { return ProductRows(matrix: x, rounded: nil) }
+        guard form.rounds else { return ProductRows(x, rounded: nil) }
         let storage = rounding(slot, RoundedRows.floats(rows: x.rows, depth: x.columns))
-        return ProductRows(matrix: x, rounded: RoundedRows(storage, rows: x.rows, depth: x.columns, form: form))
+        return ProductRows(x, rounded: RoundedRows(storage, rows: x.rows, depth: x.columns, form: form))
     }
 
     /// Rounds some of the rows where a weight reads them rounded.
@@ -77,10 +87,10 @@ extension CPUBackend {
     /// - Parameter columns: nil for whole rows.
     func round(_ rows: ProductRows, _ range: Range<Int>, columns: Int? = nil) {
         guard let to = rows.rounded else { return }
-        let width = rows.matrix.columns
+        let width = rows.columns
         let first = range.lowerBound
         kernels.linear.round_rows(
-            to.form.format, rows.matrix.pointer + first * width, width, Int32(range.count), Int32(columns ?? width),
+            to.form.format, rows.values + first * width, width, Int32(range.count), Int32(columns ?? width),
             Int32(to.form.block),
             to.values + first * to.stride, to.stride, to.scales + first * to.scaleStride, to.scaleStride)
     }

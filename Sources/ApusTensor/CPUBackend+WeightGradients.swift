@@ -2,17 +2,9 @@ internal import CKernels
 
 /// What training all weights needs beyond training an adapter.
 extension CPUBackend {
-    /// See `Backend`. A task is some rows of the result.
+    /// See `Backend`.
     public func addOuterProduct(_ a: Matrix, _ b: Matrix, to c: Matrix) {
-        precondition(c.rows == a.columns && c.columns == b.columns && a.rows == b.rows, "shapes differ")
-        let step = max(24, 24_576 / max(c.columns, 1) / 24 * 24)
-        let tasks = Array(stride(from: 0, to: c.rows, by: step))
-        deal(tasks.count) { _, task in
-            let first = tasks[task]
-            self.kernels.linear.outer(
-                a.pointer, a.columns, b.pointer, b.columns, Int32(a.rows), 1, c.pointer, c.columns, Int32(first),
-                Int32(min(first + step, c.rows)), Int32(c.columns))
-        }
+        addOuterProducts([OuterProduct(a, b, alpha: 1, adding: c)])
     }
 
     /// See `Backend`.

@@ -187,6 +187,28 @@ static void linear_backward(const apus_weight *w, const apus_rows *dy, int outpu
   run_product(&p, 0, dx, lddx, accumulate, panel_begin, panel_end, (linear_scratch *)scratch);
 }
 
+/// Some columns of some rows side by side, [rows][width]. Inlined with a constant count where it is the width: each copy
+/// is then a few moves.
+APUS_INLINE void outer_copy(const float *from, long ld, int rows, int count, int width, float *to) {
+  if (count < width) memset(to, 0, sizeof(float) * (size_t)rows * width);
+  for (int k = 0; k < rows; k++) {
+    if (count == width)
+      memcpy(to + k * width, from + k * ld, sizeof(float) * (size_t)width);
+    else
+      memcpy(to + k * width, from + k * ld, sizeof(float) * (size_t)count);
+  }
+}
+
+/// Adds alpha times a tile of sums to `rows` x `columns` elements of c.
+APUS_INLINE void outer_add(const float *sums, int rows, int columns, float alpha, float *c, long ldc) {
+  for (int i = 0; i < rows; i++)
+    for (int j = 0; j < columns; j += APUS_LANES) {
+      float *to = c + i * ldc + j;
+      vf sum = vf_load(sums + i * panel_width + j);
+      store_part(to, vf_fma(vf_set(alpha), sum, load_part(to, columns - j)), columns - j);
+    }
+}
+
 static void linear_outer(const float *a, long lda, const float *b, long ldb, int rows, float alpha, float *c, long ldc,
                          int i_begin, int i_end, int columns) {
   enum { block = 64, panels = 4 };
@@ -196,25 +218,15 @@ static void linear_outer(const float *a, long lda, const float *b, long ldb, int
     int depth = rows - r0 < block ? rows - r0 : block;
     for (int j0 = 0; j0 < columns; j0 += panels * panel_width) {
       int width = columns - j0 < panels * panel_width ? columns - j0 : panels * panel_width;
-      for (int j = 0; j < width; j += panel_width) {
-        int own = width - j < panel_width ? width - j : panel_width;
-        float *to = right[j / panel_width];
-        if (own < panel_width) memset(to, 0, sizeof right[0]);
-        for (int k = 0; k < depth; k++)
-          memcpy(to + k * panel_width, b + (r0 + k) * ldb + j0 + j, sizeof(float) * (size_t)own);
-      }
+      for (int j = 0; j < width; j += panel_width)
+        outer_copy(b + r0 * ldb + j0 + j, ldb, depth, width - j < panel_width ? width - j : panel_width, panel_width,
+                   right[j / panel_width]);
       for (int i = i_begin; i < i_end; i += tile_rows) {
         int n = i_end - i < tile_rows ? i_end - i : tile_rows;
-        for (int k = 0; k < depth; k++)
-          memcpy(left + k * tile_rows, a + (r0 + k) * lda + i, sizeof(float) * (size_t)n);
+        outer_copy(a + r0 * lda + i, lda, depth, n, tile_rows, left);
         for (int j = 0; j < width; j += panel_width) {
           tile_f32_rows(n, left, 1, tile_rows, right[j / panel_width], panel_width, depth, sums, panel_width, 0, 0);
-          int own = width - j < panel_width ? width - j : panel_width;
-          for (int t = 0; t < n; t++)
-            for (int l = 0; l < own; l++) {
-              float *to = c + (i + t) * ldc + j0 + j + l;
-              *to = f_fma(alpha, sums[t * panel_width + l], *to);
-            }
+          outer_add(sums, n, width - j < panel_width ? width - j : panel_width, alpha, c + i * ldc + j0 + j, ldc);
         }
       }
     }

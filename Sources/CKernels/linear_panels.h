@@ -33,7 +33,7 @@ APUS_INLINE int weight_pair_block(const apus_weight *w) {
 
 /// Inputs k0 ..< k0 + depth of a panel of 16-bit or narrower weights as pairs, [depth / 2][panel_width]: where they are
 /// stored, or in `room`. Both are multiples of the group.
-APUS_INLINE const pair *panel_pairs(const apus_weight *w, int panel, int k0, int depth, pair *room) {
+static __attribute__((noinline)) const pair *panel_pairs(const apus_weight *w, int panel, int k0, int depth, pair *room) {
   const uint8_t *from = panel_codes(w, panel, k0);
   const size_t step = pair_bytes(w->format);
   if (w->format == APUS_WEIGHT_BF16 || w->format == APUS_WEIGHT_FIXED) return (const pair *)from;

@@ -228,7 +228,7 @@ APUS_INLINE void tile_pairs(int rows, const pair_operands *x, int depth, float *
 #define APUS_ROW_CASES APUS_ROW_CASES_4
 #endif
 
-static void tile_f32_rows(int rows, const float *a, long a_row, long a_step, const float *b, long b_step, int depth,
+static __attribute__((noinline)) void tile_f32_rows(int rows, const float *a, long a_row, long a_step, const float *b, long b_step, int depth,
                           float *c, long ldc, const float *bias, int accumulate) {
 #define APUS_CALL(n) tile_f32(n, a, a_row, a_step, b, b_step, depth, c, ldc, bias, accumulate)
   switch (rows) { APUS_ROW_CASES(APUS_CALL) }
@@ -241,7 +241,7 @@ static void tile_f32_rows(int rows, const float *a, long a_row, long a_step, con
   tile_pairs(n, x, depth, c, ldc, bias, accumulate, left),                                                     \
       tile_pairs(n, x, depth, c + panel_width / 2, ldc, bias ? bias + panel_width / 2 : 0, accumulate, right)
 #define APUS_TILE_FUNCTION(name, form, is_bf16, is_streamed, cases)                                            \
-  static void name(int rows, const pair_operands *x, int depth, float *c, long ldc, const float *bias,         \
+  static __attribute__((noinline)) void name(int rows, const pair_operands *x, int depth, float *c, long ldc, const float *bias,         \
                    int accumulate) {                                                                           \
     const panel_part whole = {form, is_bf16, is_streamed, 0, tile_vectors};                                    \
     const panel_part left = {form, is_bf16, is_streamed, 0, tile_vectors / 2};                                 \

@@ -159,7 +159,7 @@ APUS_INLINE void turn_square(const apus_weight *w, int first, int valid, int n, 
 
 /// Outputs n0 ..< n0 + depth of the inputs in input panel `panel`, as pairs of outputs [depth / 2][panel_width] (whole
 /// blocks, of which what lies past the weight's outputs is zero) and one scale an input and block, [block][panel_width].
-static void panel_transposed_fixed(const apus_weight *w, int panel, int n0, int depth, pair *out, float *scales) {
+static __attribute__((noinline)) void panel_transposed_fixed(const apus_weight *w, int panel, int n0, int depth, pair *out, float *scales) {
   const int first = panel * panel_width;
   const int valid = w->inputs - first < panel_width ? w->inputs - first : panel_width;
   for (int n = 0; n < depth; n += backward_block, scales += panel_width, out += backward_block / 2 * panel_width) {

@@ -22,14 +22,19 @@ APUS_INLINE vf vf_load(const float *p) { vf v; memcpy(&v, p, sizeof v); return v
 APUS_INLINE void vf_store(float *p, vf v) { memcpy(p, &v, sizeof v); }
 
 // An element's bits must not depend on where a thread's range ends: the tail runs the same vector code on a copy.
+// Whole vectors go first: a copy of a size that is not known is a call.
 APUS_INLINE vf load_part(const float *p, long count) {
+  if (count >= APUS_LANES) return vf_load(p);
   vf v = {0};
-  memcpy(&v, p, sizeof(float) * (size_t)(count < APUS_LANES ? count : APUS_LANES));
+  memcpy(&v, p, sizeof(float) * (size_t)count);
   return v;
 }
 
 APUS_INLINE void store_part(float *p, vf v, long count) {
-  memcpy(p, &v, sizeof(float) * (size_t)(count < APUS_LANES ? count : APUS_LANES));
+  if (count >= APUS_LANES)
+    vf_store(p, v);
+  else
+    memcpy(p, &v, sizeof(float) * (size_t)count);
 }
 
 /// x in every lane. Subtracting +0 keeps every x, so no instruction is left; adding it would turn -0 into +0.
