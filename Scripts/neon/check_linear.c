@@ -43,7 +43,7 @@ static float *unit_of(const subject *s, const matrix *m, int output, int input) 
 
 /// The backward direction's weights: bf16, or integers in units of the largest scale of a block of outputs.
 static void round_for_backward(const subject *s, const matrix *m) {
-  const int n = m->packed.inputs, block = s->kernels->linear.backward_block;
+  const int n = m->packed.inputs, block = s->kernels->linear.backward_block(m->packed.outputs);
   const int integers = uses_integers(s, m->packed.format);
   for (int o = 0; o < m->packed.outputs; o++)
     for (int k = 0; k < n; k++) {
@@ -224,7 +224,7 @@ static void check_shape(const subject *s, shape a) {
   check_product(p, x.effective, m.values, a.inputs);
   close_group();
   free_operand(x);
-  operand dy = make_operand(s, a.format, a.outputs, l->backward_block);
+  operand dy = make_operand(s, a.format, a.outputs, l->backward_block(a.outputs));
   open_group(s, "%s %dx%d backward", format_names[a.format], a.outputs, a.inputs);
   p.x = &dy.rows, p.columns = a.inputs, p.transposed = 1;
   check_product(p, dy.effective, m.backward, a.outputs);

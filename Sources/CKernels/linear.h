@@ -58,7 +58,7 @@ APUS_INLINE compute_panel make_turned_panel(const product *p, int panel, int n0,
   }
 #endif
   float *scales = scratch->scales + slot * scale_floats;
-  panel_transposed_fixed(p->weight, panel, n0, depth, (pair *)room, scales);
+  panel_transposed_fixed(p->weight, panel, n0, depth, p->block, (pair *)room, scales);
   result.scales = scales;
   return result;
 }
@@ -81,23 +81,24 @@ APUS_INLINE compute_panel make_panel(const product *p, int panel, int k0, int de
   return result;
 }
 
-/// A tile of pairs, by the function for the panel's form.
+/// A tile of pairs, by the function for the panel's form; the first `columns` columns are wanted.
 APUS_INLINE void product_pairs(const product *p, int rows, const pair_operands *x, int depth, float *c, long ldc,
-                               const float *bias, int accumulate) {
+                               int columns, const float *bias, int accumulate) {
 #if APUS_BF16_DOT
   if (p->form == PANEL_BF16) {
     tile_bf16_rows(rows, x, depth, c, ldc, bias, accumulate);
     return;
   }
 #endif
+  const int left = columns <= panel_width / 2;
   if (p->form == PANEL_PAIRS)
-    tile_pairs_rows(rows, x, depth, c, ldc, bias, accumulate);
+    (left ? tile_left_pairs_rows : tile_pairs_rows)(rows, x, depth, c, ldc, bias, accumulate);
   else if (p->weight->format == APUS_WEIGHT_NF4)
     tile_nf4_rows(rows, x, depth, c, ldc, bias, accumulate);
   else if (p->weight->format == APUS_WEIGHT_INT8)
     tile_int8_rows(rows, x, depth, c, ldc, bias, accumulate);
   else
-    tile_stream_rows(rows, x, depth, c, ldc, bias, accumulate);
+    (left ? tile_left_stream_rows : tile_stream_rows)(rows, x, depth, c, ldc, bias, accumulate);
 }
 
 /// One tile of rows by one panel; a panel that ends past the last column goes through a buffer of full width.
@@ -122,7 +123,7 @@ APUS_INLINE void product_tile(const product *p, int row, int rows, int k0, int d
         .a = (const pair *)(x->rounded + row * x->rounded_ld + k0), .a_row = x->rounded_ld / 2,
         .a_scales = p->block ? x->scales + row * x->scale_ld + k0 / p->block : 0, .a_scale_row = x->scale_ld,
         .b = b.values, .b_scales = b.scales, .block = p->block};
-    product_pairs(p, rows, &operands, depth, to, ld, bias, accumulate);
+    product_pairs(p, rows, &operands, depth, to, ld, columns, bias, accumulate);
   }
   if (columns < panel_width)
     for (int i = 0; i < rows; i++) memcpy(c + i * ldc, edge + i * panel_width, sizeof(float) * (size_t)columns);
@@ -137,9 +138,13 @@ APUS_INLINE void product_rows(const product *p, int k0, int depth, const compute
     for (int q = 0; q < panel_count; q++) {
       int column = (first_panel + q) * panel_width;
       int columns = p->columns - column < panel_width ? p->columns - column : panel_width;
-      for (int row = r0; row < end; row += most)
-        product_tile(p, row, end - row < most ? end - row : most, k0, depth, panels[q], y + row * ldy + column, ldy,
-                     columns, bias ? bias + column : 0, accumulate);
+      // Rows are dealt out evenly, 20 as four times 5: a tile of few rows waits for its loads.
+      for (int row = r0, tiles = (end - r0 + most - 1) / most; tiles > 0; tiles--) {
+        int own = (end - row + tiles - 1) / tiles;
+        product_tile(p, row, own, k0, depth, panels[q], y + row * ldy + column, ldy, columns, bias ? bias + column : 0,
+                     accumulate);
+        row += own;
+      }
     }
   }
 }
@@ -182,7 +187,7 @@ static void linear_backward(const apus_weight *w, const apus_rows *dy, int outpu
                             long lddx, int accumulate, int panel_begin, int panel_end, float *scratch) {
   product p = {.weight = w, .rows = dy, .transposed = 1, .depth_begin = output_begin,
                .depth = output_end - output_begin, .columns = w->inputs,
-               .block = linear_row_format(w->format) == APUS_ROWS_FIXED ? backward_block : 0,
+               .block = linear_row_format(w->format) == APUS_ROWS_FIXED ? linear_backward_block(w->outputs) : 0,
                .form = product_form(w, dy, 1)};
   run_product(&p, 0, dx, lddx, accumulate, panel_begin, panel_end, (linear_scratch *)scratch);
 }
@@ -235,7 +240,7 @@ static void linear_outer(const float *a, long lda, const float *b, long ldb, int
 
 #define APUS_LINEAR_KERNELS                                                                              \
   {.panel_width = panel_width, .half_format = pairs_are_bf16 ? APUS_WEIGHT_BF16 : APUS_WEIGHT_FIXED,      \
-   .backward_block = backward_block, .row_format = linear_row_format, .panel_bytes = linear_panel_bytes,  \
+   .backward_block = linear_backward_block, .row_format = linear_row_format, .panel_bytes = linear_panel_bytes,  \
    .pack = linear_pack, .pack_nf4 = linear_pack_nf4, .quantize_nf4 = linear_quantize_nf4,                 \
    .read_row = linear_read_row, .round_rows = linear_round_rows,                                          \
    .forward = linear_forward, .backward = linear_backward,                                                \

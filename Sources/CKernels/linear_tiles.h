@@ -17,8 +17,8 @@ enum {
   // Inner-dimension steps at a time, a whole number of panels and of blocks of 64: a panel of pairs and the rows that
   // meet it fit the first-level cache.
   depth_block = APUS_LANES == 16 ? 192 : 256,
-  // Outputs that share a scale in the backward direction: whole panels.
-  backward_block = 64,
+  // The most outputs that share a scale in the backward direction: whole panels.
+  most_backward_block = 64,
   // Rows that one tile takes where codes become pairs in registers: with 16 lanes more than a tile's, by half of its
   // vectors at a time. For up to `stored_rows` tiles read panels as they are stored: unpacking hides behind products,
   // and pairs that are written down must be read again. NEON's products take four factors at a time, from such pairs.
@@ -33,7 +33,7 @@ enum {
   row_block = 4 * tile_rows,  // rows that share a block of panels while it is in cache
   panel_block = 8,            // panels in compute form at once
   panel_floats = depth_block * panel_width,
-  scale_floats = depth_block / backward_block * panel_width,
+  scale_floats = depth_block / most_backward_block * panel_width,
   // Bytes by which weights are asked for ahead of time, into the second-level cache: hardware prefetchers stop at pages
   // of 4 KiB, and a tile does not run far enough ahead of itself. Asking past the end is harmless.
   stream_ahead = 8192,
@@ -246,13 +246,16 @@ static __attribute__((noinline)) void tile_f32_rows(int rows, const float *a, lo
     const panel_part whole = {form, is_bf16, is_streamed, 0, tile_vectors};                                    \
     const panel_part left = {form, is_bf16, is_streamed, 0, tile_vectors / 2};                                 \
     const panel_part right = {form, is_bf16, 0, tile_vectors / 2, tile_vectors / 2};                           \
-    (void)left, (void)right;                                                                                   \
+    (void)whole, (void)left, (void)right;                                                                                 \
     switch (rows) { cases }                                                                                    \
   }
+#define APUS_CALL_LEFT(n) tile_pairs(n, x, depth, c, ldc, bias, accumulate, left)
 #if APUS_LANES == 16
 #define APUS_CODED_CASES APUS_ROW_CASES_6(APUS_CALL) APUS_ROW_CASES_7_TO_10(APUS_CALL_HALVES)
+#define APUS_CODED_LEFT_CASES APUS_ROW_CASES_6(APUS_CALL_LEFT) APUS_ROW_CASES_7_TO_10(APUS_CALL_LEFT)
 #else
 #define APUS_CODED_CASES APUS_ROW_CASES(APUS_CALL)
+#define APUS_CODED_LEFT_CASES APUS_ROW_CASES(APUS_CALL_LEFT)
 #endif
 
 APUS_TILE_FUNCTION(tile_pairs_rows, APUS_WEIGHT_FIXED, pairs_are_bf16, 0, APUS_ROW_CASES(APUS_CALL))
@@ -260,6 +263,9 @@ APUS_TILE_FUNCTION(tile_pairs_rows, APUS_WEIGHT_FIXED, pairs_are_bf16, 0, APUS_R
 APUS_TILE_FUNCTION(tile_nf4_rows, APUS_WEIGHT_NF4, pairs_are_bf16, 1, APUS_CODED_CASES)
 APUS_TILE_FUNCTION(tile_int8_rows, APUS_WEIGHT_INT8, pairs_are_bf16, 1, APUS_CODED_CASES)
 APUS_TILE_FUNCTION(tile_stream_rows, APUS_WEIGHT_FIXED, pairs_are_bf16, 1, APUS_CODED_CASES)
+/// Of panels whose right half is empty, as an adapter's narrow side leaves it.
+APUS_TILE_FUNCTION(tile_left_pairs_rows, APUS_WEIGHT_FIXED, pairs_are_bf16, 0, APUS_ROW_CASES(APUS_CALL_LEFT))
+APUS_TILE_FUNCTION(tile_left_stream_rows, APUS_WEIGHT_FIXED, pairs_are_bf16, 1, APUS_CODED_LEFT_CASES)
 #if APUS_BF16_DOT
 APUS_TILE_FUNCTION(tile_bf16_rows, APUS_WEIGHT_BF16, 1, 0, APUS_ROW_CASES(APUS_CALL))
 #endif

@@ -99,6 +99,11 @@ APUS_INLINE void transpose_dwords(vu r[APUS_LANES]) {
 // first, so that they lose as little as the others.
 enum { int8_shift = 5 };
 
+/// An adapter's narrow side fills half a block.
+static int linear_backward_block(int outputs) {
+  return outputs <= most_backward_block / 2 ? most_backward_block / 2 : most_backward_block;
+}
+
 /// Scales of outputs n ..< n + APUS_LANES of a group; zero past the last panel.
 APUS_INLINE vf output_scales(const apus_weight *w, int n, int group) {
   if (n >= w->outputs) return vf_zero();
@@ -106,9 +111,9 @@ APUS_INLINE vf output_scales(const apus_weight *w, int n, int group) {
 }
 
 /// The largest scale of a group over a block of outputs.
-APUS_INLINE float block_scale(const apus_weight *w, int n0, int group) {
+APUS_INLINE float block_scale(const apus_weight *w, int n0, int block, int group) {
   vf most = vf_zero();
-  for (int n = 0; n < backward_block; n += APUS_LANES) most = vf_max(most, output_scales(w, n0 + n, group));
+  for (int n = 0; n < block; n += APUS_LANES) most = vf_max(most, output_scales(w, n0 + n, group));
   return vf_largest(most);
 }
 
@@ -135,9 +140,10 @@ APUS_INLINE vu scaled_pairs(const apus_weight *w, int at, int n, vu ratios) {
   return pair_scale(pairs, ratios);
 }
 
-/// Inputs first ..< first + APUS_LANES (those from `valid` on are zero) of outputs n ..< n + APUS_LANES and as many half a
-/// block further: pairs of outputs, [output][input], panel_width apart.
-APUS_INLINE void turn_square(const apus_weight *w, int first, int valid, int n, const float *inverses, pair *out) {
+/// Inputs first ..< first + APUS_LANES (those from `valid` on are zero) of outputs n ..< n + APUS_LANES and of as many
+/// `half` a block further: pairs of outputs, [output][input], panel_width apart.
+APUS_INLINE void turn_square(const apus_weight *w, int first, int valid, int n, int half, const float *inverses,
+                             pair *out) {
   const int block = w->group;
   vu square[APUS_LANES], low_ratios = {0}, high_ratios = {0};
   for (int i = 0; i < APUS_LANES; i++) {
@@ -148,9 +154,9 @@ APUS_INLINE void turn_square(const apus_weight *w, int first, int valid, int n, 
     const int k = first + i, at = pair_position(k, block);
     if (i == 0 || k % block == 0) {
       low_ratios = scale_ratios(w, n, k / block, inverses[i]);
-      high_ratios = scale_ratios(w, n + backward_block / 2, k / block, inverses[i]);
+      high_ratios = scale_ratios(w, n + half, k / block, inverses[i]);
     }
-    vu low = scaled_pairs(w, at, n, low_ratios), high = scaled_pairs(w, at, n + backward_block / 2, high_ratios);
+    vu low = scaled_pairs(w, at, n, low_ratios), high = scaled_pairs(w, at, n + half, high_ratios);
     square[i] = at % 2 ? low >> 16 | (high & 0xFFFF0000u) : join_low_halves(low, high);
   }
   transpose_dwords(square);
@@ -159,22 +165,24 @@ APUS_INLINE void turn_square(const apus_weight *w, int first, int valid, int n, 
 
 /// Outputs n0 ..< n0 + depth of the inputs in input panel `panel`, as pairs of outputs [depth / 2][panel_width] (whole
 /// blocks, of which what lies past the weight's outputs is zero) and one scale an input and block, [block][panel_width].
-static __attribute__((noinline)) void panel_transposed_fixed(const apus_weight *w, int panel, int n0, int depth, pair *out, float *scales) {
+static __attribute__((noinline)) void panel_transposed_fixed(const apus_weight *w, int panel, int n0, int depth, int block,
+                                                             pair *out, float *scales) {
   const int first = panel * panel_width;
   const int valid = w->inputs - first < panel_width ? w->inputs - first : panel_width;
-  for (int n = 0; n < depth; n += backward_block, scales += panel_width, out += backward_block / 2 * panel_width) {
+  const int half = block / 2;
+  for (int n = 0; n < depth; n += block, scales += panel_width, out += half * panel_width) {
     float inverses[panel_width];
     for (int i = 0; i < panel_width; i++) {
       if (i > 0 && i < valid && (first + i) % w->group != 0) {
         scales[i] = scales[i - 1], inverses[i] = inverses[i - 1];
         continue;
       }
-      float most = i < valid ? block_scale(w, n0 + n, (first + i) / w->group) : 0;
+      float most = i < valid ? block_scale(w, n0 + n, block, (first + i) / w->group) : 0;
       inverses[i] = most > 0 ? 1 / most : 0;
       scales[i] = w->format == APUS_WEIGHT_INT8 ? most / (1 << int8_shift) : most;
     }
-    for (int j = 0; j < backward_block / 2; j += APUS_LANES)
+    for (int j = 0; j < half; j += APUS_LANES)
       for (int i = 0; i < panel_width; i += APUS_LANES)
-        turn_square(w, first + i, valid - i, n0 + n + j, inverses + i, out + (size_t)j * panel_width + i);
+        turn_square(w, first + i, valid - i, n0 + n + j, half, inverses + i, out + (size_t)j * panel_width + i);
   }
 }

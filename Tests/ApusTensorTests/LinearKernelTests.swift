@@ -90,7 +90,7 @@ import Testing
             let product = Product(
                 rows: shape.rows, columns: shape.inputs, depth: outputs.count,
                 left: linear.arithmetic.rows(
-                    dy, depth: outputs.count, block: Int(linear.kernels.backward_block)),
+                    dy, depth: outputs.count, block: Int(linear.kernels.backward_block(Int32(shape.outputs)))),
                 right: linear.arithmetic.backwardWeights(linear, outputs: outputs), rightIsTransposed: false)
             product.check(dx, before: before, ld: ld, start: start, bias: [])
         }

@@ -124,7 +124,7 @@ final class PackedLinear {
         accumulate: Bool = false, panels: Range<Int>? = nil
     ) {
         let panels = panels ?? 0..<inputPanels
-        let block = rowFormat == APUS_ROWS_FIXED ? Int(kernels.backward_block) : 2
+        let block = rowFormat == APUS_ROWS_FIXED ? Int(kernels.backward_block(packed.outputs)) : 2
         withRows(dy, count: rows, depth: range.count, block: block) { dy in
             kernels.backward(
                 &packed, dy, Int32(range.lowerBound), Int32(range.upperBound), &dx, ldx, accumulate ? 1 : 0,
@@ -190,7 +190,7 @@ enum Arithmetic {
         case .f32: return linear.values[part].map(Double.init)
         case .bf16: return linear.values[part].map { Double(roundedToBF16($0)) }
         case .fixed(let fixed):
-            return fixed.turned(outputs, inputs: linear.inputs, block: Int(linear.kernels.backward_block))
+            return fixed.turned(outputs, inputs: linear.inputs, block: Int(linear.kernels.backward_block(Int32(linear.outputs))))
         }
     }
 }

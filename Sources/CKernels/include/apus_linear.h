@@ -52,8 +52,8 @@ typedef struct {
   int panel_width;
   /// The 16-bit format of adapters beside weights of 4 or 8 bits, whose rows are in the same form.
   apus_weight_format half_format;
-  /// Outputs that share a scale when rows are rounded for `backward`; for `forward` it is the weight's group.
-  int backward_block;
+  /// Outputs of a weight that share a scale when rows are rounded for `backward`; for `forward` it is the weight's group.
+  int (*backward_block)(int outputs);
   /// The form of the rows that products of a format read.
   apus_row_format (*row_format)(apus_weight_format format);
 
