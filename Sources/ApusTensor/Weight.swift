@@ -73,7 +73,8 @@ public final class Weight: @unchecked Sendable {
         byteCount = bytes + scaleCount * 4
         let rows = kernels.row_format(stored)
         inputForm = RowForm(format: rows, block: rows == APUS_ROWS_FIXED ? group : 2)
-        outputForm = RowForm(format: rows, block: rows == APUS_ROWS_FIXED ? Int(kernels.backward_block(Int32(outputs))) : 2)
+        outputForm = RowForm(
+            format: rows, block: rows == APUS_ROWS_FIXED ? Int(kernels.backward_block(Int32(outputs))) : 2)
         packed = apus_weight(
             format: stored, outputs: Int32(outputs), inputs: Int32(inputs), group: Int32(group),
             panels: UnsafeMutableRawPointer(storage.base), scales: scales?.base)

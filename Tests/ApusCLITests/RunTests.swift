@@ -83,7 +83,9 @@ import Testing
             "grpo": ["seconds_per_step", "completion_tokens_per_second", "steps", "batch"],
             "prefill": ["prefill_tokens_per_second", "arithmetic", "batch"],
             "decode": ["decode_tokens_per_second", "arithmetic", "batch"],
-            "load": ["load_seconds", "first_token_seconds", "cold_load_seconds", "cold_first_token_seconds"],
+            "load": [
+                "load_seconds", "first_token_seconds", "cold_load_seconds", "cold_first_token_seconds", "cached_weights",
+            ],
         ]
         #expect(Set(fields.keys) == own[kind]?.union(["peer", "format", "best", "worst", "peak_rss_mib"]))
     }

@@ -47,7 +47,7 @@ struct RunSizes {
 
     /// Of one token over all layers: two residual streams a layer and one after the last, and without checkpointing the
     /// insides of the layers.
-    private var inputBytes: Int { LayerInputs.tokenBytes(run.model, activations: run.keepsActivations) }
+    private var inputBytes: Int { LayerInputs.tokenBytes(run.model, run.precision, activations: run.keepsActivations) }
 
     /// Of one token, both.
     var tokenBytes: Int { keyValueBytes + inputBytes }

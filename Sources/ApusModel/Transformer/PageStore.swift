@@ -61,7 +61,7 @@ package final class PageStore {
 
     private static func inputBytes(_ model: LanguageModel, _ contents: PageContents) -> Int {
         guard contents != .keysAndValues else { return 0 }
-        return LayerInputs.tokenBytes(model.configuration, activations: contents == .activations)
+        return LayerInputs.tokenBytes(model.configuration, model.precision, activations: contents == .activations)
             * KeyValueCache.pageTokens
     }
 
@@ -81,7 +81,8 @@ package final class PageStore {
             cache: try KeyValueCache(shape: model.cacheShape, pages: pageCount),
             inputs: contents == .keysAndValues
                 ? nil
-                : try LayerInputs(model.configuration, pages: pageCount, activations: contents == .activations)
+                : try LayerInputs(
+                    model.configuration, model.precision, pages: pageCount, activations: contents == .activations)
         )
         storage = made
         return made

@@ -5,7 +5,7 @@ extension Transformer {
     /// The final hidden states of rows whose layer inputs are kept, [rows][hidden], in the workspace.
     func finalHidden(_ batch: PackedBatch, workspace: Workspace, inputs: LayerInputs) -> Matrix {
         let (x, normed) = (workspace.residual(batch.rows), workspace.normed(batch.rows))
-        backend.gather(inputs.final, inputs.rows(of: batch.slots), into: x)
+        inputs.read(inputs.rows(of: batch.slots), of: .final, into: x, backend: backend)
         backend.rmsNorm(x, gain: model.finalNorm, epsilon: epsilon, into: normed)
         return normed
     }
@@ -26,14 +26,14 @@ extension Transformer {
         let kept = inputs.rows(of: batch.slots)
         let (x, dx) = (workspace.residual(batch.rows), workspace.delta(batch.rows))
         dx.clear()
-        backend.gather(inputs.final, kept, into: x)
+        inputs.read(kept, of: .final, into: x, backend: backend)
         parameters?.finalNormBackward(x, dy: dHidden)
         backend.rmsNormBackward(x, gain: model.finalNorm, epsilon: epsilon, dy: dHidden, addingTo: dx)
         for layer in (0..<count).reversed() {
-            backend.gather(inputs.feedForward(layer), kept, into: x)
+            inputs.read(kept, of: .feedForward(layer), into: x, backend: backend)
             recomputeFeedForward(layer, batch, workspace, x, inputs.activations)
             feedForwardBackward(layer, adapter, workspace, x, dx)
-            backend.gather(inputs.attention(layer), kept, into: x)
+            inputs.read(kept, of: .attention(layer), into: x, backend: backend)
             recomputeAttention(layer, batch, rotary, cache, workspace, x, inputs.activations)
             try attentionBackward(layer, adapter, batch, rotary, cache, workspace, x, dx)
         }

@@ -41,15 +41,15 @@ package struct Transformer {
                 backend.addRMSNorm(
                     x, adding: workspace.delta(rows), gain: layer.inputNorm, epsilon: epsilon, into: normed)
             }
-            keep.map { backend.scatter(x, kept, into: $0.attention(index)) }
+            keep?.keep(x, kept, of: .attention(index), backend: backend)
             attend(index, batch, rotary, cache, workspace, keep?.activations)
             backend.addRMSNorm(
                 x, adding: workspace.delta(rows), gain: layer.postAttentionNorm, epsilon: epsilon, into: normed)
-            keep.map { backend.scatter(x, kept, into: $0.feedForward(index)) }
+            keep?.keep(x, kept, of: .feedForward(index), backend: backend)
             feedForward(index, batch, workspace, keep?.activations)
         }
         backend.addRMSNorm(x, adding: workspace.delta(rows), gain: model.finalNorm, epsilon: epsilon, into: normed)
-        keep.map { backend.scatter(x, kept, into: $0.final) }
+        keep?.keep(x, kept, of: .final, backend: backend)
         return normed
     }
 
