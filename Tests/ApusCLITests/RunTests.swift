@@ -84,7 +84,8 @@ import Testing
             "prefill": ["prefill_tokens_per_second", "arithmetic", "batch"],
             "decode": ["decode_tokens_per_second", "arithmetic", "batch"],
             "load": [
-                "load_seconds", "first_token_seconds", "cold_load_seconds", "cold_first_token_seconds", "cached_weights",
+                "load_seconds", "first_token_seconds", "cold_load_seconds", "cold_first_token_seconds",
+                "cached_weights",
             ],
         ]
         #expect(Set(fields.keys) == own[kind]?.union(["peer", "format", "best", "worst", "peak_rss_mib"]))

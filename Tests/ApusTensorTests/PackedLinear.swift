@@ -190,7 +190,8 @@ enum Arithmetic {
         case .f32: return linear.values[part].map(Double.init)
         case .bf16: return linear.values[part].map { Double(roundedToBF16($0)) }
         case .fixed(let fixed):
-            return fixed.turned(outputs, inputs: linear.inputs, block: Int(linear.kernels.backward_block(Int32(linear.outputs))))
+            return fixed.turned(
+                outputs, inputs: linear.inputs, block: Int(linear.kernels.backward_block(Int32(linear.outputs))))
         }
     }
 }
