@@ -74,10 +74,11 @@ private struct ReadBuffer {
         memory.clear()
     }
 
+    /// The best of several passes, as of arithmetic.
     func rate(_ backend: CPUBackend, threads: Int) -> Double {
         let sink = ResultSink(count: threads)
         let count = memory.columns
-        let seconds = (0..<5).map { _ in
+        let seconds = (0..<20).map { _ in
             elapsedSeconds {
                 backend.pool.run(threads) { thread in
                     let (begin, end) = (count * thread / threads, count * (thread + 1) / threads)

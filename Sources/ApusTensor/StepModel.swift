@@ -191,12 +191,12 @@ extension StepModel {
 
     private func work(_ calls: [RowCall]) -> Work { work(calls, layers: model.layers) }
 
-    /// The few rows of decoding stay in a core's cache; those of training go through memory.
+    /// Rows of activations are in cache; the rows that the sampler kept of every layer, which are copied, are not.
     private func work(_ calls: [RowCall], layers: Int) -> Work {
         calls.reduce(into: Work()) { sum, call in
             let values = Double(layers * call.calls * rows * call.columns)
             sum.operations += values * call.operation.operations
-            if kind == .training { sum.bytes += values * call.operation.bytes }
+            if call.operation == .copy { sum.bytes += values * Double(MemoryLayout<Float>.stride) }
         }
     }
 }
