@@ -41,7 +41,7 @@ extension CPUBackend {
     }
 
     /// Rows up to which work is split by panels: below, a tile of a part of them costs hardly less than one of all.
-    private static let fewRows = 48
+    static let fewRows = 48
 
     private func forwardPart(_ product: LinearProduct, slot: Int, rows: ProductRows, form: RowForm) -> ForwardPart {
         let weight = product.weight

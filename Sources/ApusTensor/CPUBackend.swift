@@ -54,9 +54,12 @@ public final class CPUBackend: Backend, @unchecked Sendable {
         }
     }
 
+    /// Elements from which sharing the work costs less than it gains.
+    static let leastSharedWork = 16_384
+
     /// As `split`, on the calling thread alone where `work` (elements touched) is less than a hand-over costs.
     func split(_ count: Int, work: Int, _ body: (_ thread: Int, Range<Int>) -> Void) {
-        if work < 16_384 {
+        if work < Self.leastSharedWork {
             if count > 0 { body(0, 0..<count) }
         } else {
             split(count) { body($0, $1) }

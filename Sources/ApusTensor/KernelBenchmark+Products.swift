@@ -49,24 +49,36 @@ extension KernelBenchmark {
 
     /// Weights of one shape that together do not fit the last-level cache, so that each call finds its own in memory, as
     /// the layers of a model do.
-    private func rotation(_ format: WeightFormat, inputs: Int, outputs: Int) throws -> [Weight] {
-        var values = [Float](repeating: 0, count: outputs * inputs)
-        values.withUnsafeMutableBufferPointer { Self.fill($0, size: 0.05) }
-        // One scale and any codes: quantising a hundred weights would take longer than all products.
-        let codes = (0..<outputs * inputs).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 13) & 15 }
-        let scales = [Float](repeating: 0.05, count: (outputs * inputs + 63) / 64)
-        func make() throws -> Weight {
-            if format == .nf4 {
-                return try backend.makeWeight(nf4Codes: codes, scales: scales, outputs: outputs, inputs: inputs)
+    func rotation(_ format: WeightFormat, inputs: Int, outputs: Int) throws -> [Weight] {
+        let bytes = try backend.byteCount(format, outputs: outputs, inputs: inputs)
+        return try weights(format, inputs: inputs, outputs: outputs, count: Self.rotationCount(bytes: bytes))
+    }
+
+    /// How many things of so many bytes no cache holds together, and one more.
+    static func rotationCount(bytes: Int) -> Int {
+        let wanted = min(Processor.lastLevelCacheBytes * 5 / 4, rotationLimit)
+        return 1 + min(wanted / max(bytes, 1), rotationCount)
+    }
+
+    /// Some weights of one shape, whose values repeat after a few rows: making them shall cost little.
+    func weights(_ format: WeightFormat, inputs: Int, outputs: Int, count: Int) throws -> [Weight] {
+        if format == .nf4 {
+            // One scale and any codes: quantising a hundred weights would take longer than all products.
+            let codes = (0..<outputs * inputs).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 13) & 15 }
+            let scales = [Float](repeating: 0.05, count: (outputs * inputs + 63) / 64)
+            return try (0..<count).map { _ in
+                try backend.makeWeight(nf4Codes: codes, scales: scales, outputs: outputs, inputs: inputs)
             }
-            return try backend.makeWeight(format, outputs: outputs, inputs: inputs) { rows, destination in
-                for (to, from) in (rows.lowerBound * inputs..<rows.upperBound * inputs).enumerated() {
-                    destination[to] = values[from]
+        }
+        let pattern = try Self.numbers(rows: 64, columns: inputs, size: 0.05)
+        return try (0..<count).map { _ in
+            try backend.makeWeight(format, outputs: outputs, inputs: inputs) { rows, destination in
+                guard let base = destination.baseAddress else { return }
+                for (to, row) in rows.enumerated() {
+                    let from = pattern.pointer + row % pattern.rows * inputs
+                    (base + to * inputs).update(from: from, count: inputs)
                 }
             }
         }
-        let first = try make()
-        let wanted = min(Processor.lastLevelCacheBytes * 5 / 4, Self.rotationLimit)
-        return try [first] + (0..<min(wanted / first.byteCount, Self.rotationCount)).map { _ in try make() }
     }
 }

@@ -10,16 +10,20 @@ public struct KernelBenchmark {
         public let hiddenSize: Int
         /// Width inside the feed-forward block.
         public let intermediateSize: Int
+        /// Layers of the whole model.
+        public let layers: Int
+        /// Outputs of its head.
+        public let vocabularySize: Int
         /// One layer of its attention.
         public let attention: KeyValueCache.Shape
 
         /// SmolLM2-135M.
         public static let smolLM2 = Model(
-            name: "SmolLM2-135M", hiddenSize: 576, intermediateSize: 1536,
+            name: "SmolLM2-135M", hiddenSize: 576, intermediateSize: 1536, layers: 30, vocabularySize: 49_152,
             attention: KeyValueCache.Shape(layers: 1, heads: 9, keyValueHeads: 3, headSize: 64, format: .fixed))
         /// Qwen2.5-0.5B.
         public static let qwen = Model(
-            name: "Qwen2.5-0.5B", hiddenSize: 896, intermediateSize: 4864,
+            name: "Qwen2.5-0.5B", hiddenSize: 896, intermediateSize: 4864, layers: 24, vocabularySize: 151_936,
             attention: KeyValueCache.Shape(layers: 1, heads: 14, keyValueHeads: 2, headSize: 64, format: .fixed))
     }
 
@@ -54,7 +58,7 @@ public struct KernelBenchmark {
         public var weightGigabytesPerSecond: Double { Double(weightBytes) / seconds / 1e9 }
     }
 
-    /// The time of one layer's attention over a group of completions of one prompt.
+    /// The time of one layer's attention: over a group of completions of one prompt, or in a step of decoding.
     public struct Attention: Sendable {
         /// Name of the model whose heads these are.
         public let model: String
@@ -62,6 +66,10 @@ public struct KernelBenchmark {
         public let direction: Direction
         /// Query rows.
         public let rows: Int
+        /// Keys that each row sees in a step of decoding, of a sequence of its own; nil in a group.
+        public let context: Int?
+        /// Bytes of the pages that a step of decoding reads; nil in a group, which finds them in cache.
+        public let bytes: Double?
         /// Multiplications and additions, counting only keys that a row may see.
         public let operations: Double
         /// Median over the repetitions.

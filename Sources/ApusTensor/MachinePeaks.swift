@@ -9,6 +9,8 @@ public struct MachinePeaks: Sendable {
         public let multiplyAdd: Double
         /// Dot products of pairs of 16-bit numbers: bf16 where the instruction set has them, integers elsewhere.
         public let pairDot: Double
+        /// The instruction that forms them, for people.
+        public let pairDotInstruction: String
     }
 
     /// Arithmetic of one thread.
@@ -42,6 +44,7 @@ extension MachinePeaks.Arithmetic {
         let peak = backend.kernels.peak
         multiplyAdd = Self.rate(backend, threads, peak.multiply_add, operations: peak.multiply_add_operations)
         pairDot = Self.rate(backend, threads, peak.pair_dot, operations: peak.pair_dot_operations)
+        pairDotInstruction = String(cString: peak.pair_dot_instruction)
     }
 
     /// The best of many short runs: whatever else the machine does only takes away from a peak.
@@ -71,10 +74,11 @@ private struct ReadBuffer {
         memory.clear()
     }
 
+    /// The best of several passes, as of arithmetic.
     func rate(_ backend: CPUBackend, threads: Int) -> Double {
         let sink = ResultSink(count: threads)
         let count = memory.columns
-        let seconds = (0..<5).map { _ in
+        let seconds = (0..<20).map { _ in
             elapsedSeconds {
                 backend.pool.run(threads) { thread in
                     let (begin, end) = (count * thread / threads, count * (thread + 1) / threads)

@@ -9,6 +9,7 @@ import Testing
         let backend = try CPUBackend(instructionSet: instructionSet, threads: 2)
         let peaks = MachinePeaks.Arithmetic(measuring: backend)
         for rate in [peaks.multiplyAdd, peaks.pairDot] { #expect(rate > 0.01 && rate.isFinite) }
+        #expect(!peaks.pairDotInstruction.isEmpty)
     }
 
     /// A loop that the compiler may skip would give the same numbers whatever it is asked for.
@@ -30,39 +31,5 @@ import Testing
         for count in [1, 63, 64, 1003] {
             #expect(peak.read((1...count).map(Float.init), count) == Float(count * (count + 1) / 2))
         }
-    }
-}
-
-@Suite(.serialized) struct KernelBenchmarkTests {
-    private let benchmark: KernelBenchmark
-
-    init() throws {
-        benchmark = KernelBenchmark(backend: try CPUBackend(threads: 2), repetitions: 1)
-    }
-
-    @Test(arguments: [WeightFormat.f32, .bf16, .nf4])
-    func productsAreMeasured(format: WeightFormat) throws {
-        let products = try benchmark.products(format, inputs: 64, outputs: 64)
-        #expect(products.filter { $0.direction == .forward }.map(\.rows) == [1, 6, 24, 512, 1024])
-        #expect(products.filter { $0.direction == .backward }.map(\.rows) == [512, 1024])
-        for product in products {
-            #expect(product.gigaflops > 0 && product.gigaflops.isFinite)
-            #expect(product.weightBytes >= 64 * 64 / 2)
-        }
-    }
-
-    @Test func attentionCountsOnlyVisibleKeys() throws {
-        let passes = try benchmark.attention(of: .smolLM2)
-        let prompt = 112 * 113 / 2
-        let completion = 200 * 112 + 200 * 201 / 2
-        let pairs = Double((prompt + 6 * completion) * 9 * 64)
-        #expect(passes.map(\.operations) == [4 * pairs, 10 * pairs])
-        #expect(passes.allSatisfy { $0.rows == 1312 && $0.gigaflops > 0 && $0.gigaflops.isFinite })
-    }
-
-    @Test func shortCallsAreRepeatedUpToAHundredTimes() {
-        var calls: [Int] = []
-        _ = benchmark.medianSeconds { calls.append($0) }
-        #expect(calls.count == 102 && calls == Array(0..<102))
     }
 }

@@ -8,6 +8,8 @@ struct ArithmeticShare: Encodable, Equatable {
     let fp32PeakGigaflops: Double
     /// Of dot products of pairs of 16-bit numbers.
     let pairPeakGigaflops: Double
+    /// What forms those dot products.
+    let pairInstruction: String
 
     var shareOfFP32Peak: Double { gigaflops / fp32PeakGigaflops }
     var shareOfPairPeak: Double { gigaflops / pairPeakGigaflops }
@@ -16,12 +18,14 @@ struct ArithmeticShare: Encodable, Equatable {
         case gigaflops = "gflops"
         case fp32PeakGigaflops = "fp32_peak_gflops"
         case pairPeakGigaflops = "pair16_peak_gflops"
+        case pairInstruction = "pair16_instruction"
     }
 
-    init(gigaflops: Double, fp32PeakGigaflops: Double, pairPeakGigaflops: Double) {
+    init(gigaflops: Double, fp32PeakGigaflops: Double, pairPeakGigaflops: Double, pairInstruction: String) {
         self.gigaflops = gigaflops
         self.fp32PeakGigaflops = fp32PeakGigaflops
         self.pairPeakGigaflops = pairPeakGigaflops
+        self.pairInstruction = pairInstruction
     }
 
     /// Measures the peaks of the model's backend; nil where that is not the CPU.
@@ -30,7 +34,7 @@ struct ArithmeticShare: Encodable, Equatable {
         let peaks = MachinePeaks.Arithmetic(measuring: backend)
         self.init(
             gigaflops: operations / seconds / 1e9, fp32PeakGigaflops: peaks.multiplyAdd,
-            pairPeakGigaflops: peaks.pairDot)
+            pairPeakGigaflops: peaks.pairDot, pairInstruction: peaks.pairDotInstruction)
     }
 }
 

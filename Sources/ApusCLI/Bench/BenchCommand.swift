@@ -7,7 +7,8 @@ struct BenchCommand: AsyncParsableCommand {
         commandName: "bench",
         abstract: "Measure kernels, prompt processing, decoding, training or loading on a fixed piece of work.",
         discussion: """
-            kernels  this machine's peaks, and the share of them that matrix products and attention reach; no model
+            kernels  this machine's peaks, the share of them that products, head and attention reach, and the time of \
+            a step by its parts beside the least that the peaks allow; no model
             prefill  prompt processing of 512 tokens
             decode   --batch sequences of 112 prompt tokens, --tokens more tokens each
             grpo     one prompt in chat format, a group of completions of exactly --tokens tokens each, one backward \

@@ -82,7 +82,7 @@ extension BenchResult: CustomStringConvertible {
         if let arithmetic {
             table.add(["GFLOP/s", fixed(arithmetic.gigaflops, 1)])
             table.add(["of the fp32 peak", percent(arithmetic.shareOfFP32Peak)])
-            table.add(["of the 16-bit peak", percent(arithmetic.shareOfPairPeak)])
+            table.add(["of the 16-bit peak (\(arithmetic.pairInstruction))", percent(arithmetic.shareOfPairPeak)])
         }
         table.add(["peak memory, MiB", "\(peakResidentMiB)"])
         let steps = steps.map { "\nsteps: \($0.map { fixed($0, 2) }.joined(separator: ", ")) s" }

@@ -12,16 +12,32 @@ struct KernelBench {
         let peaks = try MachinePeaks(measuring: backend)
         let benchmark = KernelBenchmark(backend: backend, repetitions: repetitions)
         let models = [KernelBenchmark.Model.smolLM2, .qwen]
-        var products: [KernelBenchmark.Product] = []
-        for format in [WeightFormat.f32, .bf16, .nf4] {
+        var measured = KernelMeasurements()
+        for format in [WeightFormat.f32, .bf16, .int8, .nf4] {
             showProgress("measuring products, \(format)")
-            for model in models { products += try benchmark.products(of: model, format: format) }
+            for model in models { measured.products += try benchmark.products(of: model, format: format) }
         }
-        showProgress("measuring attention")
-        let attention = try models.flatMap { try benchmark.attention(of: $0) }
+        for model in models {
+            showProgress("measuring the parts of a step, \(model.name)")
+            for format in [WeightFormat.half, .int8] {
+                measured.head += try benchmark.head(of: model, format: format)
+            }
+            measured.attention += try benchmark.attention(of: model)
+            for context in Self.contexts {
+                measured.attention.append(
+                    try benchmark.decodingAttention(of: model, rows: Self.sequences, context: context))
+            }
+            measured.rows += try benchmark.rowWork(of: model)
+            measured.steps += try benchmark.steps(of: model)
+        }
         Terminal.clearTransientLine()
-        return KernelReport(name: backend.name, peaks: peaks, products: products, attention: attention)
+        return KernelReport(name: backend.name, peaks: peaks, measured: measured)
     }
+
+    /// Sequences whose attention in a step of decoding is measured.
+    private static let sequences = 6
+    /// Keys that each of them sees.
+    private static let contexts = [300, 1000, 2000]
 
     private func showProgress(_ text: String) {
         if Terminal.showsProgress { Terminal.showTransient(text) }

@@ -6,11 +6,14 @@ struct KernelReport: Encodable {
     struct Peaks: Encodable {
         let fp32: Double
         let pair16: Double
+        /// What forms dot products of 16-bit pairs.
+        let pair16Instruction: String
         let read: Double
 
         enum CodingKeys: String, CodingKey {
             case fp32 = "fp32_gflops"
             case pair16 = "pair16_gflops"
+            case pair16Instruction = "pair16_instruction"
             case read = "read_gb_per_second"
         }
     }
@@ -42,15 +45,39 @@ struct KernelReport: Encodable {
         let model: String
         let direction: String
         let rows: Int
+        /// Keys that each row of a decoding step sees; nil of the group.
+        let context: Int?
         let gigaflops: Double
         let shareOfFP32Peak: Double
         let shareOfPairPeak: Double
+        /// Bytes of pages read in a decoding step.
+        let pagesRead: Double?
+        let shareOfReadPeak: Double?
 
         enum CodingKeys: String, CodingKey {
-            case model, direction, rows
+            case model, direction, rows, context
+            case pagesRead = "page_gb_per_second"
+            case shareOfReadPeak = "share_of_read_peak"
             case gigaflops = "gflops"
             case shareOfFP32Peak = "share_of_fp32_peak"
             case shareOfPairPeak = "share_of_pair16_peak"
+        }
+    }
+
+    struct RowWork: Encodable {
+        let model: String
+        let operation: String
+        let rows: Int
+        let columns: Int
+        let microseconds: Double
+        /// For 64 values.
+        let blockNanoseconds: Double
+        let gigabytesPerSecond: Double
+
+        enum CodingKeys: String, CodingKey {
+            case model, operation, rows, columns, microseconds
+            case blockNanoseconds = "block_nanoseconds"
+            case gigabytesPerSecond = "gb_per_second"
         }
     }
 
@@ -60,80 +87,14 @@ struct KernelReport: Encodable {
     let oneThread: Peaks
     let allThreads: Peaks
     let products: [Product]
+    let head: [Product]
     let attention: [Attention]
+    let rows: [RowWork]
+    let steps: [StepReport]
 
     enum CodingKeys: String, CodingKey {
-        case peer, backend, products, attention
+        case peer, backend, products, head, attention, rows, steps
         case oneThread = "one_thread"
         case allThreads = "all_threads"
-    }
-}
-
-extension KernelReport {
-    /// Rows up to which the bytes of the weight may be the limit.
-    private static let fewRows = 24
-
-    init(
-        name: String, peaks: MachinePeaks, products: [KernelBenchmark.Product], attention: [KernelBenchmark.Attention]
-    ) {
-        backend = name
-        oneThread = Peaks(
-            fp32: peaks.oneThread.multiplyAdd, pair16: peaks.oneThread.pairDot, read: peaks.oneThreadRead)
-        let all = peaks.allThreads
-        allThreads = Peaks(fp32: all.multiplyAdd, pair16: all.pairDot, read: peaks.allThreadsRead)
-        self.products = products.map { product in
-            let read = product.rows <= Self.fewRows ? product.weightGigabytesPerSecond : nil
-            return Product(
-                format: "\(product.format)", direction: product.direction.rawValue, rows: product.rows,
-                inputs: product.inputs, outputs: product.outputs, gigaflops: product.gigaflops,
-                shareOfFP32Peak: product.gigaflops / all.multiplyAdd,
-                shareOfPairPeak: product.gigaflops / all.pairDot, weightRead: read,
-                shareOfReadPeak: read.map { $0 / peaks.allThreadsRead })
-        }
-        self.attention = attention.map {
-            Attention(
-                model: $0.model, direction: $0.direction.rawValue, rows: $0.rows, gigaflops: $0.gigaflops,
-                shareOfFP32Peak: $0.gigaflops / all.multiplyAdd, shareOfPairPeak: $0.gigaflops / all.pairDot)
-        }
-    }
-}
-
-extension KernelReport: CustomStringConvertible {
-    var description: String {
-        [backend, "\(peakTable)", "\(productTable)", "\(attentionTable)"].joined(separator: "\n\n")
-    }
-
-    private var peakTable: TextTable {
-        var table = TextTable(head: ["peak", "fp32 GFLOP/s", "16-bit GFLOP/s", "read GB/s"])
-        for (name, peaks) in [("one thread", oneThread), ("all threads", allThreads)] {
-            table.add([name] + [peaks.fp32, peaks.pair16, peaks.read].map { fixed($0, 1) })
-        }
-        return table
-    }
-
-    private var productTable: TextTable {
-        var table = TextTable(
-            head: ["weight", "product", "rows", "shape", "GFLOP/s", "of fp32", "of 16-bit", "weight GB/s", "of read"],
-            wordColumns: 2)
-        for product in products {
-            let read = [product.weightRead.map { fixed($0, 1) }, product.shareOfReadPeak.map(percent)]
-            table.add(
-                [
-                    product.format, product.direction, "\(product.rows)", "\(product.inputs)→\(product.outputs)",
-                    fixed(product.gigaflops, 1), percent(product.shareOfFP32Peak), percent(product.shareOfPairPeak),
-                ] + read.compactMap { $0 })
-        }
-        return table
-    }
-
-    private var attentionTable: TextTable {
-        var table = TextTable(head: ["attention", "pass", "rows", "GFLOP/s", "of fp32", "of 16-bit"], wordColumns: 2)
-        for pass in attention {
-            table.add([
-                pass.model, pass.direction, "\(pass.rows)", fixed(pass.gigaflops, 1), percent(pass.shareOfFP32Peak),
-                percent(pass.shareOfPairPeak),
-            ])
-        }
-        return table
     }
 }
