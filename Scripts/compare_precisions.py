@@ -4,9 +4,10 @@ usage: compare_precisions.py --apus PATH [--precisions int8,nf4,bf16] [--prompts
            [--limits int8=0.01,…] MODEL…
 
 A MODEL is a GGUF file or a Hugging Face folder. transformers decodes its weights to fp32 and computes in fp32: what is compared is
-how `apus` holds and multiplies those values, not what the file's own rounding had cost. transformers samples a completion of each
-prompt at temperature 1 from a fixed seed, as GRPO does, and scores it; `apus score --precision P` scores the same text. Prints a
-table: mean and worst absolute difference of a token's log-probability. `--limits` makes a mean over its limit a failure.
+how `apus` holds and multiplies those values, not what the file's own rounding had cost. `apus generate --precision f32` samples a
+completion of each prompt at temperature 1 from a fixed seed, as GRPO does; transformers scores it, and `apus score --precision P`
+scores the same text. Prints a table: mean and worst absolute difference of a token's log-probability. `--limits` makes a mean
+over its limit a failure.
 Needs torch, transformers and, for GGUF, gguf.
 """
 import argparse
@@ -14,35 +15,19 @@ import json
 import os
 import sys
 
-import torch
-
 import apus_command
 import transformers_golden as golden
 
 
-@torch.no_grad()
-def sampled(model, prompt, limit, ends):
-    """Tokens at temperature 1 from torch's generator, without the one that ends the text."""
-    tokens, output = [], model(torch.tensor([prompt]), use_cache=True)
-    while len(tokens) < limit:
-        token = torch.multinomial(output.logits[0, -1].float().softmax(0), 1).item()
-        if token in ends:
-            break
-        tokens.append(token)
-        output = model(torch.tensor([[token]]), past_key_values=output.past_key_values, use_cache=True)
-    return tokens
-
-
-def references(path, names, limit):
-    """For each prompt its text, its tokens, the completion's text and tokens, and transformers' log-probabilities."""
+def references(options, path):
+    """For each prompt its name, text and tokens, the completion's text and tokens, and transformers' log-probabilities."""
     tokenizer, model = golden.load(path, rounded=False, compute="float32")
-    ends = golden.end_tokens(model)
-    for number, name in enumerate(names):
+    for number, name in enumerate(options.prompts.split(",")):
         text = tokenizer.apply_chat_template(golden.PROMPTS[name], tokenize=False, add_generation_prompt=True)
         prompt = tokenizer(text, add_special_tokens=False)["input_ids"]
-        torch.manual_seed(number)
-        # Sampled tokens need not be the tokens of their own text, and the scorer is given text: tokenise it again.
-        completion = tokenizer.decode(sampled(model, prompt, limit, ends), skip_special_tokens=False)
+        wanted = ["--raw", f"--prompt={text}", "--precision", "f32", "--seed", str(number), "--max-new-tokens", str(options.tokens)]
+        completion = apus_command.run(options.apus, "generate", path, wanted)["text"]
+        # Sampled tokens need not be the tokens of their own text, and the scorer is given text.
         tokens = tokenizer(completion, add_special_tokens=False)["input_ids"]
         yield name, text, prompt, completion, tokens, golden.score(model, prompt, tokens)
 
@@ -81,7 +66,7 @@ def main():
     limits = {name: float(limit) for name, limit in (item.split("=") for item in options.limits.split(",") if item)}
     rows, failures = [], []
     for path in options.models:
-        cases = list(references(path, options.prompts.split(","), options.tokens))
+        cases = list(references(options, path))
         row = {"file": os.path.basename(os.path.normpath(path)), "tokens": sum(len(case[4]) for case in cases)}
         for precision in precisions:
             apart = differences(options, path, precision, cases)

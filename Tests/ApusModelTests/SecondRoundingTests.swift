@@ -1,6 +1,7 @@
 import ApusFormats
 import ApusTensor
 import ApusTestSupport
+import Foundation
 import Testing
 
 @testable import ApusModel
