@@ -32,8 +32,14 @@ import Testing
         // Of normally distributed values NF4 changes about a tenth.
         #expect((0.02..<0.2).contains(rounding.error), "\(rounding.error)")
         #expect(rounding.errorIn8Bits == 0)
-        // 4.5 bits more for each of the two layers' 2 x 64 x 64 + 2 x 32 x 64 + 3 x 128 x 64 weights.
-        #expect(rounding.bytesFor8Bits == 2 * 36_864 * 9 / 16)
+        let configuration = try Checkpoint(path: Fixture.url("tiny_llama").path).configuration
+        func bytes(_ format: WeightFormat) throws -> Int {
+            try LinearModule.allCases.reduce(0) { sum, module in
+                let (outputs, inputs) = module.shape(configuration)
+                return sum + (try backend.byteCount(format, outputs: outputs, inputs: inputs))
+            }
+        }
+        #expect(try rounding.bytesFor8Bits == configuration.layerCount * (bytes(.int8) - bytes(.nf4)))
     }
 
     @Test func otherPrecisionsAndOtherFilesHaveNoSecondRounding() throws {
