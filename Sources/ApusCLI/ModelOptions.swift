@@ -1,6 +1,7 @@
 public import Apus
 public import ArgumentParser
 import Foundation
+import Synchronization
 
 extension WeightPrecision: ExpressibleByArgument {}
 
@@ -56,11 +57,29 @@ enum ModelLoading {
     ) throws -> LanguageModel {
         defer { Terminal.clearTransientLine() }
         showProgress(0)
-        return try failing(as: .badInput) {
+        let model = try failing(as: .badInput) {
             try LanguageModel(
                 path: path, precision: precision, backend: CPUBackend(threads: threads),
                 cache: usesCache ? .standard : nil, progress: showProgress)
         }
+        if let rounding = model.secondRounding, !hasTold.exchange(true, ordering: .relaxed) {
+            Terminal.complain(notice(of: rounding))
+        }
+        return model
+    }
+
+    /// Whether the notice was given: a program that loads several times says it once.
+    private static let hasTold = Atomic(false)
+
+    /// One line: what happens to the weights, and what to change.
+    static func notice(of rounding: SecondRounding) -> String {
+        func share(_ error: Double) -> String { "\(fixed(100 * error, 1)) %" }
+        let effect =
+            rounding.errorIn8Bits == 0 ? "keeps them exactly" : "changes them by \(share(rounding.errorIn8Bits))"
+        return "weights: the file's linear layers are \(rounding.types.joined(separator: " and ")) blocks, which NF4 "
+            + "rounds a second time: that changes them by \(share(rounding.error)) (root mean square), and "
+            + "log-probabilities with them; --precision int8 (load_in_8bit: true) \(effect), for "
+            + "\(mebibytes(rounding.bytesFor8Bits)) MiB more"
     }
 
     private static func showProgress(_ fraction: Double) {

@@ -70,6 +70,8 @@ public final class LanguageModel: Sendable {
     package let backend: any Backend
     /// Whether its weights lie in a file of the weight cache, packed by an earlier run.
     public let hasCachedWeights: Bool
+    /// What NF4 costs the model beyond what its file had cost; nil where it is held otherwise or the file is exact enough.
+    public let secondRounding: SecondRounding?
     /// Bytes of packed weights.
     package let weightBytes: Int
     let embedding: TokenEmbedding
@@ -101,16 +103,19 @@ public final class LanguageModel: Sendable {
         let parts = ModelParts(path: path, configuration: checkpoint.configuration, tokenizer: try tokenizer.value())
         self.init(
             parts, precision: precision, backend: backend, weights: try weights.get(),
-            hasCachedWeights: loader.foundAll)
+            hasCachedWeights: loader.foundAll,
+            // A remark is no reason not to load.
+            secondRounding: try? SecondRounding(checkpoint, precision: precision, backend: backend))
         loader.keepPacked()
     }
 
     /// Binds weights that are in memory.
     init(
         _ parts: ModelParts, precision: WeightPrecision, backend: any Backend, weights: ModelWeights,
-        hasCachedWeights: Bool = false
+        hasCachedWeights: Bool = false, secondRounding: SecondRounding? = nil
     ) {
         self.hasCachedWeights = hasCachedWeights
+        self.secondRounding = secondRounding
         embedding = weights.embedding
         head = weights.head
         layers = weights.layers

@@ -34,12 +34,30 @@ import Testing
         let fields = try JSONDecoder().decode([String: JSONValue].self, from: Data(outcome.output.utf8))
         #expect(
             Set(fields.keys) == [
-                "model", "prompt_tokens", "parts", "total_bytes", "least_bytes", "limit_bytes", "page_budget_bytes",
+                "model", "prompt_tokens", "parts", "total_bytes", "int8_total_bytes", "least_bytes", "limit_bytes",
+                "page_budget_bytes",
                 "wanted_page_bytes", "verdict", "advice",
             ])
         let parts = (fields["parts"]?.array ?? []).compactMap { $0.object?["bytes"]?.number }
         #expect(parts.reduce(0, +) == fields["total_bytes"]?.number)
         #expect(fields["verdict"] == .string("fits"))
+    }
+
+    /// Between the totals of 4 and of 16 bits, and said unless it is the total itself.
+    @Test func theTotalIn8BitsStandsBesideTheChosenOne() throws {
+        func report(_ setting: String) throws -> PlanReport {
+            try PlanReport(RunPlan(resolve("model: \(model)\n\(setting)\n"), limit: 4 << 30))
+        }
+        let (nf4, int8) = (try report("load_in_4bit: true"), try report("load_in_8bit: true"))
+        let bf16 = try report("load_in_4bit: false")
+        for other in [nf4, bf16] {
+            #expect(other.in8Bits.total == int8.plan.memory.total)
+            let line = other.text.split(separator: "\n").first { $0.contains("with load_in_8bit: true") }
+            #expect(line?.contains(" \(mebibytes(int8.plan.memory.total)) MiB ") == true)
+        }
+        #expect(nf4.plan.memory.total < int8.plan.memory.total && int8.plan.memory.total < bf16.plan.memory.total)
+        #expect(!int8.text.contains("load_in_8bit"))
+        #expect(int8.json.object?["int8_total_bytes"] == int8.json.object?["total_bytes"])
     }
 
     @Test func adviceIsInTheTutorialsOrderAndSaves() throws {

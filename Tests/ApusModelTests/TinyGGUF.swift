@@ -20,6 +20,21 @@ struct TinyGGUF {
         }
     }
 
+    /// The same with its matrices, or those of them whose names hold a text, in blocks of 32.
+    ///
+    /// - Parameter number: ggml's of the type.
+    func inBlocks(of type: ElementType, number: UInt32, named part: String = "") throws -> TinyGGUF {
+        let folder = try TemporaryFolder()
+        let source = try GGUFFile(path: folder.write(builder.data(), as: "source.gguf"))
+        var result = self
+        for (index, tensor) in builder.tensors.enumerated() {
+            guard tensor.dimensions.count > 1, part.isEmpty || tensor.name.contains(part) else { continue }
+            result.builder.tensors[index].type = number
+            result.builder.tensors[index].bytes = type.encode(try source.readFloats(tensor.name))
+        }
+        return result
+    }
+
     private mutating func addMetadata(architecture a: String) {
         builder.pairs = [
             ("general.architecture", .string(a)), ("\(a).block_count", .uint32(2)),

@@ -4,10 +4,13 @@ import Apus
 struct PlanReport {
     let plan: RunPlan
     let advice: [PlanAdvice]
+    /// The same run with its frozen weights in 8 bits.
+    let in8Bits: MemoryPlan
 
     init(_ plan: RunPlan) throws {
         self.plan = plan
         advice = try PlanAdvice.list(for: plan)
+        in8Bits = try plan.with8BitWeights().memory
     }
 
     /// Several lines without a line break at the end.
@@ -15,8 +18,15 @@ struct PlanReport {
         let memory = plan.memory
         let rows = memory.parts.map { [$0.name, "\(mebibytes($0.bytes)) MiB", $0.detail] }
         let total = ["together", "\(mebibytes(memory.total)) MiB", "of \(mebibytes(memory.limit)) MiB in this machine"]
-        return [heading, Self.aligned(rows + [total]), verdict, changes].filter { !$0.isEmpty }.joined(
+        return [heading, Self.aligned(rows + [total] + weightsIn8Bits), verdict, changes].filter { !$0.isEmpty }.joined(
             separator: "\n\n")
+    }
+
+    /// What 8-bit weights would make of the total; nothing where it is the total.
+    private var weightsIn8Bits: [[String]] {
+        guard plan.run.precision != .int8 else { return [] }
+        let note = "exact for Q8_0, Q5_0 and Q4_0 files, close for others" + Self.remark(in8Bits)
+        return [["with load_in_8bit: true", "\(mebibytes(in8Bits.total)) MiB", note]]
     }
 
     private var heading: String {
@@ -80,6 +90,7 @@ struct PlanReport {
                     .object(["name": .string($0.name), "bytes": size($0.bytes), "detail": .string($0.detail)])
                 }),
             "total_bytes": size(memory.total),
+            "int8_total_bytes": size(in8Bits.total),
             "least_bytes": size(memory.least),
             "limit_bytes": size(memory.limit),
             "page_budget_bytes": size(memory.pageBudget),

@@ -49,6 +49,14 @@ struct RunPlan {
             prompt: PromptLength(tokens: run.promptTokens, note: promptNote), backend: backend, limit: memory.limit)
     }
 
+    /// The same with frozen weights in 8 bits.
+    func with8BitWeights() throws -> RunPlan {
+        try changed {
+            $0.settings.loadsIn8Bit = true
+            $0.settings.loadsIn4Bit = false
+        }
+    }
+
     /// Refuses a run that this machine cannot hold whatever the estimate's error.
     ///
     /// - Throws: `CommandFailure` with status 2.
