@@ -14,13 +14,13 @@ public struct MachinePeaks: Sendable {
     }
 
     /// Arithmetic of one thread.
-    public let oneThread: Arithmetic
+    public private(set) var oneThread: Arithmetic
     /// Arithmetic of all threads of the backend at once.
-    public let allThreads: Arithmetic
+    public private(set) var allThreads: Arithmetic
     /// Reading memory that no cache holds, in GB/s, by one thread.
-    public let oneThreadRead: Double
+    public private(set) var oneThreadRead: Double
     /// Reading memory that no cache holds, in GB/s, by all threads at once.
-    public let allThreadsRead: Double
+    public private(set) var allThreadsRead: Double
 
     /// Measures everything; takes about a second and a few hundred MiB.
     ///
@@ -32,9 +32,25 @@ public struct MachinePeaks: Sendable {
         oneThreadRead = buffer.rate(backend, threads: 1)
         allThreadsRead = buffer.rate(backend, threads: backend.pool.threads)
     }
+
+    /// The better of two measurements of one machine, figure by figure: whatever else it did only took away.
+    public func best(_ other: MachinePeaks) -> MachinePeaks {
+        var best = self
+        best.oneThread = oneThread.best(other.oneThread)
+        best.allThreads = allThreads.best(other.allThreads)
+        best.oneThreadRead = max(oneThreadRead, other.oneThreadRead)
+        best.allThreadsRead = max(allThreadsRead, other.allThreadsRead)
+        return best
+    }
 }
 
 extension MachinePeaks.Arithmetic {
+    fileprivate func best(_ other: Self) -> Self {
+        Self(
+            multiplyAdd: max(multiplyAdd, other.multiplyAdd), pairDot: max(pairDot, other.pairDot),
+            pairDotInstruction: pairDotInstruction)
+    }
+
     /// Measures all threads of a backend at once; needs no memory.
     public init(measuring backend: CPUBackend) {
         self.init(measuring: backend, threads: backend.pool.threads)

@@ -12,6 +12,17 @@ import Testing
         #expect(!peaks.pairDotInstruction.isEmpty)
     }
 
+    @Test func theBetterOfTwoMeasurementsCounts() throws {
+        let backend = try CPUBackend(threads: 2)
+        let (first, second) = (try MachinePeaks(measuring: backend), try MachinePeaks(measuring: backend))
+        for best in [first.best(second), second.best(first)] {
+            #expect(best.allThreads.pairDot == max(first.allThreads.pairDot, second.allThreads.pairDot))
+            #expect(best.oneThread.multiplyAdd == max(first.oneThread.multiplyAdd, second.oneThread.multiplyAdd))
+            #expect(best.allThreadsRead == max(first.allThreadsRead, second.allThreadsRead))
+            #expect(best.oneThreadRead == max(first.oneThreadRead, second.oneThreadRead))
+        }
+    }
+
     /// A loop that the compiler may skip would give the same numbers whatever it is asked for.
     @Test(arguments: InstructionSet.available)
     func loopsDoEveryRound(instructionSet: InstructionSet) throws {
