@@ -33,7 +33,7 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(help: "Tokens in each completion.")
     var tokens = 200
 
-    @Option(help: "How weights are kept: nf4, bf16 or f32.")
+    @Option(help: "How weights are kept: nf4, int8, bf16 or f32.")
     var precision = ModelOptions.defaultPrecision
 
     @Option(help: "Timed runs: optimizer steps, loads, repetitions (default: 5; grpo 3).")
