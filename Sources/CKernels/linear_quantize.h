@@ -77,8 +77,8 @@ static void linear_quantize_nf4(const float *values, long count, uint8_t *codes,
 
 /// A group of at most 64 values as integers from -127 to 127 in units of what is returned; NaN where one is not finite.
 ///
-/// The grids of Q4_0, Q5_0 and Q8_0 have 8, 16 and 127 steps to a block's largest value. Values that lie on one of them are
-/// kept exactly, in whatever file they came.
+/// The grids of Q4_0, Q5_0 and Q8_0 have 8, 16 and 127 steps to a block's largest value, or 7 and 15 where the outermost step
+/// is not taken. Values that lie on one of them are kept exactly, in whatever file they came.
 APUS_INLINE float quantize_int8_group(const float *values, int count, int8_t *out) {
   vf padded[pair_block / APUS_LANES] = {0}, poison = vf_zero();
   memcpy(padded, values, sizeof(float) * (size_t)count);
@@ -89,8 +89,9 @@ APUS_INLINE float quantize_int8_group(const float *values, int count, int8_t *ou
     poison += padded[i] * 0.0f;
   }
   const float largest = vf_largest(most), not_finite = vf_sum(poison);
-  static const float grids[3] = {8, 16, int8_limit};
-  for (int g = 0; g < 3; g++) {
+  static const float grids[] = {8, 16, 7, 15, int8_limit};
+  enum { count_of_grids = sizeof grids / sizeof *grids };
+  for (int g = 0; g < count_of_grids; g++) {
     const float unit = largest / grids[g];
     // Below the range of normal numbers nothing is exact, and nothing is lost by zero.
     const vf divisor = vf_set(largest > 1e-30f ? unit : INFINITY);
@@ -101,7 +102,7 @@ APUS_INLINE float quantize_int8_group(const float *values, int count, int8_t *ou
       nearest[i] = (exact + 12582912.0f) - 12582912.0f;
       off |= exact != nearest[i];
     }
-    if (g < 2 && __builtin_reduce_or(off)) continue;
+    if (g + 1 < count_of_grids && __builtin_reduce_or(off)) continue;
     for (int k = 0; k < count; k++) out[k] = (int8_t)nearest[k / APUS_LANES][k % APUS_LANES];
     return unit + not_finite;
   }

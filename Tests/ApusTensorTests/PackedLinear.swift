@@ -234,15 +234,15 @@ struct FixedPoint {
         }
     }
 
-    /// 8-bit integers: of the grids with 8, 16 and 127 steps to the largest magnitude of a group the first that holds every
-    /// value, or the last.
+    /// 8-bit integers: of the grids with 8, 16, 7, 15 and 127 steps to the largest magnitude of a group the first that holds
+    /// every value, or the last.
     init(int8 x: [Float], group: Int) {
         self.init(levels: x, units: [], group: group)
         shift = 5
         for begin in stride(from: 0, to: x.count, by: group) {
             let range = begin..<begin + group
             let largest = x[range].reduce(0) { max($0, abs($1)) }
-            let grid = [8, 16].first { steps in
+            let grid = [8, 16, 7, 15].first { steps in
                 x[range].allSatisfy { ($0 / (largest / steps)).rounded() == $0 / (largest / steps) }
             }
             let unit = largest / (grid ?? 127)
