@@ -103,7 +103,7 @@ static float attention_weigh_pairs(const attention_forward_tile *t, int row, flo
   const int32_t *table = attention_table(t, row);
   const char *at = t->records.base + attention_value_scales(t->pages->head_size);
   const long stride = t->records.stride;
-  attention_pair *weights = (attention_pair *)scores;
+  pair *weights = (pair *)scores;
   vf sum[ATTENTION_PAGE_VECTORS] = {0};
   int position = 0;
   for (; position + ATTENTION_BLOCK <= context; position += ATTENTION_BLOCK, table += ATTENTION_BLOCK_PAGES) {
@@ -139,7 +139,7 @@ static void attention_forward_blocks(const attention_forward_tile *t, int pages,
         const float *units = t->units + query * t->unit_row + p / ATTENTION_BLOCK_PAGES;
         attention_value_pairs(
             (attention_pair_values){.block = &block, .row = t->row, .size = t->pages->head_size,
-                                    .weights = (const attention_pair *)scores + p * APUS_PAGE_TOKENS / 2,
+                                    .weights = (const pair *)scores + p * APUS_PAGE_TOKENS / 2,
                                     .units = units, .unit_row = t->unit_row, .sum = t->sum + query * width},
             count);
       } else {

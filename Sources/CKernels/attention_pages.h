@@ -6,9 +6,6 @@ enum { ATTENTION_LIMIT = 8191, ATTENTION_WEIGHT_LIMIT = 4095 };
 /// Lanes of vectors that one page's positions fill.
 enum { ATTENTION_PAGE_VECTORS = APUS_PAGE_TOKENS / APUS_LANES };
 
-/// Two 16-bit integers, the earlier one in the low half. They are written as 16-bit values.
-typedef uint32_t __attribute__((may_alias)) attention_pair;
-
 /// Floats of a cache line, at which every part of scratch begins.
 enum { ATTENTION_ALIGNMENT = 16 };
 
@@ -47,7 +44,7 @@ APUS_INLINE long attention_fixed_values(int head_size) { return attention_value_
 /// Offset of an fp32 record's values.
 APUS_INLINE long attention_float_values(int head_size) { return 64L * head_size; }
 
-APUS_INLINE vu attention_load_pairs(const attention_pair *p) { vu v; memcpy(&v, p, sizeof v); return v; }
+APUS_INLINE vu attention_load_pairs(const pair *p) { vu v; memcpy(&v, p, sizeof v); return v; }
 
 APUS_INLINE void attention_store_halves(int16_t *to, vf shifted, int count) {
   typedef uint16_t halves __attribute__((vector_size(APUS_LANES * 2)));
@@ -108,7 +105,7 @@ static void attention_write_fixed(char *record, int size, int slot, const float 
   ((float *)(record + attention_value_scales(size)))[slot] = attention_unit(largest, ATTENTION_LIMIT);
   int16_t *values = (int16_t *)(record + attention_fixed_values(size));
   values += slot / 2 * 2 * apus_padded_head(size) + slot % 2;
-  attention_pair *keys = (attention_pair *)record + slot;
+  pair *keys = (pair *)record + slot;
   float *scales = (float *)(record + attention_key_scales(size)) + slot;
   for (int d = 0; d < size; d += APUS_KEY_BLOCK) {
     const int count = size - d < APUS_KEY_BLOCK ? size - d : APUS_KEY_BLOCK;
@@ -177,7 +174,7 @@ APUS_INLINE void attention_widen(const int16_t *from, vf to[ATTENTION_PAGE_VECTO
 static void attention_open_fixed(const char *record, int size, float *keys, float *values, long row) {
   const long width = apus_padded_head(size);
   const float *key_scales = (const float *)(record + attention_key_scales(size));
-  attention_pair turned[APUS_PAGE_TOKENS][APUS_PAGE_TOKENS];
+  pair turned[APUS_PAGE_TOKENS][APUS_PAGE_TOKENS];
   vf wide[ATTENTION_PAGE_VECTORS];
   for (int d = 0; d < width; d += APUS_KEY_BLOCK, key_scales += APUS_PAGE_TOKENS) {
     // Past the head's last pair come scales: what they widen to are the columns that pad a row.

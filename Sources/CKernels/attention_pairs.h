@@ -20,7 +20,7 @@ typedef struct {
 /// Some queries that meet a block: their pairs along the head, and where their scores go.
 typedef struct {
   const attention_block *block;
-  const attention_pair *query;  // [query][size / 2]
+  const pair *query;  // [query][size / 2]
   const float *units;           // [query][blocks of 32 elements]
   float *scores;                // [query][`row`], at the block's first position
   long row;
@@ -36,7 +36,7 @@ APUS_INLINE void attention_score_tile(const attention_pair_scores *x, int query,
     const int page = (first + j) / ATTENTION_PAGE_VECTORS, lane = (first + j) % ATTENTION_PAGE_VECTORS * APUS_LANES;
     keys[j] = x->block->page[page] + 4 * lane, next[j] = x->block->next[page] + 4 * lane;
   }
-  const attention_pair *a = x->query + query * half;
+  const pair *a = x->query + query * half;
   const float *units = x->units + query * blocks;
   float *out = x->scores + query * x->row + first * APUS_LANES;
   for (long b = 0; b < blocks; b++) {
@@ -47,7 +47,7 @@ APUS_INLINE void attention_score_tile(const attention_pair_scores *x, int query,
       for (int j = 0; j < vectors; j++) sum[i][j] = (vi){0};
     for (long k = begin; k < end; k++) {
       vu right[ATTENTION_PAIR_VECTORS];
-      for (int j = 0; j < vectors; j++) right[j] = attention_load_pairs((const attention_pair *)(keys[j] + 64 * k));
+      for (int j = 0; j < vectors; j++) right[j] = attention_load_pairs((const pair *)(keys[j] + 64 * k));
       if (prefetches)
         for (int j = 0; j < vectors; j++) __builtin_prefetch(next[j] + 64 * k, 0, 2);
       for (int i = 0; i < rows; i++)
@@ -70,7 +70,7 @@ APUS_INLINE void attention_score_tile(const attention_pair_scores *x, int query,
 /// Some queries' weights, a block's as pairs along positions, and where they add up the values.
 typedef struct {
   const attention_block *block;
-  const attention_pair *weights;  // [query][`row`], at the block's first position
+  const pair *weights;  // [query][`row`], at the block's first position
   const float *units;             // [query][`unit_row`]
   float *sum;                     // [query][W]
   long row, unit_row;
@@ -81,7 +81,7 @@ typedef struct {
 APUS_INLINE void attention_value_tile(const attention_pair_values *x, int query, int column, int vectors,
                                       int prefetches, int rows) {
   const long width = apus_padded_head(x->size), at = attention_fixed_values(x->size) + 4 * column;
-  const attention_pair *a = x->weights + query * x->row;
+  const pair *a = x->weights + query * x->row;
   vi sum[ATTENTION_PAIR_ROWS][ATTENTION_PAIR_VECTORS];
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < vectors; j++) sum[i][j] = (vi){0};
@@ -90,7 +90,7 @@ APUS_INLINE void attention_value_tile(const attention_pair_values *x, int query,
     for (long k = 0; k < APUS_PAGE_TOKENS / 2; k++, b += 4 * width, next += 4 * width) {
       vu right[ATTENTION_PAIR_VECTORS];
       for (int j = 0; j < vectors; j++)
-        right[j] = attention_load_pairs((const attention_pair *)(b + 4 * j * APUS_LANES));
+        right[j] = attention_load_pairs((const pair *)(b + 4 * j * APUS_LANES));
       if (prefetches)
         for (int j = 0; j < vectors; j++) __builtin_prefetch(next + 4 * j * APUS_LANES, 0, 2);
       for (int i = 0; i < rows; i++)

@@ -3,7 +3,7 @@
 
 /// Queries side by side; what nobody needs is NULL. Fp32 pages meet floats, 16-bit pages meet pairs.
 typedef struct {
-  attention_pair *pairs;  // [query][size / 2]
+  pair *pairs;  // [query][size / 2]
   float *units;           // [query][blocks of 32 elements]; scale and log2(e) are folded into them
   float *floats;          // [query][W], times scale and log2(e)
 } attention_queries;
@@ -21,7 +21,7 @@ APUS_INLINE attention_queries attention_place_queries(const apus_pages *pages, l
   const long size = pages->head_size;
   attention_queries q = {0};
   if (floats) q.floats = scratch, scratch += queries * apus_padded_head(size);
-  if (pairs) q.pairs = (attention_pair *)scratch, q.units = scratch + attention_round_up(queries * (size / 2));
+  if (pairs) q.pairs = (pair *)scratch, q.units = scratch + attention_round_up(queries * (size / 2));
   return q;
 }
 

@@ -50,7 +50,7 @@ APUS_INLINE float attention_largest(float *scores, int context) {
 }
 
 /// Stores the low halves of the lanes of a, then of b.
-APUS_INLINE void attention_store_pairs(attention_pair *to, vf a, vf b) {
+APUS_INLINE void attention_store_pairs(pair *to, vf a, vf b) {
   typedef uint16_t halves __attribute__((vector_size(APUS_LANES * 4)));
 #if APUS_LANES == 16
   const halves low = __builtin_shufflevector((halves)a, (halves)b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28,
@@ -75,7 +75,7 @@ APUS_INLINE float attention_sum_lanes(const vf sum[ATTENTION_PAGE_VECTORS]) {
 
 /// A block's scores become exponentials, added to `sum`, and in their place pairs of integers: exponentials times the
 /// scales of their values. Returns what one unit of the integers is worth. Positions from `seen` on count for nothing.
-APUS_INLINE float attention_weigh_block(float *scores, attention_pair *weights,
+APUS_INLINE float attention_weigh_block(float *scores, pair *weights,
                                         const float *const scales[ATTENTION_BLOCK_PAGES], float maximum, int seen,
                                         int masked, vf sum[ATTENTION_PAGE_VECTORS]) {
   enum { VECTORS = ATTENTION_BLOCK / APUS_LANES };

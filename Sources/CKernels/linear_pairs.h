@@ -28,17 +28,23 @@ APUS_INLINE int pair_position(int k, int block) {
   return k - within + 2 * (within % half) + within / half;
 }
 
+#if APUS_VNNI
+/// sum + a.low * b.low + a.high * b.high in each lane. As assembly: clang's machine combiner turns the intrinsic into
+/// vpmaddwd and vpaddd, half the rate.
+APUS_INLINE vi vnni_dot(vi sum, vu a, vu b) {
+#if APUS_VNNI_VEX
+  __asm__("%{vex%} vpdpwssd %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b));
+#else
+  __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+#endif
+  return sum;
+}
+#endif
+
 /// sum + a.low * b.low + a.high * b.high in each lane, of signed integers.
 APUS_INLINE vi fixed_dot(vi sum, pair a, vu b) {
 #if APUS_VNNI
-  // As assembly: clang's machine combiner turns the intrinsic into vpmaddwd and vpaddd, half the rate.
-  vi factor = (vi)(a - (vu){0});
-#if APUS_VNNI_VEX
-  __asm__("%{vex%} vpdpwssd %2, %1, %0" : "+x"(sum) : "x"(factor), "x"(b));
-#else
-  __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(factor), "v"(b));
-#endif
-  return sum;
+  return vnni_dot(sum, a - (vu){0}, b);
 #elif APUS_AVX512 || APUS_AVX2
 #if APUS_AVX512
   sum += (vi)_mm512_madd_epi16(_mm512_set1_epi32((int)a), (__m512i)b);

@@ -59,11 +59,6 @@ APUS_INLINE uint16_t stored_half(const apus_weight *w, int panel, int k, int lan
   return nf4_levels[pairs[place.byte] >> place.shift & 15];
 }
 
-/// What a unit of one input of a lane is worth.
-APUS_INLINE float stored_scale(const apus_weight *w, int panel, int k, int lane) {
-  return w->format == APUS_WEIGHT_BF16 ? 1 : panel_scales(w, panel)[(size_t)(k / w->group) * panel_width + lane];
-}
-
 static void linear_read_row(const apus_weight *w, int row, float *values) {
   int panel = row / panel_width, lane = row % panel_width;
   for (int k = 0; k < w->inputs; k++) {
@@ -72,7 +67,8 @@ static void linear_read_row(const apus_weight *w, int row, float *values) {
     else if (w->format == APUS_WEIGHT_BF16)
       values[k] = float_from_bf16(stored_half(w, panel, k, lane));
     else
-      values[k] = half_value(stored_half(w, panel, k, lane)) * stored_scale(w, panel, k, lane);
+      values[k] = half_value(stored_half(w, panel, k, lane)) *
+                  panel_scales(w, panel)[(size_t)(k / w->group) * panel_width + lane];
   }
 }
 

@@ -37,14 +37,7 @@ APUS_INLINE pair_chain pair_step(pair_chain acc, vu factor, vu rest) {
 #elif APUS_VNNI
 #define APUS_PAIR_INSTRUCTION "vpdpwssd"
 typedef vi pair_chain;
-APUS_INLINE pair_chain pair_step(pair_chain acc, vu factor, vu rest) {
-#if APUS_VNNI_VEX
-  __asm__("%{vex%} vpdpwssd %2, %1, %0" : "+x"(acc) : "x"(factor), "x"(rest));
-#else
-  __asm__("vpdpwssd %2, %1, %0" : "+v"(acc) : "v"(factor), "v"(rest));
-#endif
-  return acc;
-}
+APUS_INLINE pair_chain pair_step(pair_chain acc, vu factor, vu rest) { return vnni_dot(acc, factor, rest); }
 #elif APUS_AVX512
 #define APUS_PAIR_INSTRUCTION "vpmaddwd and vpaddd"
 typedef __m512i pair_chain;
