@@ -23,24 +23,25 @@ extension CPUBackend {
 
     func inputPanels(_ inputs: Int) -> Int { (inputs + panelWidth - 1) / panelWidth }
 
-    /// See `Backend`. Many rows are split by rows, which then stay with their thread from rounding to result; few rows by
-    /// the panels of the weights.
+    /// See `Backend`. First the rows are rounded and every adapter's narrow projection computed, then the wide products.
     public func linear(_ x: Matrix, _ products: [LinearProduct]) {
         let rows = productRows(x, slot: 0, form: products[0].weight.inputForm)
         let parts = products.enumerated().map { index, product in
             forwardPart(product, slot: index + 1, rows: rows, form: products[0].weight.inputForm)
         }
         if x.rows <= Self.fewRows {
-            multiplyFewRows(rows, parts)
+            projectFewRows(rows, parts.compactMap(\.adapter))
         } else {
             split(x.rows) { thread, range in
                 self.round(rows, range)
-                for part in parts { self.multiplyRows(rows, part, range, thread: thread) }
+                for part in parts { part.adapter.map { self.project(rows, $0, range, thread: thread) } }
             }
         }
+        multiply(rows, parts.filter { $0.output != nil })
     }
 
-    /// Rows up to which work is split by panels: below, a tile of a part of them costs hardly less than one of all.
+    /// Rows up to which narrow projections are split by panels: below, a tile of a part of them costs hardly less than one
+    /// of all.
     static let fewRows = 48
 
     private func forwardPart(_ product: LinearProduct, slot: Int, rows: ProductRows, form: RowForm) -> ForwardPart {
@@ -62,38 +63,42 @@ extension CPUBackend {
             output: product.output?.pointer)
     }
 
-    /// Everything about some rows of one product.
-    private func multiplyRows(_ rows: ProductRows, _ part: ForwardPart, _ range: Range<Int>, thread: Int) {
-        if let adapter = part.adapter {
-            let projected = adapter.projected
-            forward(
-                adapter.a, rows.part(range), into: projected.values + range.lowerBound * projected.columns,
-                panels: 0..<adapter.aPanels, thread: thread)
-            round(projected, range)
-        }
-        multiply(rows, part, range, panels: 0..<part.panels, thread: thread)
+    /// Some rows of one adapter's narrow projection.
+    private func project(
+        _ rows: ProductRows, _ adapter: ForwardPart.AdapterPart, _ range: Range<Int>, thread: Int
+    ) {
+        let projected = adapter.projected
+        forward(
+            adapter.a, rows.part(range), into: projected.values + range.lowerBound * projected.columns,
+            panels: 0..<adapter.aPanels, thread: thread)
+        round(projected, range)
     }
 
-    /// First every adapter's narrow projection, then the wide products, both split by panels. Rounding so little is left
-    /// to the calling thread.
-    private func multiplyFewRows(_ rows: ProductRows, _ parts: [ForwardPart]) {
+    /// Narrow projections split by panels. Rounding so little is left to the calling thread.
+    private func projectFewRows(_ rows: ProductRows, _ adapters: [ForwardPart.AdapterPart]) {
         let all = 0..<rows.count
         round(rows, all)
-        let narrow = parts.compactMap(\.adapter).flatMap { adapter in (0..<adapter.aPanels).map { (adapter, $0) } }
+        let narrow = adapters.flatMap { adapter in (0..<adapter.aPanels).map { (adapter, $0) } }
         deal(narrow.count) { thread, task in
             let (adapter, panel) = narrow[task]
             self.forward(
                 adapter.a, rows.all, into: adapter.projected.values, panels: panel..<panel + 1, thread: thread)
         }
-        for part in parts { part.adapter.map { round($0.projected, all) } }
-        let wide = parts.filter { $0.output != nil }
-        split(wide.reduce(0) { $0 + $1.panels }) { thread, panels in
+        for adapter in adapters { round(adapter.projected, all) }
+    }
+
+    /// The wide products, whose panels count as one run.
+    private func multiply(_ rows: ProductRows, _ parts: [ForwardPart]) {
+        let grid = ProductGrid(
+            rows: rows.count, panels: parts.reduce(0) { $0 + $1.panels }, threads: pool.threads)
+        deal(grid.count) { thread, task in
+            let (range, panels) = grid[task]
             var first = 0
-            for part in wide {
+            for part in parts {
                 let own = panels.clamped(to: first..<first + part.panels)
                 if !own.isEmpty {
                     self.multiply(
-                        rows, part, all, panels: own.lowerBound - first..<own.upperBound - first, thread: thread)
+                        rows, part, range, panels: own.lowerBound - first..<own.upperBound - first, thread: thread)
                 }
                 first += part.panels
             }
@@ -125,15 +130,18 @@ extension CPUBackend {
     }
 
     /// dx = dy W or dx += dy W, over some outputs, of which dy has a column each.
+    ///
+    /// - Parameter panels: the panels of inputs to compute; nil for all.
     func backward(
         _ weight: apus_weight, _ dy: apus_rows, outputs: Range<Int>? = nil, into dx: UnsafeMutablePointer<Float>,
-        accumulate: Bool, thread: Int
+        accumulate: Bool, panels: Range<Int>? = nil, thread: Int
     ) {
         let outputs = outputs ?? 0..<Int(weight.outputs)
         var (weight, dy) = (weight, dy)
         let inputs = Int(weight.inputs)
+        let panels = panels ?? 0..<inputPanels(inputs)
         kernels.linear.backward(
-            &weight, &dy, Int32(outputs.lowerBound), Int32(outputs.upperBound), dx, inputs, accumulate ? 1 : 0, 0,
-            Int32(inputPanels(inputs)), scratch(thread))
+            &weight, &dy, Int32(outputs.lowerBound), Int32(outputs.upperBound), dx, inputs, accumulate ? 1 : 0,
+            Int32(panels.lowerBound), Int32(panels.upperBound), scratch(thread))
     }
 }

@@ -15,20 +15,25 @@ private struct BackwardPart {
 }
 
 extension CPUBackend {
-    /// See `Backend`.
+    /// See `Backend`. The adapters' gradients come before `dx`, which may lie where `x` did.
     public func linearBackward(_ gradients: [LinearGradient], input x: Matrix, dx: Matrix?, accumulate: Bool) {
         let parts = gradients.enumerated().map { index, gradient in backwardPart(gradient, slot: 2 * index, x) }
         precondition(dx.map { $0.rows == x.rows && $0.columns == x.columns } ?? true, "shapes differ")
-        let (to, width) = (dx?.pointer, x.columns)
-        // Panels are turned once for each piece of rows, which costs more than unpacking them: fewer pieces.
-        split(x.rows, piecesPerThread: 2) { thread, range in
+        split(x.rows) { thread, range in
             for part in parts { self.prepareBackward(part, range, thread: thread) }
-            guard let to = to.map({ $0 + range.lowerBound * width }) else { return }
-            for (index, part) in parts.enumerated() {
-                self.inputGradient(part, range, to: to, accumulate: accumulate || index > 0, thread: thread)
-            }
         }
         adapterGradients(gradients, input: x)
+        guard let dx else { return }
+        let (to, width) = (dx.pointer, dx.columns)
+        let grid = ProductGrid(rows: x.rows, panels: inputPanels(width), threads: pool.threads)
+        deal(grid.count) { thread, task in
+            let (range, panels) = grid[task]
+            for (index, part) in parts.enumerated() {
+                self.inputGradient(
+                    part, range, to: to + range.lowerBound * width, accumulate: accumulate || index > 0,
+                    panels: panels, thread: thread)
+            }
+        }
     }
 
     private func backwardPart(_ gradient: LinearGradient, slot: Int, _ x: Matrix) -> BackwardPart {
@@ -56,13 +61,16 @@ extension CPUBackend {
         round(projected, rows)
     }
 
-    /// Some rows of dx (+)= dOutput W + dProjected A; `to` is the first of them.
+    /// Some rows and panels of dx (+)= dOutput W + dProjected A; `to` is the first of the rows.
     private func inputGradient(
-        _ part: BackwardPart, _ rows: Range<Int>, to: UnsafeMutablePointer<Float>, accumulate: Bool, thread: Int
+        _ part: BackwardPart, _ rows: Range<Int>, to: UnsafeMutablePointer<Float>, accumulate: Bool,
+        panels: Range<Int>, thread: Int
     ) {
-        backward(part.weight, part.dOutput.part(rows), into: to, accumulate: accumulate, thread: thread)
+        backward(
+            part.weight, part.dOutput.part(rows), into: to, accumulate: accumulate, panels: panels, thread: thread)
         if let adapter = part.adapter {
-            backward(adapter.a, adapter.dProjected.part(rows), into: to, accumulate: true, thread: thread)
+            backward(
+                adapter.a, adapter.dProjected.part(rows), into: to, accumulate: true, panels: panels, thread: thread)
         }
     }
 

@@ -45,10 +45,8 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     static let piecesPerThread = 4
 
     /// Runs `body` on pieces of 0 ..< count, its own first on each thread.
-    func split(
-        _ count: Int, piecesPerThread: Int = CPUBackend.piecesPerThread, _ body: (_ thread: Int, Range<Int>) -> Void
-    ) {
-        let pieces = pool.threads > 1 ? min(pool.threads * piecesPerThread, count) : 1
+    func split(_ count: Int, _ body: (_ thread: Int, Range<Int>) -> Void) {
+        let pieces = pool.threads > 1 ? min(pool.threads * Self.piecesPerThread, count) : 1
         deal(count > 0 ? pieces : 0) { thread, piece in
             body(thread, count * piece / pieces..<count * (piece + 1) / pieces)
         }

@@ -32,10 +32,10 @@ struct RunSizes {
             ranks = run.adapter.rank * ((try? run.adapter.modules().count) ?? LinearModule.allCases.count)
         }
 
-        /// Residual, normed, delta; query and attended; key and value; gate, up and activated; every adapter's x Aᵀ.
-        var forward: Int { 3 * hidden + 2 * query + 2 * keyValue + 3 * middle + ranks }
-        /// Gradients of normed, query, attended, key, value and activated, log-sum-exps, and of x Aᵀ.
-        var backward: Int { hidden + 2 * query + 2 * keyValue + middle + heads + ranks }
+        /// Residual, normed, delta; query and attended; key and value; every adapter's x Aᵀ.
+        var forward: Int { 3 * hidden + 2 * query + 2 * keyValue + ranks }
+        /// Gradients of normed, query, attended, key and value, log-sum-exps, and of x Aᵀ.
+        var backward: Int { hidden + 2 * query + 2 * keyValue + heads + ranks }
     }
 
     // MARK: Pages
@@ -89,17 +89,23 @@ struct RunSizes {
         run.groupsPerPass * run.promptLimit + run.completionsPerPass * (run.completionLimit - 1)
     }
 
+    /// Of some rows, those that go through a feed-forward network together.
+    private func feedForwardRows(_ rows: Int) -> Int { min(rows, Workspace.feedForwardRows(run.model)) }
+
     /// The sampler's activations and logits.
     var samplingBytes: Int {
-        4 * samplingRows * widths.forward + 4 * Self.logitRows * (widths.hidden + run.model.vocabularySize)
+        let activations = samplingRows * widths.forward + feedForwardRows(samplingRows) * 3 * widths.middle
+        return 4 * (activations + Self.logitRows * (widths.hidden + run.model.vocabularySize))
     }
 
     /// The trainer's activations; their rounded copies in 16 bits (the widest input, and three gradients); what completions
     /// add to their prompts' keys and values; and the gradient that enters at the head.
     var trainingBytes: Int {
-        let rounded = run.precision == .f32 ? 0 : 2 * (2 * widths.middle + widths.query)
-        let rows = trainingRows * (4 * (widths.forward + widths.backward + widths.hidden) + rounded)
-        return rows + 4 * run.completionsPerPass * 2 * run.promptLimit * widths.keyValue
+        let (rows, fewer) = (trainingRows, feedForwardRows(trainingRows))
+        let values = rows * (widths.forward + widths.backward + widths.hidden) + fewer * 3 * widths.middle
+        let rounded = max(rows * widths.hidden, fewer * 2 * widths.middle) + rows * widths.query
+        return 4 * values + (run.precision == .f32 ? 0 : 2 * rounded)
+            + 4 * run.completionsPerPass * 2 * run.promptLimit * widths.keyValue
     }
 
     /// Scratch of one thread: two rows of logits, or attention backward over the longest sequence (queries in fp32 and in

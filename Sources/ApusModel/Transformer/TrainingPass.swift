@@ -26,6 +26,8 @@ package final class TrainingPass {
     let pages: PageStore
     private var workspace: Workspace?
     private(set) var kept: Kept?
+    /// Rows that go through a feed-forward network together, for tests; nil for what suits the width.
+    package var feedForwardRows: Int?
     /// Passes through the model, for tests.
     package private(set) var forwardPasses = 0
 
@@ -172,7 +174,8 @@ package final class TrainingPass {
         if let workspace, workspace.capacity >= rows { return workspace }
         workspace = nil
         let made = try Workspace(
-            model.configuration, rank: adapter?.configuration.rank ?? 0, capacity: rows, training: true)
+            model.configuration, rank: adapter?.configuration.rank ?? 0, capacity: rows, training: true,
+            feedForwardRows: feedForwardRows)
         workspace = made
         return made
     }

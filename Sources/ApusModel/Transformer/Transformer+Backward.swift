@@ -31,8 +31,7 @@ extension Transformer {
         backend.rmsNormBackward(x, gain: model.finalNorm, epsilon: epsilon, dy: dHidden, addingTo: dx)
         for layer in (0..<count).reversed() {
             inputs.read(kept, of: .feedForward(layer), into: x, backend: backend)
-            recomputeFeedForward(layer, batch, workspace, x, inputs.activations)
-            feedForwardBackward(layer, adapter, workspace, x, dx)
+            feedForwardBackward(layer, batch, workspace, x, dx, inputs.activations)
             inputs.read(kept, of: .attention(layer), into: x, backend: backend)
             recomputeAttention(layer, batch, rotary, cache, workspace, x, inputs.activations)
             try attentionBackward(layer, adapter, batch, rotary, cache, workspace, x, dx)
@@ -68,50 +67,57 @@ extension Transformer {
         }
     }
 
-    /// Fills normed, gate, up and activated, and the projection of the down module.
-    private func recomputeFeedForward(
-        _ layer: Int, _ batch: PackedBatch, _ workspace: Workspace, _ x: Matrix, _ kept: LayerActivations?
+    private func feedForwardBackward(
+        _ layer: Int, _ batch: PackedBatch, _ workspace: Workspace, _ x: Matrix, _ dx: Matrix,
+        _ kept: LayerActivations?
     ) {
-        let rows = x.rows
-        backend.rmsNorm(
-            x, gain: model.layers[layer].postAttentionNorm, epsilon: epsilon, into: workspace.normed(rows))
+        let (gain, rows) = (model.layers[layer].postAttentionNorm, x.rows)
+        let (normed, dNormed) = (workspace.normed(rows), workspace.dNormed(rows))
+        backend.rmsNorm(x, gain: gain, epsilon: epsilon, into: normed)
+        let places = kept?.rows(of: batch.slots) ?? []
+        for range in workspace.feedForwardChunks(rows) {
+            let part = normed.rows(range)
+            recomputeFeedForward(layer, part, workspace, kept.map { ($0, Array(places[range])) })
+            feedForwardBackward(layer, part, workspace, dx.rows(range), into: dNormed.rows(range))
+        }
+        parameters?.postAttentionNormBackward(layer, x, dy: dNormed)
+        backend.rmsNormBackward(x, gain: gain, epsilon: epsilon, dy: dNormed, addingTo: dx)
+    }
+
+    /// Fills gate, up and activated, and the projections of the three modules.
+    private func recomputeFeedForward(
+        _ layer: Int, _ normed: Matrix, _ workspace: Workspace, _ kept: (LayerActivations, rows: [Int])?
+    ) {
+        let rows = normed.rows
         let (gate, up, activated) = (workspace.gate(rows), workspace.up(rows), workspace.activated(rows))
-        if let kept {
-            let places = kept.rows(of: batch.slots)
+        if let (kept, places) = kept {
             backend.gather(kept.gate(layer), places, into: gate)
             backend.gather(kept.up(layer), places, into: up)
             let projections = [LinearModule.gate, .up].compactMap { projection(layer, $0, workspace, rows: rows) }
-            if !projections.isEmpty { backend.linear(workspace.normed(rows), projections) }
+            if !projections.isEmpty { backend.linear(normed, projections) }
         } else {
             backend.linear(
-                workspace.normed(rows),
-                [product(layer, .gate, workspace, into: gate), product(layer, .up, workspace, into: up)])
+                normed, [product(layer, .gate, workspace, into: gate), product(layer, .up, workspace, into: up)])
         }
         backend.siluGate(gate, up, into: activated)
         if let projection = projection(layer, .down, workspace, rows: rows) { backend.linear(activated, [projection]) }
     }
 
+    /// Gradients of some rows, from that of what the network adds to them; `activated` becomes its own gradient.
     private func feedForwardBackward(
-        _ layer: Int, _ adapter: LoRAAdapter?, _ workspace: Workspace, _ x: Matrix, _ dx: Matrix
+        _ layer: Int, _ normed: Matrix, _ workspace: Workspace, _ dOutput: Matrix, into dNormed: Matrix
     ) {
-        let rows = x.rows
-        let dActivated = workspace.dActivated(rows)
-        parameters?.linearBackward(layer, .down, dOutput: dx, input: workspace.activated(rows))
+        let rows = normed.rows
+        let (gate, up, activated) = (workspace.gate(rows), workspace.up(rows), workspace.activated(rows))
+        parameters?.linearBackward(layer, .down, dOutput: dOutput, input: activated)
         backend.linearBackward(
-            [gradient(layer, .down, adapter, workspace, dx)], input: workspace.activated(rows), dx: dActivated,
-            accumulate: false)
-        let (gate, up) = (workspace.gate(rows), workspace.up(rows))
-        backend.siluGateBackward(gate: gate, up: up, dh: dActivated)
-        parameters?.linearBackward(layer, .gate, dOutput: gate, input: workspace.normed(rows))
-        parameters?.linearBackward(layer, .up, dOutput: up, input: workspace.normed(rows))
-        let dNormed = workspace.dNormed(rows)
+            [gradient(layer, .down, adapter, workspace, dOutput)], input: activated, dx: activated, accumulate: false)
+        backend.siluGateBackward(gate: gate, up: up, dh: activated)
+        parameters?.linearBackward(layer, .gate, dOutput: gate, input: normed)
+        parameters?.linearBackward(layer, .up, dOutput: up, input: normed)
         backend.linearBackward(
-            [
-                gradient(layer, .gate, adapter, workspace, gate), gradient(layer, .up, adapter, workspace, up),
-            ], input: workspace.normed(rows), dx: dNormed, accumulate: false)
-        parameters?.postAttentionNormBackward(layer, x, dy: dNormed)
-        backend.rmsNormBackward(
-            x, gain: model.layers[layer].postAttentionNorm, epsilon: epsilon, dy: dNormed, addingTo: dx)
+            [gradient(layer, .gate, adapter, workspace, gate), gradient(layer, .up, adapter, workspace, up)],
+            input: normed, dx: dNormed, accumulate: false)
     }
 
     private func attentionBackward(

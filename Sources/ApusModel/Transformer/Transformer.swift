@@ -91,19 +91,21 @@ package struct Transformer {
     private func feedForward(
         _ layer: Int, _ batch: PackedBatch, _ workspace: Workspace, _ keep: LayerActivations?
     ) {
-        let rows = batch.rows
-        let (gate, up) = (workspace.gate(rows), workspace.up(rows))
-        backend.linear(
-            workspace.normed(rows),
-            [product(layer, .gate, workspace, into: gate), product(layer, .up, workspace, into: up)])
-        if let keep {
-            let kept = keep.rows(of: batch.slots)
-            backend.scatter(gate, kept, into: keep.gate(layer))
-            backend.scatter(up, kept, into: keep.up(layer))
+        let (normed, delta) = (workspace.normed(batch.rows), workspace.delta(batch.rows))
+        let kept = keep?.rows(of: batch.slots) ?? []
+        for range in workspace.feedForwardChunks(batch.rows) {
+            let (gate, up) = (workspace.gate(range.count), workspace.up(range.count))
+            backend.linear(
+                normed.rows(range),
+                [product(layer, .gate, workspace, into: gate), product(layer, .up, workspace, into: up)])
+            if let keep {
+                backend.scatter(gate, Array(kept[range]), into: keep.gate(layer))
+                backend.scatter(up, Array(kept[range]), into: keep.up(layer))
+            }
+            let activated = workspace.activated(range.count)
+            backend.siluGate(gate, up, into: activated)
+            backend.linear(activated, [product(layer, .down, workspace, into: delta.rows(range))])
         }
-        let activated = workspace.activated(rows)
-        backend.siluGate(gate, up, into: activated)
-        backend.linear(activated, [product(layer, .down, workspace, into: workspace.delta(rows))])
     }
 
     func rotate(_ x: Matrix, _ batch: PackedBatch, _ rotary: RotaryTable, inverse: Bool) {

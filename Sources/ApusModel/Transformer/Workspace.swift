@@ -4,22 +4,32 @@ internal import ApusTensor
 package final class Workspace {
     /// The most rows of a pass.
     package let capacity: Int
+    /// Rows that go through a feed-forward network together: a multiple of 64, the rows by which gradients of weights
+    /// are summed, so that it changes no bit.
+    private let feedForwardRows: Int
     private let storages: [Storage]
     private let widths: [Int]
-    private let rank: Int
 
     /// What is held, with its width. The backward pass reuses the forward's buffers wherever their contents are spent.
     private enum Slot: Int, CaseIterable {
         case residual, normed, query, key, value, attended, delta, gate, up, activated, logSumExp
-        case dNormed, dQuery, dKey, dValue, dAttended, dActivated
+        case dNormed, dQuery, dKey, dValue, dAttended
+    }
+
+    /// The most rows of gate, up and activated: they are the widest, and 6 MiB of each keep the kernels busy.
+    static func feedForwardRows(_ configuration: ModelConfiguration) -> Int {
+        max(256, (6 << 20) / (4 * configuration.intermediateSize) / 64 * 64)
     }
 
     /// Room for `capacity` rows; `training` adds what the backward pass needs.
     ///
+    /// - Parameter feedForwardRows: nil for what suits the width.
     /// - Throws: `TensorError` when the system has no memory for it.
-    package init(_ configuration: ModelConfiguration, rank: Int, capacity: Int, training: Bool) throws {
+    package init(
+        _ configuration: ModelConfiguration, rank: Int, capacity: Int, training: Bool, feedForwardRows: Int? = nil
+    ) throws {
         self.capacity = capacity
-        self.rank = rank
+        self.feedForwardRows = feedForwardRows ?? Self.feedForwardRows(configuration)
         let hidden = configuration.hiddenSize
         let queryWidth = configuration.headCount * configuration.headSize
         let keyWidth = configuration.keyValueHeadCount * configuration.headSize
@@ -27,9 +37,13 @@ package final class Workspace {
         widths =
             [hidden, hidden, queryWidth, keyWidth, keyWidth, queryWidth, hidden, middle, middle, middle]
             + [configuration.headCount]
-            + (training ? [hidden, queryWidth, keyWidth, keyWidth, queryWidth, middle] : [])
+            + (training ? [hidden, queryWidth, keyWidth, keyWidth, queryWidth] : [])
             + [Int](repeating: max(rank, 1), count: 2 * LinearModule.allCases.count)
-        storages = try widths.map { try Storage(count: $0 * capacity) }
+        let wide = Slot.gate.rawValue...Slot.activated.rawValue
+        let (rows, fewer) = (capacity, min(capacity, self.feedForwardRows))
+        storages = try widths.enumerated().map { slot, width in
+            try Storage(count: width * (wide.contains(slot) ? fewer : rows))
+        }
         projectedBase = training ? Slot.allCases.count : Slot.dNormed.rawValue
     }
 
@@ -37,6 +51,14 @@ package final class Workspace {
 
     private func view(_ index: Int, _ rows: Int) -> Matrix {
         Matrix(storage: storages[index], rows: rows, columns: widths[index])
+    }
+
+    /// The pieces in which rows go through a feed-forward network, of about the same size.
+    func feedForwardChunks(_ rows: Int) -> [Range<Int>] {
+        let count = (rows + feedForwardRows - 1) / feedForwardRows
+        guard count > 1 else { return [0..<rows] }
+        let step = ((rows + count - 1) / count + 63) / 64 * 64
+        return stride(from: 0, to: rows, by: step).map { $0..<min($0 + step, rows) }
     }
 
     func residual(_ rows: Int) -> Matrix { view(Slot.residual.rawValue, rows) }
@@ -54,7 +76,6 @@ package final class Workspace {
     func dKey(_ rows: Int) -> Matrix { view(Slot.dKey.rawValue, rows) }
     func dValue(_ rows: Int) -> Matrix { view(Slot.dValue.rawValue, rows) }
     func dAttended(_ rows: Int) -> Matrix { view(Slot.dAttended.rawValue, rows) }
-    func dActivated(_ rows: Int) -> Matrix { view(Slot.dActivated.rawValue, rows) }
     func logSumExp(_ rows: Int) -> Matrix { view(Slot.logSumExp.rawValue, rows) }
 
     /// x Aᵀ of a module's adapter.
