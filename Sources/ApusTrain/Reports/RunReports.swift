@@ -24,7 +24,7 @@ final class RunReports {
     /// Takes a log line.
     /// - Returns: what the user should hear about it.
     func append(_ record: MetricsRecord) -> [String] {
-        var warnings = monitor.observe(record) + appendEvaluation(record)
+        var warnings = monitor.observe(record) + appendToTensorBoard(record)
         do {
             if let rollout { try completions?.write(rollout, step: record.step) }
         } catch {
@@ -34,9 +34,13 @@ final class RunReports {
         return warnings
     }
 
-    /// Takes the line of an evaluation, which says nothing about how training goes.
+    /// Takes the line of an evaluation.
     /// - Returns: what the user should hear about it.
     func appendEvaluation(_ record: MetricsRecord) -> [String] {
+        monitor.observe(record) + appendToTensorBoard(record)
+    }
+
+    private func appendToTensorBoard(_ record: MetricsRecord) -> [String] {
         do {
             try tensorBoard?.append(record)
             return []

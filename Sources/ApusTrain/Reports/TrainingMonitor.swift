@@ -24,13 +24,19 @@ public struct TrainingMonitor: Sendable {
         public var excessiveKLSteps = 3
         /// Steps whose gradient was 0 although some group's rewards differed.
         public var zeroGradientSteps = 3
+        /// The share of the first finished completions' length below which the model has given up its working…
+        public var collapsedLengthShare = 0.3
+        /// …and for how many steps.
+        public var collapsedLengthSteps = 5
+        /// How far the accuracy of an evaluation may fall below the first one's while the reward rises.
+        public var accuracyFall = 0.1
 
         /// The defaults.
         public init() {}
     }
 
     private enum Trouble: Hashable {
-        case equalRewards, truncation, silentReward(String), entropy, kl, zeroGradient
+        case equalRewards, truncation, silentReward(String), entropy, kl, zeroGradient, length, accuracy
     }
 
     /// One trouble's run of log lines.
@@ -47,16 +53,25 @@ public struct TrainingMonitor: Sendable {
     private let thresholds: Thresholds
     private var lastStep = 0
     private var firstEntropy: Double?
+    private var firstLength: Double?
+    private var firstEvaluation: MetricsRecord?
     private var episodes: [Trouble: Episode] = [:]
 
     /// A monitor that has seen nothing.
     public init(thresholds: Thresholds = Thresholds()) { self.thresholds = thresholds }
 
-    /// Takes the next log line.
+    /// Takes the next log line, of training or of an evaluation.
     /// - Returns: what the user should hear about it, one line each; mostly nothing.
     public mutating func observe(_ record: MetricsRecord) -> [String] {
+        if record.isEvaluation {
+            let first = firstEvaluation ?? record
+            firstEvaluation = first
+            let isTold = lasting(.accuracy, accuracy(record, first), record.step, 0) != nil
+            return isTold ? [accuracyText(record, first)] : []
+        }
         defer { lastStep = record.step }
         if firstEntropy == nil { firstEntropy = record["entropy"] }
+        if firstLength == nil { firstLength = finishedLength(record) }
         let warnings = [
             lasting(.equalRewards, equalRewards(record), record.step, thresholds.equalRewardSteps).map(
                 equalRewardsText),
@@ -66,6 +81,9 @@ public struct TrainingMonitor: Sendable {
             lasting(.kl, kl(record), record.step, thresholds.excessiveKLSteps).map { klText($0, record) },
             lasting(.zeroGradient, zeroGradient(record), record.step, thresholds.zeroGradientSteps)
                 .map(zeroGradientText),
+            lasting(.length, length(record), record.step, thresholds.collapsedLengthSteps).map {
+                lengthText($0, record)
+            },
         ]
         return warnings.compactMap { $0 }
     }
@@ -115,6 +133,26 @@ public struct TrainingMonitor: Sendable {
         guard let norm = record["grad_norm"], let equal = record["frac_reward_zero_std"] else { return .neither }
         // The norm is of the last step, the share the mean of all steps of the line.
         return norm == 0 && equal <= 0.5 ? .present : .absent
+    }
+
+    /// Of the completions that ended by themselves: one that was cut off says nothing about how long answers are.
+    private func finishedLength(_ record: MetricsRecord) -> Double? {
+        record["completions/mean_terminated_length"].flatMap { $0 > 0 ? $0 : nil }
+    }
+
+    private func length(_ record: MetricsRecord) -> Sign {
+        guard let length = finishedLength(record), let first = firstLength else { return .neither }
+        let limit = thresholds.collapsedLengthShare * first
+        if length < limit { return .present }
+        // A value that moves about the limit is one episode.
+        return length > 1.5 * limit ? .absent : .neither
+    }
+
+    private func accuracy(_ record: MetricsRecord, _ first: MetricsRecord) -> Sign {
+        guard let now = record["eval_accuracy/lenient"], let before = first["eval_accuracy/lenient"],
+            let reward = record["eval_reward"], let firstReward = first["eval_reward"]
+        else { return .neither }
+        return reward > firstReward && now < before - thresholds.accuracyFall ? .present : .absent
     }
 
     /// One warning for all functions whose silence is to be told now.
@@ -172,6 +210,20 @@ public struct TrainingMonitor: Sendable {
         "for \(steps) steps the gradient was 0 although rewards differed (grad_norm 0, healthy 0.001 to 1): nothing is "
             + "learned; look for mask_truncated_completions with every completion cut off, reward_weights of 0, or an "
             + "off_policy_mask_threshold that drops all"
+    }
+
+    private func lengthText(_ steps: Int, _ record: MetricsRecord) -> String {
+        "for \(steps) steps completions have had less than \(Int(100 * thresholds.collapsedLengthShare)) % of their first "
+            + "length (completions/mean_terminated_length began at \(short(firstLength)), now "
+            + "\(short(finishedLength(record)))): the model may be giving up its working; look at the completions, lower "
+            + "learning_rate, let correctness pay more than form (reward_weights), or pay for length"
+    }
+
+    private func accuracyText(_ record: MetricsRecord, _ first: MetricsRecord) -> String {
+        "at step \(record.step) the reward is higher than in the first evaluation (eval_reward \(short(first["eval_reward"])) "
+            + "to \(short(record["eval_reward"]))) and fewer answers are right (eval_accuracy/lenient "
+            + "\(short(first["eval_accuracy/lenient"])) to \(short(record["eval_accuracy/lenient"]))): the rewards pay for "
+            + "something else than right answers; let correctness pay more than form (reward_weights), or lower learning_rate"
     }
 
     private func short(_ value: Double?) -> String {

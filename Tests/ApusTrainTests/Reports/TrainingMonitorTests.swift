@@ -89,6 +89,31 @@ struct TrainingMonitorTests {
         #expect(warnings(1...20) { _ in ["grad_norm": nil, "frac_reward_zero_std": 0] }.isEmpty)
     }
 
+    @Test func answersThatGiveUpTheirWorking() {
+        // The lengths of two runs of Recipes/arithmetic.yaml on a real model: with a learning rate that was too high, and
+        // with one that was not, where answers became shorter before they became right.
+        let collapsed = [108.9, 78.4, 53.1, 45.4, 33.3, 28.5, 22.1, 24.2, 26.8, 24.3, 23.5, 24.2, 25, 23.6, 24.4, 30]
+        let recovered = [108.9, 82.2, 75.2, 68.2, 66.6, 51.5, 52, 44, 49, 38.9, 50.2, 68.6, 70.7, 62.1, 73.8, 77.4]
+        let found = warnings(1...16) { ["completions/mean_terminated_length": collapsed[$0 - 1]] }
+        #expect(found.map(\.step) == [10])
+        #expect(found.first?.text.contains("began at 108.9, now 24.3") == true)
+        #expect(warnings(1...16) { ["completions/mean_terminated_length": recovered[$0 - 1]] }.isEmpty)
+        // Without an answer that ends there is no length to speak of.
+        #expect(warnings(1...16) { ["completions/mean_terminated_length": $0 == 1 ? 100 : 0] }.isEmpty)
+    }
+
+    @Test func rewardThatRisesWhileAccuracyFalls() {
+        // Each line: reward and accuracy.
+        let lines = [(0.8, 0.5), (1.5, 0.45), (2.1, 0.35), (2.2, 0.2), (0.5, 0.2), (2.3, 0.55), (2.4, 0.3)]
+        let found = warnings(lines.indices) { index in
+            ["eval_loss": 0, "eval_reward": lines[index].0, "eval_accuracy/lenient": lines[index].1]
+        }
+        #expect(found.map(\.step) == [2, 6])
+        #expect(found.first?.text.contains("eval_reward 0.8 to 2.1") == true)
+        #expect(found.first?.text.contains("eval_accuracy/lenient 0.5 to 0.35") == true)
+        #expect(warnings(1...9) { ["eval_loss": 0, "eval_reward": Double($0)] }.isEmpty)
+    }
+
     @Test func historyIsNotToldAgain() {
         var monitor = TrainingMonitor()
         var texts: [String] = []
