@@ -16,10 +16,7 @@ struct ModelOptions: ParsableArguments {
     @Option(help: "A PEFT adapter folder, such as outputs/checkpoint-100.")
     var adapter: String?
 
-    @Option(
-        help:
-            "How weights are kept: nf4 (4 bits), int8 (8 bits), bf16, or f32 with fp32 reference arithmetic throughout."
-    )
+    @Option(help: ArgumentHelp(ModelOptions.precisionHelp))
     var precision = ModelOptions.defaultPrecision
 
     @Option(help: "Threads to compute with (default: one a core). The numbers do not depend on it.")
@@ -27,6 +24,9 @@ struct ModelOptions: ParsableArguments {
 
     @Flag(name: .customLong("no-cache"), help: ArgumentHelp(ModelOptions.noCacheHelp))
     var noCache = false
+
+    static let precisionHelp: String =
+        "How weights are kept: nf4 (4 bits), int8 (8 bits), bf16, or f32 with fp32 reference arithmetic throughout."
 
     static let noCacheHelp: String =
         "Quantise the weights anew, and do not keep them for the next run. (\(WeightCache.environmentVariable)=off does so "

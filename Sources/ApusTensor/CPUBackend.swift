@@ -48,8 +48,13 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     func split(_ count: Int, _ body: (_ thread: Int, Range<Int>) -> Void) {
         let pieces = pool.threads > 1 ? min(pool.threads * Self.piecesPerThread, count) : 1
         deal(count > 0 ? pieces : 0) { thread, piece in
-            body(thread, count * piece / pieces..<count * (piece + 1) / pieces)
+            body(thread, Self.piece(piece, of: pieces, count))
         }
+    }
+
+    /// One of `pieces` about equal pieces of 0 ..< count.
+    static func piece(_ index: Int, of pieces: Int, _ count: Int) -> Range<Int> {
+        count * index / pieces..<count * (index + 1) / pieces
     }
 
     /// Elements from which sharing the work costs less than it gains.
@@ -69,11 +74,13 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     /// business alone, so the results do not depend on who ran it.
     func deal(_ count: Int, _ body: (_ thread: Int, _ task: Int) -> Void) {
         let parts = min(pool.threads, count)
-        for part in 0..<parts { shares[part].next.store(count * part / parts, ordering: .relaxed) }
+        for part in 0..<parts {
+            shares[part].next.store(Self.piece(part, of: parts, count).lowerBound, ordering: .relaxed)
+        }
         pool.run(parts) { thread in
             for offset in 0..<parts {
                 let part = (thread + offset) % parts
-                let end = count * (part + 1) / parts
+                let end = Self.piece(part, of: parts, count).upperBound
                 while true {
                     let task = self.shares[part].next.wrappingAdd(1, ordering: .relaxed).oldValue
                     guard task < end else { break }

@@ -23,8 +23,7 @@ struct ProductGrid {
     subscript(task: Int) -> (rows: Range<Int>, panels: Range<Int>) {
         let (row, panel) = (task / panelParts, task % panelParts)
         return (
-            rows * row / rowParts..<rows * (row + 1) / rowParts,
-            panels * panel / panelParts..<panels * (panel + 1) / panelParts
+            CPUBackend.piece(row, of: rowParts, rows), CPUBackend.piece(panel, of: panelParts, panels)
         )
     }
 }

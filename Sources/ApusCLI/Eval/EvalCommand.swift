@@ -89,7 +89,7 @@ struct EvalSubject: ParsableArguments {
     @Option(help: "A PEFT adapter folder: the model is measured without it and with it.")
     var adapter: String?
 
-    @Option(help: "How weights are kept: nf4 (4 bits), bf16, or f32 with fp32 reference arithmetic throughout.")
+    @Option(help: ArgumentHelp(ModelOptions.precisionHelp))
     var precision: WeightPrecision?
 
     @Option(help: "Threads to compute with (default: one a core). The numbers do not depend on it.")

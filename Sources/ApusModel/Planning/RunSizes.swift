@@ -98,8 +98,8 @@ struct RunSizes {
         return 4 * (activations + Self.logitRows * (widths.hidden + run.model.vocabularySize))
     }
 
-    /// The trainer's activations; their rounded copies in 16 bits (the widest input, and three gradients); what completions
-    /// add to their prompts' keys and values; and the gradient that enters at the head.
+    /// The trainer's activations; what is rounded to 16 bits at a time (all rows' input, or some rows' gradients of gate and
+    /// up; and queries); what completions add to their prompts' keys and values; and the gradient that enters at the head.
     var trainingBytes: Int {
         let (rows, fewer) = (trainingRows, feedForwardRows(trainingRows))
         let values = rows * (widths.forward + widths.backward + widths.hidden) + fewer * 3 * widths.middle
