@@ -37,6 +37,7 @@ final class TrainingDisplay: Sendable {
     private let state = Mutex(State())
     private let clock = ContinuousClock()
     private let created: ContinuousClock.Instant
+    private let showsPanel = Terminal.showsPanel
     /// Rewrites the panel or the progress line; nil when neither is shown. Dispatch's objects may be used from any thread, and
     /// these never change after init.
     nonisolated(unsafe) private let timer: (any DispatchSourceTimer)?
@@ -51,11 +52,10 @@ final class TrainingDisplay: Sendable {
     init(options: Options = Options()) {
         self.options = options
         created = clock.now
-        let showsPanel = Terminal.showsPanel
         let isShown = showsPanel || Terminal.showsProgress
         let queue = DispatchQueue(label: "apus.progress")
         timer = isShown ? DispatchSource.makeTimerSource(queue: queue) : nil
-        timer?.setEventHandler { [weak self] in showsPanel ? self?.showPanel() : self?.showProgress() }
+        timer?.setEventHandler { [weak self, showsPanel] in showsPanel ? self?.showPanel() : self?.showProgress() }
         let interval = DispatchTimeInterval.milliseconds(showsPanel ? 200 : 1000)
         timer?.schedule(deadline: .now() + interval, repeating: interval)
         timer?.resume()
@@ -120,6 +120,7 @@ final class TrainingDisplay: Sendable {
         case .saved(let path):
             state.withLock { $0.lastCheckpoint = path }
         }
+        if event.changesPanelAtOnce, showsPanel { showPanel() }
     }
 
     private func start(_ plan: TrainingPlan) {
@@ -191,6 +192,16 @@ final class TrainingDisplay: Sendable {
             return "step \(phase.step)/\(state.stepCount): \(phase.kind.label)\(progress), \(elapsed)"
         }
         if let line { Terminal.showTransient(line) }
+    }
+}
+
+extension TrainingEvent {
+    /// Whether a reader would miss it until the timer's next tick: a run of short steps may be over by then.
+    fileprivate var changesPanelAtOnce: Bool {
+        switch self {
+        case .started, .logged, .evaluated: true
+        default: false
+        }
     }
 }
 
