@@ -36,6 +36,7 @@ extension SettingTable {
         "force_resume": "Apus",
         "on_save_failure": "Apus",
         "max_skipped_steps": "Apus",
+        "eval_temperature": "Apus",
         "on_not_finite": "Apus",
         "stop_after_equal_rewards": "Apus",
         "strict_batch_size": "Apus",

@@ -34,17 +34,12 @@ extension SettingTable {
         Setting("eval_accumulation_steps", .ignored(notice: noLabels)),
         Setting("eval_do_concat_batches", .ignored(unless: ["true"], notice: noLabels)),
         Setting("eval_use_gather_object", .ignored(unless: ["false"], notice: noLabels)),
-        Setting("greater_is_better", .ignored(notice: "no checkpoint is chosen as the best one")),
-        Setting("metric_for_best_model", .ignored(notice: "no checkpoint is chosen as the best one")),
         Setting("length_column_name", .ignored(unless: ["length"], notice: "prompts are not grouped by length")),
         Setting("liger_kernel_config", .ignored(notice: "Liger kernels are for GPUs")),
     ]
 
     private static let refusedArguments: [Setting] = [
         Setting("do_predict", .refused(unless: ["false"], reason: "use `apus generate` on a checkpoint")),
-        Setting(
-            "load_best_model_at_end",
-            .refused(unless: ["false"], reason: "every checkpoint is a whole adapter: choose one by its metrics")),
         Setting(
             "train_sampling_strategy",
             .refused(unless: ["random"], reason: "prompts come in TRL's order; shuffle_dataset: false keeps the file's")

@@ -27,8 +27,8 @@ enum EvalAnswers {
             return try JSONLine.encode(
                 Row(
                     problem: index + 1, prompt: text(of: sample.prompt),
-                    answer: sample.columns["answer"]?.string ?? "", before: answers(base.answers[index]),
-                    after: adapted.map { answers($0.answers[index]) }))
+                    answer: sample.columns["answer"]?.string ?? "", before: answers(base, index),
+                    after: adapted.map { answers($0, index) }))
         }
         do {
             try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: URL(filePath: path), options: .atomic)
@@ -38,11 +38,11 @@ enum EvalAnswers {
         }
     }
 
-    private static func answers(_ answers: [ModelEvaluation.Answer]) -> [Answer] {
-        answers.map { answer in
-            Answer(
-                text: answer.text, tokens: answer.tokenCount, strict: answer.isCorrect[.strict] ?? false,
-                lenient: answer.isCorrect[.lenient] ?? false)
+    private static func answers(_ evaluation: ModelEvaluation, _ problem: Int) -> [Answer] {
+        let strict = evaluation.grades.isCorrect(.strict)[problem]
+        let lenient = evaluation.grades.isCorrect(.lenient)[problem]
+        return evaluation.answers[problem].enumerated().map { index, answer in
+            Answer(text: answer.text, tokens: answer.tokenCount, strict: strict[index], lenient: lenient[index])
         }
     }
 

@@ -15,45 +15,15 @@ struct EvalReport {
     // MARK: Text
 
     /// A heading and a table of at most 80 columns.
-    var text: String { heading + "\n\n" + table }
+    var text: String {
+        heading + "\n\n" + AccuracyTable(before: base.grades, after: adapted?.grades).text
+    }
 
     private var heading: String {
         let how = temperature == 0 ? "greedy" : "temperature \(compact(temperature)), \(completionsEach) each"
         let adapterLine = adapter.map { "\nadapter  \($0)" } ?? ""
         return "model    \(model)\(adapterLine)\ndata     \(data), \(base.samples.count) problems\n"
             + "answers  \(how), at most \(maxNewTokens) tokens"
-    }
-
-    private var table: String {
-        let columns = [base] + (adapted.map { [$0] } ?? [])
-        var table = TextTable(head: adapted == nil ? ["", "accuracy"] : ["", "before", "after", "change"])
-        for grading in AnswerGrading.allCases {
-            table.add(
-                [grading.rawValue] + columns.map { Self.text(of: $0.accuracy(grading)) }
-                    + (change(grading).map { [Self.text(of: $0)] } ?? []))
-        }
-        table.add(["tokens"] + columns.map { fixed($0.meanLength, 1) })
-        table.add(["cut short"] + columns.map { percentage($0.truncatedShare) })
-        let ofChange = adapted == nil ? "" : "; change: of paired differences"
-        return "\(table)\nin brackets: 95 % intervals (Wilson's\(ofChange))"
-    }
-
-    private static func text(of accuracy: Accuracy?) -> String {
-        guard let accuracy else { return "" }
-        return "\(percentage(accuracy.value)) (\(range(accuracy.interval)))"
-    }
-
-    private static func text(of change: AccuracyChange) -> String {
-        let sign = change.value < 0 ? "" : "+"
-        return "\(sign)\(fixed(change.value * 100, 1)) (\(range(change.interval)))"
-    }
-
-    private static func range(_ interval: ClosedRange<Double>) -> String {
-        "\(fixed(interval.lowerBound * 100, 1)) to \(fixed(interval.upperBound * 100, 1))"
-    }
-
-    private func change(_ grading: AnswerGrading) -> AccuracyChange? {
-        adapted.flatMap { AccuracyChange(before: base.isCorrect(grading), after: $0.isCorrect(grading)) }
     }
 
     // MARK: JSON
@@ -98,22 +68,24 @@ struct EvalReport {
 
     var object: Object {
         let changes = AnswerGrading.allCases.compactMap { grading in
-            change(grading).map { (grading.rawValue, Self.share($0.value, $0.interval)) }
+            adapted?.grades.change(since: base.grades, grading).map {
+                (grading.rawValue, Self.share($0.value, $0.interval))
+            }
         }
         return Object(
             model: model, adapter: adapter, dataset: data, problems: base.samples.count,
             completionsEach: completionsEach, temperature: temperature, maxNewTokens: maxNewTokens,
-            before: Self.side(base), after: adapted.map(Self.side),
+            before: Self.side(base.grades), after: adapted.map { Self.side($0.grades) },
             change: adapted == nil ? nil : Dictionary(uniqueKeysWithValues: changes))
     }
 
-    private static func side(_ evaluation: ModelEvaluation) -> Object.Side {
+    private static func side(_ answers: GradedAnswers) -> Object.Side {
         let accuracy = AnswerGrading.allCases.compactMap { grading in
-            evaluation.accuracy(grading).map { (grading.rawValue, share($0.value, $0.interval)) }
+            answers.accuracy(grading).map { (grading.rawValue, share($0.value, $0.interval)) }
         }
         return Object.Side(
-            accuracy: Dictionary(uniqueKeysWithValues: accuracy), meanLength: evaluation.meanLength,
-            truncatedShare: evaluation.truncatedShare)
+            accuracy: Dictionary(uniqueKeysWithValues: accuracy), meanLength: answers.meanLength,
+            truncatedShare: answers.truncatedShare)
     }
 
     private static func share(_ value: Double, _ interval: ClosedRange<Double>) -> Object.Share {

@@ -20,11 +20,25 @@ struct RunEnd {
         throw CommandFailure(signal.status, "stopped by \(signal.name) after step \(outcome.step); \(place)")
     }
 
+    /// Accuracy at the beginning and at the end, where the run measured it at both.
+    var accuracy: AccuracyTable? {
+        let evaluations = outcome.evaluations
+        guard let first = evaluations.first else { return nil }
+        let best = outcome.bestCheckpoint == nil ? nil : evaluations.best
+        guard
+            let (step, answers) = best.flatMap({ best in best.answers.map { (best.step, $0) } })
+                ?? evaluations.last.map({ ($0.step, $0.answers) }), step > first.step
+        else { return nil }
+        return AccuracyTable(
+            before: first.answers, after: answers, beforeName: first.step == 0 ? "before" : "after step \(first.step)",
+            afterName: (best == nil ? "after step" : "best step") + " \(step)")
+    }
+
     /// Where the result lies, and a command to try it.
     ///
     /// - Parameter isAdapter: whether the checkpoint is an adapter of the run's model, or a model.
     func whatNext(_ settings: RunSettings, isAdapter: Bool = true) -> String? {
-        guard let checkpoint else { return nil }
+        guard let checkpoint = outcome.bestCheckpoint ?? checkpoint else { return nil }
         let model = isAdapter ? "\(settings.model) --adapter \(checkpoint)" : checkpoint
         let precision = isAdapter ? settings.precision : .bf16
         let option = precision == ModelOptions.defaultPrecision ? "" : " --precision \(precision.rawValue)"

@@ -34,6 +34,7 @@ struct TrainingRun {
         let end = RunEnd(
             outcome: outcome, checkpoint: display.lastCheckpoint, canGoOn: !configuration.trainer.saveOnlyModel)
         try end.failIfStopped(by: signals)
+        if let accuracy = end.accuracy { Terminal.printLine("\n\(accuracy.text)\n\(accuracy.verdict)\n") }
         end.whatNext(settings).map(Terminal.printLine)
     }
 

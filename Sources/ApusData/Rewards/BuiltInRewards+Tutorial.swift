@@ -2,7 +2,7 @@ extension BuiltInRewards {
     /// The Unsloth GRPO tutorial's functions, exactly as Python computes them.
     static let tutorial: [Reward] = [
         // 0.25 for each of the four tags that occurs exactly once.
-        format("xmlcount_reward_func") { text in
+        format("xmlcount_reward_func", maximum: 1) { text in
             let tags = ["<reasoning>", "</reasoning>", "<answer>", "</answer>"]
             return 0.25 * Double(tags.count { text.count($0) == 1 })
         },

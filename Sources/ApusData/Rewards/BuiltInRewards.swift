@@ -46,15 +46,17 @@ public enum BuiltInRewards {
     private static let functions: [Reward] = tutorial + corrected + demo
 
     /// A function of the completion's text alone.
-    static func format(_ name: String, _ score: @escaping @Sendable (PythonText) -> Double) -> Reward {
-        Reward(name) { completion, _ in score(PythonText(completion)) }
+    static func format(
+        _ name: String, maximum: Double = 0.5, _ score: @escaping @Sendable (PythonText) -> Double
+    ) -> Reward {
+        Reward(name, aim: RewardAim(.form, maximum: maximum)) { completion, _ in score(PythonText(completion)) }
     }
 
-    /// A function of the completion and the sample's reference answer.
+    /// A function of the completion and the sample's reference answer that pays 2 for the right one.
     static func graded(
         _ name: String, _ score: @escaping @Sendable (_ completion: PythonText, _ answer: PythonText) -> Double?
     ) -> Reward {
-        Reward(name) { completion, columns in
+        Reward(name, aim: RewardAim(.answer, maximum: 2)) { completion, columns in
             guard let answer = columns["answer"]?.string else { throw ColumnError(wanted: "answer", found: columns) }
             return score(PythonText(completion), PythonText(answer))
         }

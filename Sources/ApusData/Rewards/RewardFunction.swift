@@ -14,6 +14,9 @@ public protocol RewardFunction: Sendable {
     /// - Throws: What kept the function from scoring any completion.
     func evaluate(_ context: RewardContext) async throws -> RewardEvaluation
 
+    /// What it pays for; nil where that is not known, as with code of the user's.
+    var aim: RewardAim? { get }
+
     /// What the function is made of, for a continuation to compare. A function that is code of this program need not say.
     var identity: RewardIdentity { get }
 }
@@ -26,6 +29,9 @@ extension RewardFunction {
         RewardEvaluation(scores: try await scores(context))
     }
 
+    /// Not known.
+    public var aim: RewardAim? { nil }
+
     /// The name says all.
     public var identity: RewardIdentity { RewardIdentity() }
 }
@@ -37,11 +43,15 @@ public struct Reward: RewardFunction {
 
     /// The name under which the scores are logged.
     public let name: String
+    /// What it pays for; nil where that is not known.
+    public let aim: RewardAim?
     private let body: Body
 
     /// A reward with a name for the logs.
-    public init(_ name: String, _ body: @escaping Body) {
+    /// - Parameter aim: what it pays for. With it a run can warn when form is learnt and answers are not.
+    public init(_ name: String, aim: RewardAim? = nil, _ body: @escaping Body) {
         self.name = name
+        self.aim = aim
         self.body = body
     }
 

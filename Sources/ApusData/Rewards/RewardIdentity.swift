@@ -23,6 +23,7 @@ struct IdentifiedReward: RewardFunction {
     let base: any RewardFunction
     let identity: RewardIdentity
     var name: String { base.name }
+    var aim: RewardAim? { base.aim }
 
     func scores(_ context: RewardContext) async throws -> [Double?] { try await base.scores(context) }
     func evaluate(_ context: RewardContext) async throws -> RewardEvaluation { try await base.evaluate(context) }

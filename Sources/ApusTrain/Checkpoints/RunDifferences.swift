@@ -52,7 +52,7 @@ struct RunDifferences: Equatable {
         let free: Set = [
             "learning_rate", "max_steps", "num_train_epochs", "report_to", "instruction_set",
             "per_device_eval_batch_size", "num_generations_eval", "num_completions_to_print",
-            "stop_after_equal_rewards",
+            "stop_after_equal_rewards", "load_best_model_at_end", "metric_for_best_model", "greater_is_better",
         ]
         if silent.contains(key) { return .none }
         if free.contains(key) { return .noticed }

@@ -55,9 +55,10 @@ final class RunDirectory {
     /// disk.
     /// - Parameters:
     ///   - keep: how many checkpoints to leave, `nil` for all. Others go only when the new one is complete.
+    ///   - best: the step of one that stays, whatever its age.
     ///   - expectedBytes: about what it will take, to be told when the disk is full and there is no other to go by.
     func writeCheckpoint(
-        step: Int, keep: Int?, expectedBytes: Int? = nil, _ write: (URL) throws -> Void
+        step: Int, keep: Int?, sparing best: Int? = nil, expectedBytes: Int? = nil, _ write: (URL) throws -> Void
     ) throws(TrainingError) -> URL {
         let target = SavedCheckpoint.url(step: step, in: url)
         let draft = url.appending(path: Self.draftPrefix + "\(step)", directoryHint: .isDirectory)
@@ -76,7 +77,7 @@ final class RunDirectory {
             try? FileManager.default.removeItem(at: draft)
             throw Self.failure("save \(target.path)", error, shortage)
         }
-        if let keep { removeOthers(keep: keep, than: step) }
+        if let keep { removeOthers(keep: keep, than: step, sparing: best) }
         return target
     }
 
@@ -123,10 +124,13 @@ final class RunDirectory {
 
     /// Leaves the new checkpoint and the newest ones before it. Those of higher steps are of a run that was left behind when
     /// this one went back or began anew: they go first, whatever the clock said when they were written.
-    private func removeOthers(keep: Int, than step: Int) {
+    private func removeOthers(keep: Int, than step: Int, sparing best: Int?) {
         let others = SavedCheckpoint.all(in: url).filter { $0.step != step }
-        let byWorth = others.filter { $0.step < step } + others.filter { $0.step > step }.reversed()
-        for checkpoint in byWorth.dropFirst(max(keep - 1, 0)) { remove(checkpoint) }
+        let byAge = others.filter { $0.step < step } + others.filter { $0.step > step }.reversed()
+        let byWorth = byAge.filter { $0.step == best } + byAge.filter { $0.step != best }
+        // The best one stays beside the last also where a single one is to be kept, as Transformers has it.
+        let kept = max(keep - 1, byWorth.first?.step == best ? 1 : 0)
+        for checkpoint in byWorth.dropFirst(kept) { remove(checkpoint) }
     }
 
     /// Removes a checkpoint under another name, so that a kill in between leaves no half of one.

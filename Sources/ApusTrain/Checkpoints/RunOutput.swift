@@ -83,25 +83,29 @@ final class RunOutput {
         try surviving("metrics.jsonl lacks \(name)") { () throws(TrainingError) in try log.append(record) }
     }
 
-    /// Writes a checkpoint when one is due: on schedule, at the end, and when the run was asked to stop. What comes at the end
-    /// must succeed.
-    /// - Parameter complete: adds what this kind of run needs to go on.
+    /// Writes a checkpoint when one is due: on schedule, at the end, at the best step so far, and when the run was asked to
+    /// stop. What comes at the end must succeed.
+    /// - Parameters:
+    ///   - best: the step whose checkpoint is kept, however many come after it.
+    ///   - complete: adds what this kind of run needs to go on.
     func saveIfDue(
-        _ state: inout RunState, isEpochEnd: Bool, isStopping: Bool, complete: (inout RunSnapshot) -> Void = { _ in }
+        _ state: inout RunState, isEpochEnd: Bool, isStopping: Bool, keeping best: Int? = nil,
+        complete: (inout RunSnapshot) -> Void = { _ in }
     ) throws(TrainingError) {
         let step = state.globalStep
         guard step > 0, step != state.savedStep,
-            settings.isSaveDue(step: step, of: extent.maxSteps, isEpochEnd: isEpochEnd, isStopping: isStopping)
+            step == best
+                || settings.isSaveDue(step: step, of: extent.maxSteps, isEpochEnd: isEpochEnd, isStopping: isStopping)
         else { return }
         var snapshot = state.snapshot(configuration: configuration, identity: identity)
         complete(&snapshot)
-        let trainerState = state.trainerState(settings, extent)
+        let trainerState = state.trainerState(settings, extent, in: directory.url)
         var saved: URL?
         try surviving("step \(step) is not saved", unless: step >= extent.maxSteps || isStopping) {
             () throws(TrainingError) in
             try log.synchronize()
             saved = try directory.writeCheckpoint(
-                step: step, keep: settings.saveTotalLimit, expectedBytes: trained.checkpointBytes
+                step: step, keep: settings.saveTotalLimit, sparing: best, expectedBytes: trained.checkpointBytes
             ) { try write(trainerState, snapshot, to: $0) }
         }
         guard let saved else { return }

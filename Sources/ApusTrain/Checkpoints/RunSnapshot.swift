@@ -22,6 +22,8 @@ struct RunSnapshot: Codable {
     /// Of GRPO alone.
     var entropy: EntropyController?
     var generation: GenerationSnapshot?
+    /// Absent in runs of earlier versions.
+    var evaluations: EvaluationCourse?
 
     /// How a run differs from the one that is described here.
     func differences(

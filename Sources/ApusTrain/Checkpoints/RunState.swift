@@ -41,6 +41,8 @@ struct RunState: Sendable {
     var metrics = MetricWindow()
     /// All log lines.
     var history: [MetricsRecord] = []
+    /// What the evaluations showed so far.
+    var evaluations = EvaluationCourse()
 
     subscript<Value>(dynamicMember path: WritableKeyPath<RunCounters, Value>) -> Value {
         get { counters[keyPath: path] }

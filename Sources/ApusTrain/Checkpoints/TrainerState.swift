@@ -4,6 +4,8 @@ import Foundation
 struct TrainerState: Sendable, Encodable {
     static let fileName = "trainer_state.json"
 
+    var bestMetric: Double?
+    var bestCheckpoint: String?
     var epoch: Double
     var globalStep: Int
     var logHistory: [MetricsRecord]
@@ -55,8 +57,8 @@ struct TrainerState: Sendable, Encodable {
 
     func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encodeNil(forKey: .bestMetric)
-        try container.encodeNil(forKey: .bestModelCheckpoint)
+        try container.encode(bestMetric, forKey: .bestMetric)
+        try container.encode(bestCheckpoint, forKey: .bestModelCheckpoint)
         try container.encode(epoch, forKey: .epoch)
         try container.encode(evalSteps, forKey: .evalSteps)
         try container.encode(globalStep, forKey: .globalStep)

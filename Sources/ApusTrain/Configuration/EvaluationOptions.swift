@@ -24,7 +24,8 @@ struct EvaluationPlan: Sendable, Equatable {
     /// `strict_batch_size` asks for TRL's refusal.
     /// - Throws: ``ConfigurationError`` for such a batch under `strict_batch_size`.
     init(_ configuration: GRPOConfiguration) throws(ConfigurationError) {
-        groupSize = configuration.numGenerationsEval ?? configuration.numGenerations
+        groupSize =
+            configuration.numGenerationsEval ?? (configuration.evalTemperature == 0 ? 1 : configuration.numGenerations)
         let wanted = configuration.perDeviceEvalBatchSize
         batchSize = (wanted + groupSize - 1) / groupSize * groupSize
         guard wanted != batchSize else {

@@ -36,7 +36,7 @@ extension GRPOConfiguration {
     private static let nonNumericKeys: Set<CodingKeys> = [
         .rewardWeights, .lossType, .importanceSamplingLevel, .scaleRewards, .multiObjectiveAggregation,
         .lrSchedulerType, .outputDir, .saveStrategy, .evalStrategy, .resumeFromCheckpoint, .onSaveFailure, .reportTo,
-        .loggingDir, .rewardFailure, .overlongPrompts, .onNotFinite,
+        .loggingDir, .rewardFailure, .overlongPrompts, .onNotFinite, .metricForBestModel,
     ]
 
     /// Reads a string as a number where the setting is one, and refuses numbers that JSON or the setting cannot hold. Other
@@ -86,10 +86,11 @@ extension GRPOConfiguration {
         case .outputDir, .resumeFromCheckpoint, .loggingDir: "must be a path"
         case .reportTo: "must be tensorboard, none, all, or a list of these"
         case .rewardWeights: "must be a list of numbers"
+        case .metricForBestModel: "must be the name of a metric, or null for the reward"
         case let key where integerKeys.contains(key): "must be a whole number"
         case .useBiasCorrectionKL, .maskTruncatedCompletions, .useAdaptiveEntropy, .loggingFirstStep, .shuffleDataset,
             .disableDropout, .syncRefModel, .strictBatchSize, .saveOnlyModel, .forceResume, .evalOnStart,
-            .gradientCheckpointing, .logCompletions, .logUniquePrompts:
+            .gradientCheckpointing, .logCompletions, .logUniquePrompts, .loadBestModelAtEnd, .greaterIsBetter:
             "must be true or false"
         default: "must be a finite number"
         }

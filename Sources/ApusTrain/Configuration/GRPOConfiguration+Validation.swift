@@ -94,6 +94,30 @@ extension GRPOConfiguration {
         try require(.evalDelay, evalDelay, "must be at least 0") { $0 >= 0 }
         try require(.perDeviceEvalBatchSize, perDeviceEvalBatchSize, "must be at least 1") { $0 >= 1 }
         try require(.numGenerationsEval, numGenerationsEval ?? 1, "must be at least 1") { $0 >= 1 }
+        try require(.evalTemperature, evalTemperature ?? 1, "must be at least 0 (0 takes the likeliest token)") {
+            $0 >= 0
+        }
+        if evalTemperature == 0 {
+            try require(
+                .numGenerationsEval, numGenerationsEval ?? 1,
+                "must be 1 with eval_temperature 0: greedy answers to a prompt are all alike"
+            ) { $0 == 1 }
+        }
+        try validateBestModel()
+    }
+
+    private func validateBestModel() throws(ConfigurationError) {
+        guard metricForBestModel != "" else {
+            throw ConfigurationError(
+                key: "metric_for_best_model", value: "''", rule: "must be the name of a metric, or null for the reward")
+        }
+        guard loadBestModelAtEnd else { return }
+        func refuse(_ rule: String) throws(ConfigurationError) {
+            throw ConfigurationError(key: "load_best_model_at_end", value: "true", rule: rule)
+        }
+        if evalStrategy == .no { try refuse("needs evaluations to choose by: set eval_strategy to steps or epoch") }
+        if saveStrategy == .no { try refuse("needs checkpoints to choose from: set save_strategy to steps or epoch") }
+        if saveOnlyModel { try refuse("needs whole checkpoints: set save_only_model to false") }
     }
 
     private func require(

@@ -178,8 +178,17 @@ public struct GRPOConfiguration: OptimizerSettings, OutputSettings, Codable, Sen
     public var evalOnStart = false
     /// Completions in one evaluation batch: metrics are computed for each batch, then averaged.
     public var perDeviceEvalBatchSize = 8
-    /// Completions sampled for each evaluation prompt; `nil` means ``numGenerations``.
+    /// Completions sampled for each evaluation prompt; `nil` means ``numGenerations``, and 1 where they would be all alike.
     @ExplicitNil public var numGenerationsEval: Int?
+    /// Divides the logits while evaluation prompts are answered; 0 always takes the likeliest token; `nil` means
+    /// ``temperature``. Not a TRL key.
+    @ExplicitNil public var evalTemperature: Double?
+    /// Keep the checkpoint of the best evaluation, and end with its parameters.
+    public var loadBestModelAtEnd = false
+    /// The metric of an evaluation by which the best step is chosen, with or without `eval_` in front; `nil` is the reward.
+    @ExplicitNil public var metricForBestModel: String?
+    /// Whether more of that metric is better; `nil` says no for a name that ends with `loss`.
+    @ExplicitNil public var greaterIsBetter: Bool?
     /// Where metrics go beside `metrics.jsonl`.
     public var reportTo: [ReportTarget] = []
     /// Folder of TensorBoard's event files; `nil` is a folder in `runs` in ``outputDir``.
@@ -288,6 +297,10 @@ public struct GRPOConfiguration: OptimizerSettings, OutputSettings, Codable, Sen
         case evalOnStart = "eval_on_start"
         case perDeviceEvalBatchSize = "per_device_eval_batch_size"
         case numGenerationsEval = "num_generations_eval"
+        case evalTemperature = "eval_temperature"
+        case loadBestModelAtEnd = "load_best_model_at_end"
+        case metricForBestModel = "metric_for_best_model"
+        case greaterIsBetter = "greater_is_better"
         case reportTo = "report_to"
         case loggingDir = "logging_dir"
         case logCompletions = "log_completions"

@@ -12,16 +12,19 @@ public struct EvaluationReport: Sendable {
     public var samples: [Sample]
     /// `[sample][completion]`: the completions' texts.
     public var completions: [[String]]
+    /// Which completions are right; `nil` where the data have no reference answers.
+    public var answers: GradedAnswers?
 
     /// Memberwise.
     public init(
         step: Int, record: MetricsRecord, loggedByRewards: [MetricsRecord.Entry] = [], samples: [Sample],
-        completions: [[String]]
+        completions: [[String]], answers: GradedAnswers? = nil
     ) {
         self.step = step
         self.record = record
         self.loggedByRewards = loggedByRewards
         self.samples = samples
         self.completions = completions
+        self.answers = answers
     }
 }

@@ -7,7 +7,7 @@ import ApusText
 ///
 /// This is evaluation on its own; within a run ``GRPOTrainer/evaluate()`` measures rewards too.
 public struct ModelEvaluation: Sendable {
-    /// One completion and what it is worth.
+    /// One completion.
     public struct Answer: Sendable, Equatable {
         /// The completion's text, without special tokens.
         public var text: String
@@ -15,14 +15,14 @@ public struct ModelEvaluation: Sendable {
         public var tokenCount: Int
         /// Whether it was cut at the longest length.
         public var isTruncated: Bool
-        /// Whether it is right, by each way of grading.
-        public var isCorrect: [AnswerGrading: Bool]
     }
 
     /// What was asked.
     public let samples: [Sample]
     /// `[sample][completion]`.
     public let answers: [[Answer]]
+    /// Which of them are right, and how long they are.
+    public let grades: GradedAnswers
 
     /// Samples completions of every prompt and grades them.
     ///
@@ -57,30 +57,18 @@ public struct ModelEvaluation: Sendable {
             }
         }
         self.samples = samples
-        answers = zip(references, generated).map { reference, completions in
-            completions.map { completion in
-                let text = model.tokenizer.text(of: completion.tokens)
-                let grades = AnswerGrading.allCases.map { ($0, $0.isCorrect(text, answer: reference)) }
-                return Answer(
-                    text: text, tokenCount: completion.tokens.count, isTruncated: completion.isTruncated,
-                    isCorrect: Dictionary(uniqueKeysWithValues: grades))
+        answers = generated.map { completions in
+            completions.map {
+                Answer(
+                    text: model.tokenizer.text(of: $0.tokens), tokenCount: $0.tokens.count,
+                    isTruncated: $0.isTruncated)
             }
         }
+        let all = answers.joined()
+        grades = GradedAnswers(
+            answers.map { $0.map(\.text) }, references: references, meanLength: all.map { Double($0.tokenCount) }.mean,
+            truncatedShare: all.map { $0.isTruncated ? 1 : 0 }.mean)
     }
-
-    /// `[sample][completion]`: whether each is right.
-    public func isCorrect(_ grading: AnswerGrading) -> [[Bool]] {
-        answers.map { $0.map { $0.isCorrect[grading] ?? false } }
-    }
-
-    /// The share of right answers; `nil` when nothing was asked.
-    public func accuracy(_ grading: AnswerGrading) -> Accuracy? { Accuracy(isCorrect(grading)) }
-
-    /// Mean length of the completions in tokens.
-    public var meanLength: Double { answers.joined().map { Double($0.tokenCount) }.mean }
-
-    /// Share of the completions that were cut at the longest length.
-    public var truncatedShare: Double { answers.joined().map { $0.isTruncated ? 1 : 0 }.mean }
 
     private static func reference(of sample: Sample, number: Int) throws(TrainingError) -> String {
         if let answer = sample.columns["answer"]?.string { return answer }

@@ -1,18 +1,24 @@
+import ApusData
 import ApusFormats
 
 /// What a log line leads to beside `metrics.jsonl`: warnings, TensorBoard's file, the completions' file.
 ///
 /// A report that cannot be written is no reason to lose a run: it is said once, and the run goes on without it.
 final class RunReports {
-    private var monitor = TrainingMonitor()
+    private var monitor: TrainingMonitor
     private var tensorBoard: TensorBoardLog?
     private var completions: CompletionsLog?
     /// The newest generation batch.
     var rollout: RolloutReport?
 
-    /// - Parameter history: the lines of the run that is continued.
+    /// - Parameters:
+    ///   - rewards: the run's reward functions.
+    ///   - history: the lines of the run that is continued.
     /// - Throws: ``TrainingError`` with code `outputFolder`.
-    init(_ configuration: GRPOConfiguration, lastStep: Int, history: [MetricsRecord]) throws(TrainingError) {
+    init(
+        _ configuration: GRPOConfiguration, rewards: [any RewardFunction] = [], lastStep: Int, history: [MetricsRecord]
+    ) throws(TrainingError) {
+        monitor = TrainingMonitor(rewards: rewards)
         if configuration.reportTo.contains(.tensorboard) {
             tensorBoard = try TensorBoardLog(
                 outputDir: configuration.outputDir, loggingDir: configuration.loggingDir, lastStep: lastStep)

@@ -1,3 +1,5 @@
+public import ApusData
+
 /// Watches the log lines of a run for the ways in which GRPO goes wrong without an error.
 ///
 /// Log lines go in, warnings come out: one for each trouble when it has lasted long enough, and another one only after the
@@ -30,13 +32,28 @@ public struct TrainingMonitor: Sendable {
         public var collapsedLengthSteps = 5
         /// How far the accuracy of an evaluation may fall below the first one's while the reward rises.
         public var accuracyFall = 0.1
+        /// Steps over which shares of rewards and of equal groups are averaged.
+        public var averagedSteps = 10
+        /// The share of what form can earn above which it is learnt…
+        public var solvedFormShare = 0.65
+        /// …and the share of what right answers can earn below which they are not…
+        public var unsolvedAnswerShare = 0.3
+        /// …and for how many steps: form is learnt first in healthy runs too.
+        public var unsolvedAnswerSteps = 10
+        /// The share of groups whose rewards are equal from which on a run wastes its steps…
+        public var equalGroupShare = 0.5
+        /// …unless answers earn this share of what they can: then groups agree since they are right…
+        public var goodAnswerShare = 0.7
+        /// …and for how many steps.
+        public var equalGroupSteps = 3
 
         /// The defaults.
         public init() {}
     }
 
     private enum Trouble: Hashable {
-        case equalRewards, truncation, silentReward(String), entropy, kl, zeroGradient, length, accuracy
+        case equalRewards, truncation, silentReward(String), entropy, kl, zeroGradient, length, accuracy, form,
+            agreement
     }
 
     /// One trouble's run of log lines.
@@ -51,6 +68,8 @@ public struct TrainingMonitor: Sendable {
     private enum Sign { case present, absent, neither }
 
     private let thresholds: Thresholds
+    private let aims: [(name: String, aim: RewardAim)]
+    private var recent = RecentShares()
     private var lastStep = 0
     private var firstEntropy: Double?
     private var firstLength: Double?
@@ -58,7 +77,11 @@ public struct TrainingMonitor: Sendable {
     private var episodes: [Trouble: Episode] = [:]
 
     /// A monitor that has seen nothing.
-    public init(thresholds: Thresholds = Thresholds()) { self.thresholds = thresholds }
+    /// - Parameter rewards: the run's functions: what those pay for that say so tells form from answers.
+    public init(rewards: [any RewardFunction] = [], thresholds: Thresholds = Thresholds()) {
+        self.thresholds = thresholds
+        aims = rewards.compactMap { reward in reward.aim.map { (reward.name, $0) } }
+    }
 
     /// Takes the next log line, of training or of an evaluation.
     /// - Returns: what the user should hear about it, one line each; mostly nothing.
@@ -66,26 +89,50 @@ public struct TrainingMonitor: Sendable {
         if record.isEvaluation {
             let first = firstEvaluation ?? record
             firstEvaluation = first
-            let isTold = lasting(.accuracy, accuracy(record, first), record.step, 0) != nil
-            return isTold ? [accuracyText(record, first)] : []
+            return lasting(.accuracy, accuracy(record, first), record.step, 0) == nil
+                ? [] : [TrainingWarning.accuracy(record, first: first).text]
         }
         defer { lastStep = record.step }
         if firstEntropy == nil { firstEntropy = record["entropy"] }
         if firstLength == nil { firstLength = finishedLength(record) }
-        let warnings = [
-            lasting(.equalRewards, equalRewards(record), record.step, thresholds.equalRewardSteps).map(
-                equalRewardsText),
-            lasting(.truncation, truncation(record), record.step, thresholds.truncatedSteps).map(truncationText),
+        recent.append(shares(record), after: lastStep, within: thresholds.averagedSteps)
+        return (troublesOfOneLine(record) + troublesOfSeveralLines(record)).compactMap { $0?.text }
+    }
+
+    private mutating func troublesOfOneLine(_ record: MetricsRecord) -> [TrainingWarning?] {
+        let step = record.step
+        return [
+            lasting(.equalRewards, equalRewards(record), step, thresholds.equalRewardSteps).map {
+                .equalRewards(steps: $0)
+            },
+            lasting(.truncation, truncation(record), step, thresholds.truncatedSteps).map { .truncation(steps: $0) },
             silentRewards(record),
-            lasting(.entropy, entropy(record), record.step, thresholds.collapsedSteps).map { entropyText($0, record) },
-            lasting(.kl, kl(record), record.step, thresholds.excessiveKLSteps).map { klText($0, record) },
-            lasting(.zeroGradient, zeroGradient(record), record.step, thresholds.zeroGradientSteps)
-                .map(zeroGradientText),
-            lasting(.length, length(record), record.step, thresholds.collapsedLengthSteps).map {
-                lengthText($0, record)
+            lasting(.entropy, entropy(record), step, thresholds.collapsedSteps).map {
+                .entropy(steps: $0, first: firstEntropy, now: record["entropy"], limit: thresholds.collapsedEntropy)
+            },
+            lasting(.kl, kl(record), step, thresholds.excessiveKLSteps).map {
+                .kl(steps: $0, now: record["kl"], limit: thresholds.excessiveKL)
+            },
+            lasting(.zeroGradient, zeroGradient(record), step, thresholds.zeroGradientSteps).map {
+                .zeroGradient(steps: $0)
+            },
+            lasting(.length, length(record), step, thresholds.collapsedLengthSteps).map {
+                .length(
+                    steps: $0, first: firstLength, now: finishedLength(record), share: thresholds.collapsedLengthShare)
             },
         ]
-        return warnings.compactMap { $0 }
+    }
+
+    private mutating func troublesOfSeveralLines(_ record: MetricsRecord) -> [TrainingWarning?] {
+        guard let mean = recent.mean(over: thresholds.averagedSteps) else { return [] }
+        return [
+            lasting(.form, form(mean), record.step, thresholds.unsolvedAnswerSteps).map { _ in
+                .form(steps: thresholds.averagedSteps, form: mean.form ?? 0, answers: mean.answers ?? 0)
+            },
+            lasting(.agreement, agreement(mean), record.step, thresholds.equalGroupSteps).map { _ in
+                .agreement(steps: thresholds.averagedSteps, groups: mean.equalGroups ?? 0, answers: mean.answers ?? 0)
+            },
+        ]
     }
 
     /// Follows an episode.
@@ -155,8 +202,37 @@ public struct TrainingMonitor: Sendable {
         return reward > firstReward && now < before - thresholds.accuracyFall ? .present : .absent
     }
 
+    private func form(_ mean: RecentShares.Shares) -> Sign {
+        guard let form = mean.form, let answers = mean.answers else { return .neither }
+        return form >= thresholds.solvedFormShare && answers < thresholds.unsolvedAnswerShare ? .present : .absent
+    }
+
+    private func agreement(_ mean: RecentShares.Shares) -> Sign {
+        guard let equal = mean.equalGroups, let answers = mean.answers else { return .neither }
+        return equal >= thresholds.equalGroupShare && answers < thresholds.goodAnswerShare ? .present : .absent
+    }
+
+    /// What a line says about the shares of what can be earned.
+    private func shares(_ record: MetricsRecord) -> RecentShares.Shares {
+        RecentShares.Shares(
+            step: record.step, equalGroups: record["frac_reward_zero_std"], form: share(.form, record),
+            answers: share(.answer, record))
+    }
+
+    /// The share of what functions of a kind pay at most that completions earned; `nil` without such a function.
+    private func share(_ subject: RewardAim.Subject, _ record: MetricsRecord) -> Double? {
+        var earned = 0.0
+        var most = 0.0
+        for (name, aim) in aims where aim.subject == subject && aim.maximum > 0 {
+            guard let mean = record["rewards/\(name)/mean"] else { continue }
+            earned += mean
+            most += aim.maximum
+        }
+        return most > 0 ? earned / most : nil
+    }
+
     /// One warning for all functions whose silence is to be told now.
-    private mutating func silentRewards(_ record: MetricsRecord) -> String? {
+    private mutating func silentRewards(_ record: MetricsRecord) -> TrainingWarning? {
         let means = record.entries.filter { $0.name.hasPrefix("rewards/") && $0.name.hasSuffix("/mean") }
         var silent: [String] = []
         var steps = 0
@@ -169,65 +245,6 @@ public struct TrainingMonitor: Sendable {
                 steps = max(steps, lasted)
             }
         }
-        guard !silent.isEmpty else { return nil }
-        let subject = silent.count == 1 ? "reward function \(silent[0])" : "reward functions \(list(silent))"
-        return
-            "\(subject) gave 0 to every completion for \(steps) steps: the model never earns it, so it teaches nothing; "
-            + "look at the completions (log_completions: true), make it easier, or give partial credit"
-    }
-
-    private func list(_ names: [String]) -> String {
-        names.dropLast().joined(separator: ", ") + " and " + (names.last ?? "")
-    }
-
-    // MARK: Texts
-
-    private func equalRewardsText(_ steps: Int) -> String {
-        "for \(steps) steps the rewards in every group were equal (frac_reward_zero_std 1, healthy below 0.8): nothing is "
-            + "learned; use prompts of another difficulty, raise temperature or num_generations, or grade more finely; "
-            + "stop_after_equal_rewards ends such a run"
-    }
-
-    private func truncationText(_ steps: Int) -> String {
-        "for \(steps) steps every completion was cut off at max_completion_length (completions/clipped_ratio 1, healthy "
-            + "below 0.3): answers never end; raise max_completion_length, or check that the chat template and its end "
-            + "token are the model's"
-    }
-
-    private func entropyText(_ steps: Int, _ record: MetricsRecord) -> String {
-        "entropy has been below \(thresholds.collapsedEntropy) for \(steps) steps (began at \(short(firstEntropy)), now "
-            + "\(short(record["entropy"])), healthy 0.05 to 0.5): the model says one thing only, and groups of equal answers "
-            + "teach nothing; lower learning_rate, raise temperature or epsilon_high, or set entropy_coef"
-    }
-
-    private func klText(_ steps: Int, _ record: MetricsRecord) -> String {
-        "kl has been above \(thresholds.excessiveKL) for \(steps) steps (now \(short(record["kl"])), healthy below 0.5): "
-            + "the policy has left the model it began as; lower learning_rate or max_grad_norm, raise beta, or go back to an "
-            + "earlier checkpoint"
-    }
-
-    private func zeroGradientText(_ steps: Int) -> String {
-        "for \(steps) steps the gradient was 0 although rewards differed (grad_norm 0, healthy 0.001 to 1): nothing is "
-            + "learned; look for mask_truncated_completions with every completion cut off, reward_weights of 0, or an "
-            + "off_policy_mask_threshold that drops all"
-    }
-
-    private func lengthText(_ steps: Int, _ record: MetricsRecord) -> String {
-        "for \(steps) steps completions have had less than \(Int(100 * thresholds.collapsedLengthShare)) % of their first "
-            + "length (completions/mean_terminated_length began at \(short(firstLength)), now "
-            + "\(short(finishedLength(record)))): the model may be giving up its working; look at the completions, lower "
-            + "learning_rate, let correctness pay more than form (reward_weights), or pay for length"
-    }
-
-    private func accuracyText(_ record: MetricsRecord, _ first: MetricsRecord) -> String {
-        "at step \(record.step) the reward is higher than in the first evaluation (eval_reward \(short(first["eval_reward"])) "
-            + "to \(short(record["eval_reward"]))) and fewer answers are right (eval_accuracy/lenient "
-            + "\(short(first["eval_accuracy/lenient"])) to \(short(record["eval_accuracy/lenient"]))): the rewards pay for "
-            + "something else than right answers; let correctness pay more than form (reward_weights), or lower learning_rate"
-    }
-
-    private func short(_ value: Double?) -> String {
-        guard let value else { return "unknown" }
-        return "\((value * 10_000).rounded() / 10_000)"
+        return silent.isEmpty ? nil : .silentRewards(silent, steps: steps)
     }
 }

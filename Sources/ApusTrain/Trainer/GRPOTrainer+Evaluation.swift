@@ -87,6 +87,7 @@ extension GRPOTrainer {
     ) throws(TrainingError) -> [[Completion]] {
         var sampling = samplingParameters
         sampling.seed ^= Self.streamOfSeeds
+        if let temperature = configuration.evalTemperature { sampling.temperature = Float(temperature) }
         let tokens = prompts.map { evaluationTokens?[$0] ?? [] }
         return try onPolicy("sample completions for the evaluation") {
             try policy.generate(tokens, groupSize: evaluationPlan.groupSize, step: number, sampling: sampling) {
@@ -122,7 +123,7 @@ extension GRPOTrainer {
             groupSize: evaluationPlan.groupSize, scaling: configuration.scaleRewards,
             aggregation: configuration.multiObjectiveAggregation)
         for row in rows.indices { batch.rows[row].advantage = advantages.values[row] }
-        evaluation.window.append(Self.lengthMetrics(rows))
+        evaluation.add(rows)
         evaluation.window.append(
             RewardMetrics.metrics(table: table, names: rewards.map(\.name), advantages: advantages))
         evaluation.window.append(failureMetrics(scored, at: name))
@@ -160,7 +161,7 @@ extension GRPOTrainer {
     }
 
     /// Logs an evaluation, in the order of TRL's line.
-    private func finish(_ evaluation: Evaluation, seconds: Double) throws(TrainingError) -> EvaluationReport {
+    private func finish(_ evaluation: Evaluation, seconds: Double) throws -> EvaluationReport {
         var record = MetricsRecord(step: state.globalStep)
         record.append("eval_loss", evaluation.losses.mean)
         record.append("eval_runtime", seconds)
@@ -171,17 +172,20 @@ extension GRPOTrainer {
         var window = evaluation.window
         window.drain(into: &means)
         for entry in means.entries { record.append("eval_" + entry.name, entry.value) }
+        let answers = evaluation.answers
         for grading in AnswerGrading.allCases {
-            guard let accuracy = evaluation.accuracy(grading) else { continue }
+            guard let accuracy = answers?.accuracy(grading) else { continue }
             record.append("eval_accuracy/\(grading.rawValue)", accuracy.value)
         }
         record.append("epoch", state.epoch)
+        try bestModel?.check(record)
         state.history.append(record)
+        state.evaluations.append(step: state.globalStep, answers, record, bestModel)
         try output?.append(record, "an evaluation")
         let report = EvaluationReport(
             step: state.globalStep, record: record,
             loggedByRewards: means.entries.filter { evaluation.loggedNames.contains($0.name) },
-            samples: evaluation.samples, completions: evaluation.completions)
+            samples: evaluation.samples, completions: evaluation.completions, answers: answers)
         onEvent?(.evaluated(report))
         for warning in reports?.appendEvaluation(record) ?? [] { onEvent?(.warning(warning)) }
         return report
@@ -204,19 +208,27 @@ private struct Evaluation {
     var window = MetricWindow()
     /// Names of what reward functions logged themselves.
     var loggedNames: Set<String> = []
+    private var lengths: [Double] = []
+    private var truncated = 0
 
     init(samples: [Sample]) {
         self.samples = samples
         completions = samples.map { _ in [] }
     }
 
-    /// The share of right answers; `nil` where samples have no reference answer.
-    func accuracy(_ grading: AnswerGrading) -> Accuracy? {
-        var isCorrect: [[Bool]] = []
-        for (sample, texts) in zip(samples, completions) {
-            guard let answer = sample.columns["answer"]?.string else { return nil }
-            isCorrect.append(texts.map { grading.isCorrect($0, answer: answer) })
-        }
-        return Accuracy(isCorrect)
+    /// Takes the lengths of completions.
+    mutating func add(_ rows: [RolloutRow]) {
+        window.append(GRPOTrainer.lengthMetrics(rows))
+        lengths += rows.map { Double($0.completion.tokens.count) }
+        truncated += rows.count { $0.completion.isTruncated }
+    }
+
+    /// Which answers are right; `nil` where samples have no reference answer.
+    var answers: GradedAnswers? {
+        let references = samples.compactMap { $0.columns["answer"]?.string }
+        guard references.count == samples.count else { return nil }
+        return GradedAnswers(
+            completions, references: references, meanLength: lengths.mean,
+            truncatedShare: Double(truncated) / Double(max(lengths.count, 1)))
     }
 }

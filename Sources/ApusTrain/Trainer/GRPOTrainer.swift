@@ -38,6 +38,8 @@ public final class GRPOTrainer {
     /// What the model is evaluated on, if anything.
     let evaluationDataset: Dataset?
     let evaluationPlan: EvaluationPlan
+    /// How the best step is chosen, if it is.
+    let bestModel: BestModelCriterion?
     /// The tokens of the evaluation prompts, once they are needed.
     var evaluationTokens: [[Int32]]?
     /// Whether this run has said that memory is short: once is enough.
@@ -70,6 +72,7 @@ public final class GRPOTrainer {
         try Self.check(configuration, evaluationDataset: evaluationDataset)
         evaluationPlan = try EvaluationPlan(configuration)
         self.evaluationDataset = evaluation?.dataset
+        bestModel = BestModelCriterion(configuration)
         self.configuration = configuration
         self.policy = policy
         self.tokenizer = tokenizer
@@ -104,7 +107,7 @@ public final class GRPOTrainer {
         if configuration.evalStrategy != .no { try prepareEvaluationPrompts() }
         defer { closeOutput() }
         try openOutput()
-        reports = try RunReports(configuration, lastStep: state.globalStep, history: state.history)
+        reports = try RunReports(configuration, rewards: rewards, lastStep: state.globalStep, history: state.history)
         if let memory = policy.memoryPlan { onEvent?(.notice(memory)) }
         var epoch = state.microStep / plan.microStepsPerEpoch
         for _ in 0..<epoch { _ = sampler.nextEpoch() }
@@ -117,7 +120,9 @@ public final class GRPOTrainer {
         try logIfNeeded(force: true)
         // A request that came after the last save was considered.
         if stopSignal.isRequested { try saveIfNeeded(isEpochEnd: false) }
-        return TrainingOutcome(state, of: plan.maxSteps, seconds: (clock.now - start) / .seconds(1))
+        var outcome = TrainingOutcome(state, of: plan.maxSteps, seconds: (clock.now - start) / .seconds(1))
+        if !outcome.wasStopped { outcome.bestCheckpoint = try loadBestModel() }
+        return outcome
     }
 
     /// Whether rows are trained on group by group, so that completions share the passes over their prompt.

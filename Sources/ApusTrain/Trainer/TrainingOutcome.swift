@@ -10,12 +10,17 @@ public struct TrainingOutcome: Sendable, Equatable {
     public var tokens: Int
     /// How long it took (`train_runtime`).
     public var seconds: Double
+    /// What its evaluations showed.
+    public var evaluations: EvaluationCourse
+    /// The checkpoint whose parameters the policy ends with; `nil` unless `load_best_model_at_end` chose one.
+    public var bestCheckpoint: String?
 
     init(_ state: RunState, of maxSteps: Int, seconds: Double) {
         step = state.globalStep
         wasStopped = state.globalStep < maxSteps
         meanLoss = state.totalLoss / Double(max(state.globalStep, 1))
         tokens = state.tokensSeen
+        evaluations = state.evaluations
         self.seconds = seconds
     }
 }

@@ -1,3 +1,4 @@
+import ApusData
 import Testing
 
 @testable import ApusTrain
@@ -6,9 +7,9 @@ import Testing
 struct TrainingMonitorTests {
     /// The warnings of a run, by the step of the line that brought them.
     private func warnings(
-        _ steps: some Sequence<Int>, _ values: (Int) -> [String: Double?]
+        _ steps: some Sequence<Int>, rewards: [any RewardFunction] = [], _ values: (Int) -> [String: Double?]
     ) -> [(step: Int, text: String)] {
-        var monitor = TrainingMonitor()
+        var monitor = TrainingMonitor(rewards: rewards)
         return steps.flatMap { step in
             var record = MetricsRecord(step: step)
             for (name, value) in values(step).sorted(by: { $0.key < $1.key }) { record.append(name, value) }
@@ -112,6 +113,87 @@ struct TrainingMonitorTests {
         #expect(found.first?.text.contains("eval_reward 0.8 to 2.1") == true)
         #expect(found.first?.text.contains("eval_accuracy/lenient 0.5 to 0.35") == true)
         #expect(warnings(1...9) { ["eval_loss": 0, "eval_reward": Double($0)] }.isEmpty)
+    }
+
+    /// What two runs of an arithmetic recipe on a real model earned: with a learning rate that held and with one that did not.
+    private enum Recorded {
+        static let rewards = ["numeric_answer", "soft_format_dotall"].compactMap(BuiltInRewards.named)
+        static let holds = (
+            answers: [
+                0.25, 0.12, 0.31, 0.38, 0.19, 0.56, 0.25, 0.12, 0.44, 0.56, 0.19, 0.62, 1.25, 0.69, 1.62, 1.06, 1.44,
+                1.5,
+                1.38, 1.12, 1.44, 1.62, 1.06, 1.81, 2, 1.31, 1.62, 1.56, 1.44, 1.56,
+            ],
+            form: [
+                0.05, 0.03, 0.02, 0.16, 0.28, 0.39, 0.45, 0.47, 0.5, 0.47, 0.48, 0.47, 0.5, 0.48, 0.48, 0.5, 0.48, 0.45,
+                0.48, 0.48, 0.5, 0.5, 0.47, 0.5, 0.48, 0.48, 0.48, 0.5, 0.5, 0.5,
+            ],
+            equal: [
+                0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.5, 0.25, 0, 0.25, 0, 0, 0.25, 0.25, 0.25, 0, 0.5, 0.75, 0,
+                0.25,
+                0.25, 0.25, 0.5,
+            ]
+        )
+        static let collapses = (
+            answers: [
+                0.25, 0.5, 0.12, 0.5, 0.25, 0.25, 0, 0, 0.06, 0.19, 0, 0, 0.19, 0.25, 0.12, 0, 0.44, 0.25, 0.81, 1, 1,
+                0.56,
+                0.5, 1.19, 1.44, 0.56, 0.56, 0.88, 1.44, 0.81,
+            ],
+            form: [
+                0.05, 0, 0, 0.06, 0.25, 0.44, 0.5, 0.5, 0.34, 0.47, 0.5, 0.5, 0.48, 0.5, 0.5, 0.48, 0.5, 0.5, 0.5, 0.5,
+                0.5,
+                0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5,
+            ],
+            equal: [
+                0, 0, 0, 0, 0, 0, 0.25, 0.75, 0, 0.25, 1, 1, 0.25, 0.75, 0.5, 0.25, 0.75, 0.5, 0.25, 0.5, 1, 0.5, 1,
+                0.5,
+                0.75, 0.25, 0.75, 0.25, 0.5, 0.25,
+            ]
+        )
+    }
+
+    private func recorded(
+        _ run: (answers: [Double], form: [Double], equal: [Double]), rewards: [any RewardFunction] = Recorded.rewards
+    ) -> [(step: Int, text: String)] {
+        warnings(1...run.answers.count, rewards: rewards) { step in
+            [
+                "rewards/numeric_answer/mean": run.answers[step - 1], "rewards/numeric_answer/std": 1,
+                "rewards/soft_format_dotall/mean": run.form[step - 1], "frac_reward_zero_std": run.equal[step - 1],
+            ]
+        }
+    }
+
+    @Test func formThatIsLearntWithoutAnswersAndGroupsThatAgreeMeanwhile() {
+        #expect(recorded(Recorded.holds).isEmpty)
+        let found = recorded(Recorded.collapses)
+        #expect(found.map(\.step) == [18, 21])
+        #expect(found.first?.text.contains("of the groups agreed with themselves") == true)
+        #expect(found.first?.text.contains("dynamic_sampling") == true)
+        #expect(found.last?.text.contains("the form is learnt and the answers are not") == true)
+        // What nobody says the most of cannot be told from what is solved.
+        #expect(recorded(Recorded.collapses, rewards: []).isEmpty)
+    }
+
+    @Test func groupsThatAgreeSinceTheyAreRightAreNoTrouble() {
+        let found = warnings(1...40, rewards: Recorded.rewards) { _ in
+            [
+                "rewards/numeric_answer/mean": 1.9, "rewards/soft_format_dotall/mean": 0.5,
+                "frac_reward_zero_std": 0.75,
+            ]
+        }
+        #expect(found.isEmpty)
+    }
+
+    @Test func averagesAreOverStepsWhateverTheLines() {
+        let found = warnings(stride(from: 5, through: 60, by: 5), rewards: Recorded.rewards) { _ in
+            [
+                "rewards/numeric_answer/mean": 0.1, "rewards/numeric_answer/std": 0.5,
+                "rewards/soft_format_dotall/mean": 0.5, "frac_reward_zero_std": 0,
+            ]
+        }
+        // Ten steps to average, and ten in which that lasts.
+        #expect(found.map(\.step) == [15])
     }
 
     @Test func historyIsNotToldAgain() {

@@ -34,7 +34,7 @@ extension ConfiguredReward {
         let column = try parameters.text("column") ?? "answer"
         let steps = try parameters.choices("normalize", Normalization.self) ?? [.space, .letterCase]
         @Sendable func normalized(_ text: String) -> String { steps.reduce(text) { $1.apply($0) } }
-        return Reward(label) { completion, columns in
+        return Reward(label, aim: scores.aim(.answer)) { completion, columns in
             let reference = try Self.reference(column, columns)
             guard let answer = extractor.answer(in: PythonText(completion)) else { return scores.otherwise }
             // Code points, not Swift's canonical equivalence: normalisation is what the list says and no more.
@@ -51,7 +51,7 @@ extension ConfiguredReward {
         let column = try parameters.text("column") ?? "answer"
         let absolute = try parameters.size("tolerance") ?? 0
         let relative = try parameters.size("relative_tolerance") ?? 0
-        return Reward(label) { completion, columns in
+        return Reward(label, aim: scores.aim(.answer)) { completion, columns in
             // Does not apply where the reference is no number.
             guard let wanted = DecimalText(PythonText(try Self.reference(column, columns))) else { return nil }
             guard let answer = extractor.answer(in: PythonText(completion)), let found = DecimalText(answer) else {

@@ -8,7 +8,7 @@ extension ConfiguredReward {
         if let bad = tags.first(where: { $0.contains { "<>/ \t\n".contains($0) } }) {
             throw RewardParameterError("tags must be names without brackets, found '\(bad.onOneLine)'")
         }
-        return Reward(label) { completion, _ in
+        return Reward(label, aim: scores.aim(.form)) { completion, _ in
             let text = PythonText(completion)
             if isStrict { return scores.of(isExactly(tags, text)) }
             let share = Double(tags.count { element($0, in: text) != nil }) / Double(tags.count)
@@ -74,6 +74,7 @@ private struct LengthReward: RewardFunction {
     let unit: ConfiguredReward.LengthUnit
     let range: ClosedRange<Double>
     let margin: Double
+    var aim: RewardAim? { scores.aim(.form) }
 
     func scores(_ context: RewardContext) -> [Double?] {
         context.completions.indices.map { index in

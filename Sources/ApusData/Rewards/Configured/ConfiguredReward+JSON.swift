@@ -19,7 +19,7 @@ extension ConfiguredReward {
         let wellFormed = try parameters.number("well_formed") ?? scores.otherwise
         let tag = try parameters.text("tag")
         let place = try parameters.choice("extract", JSONPlace.self) ?? (tag == nil ? .auto : .tag)
-        return Reward(label) { completion, _ in
+        return Reward(label, aim: scores.aim(.form)) { completion, _ in
             guard let text = json(in: PythonText(completion), place, tag ?? "answer"),
                 let value = try? JSONParser.parse(Array(text.utf8)[...])
             else { return scores.otherwise }

@@ -28,7 +28,7 @@ extension ConfiguredReward {
         } catch {
             throw RewardParameterError("pattern cannot be used: \("\(error)".onOneLine)")
         }
-        return Reward(label) { completion, _ in scores.of(try expression.matches(completion)) }
+        return Reward(label, aim: scores.aim(.form)) { completion, _ in scores.of(try expression.matches(completion)) }
     }
 }
 

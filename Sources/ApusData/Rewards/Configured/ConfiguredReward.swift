@@ -48,6 +48,9 @@ package enum ConfiguredReward: String, Sendable, CaseIterable {
             otherwise = try parameters.number("otherwise") ?? 0
         }
 
+        /// What a function with these scores pays for.
+        func aim(_ subject: RewardAim.Subject) -> RewardAim { RewardAim(subject, maximum: max(score, otherwise)) }
+
         func of(_ isWanted: Bool) -> Double { isWanted ? score : otherwise }
     }
 }
