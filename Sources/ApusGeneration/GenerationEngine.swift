@@ -56,16 +56,19 @@ public final class GenerationEngine {
     ///
     /// - Parameters:
     ///   - step: keys the random numbers; a training run passes its generation's ordinal.
+    ///   - keepsEarlier: whether kept rollouts of the call before stay too, under the same weights.
     ///   - onToken: hears of every token as it is drawn.
     /// - Returns: completions, [request][completion]. Where `onToken` ended generation they hold what it heard.
     /// - Throws: `ModelError` for an empty or too long prompt or impossible parameters; `MemoryShortage` for a sequence that
     ///   the memory budget does not hold; `TensorError` for damaged logits.
     public func generate(
-        _ requests: [GenerationRequest], sampling: SamplingParameters, step: Int = 0, onToken: TokenHandler? = nil
+        _ requests: [GenerationRequest], sampling: SamplingParameters, step: Int = 0, keepsEarlier: Bool = false,
+        onToken: TokenHandler? = nil
     ) throws -> [[Completion]] {
         for request in requests { try check(request, sampling) }
         if keepsRollouts {
-            pages.startKeeping(adapter: adapter, temperature: Self.scoreTemperature(sampling))
+            pages.startKeeping(
+                adapter: adapter, temperature: Self.scoreTemperature(sampling), keepsEarlier: keepsEarlier)
         } else {
             pages.dropKept()
         }

@@ -36,7 +36,8 @@ class FakePolicy: Policy {
     }
 
     func generate(
-        _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters, onToken: () -> Void
+        _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters, continuesBatch: Bool,
+        onToken: () -> Void
     ) throws -> [[Completion]] {
         generatedSteps.append(step)
         return prompts.map { prompt in

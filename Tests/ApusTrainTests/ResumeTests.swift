@@ -7,7 +7,12 @@ import Testing
 
 /// A continued run must be the uninterrupted run.
 struct ResumeTests {
-    private func configuration(_ folder: TemporaryFolder, reuse: Bool) -> GRPOConfiguration {
+    /// What a run does beside the ordinary.
+    enum Kind: CaseIterable {
+        case ordinary, reusing, selecting
+    }
+
+    private func configuration(_ folder: TemporaryFolder, _ kind: Kind) -> GRPOConfiguration {
         var configuration = GRPOTrainerTests.configuration(folder)
         configuration.maxSteps = 10
         configuration.saveStrategy = .steps
@@ -19,9 +24,16 @@ struct ResumeTests {
         configuration.entropyTarget = 1
         configuration.beta = 0.1
         configuration.gradientAccumulationSteps = 2
-        if reuse {
+        switch kind {
+        case .ordinary: break
+        case .reusing:
             configuration.stepsPerGeneration = 4
             configuration.numIterations = 2
+        case .selecting:
+            // A generation in the middle of which a run may stop, and prompts that are drawn beyond it.
+            configuration.stepsPerGeneration = 4
+            configuration.dynamicSampling = true
+            configuration.selectiveRollout = true
         }
         return configuration
     }
@@ -52,14 +64,14 @@ struct ResumeTests {
         return Dictionary(uniqueKeysWithValues: entries.map { ($0.name, $0.value) })
     }
 
-    @Test("Bad input 37: a run that was stopped goes on bit for bit", arguments: [false, true], 1..<10)
-    func continuesBitForBit(reuse: Bool, stop: Int) async throws {
+    @Test("Bad input 37: a run that was stopped goes on bit for bit", arguments: Kind.allCases, 1..<10)
+    func continuesBitForBit(kind: Kind, stop: Int) async throws {
         let whole = FakePolicy()
         let folder = try TemporaryFolder()
-        let expected = try await run(configuration(folder, reuse: reuse), policy: whole)
+        let expected = try await run(configuration(folder, kind), policy: whole)
 
         let parts = try TemporaryFolder()
-        var configuration = configuration(parts, reuse: reuse)
+        var configuration = configuration(parts, kind)
         let first = FakePolicy()
         _ = try await run(configuration, policy: first, stopAt: stop)
         configuration.resumeFromCheckpoint = stop % 2 == 0 ? "true" : parts.url.path + "/checkpoint-\(stop)"
@@ -79,7 +91,7 @@ struct ResumeTests {
     @Test("Bad input 35: a run that was killed between its last save and its last log line logs that line")
     func theLastLine() async throws {
         let folder = try TemporaryFolder()
-        var configuration = configuration(folder, reuse: true)
+        var configuration = configuration(folder, .reusing)
         configuration.maxSteps = 9
         let expected = try await run(configuration, policy: FakePolicy())
         let log = folder.url.appending(path: "metrics.jsonl")
@@ -93,11 +105,11 @@ struct ResumeTests {
 
     @Test func aRunMayGoOnInAnotherFolder() async throws {
         let whole = FakePolicy()
-        let expected = try await run(configuration(try TemporaryFolder(), reuse: true), policy: whole)
+        let expected = try await run(configuration(try TemporaryFolder(), .reusing), policy: whole)
         let first = try TemporaryFolder()
-        _ = try await run(configuration(first, reuse: true), policy: FakePolicy(), stopAt: 5)
+        _ = try await run(configuration(first, .reusing), policy: FakePolicy(), stopAt: 5)
         let second = try TemporaryFolder()
-        var configuration = configuration(second, reuse: true)
+        var configuration = configuration(second, .reusing)
         configuration.resumeFromCheckpoint = first.url.path + "/checkpoint-5"
         let policy = FakePolicy()
         _ = try await run(configuration, policy: policy)

@@ -109,7 +109,8 @@ class RecordedRollouts: FakePolicy {
     init(_ run: RecordedRun) { self.run = run }
 
     override func generate(
-        _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters, onToken: () -> Void
+        _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters, continuesBatch: Bool,
+        onToken: () -> Void
     ) throws -> [[Completion]] {
         #expect(step == generation)
         let recorded = run.generations[step]

@@ -13,11 +13,14 @@ final class FixedLengthPolicy: Policy {
     var samplesExactLogProbs: Bool { base.samplesExactLogProbs }
 
     func generate(
-        _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters, onToken: () -> Void
+        _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters, continuesBatch: Bool,
+        onToken: () -> Void
     ) throws -> [[Completion]] {
         var sampling = sampling
         sampling.minNewTokens = sampling.maxNewTokens
-        return try base.generate(prompts, groupSize: groupSize, step: step, sampling: sampling, onToken: onToken)
+        return try base.generate(
+            prompts, groupSize: groupSize, step: step, sampling: sampling, continuesBatch: continuesBatch,
+            onToken: onToken)
     }
 
     func score(_ groups: [TokenGroup], temperature: Float, adapterEnabled: Bool) throws -> [[TokenScores]] {

@@ -30,6 +30,9 @@ enum SettingTable {
         Setting("top_k", .trainer(.integer)),
         Setting("min_p", .trainer(.number)),
         Setting("repetition_penalty", .trainer(.number)),
+        Setting("dynamic_sampling", .trainer(.flag)),
+        Setting("max_num_gen_batches", .trainer(.integer)),
+        Setting("selective_rollout", .trainer(.flag)),
         Setting("memory_utilization", .trainer(.number)),
         Setting("gradient_checkpointing", .trainer(.flagOr("unsloth"))),
         // Loss.

@@ -14,21 +14,21 @@ enum EvalAnswers {
         var problem: Int
         var prompt: String
         var answer: String
-        var before: [Answer]
+        var before: [Answer]?
         var after: [Answer]?
     }
 
     /// Writes the file whole or not at all.
     ///
     /// - Throws: `CommandFailure` with status 3 when it cannot be written.
-    static func write(_ base: ModelEvaluation, _ adapted: ModelEvaluation?, to path: String) throws {
-        let lines = try base.samples.indices.map { index in
-            let sample = base.samples[index]
-            return try JSONLine.encode(
+    static func write(
+        _ samples: [Sample], before: ModelEvaluation?, after: ModelEvaluation?, to path: String
+    ) throws {
+        let lines = try samples.enumerated().map { index, sample in
+            try JSONLine.encode(
                 Row(
-                    problem: index + 1, prompt: text(of: sample.prompt),
-                    answer: sample.columns["answer"]?.string ?? "", before: answers(base, index),
-                    after: adapted.map { answers($0, index) }))
+                    problem: index + 1, prompt: text(of: sample.prompt), answer: sample.columns["answer"]?.string ?? "",
+                    before: before.map { answers($0, index) }, after: after.map { answers($0, index) }))
         }
         do {
             try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: URL(filePath: path), options: .atomic)

@@ -32,6 +32,9 @@ struct EvalCommand: ParsableCommand {
     @Flag(help: "Replace what --output names.")
     var overwrite = false
 
+    @Flag(help: "Measure the model with --adapter alone, which takes half of the time.")
+    var adapterOnly = false
+
     @Flag(help: "Print one JSON object instead of the table.")
     var json = false
 
@@ -48,6 +51,9 @@ struct EvalCommand: ParsableCommand {
         let model = try ModelLoading.model(
             path: settings.model, precision: subject.precision ?? settings.precision, threads: settings.threads,
             usesCache: settings.usesWeightCache)
+        if adapterOnly, settings.adapter == nil {
+            throw CommandFailure(.badInput, "--adapter-only: there is no adapter; give --adapter too")
+        }
         let repeated = samples.enumerated().lazy.compactMap {
             model.tokenizer.repeatedBeginning(of: $1.prompt, named: "problem \($0 + 1)")
         }
@@ -67,13 +73,13 @@ struct EvalCommand: ParsableCommand {
                     progress: progress.show)
             }
         }
-        let base = try evaluate(nil, adapter == nil ? "asking" : "before")
-        let adapted = try adapter.map { try evaluate($0, "after") }
-        if let output { try EvalAnswers.write(base, adapted, to: output) }
+        let before = adapterOnly ? nil : try evaluate(nil, adapter == nil ? "asking" : "before")
+        let after = try adapter.map { try evaluate($0, "after") }
+        if let output { try EvalAnswers.write(samples, before: before, after: after, to: output) }
         let report = EvalReport(
             model: settings.model, adapter: settings.adapter, data: subject.dataName(of: configuration),
-            temperature: Double(parameters.temperature), maxNewTokens: parameters.maxNewTokens, base: base,
-            adapted: adapted)
+            temperature: Double(parameters.temperature), maxNewTokens: parameters.maxNewTokens,
+            problems: samples.count, completionsEach: sampling.n, before: before?.grades, after: after?.grades)
         Terminal.printLine(json ? try JSONLine.encode(report.object) : report.text)
     }
 }

@@ -7,22 +7,26 @@ struct EvalReport {
     let data: String
     let temperature: Double
     let maxNewTokens: Int
-    let base: ModelEvaluation
-    let adapted: ModelEvaluation?
-
-    private var completionsEach: Int { base.answers.first?.count ?? 0 }
+    let problems: Int
+    let completionsEach: Int
+    /// The model without the adapter; `nil` where the adapter alone was measured.
+    let before: GradedAnswers?
+    /// With it; `nil` when there is none.
+    let after: GradedAnswers?
 
     // MARK: Text
 
     /// A heading and a table of at most 80 columns.
     var text: String {
-        heading + "\n\n" + AccuracyTable(before: base.grades, after: adapted?.grades).text
+        // One model alone has one column, whichever it is.
+        let table = (before ?? after).map { AccuracyTable(before: $0, after: before == nil ? nil : after).text }
+        return heading + "\n\n" + (table ?? "")
     }
 
     private var heading: String {
         let how = temperature == 0 ? "greedy" : "temperature \(compact(temperature)), \(completionsEach) each"
         let adapterLine = adapter.map { "\nadapter  \($0)" } ?? ""
-        return "model    \(model)\(adapterLine)\ndata     \(data), \(base.samples.count) problems\n"
+        return "model    \(model)\(adapterLine)\ndata     \(data), \(problems) problems\n"
             + "answers  \(how), at most \(maxNewTokens) tokens"
     }
 
@@ -53,8 +57,8 @@ struct EvalReport {
         var completionsEach: Int
         var temperature: Double
         var maxNewTokens: Int
-        /// The model without the adapter.
-        var before: Side
+        /// The model without the adapter; absent with `--adapter-only`.
+        var before: Side?
         /// With it; absent when there is none, as is `change`.
         var after: Side?
         var change: [String: Share]?
@@ -68,15 +72,16 @@ struct EvalReport {
 
     var object: Object {
         let changes = AnswerGrading.allCases.compactMap { grading in
-            adapted?.grades.change(since: base.grades, grading).map {
-                (grading.rawValue, Self.share($0.value, $0.interval))
-            }
+            change(grading).map { (grading.rawValue, Self.share($0.value, $0.interval)) }
         }
         return Object(
-            model: model, adapter: adapter, dataset: data, problems: base.samples.count,
-            completionsEach: completionsEach, temperature: temperature, maxNewTokens: maxNewTokens,
-            before: Self.side(base.grades), after: adapted.map { Self.side($0.grades) },
-            change: adapted == nil ? nil : Dictionary(uniqueKeysWithValues: changes))
+            model: model, adapter: adapter, dataset: data, problems: problems, completionsEach: completionsEach,
+            temperature: temperature, maxNewTokens: maxNewTokens, before: before.map(Self.side),
+            after: after.map(Self.side), change: changes.isEmpty ? nil : Dictionary(uniqueKeysWithValues: changes))
+    }
+
+    private func change(_ grading: AnswerGrading) -> AccuracyChange? {
+        before.flatMap { after?.change(since: $0, grading) }
     }
 
     private static func side(_ answers: GradedAnswers) -> Object.Side {

@@ -132,6 +132,19 @@ extension ReferenceText {
             ("top_p", "sample from the likeliest tokens that have this probability together; 1 is off"),
             ("top_k", "sample from so many likeliest tokens; 0 is off"),
             ("min_p", "leave out tokens less likely than this share of the likeliest one; null is off"),
+            (
+                "dynamic_sampling",
+                "sample further prompts in the place of groups whose rewards are all equal, which teach nothing (DAPO)"
+            ),
+            (
+                "max_num_gen_batches",
+                "with `dynamic_sampling`: rounds of sampling for one generation batch; what is missing then is filled up with "
+                    + "groups of equal rewards, which count in every denominator as ever"
+            ),
+            (
+                "selective_rollout",
+                "draw prompts less often whose last groups had equal rewards (GRESO), never less than every 20th time"
+            ),
             ("repetition_penalty", "makes tokens that occurred less likely; 1 is off"),
             (
                 "memory_utilization",

@@ -174,8 +174,10 @@ package final class PageStore {
     // MARK: Kept rollouts
 
     /// Lets kept rollouts go and starts to keep those of a generation under these weights and this temperature.
-    package func startKeeping(adapter: LoRAAdapter?, temperature: Float) {
+    /// - Parameter keepsEarlier: whether those that were made so already stay.
+    package func startKeeping(adapter: LoRAAdapter?, temperature: Float, keepsEarlier: Bool = false) {
         precondition(contents != .keysAndValues, "rows are kept for their layer inputs")
+        if keepsEarlier, let kept, kept.isMade(by: adapter), kept.temperature == temperature { return }
         dropKept()
         kept = KeptRollouts(adapter: adapter, temperature: temperature)
     }

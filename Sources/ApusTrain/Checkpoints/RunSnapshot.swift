@@ -22,6 +22,8 @@ struct RunSnapshot: Codable {
     /// Of GRPO alone.
     var entropy: EntropyController?
     var generation: GenerationSnapshot?
+    /// Absent where a prompt's turn depends on the step alone.
+    var promptSelection: PromptSelection?
     /// Absent in runs of earlier versions.
     var evaluations: EvaluationCourse?
 

@@ -30,7 +30,7 @@ extension GRPOConfiguration {
         .perDeviceTrainBatchSize, .gradientAccumulationSteps, .numGenerations, .generationBatchSize,
         .stepsPerGeneration, .numIterations, .maxCompletionLength, .maxPromptLength, .topK, .maxSteps,
         .saveTotalLimit, .seed, .dataSeed, .maxSkippedSteps, .perDeviceEvalBatchSize, .numGenerationsEval,
-        .numCompletionsToPrint, .stopAfterEqualRewards, .rewardFailureBatches,
+        .numCompletionsToPrint, .stopAfterEqualRewards, .rewardFailureBatches, .maxNumGenBatches,
     ]
 
     private static let nonNumericKeys: Set<CodingKeys> = [
@@ -90,7 +90,8 @@ extension GRPOConfiguration {
         case let key where integerKeys.contains(key): "must be a whole number"
         case .useBiasCorrectionKL, .maskTruncatedCompletions, .useAdaptiveEntropy, .loggingFirstStep, .shuffleDataset,
             .disableDropout, .syncRefModel, .strictBatchSize, .saveOnlyModel, .forceResume, .evalOnStart,
-            .gradientCheckpointing, .logCompletions, .logUniquePrompts, .loadBestModelAtEnd, .greaterIsBetter:
+            .gradientCheckpointing, .logCompletions, .logUniquePrompts, .loadBestModelAtEnd, .greaterIsBetter,
+            .dynamicSampling, .selectiveRollout:
             "must be true or false"
         default: "must be a finite number"
         }

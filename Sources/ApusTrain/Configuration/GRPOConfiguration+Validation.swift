@@ -46,6 +46,7 @@ extension GRPOConfiguration {
         try require(.topK, topK, "must be at least 0 (0 is off)") { $0 >= 0 }
         try require(.minP, minP ?? 0, "must be from 0 to 1") { (0...1).contains($0) }
         try require(.repetitionPenalty, repetitionPenalty, "must be above 0") { $0 > 0 }
+        try require(.maxNumGenBatches, maxNumGenBatches, "must be at least 1") { $0 >= 1 }
         try require(.memoryUtilization, memoryUtilization, "must be above 0 and at most 1") { $0 > 0 && $0 <= 1 }
     }
 

@@ -42,6 +42,12 @@ public struct GRPOConfiguration: OptimizerSettings, OutputSettings, Codable, Sen
     @ExplicitNil public var minP: Double?
     /// Penalty on tokens of the prompt and the completion so far; 1 is off.
     public var repetitionPenalty = 1.0
+    /// Sample further prompts in the place of groups whose rewards are equal (DAPO). Not a TRL key.
+    public var dynamicSampling = false
+    /// Rounds of sampling for one generation batch at most, with ``dynamicSampling``. Not a TRL key; DAPO's code has it.
+    public var maxNumGenBatches = 3
+    /// Draw prompts less often whose groups had equal rewards lately (GRESO). Not a TRL key.
+    public var selectiveRollout = false
     /// Share of the memory that this process may use (the control group's limit, or the machine's memory) which it may hold:
     /// what weights leave of it goes to keys, values and kept rows. Not a TRL key; vLLM's for a GPU is close.
     public var memoryUtilization = 0.8
@@ -222,6 +228,9 @@ public struct GRPOConfiguration: OptimizerSettings, OutputSettings, Codable, Sen
     /// The defaults of trl 1.16.
     public init() {}
 
+    /// Whether a generation may draw other prompts than those whose turn it is by the step alone.
+    var drawsBeyondBatch: Bool { dynamicSampling || selectiveRollout }
+
     enum CodingKeys: String, CodingKey, CaseIterable {
         case perDeviceTrainBatchSize = "per_device_train_batch_size"
         case gradientAccumulationSteps = "gradient_accumulation_steps"
@@ -238,6 +247,9 @@ public struct GRPOConfiguration: OptimizerSettings, OutputSettings, Codable, Sen
         case topK = "top_k"
         case minP = "min_p"
         case repetitionPenalty = "repetition_penalty"
+        case dynamicSampling = "dynamic_sampling"
+        case maxNumGenBatches = "max_num_gen_batches"
+        case selectiveRollout = "selective_rollout"
         case memoryUtilization = "memory_utilization"
         case gradientCheckpointing = "gradient_checkpointing"
         case lossType = "loss_type"

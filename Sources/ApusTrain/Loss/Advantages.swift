@@ -8,6 +8,8 @@ struct Advantages: Sendable {
     let rewards: [Double]
     /// Whether the rewards that a row is compared with are all equal (or nearly).
     private(set) var hasZeroSpread: [Bool]
+    /// Whether the rewards within each group differ, one entry a group: else it teaches nothing (DAPO).
+    let teachesInGroup: [Bool]
 
     /// Added to every standard deviation.
     private static let epsilon = 1e-4
@@ -18,6 +20,14 @@ struct Advantages: Sendable {
         table: [[Double]], weights: [Double], groupSize: Int, scaling: RewardScaling, aggregation: RewardAggregation
     ) {
         rewards = table.map { Self.weightedSum($0, weights) }
+        let compared =
+            switch aggregation {
+            case .sumThenNormalize: [rewards]
+            case .normalizeThenSum: weights.indices.filter { weights[$0] != 0 }.map { index in table.map { $0[index] } }
+            }
+        teachesInGroup = stride(from: 0, to: table.count, by: groupSize).map { first in
+            compared.contains { Self.spread(Array($0[first..<min(first + groupSize, table.count)])) > 1e-8 }
+        }
         switch aggregation {
         case .sumThenNormalize:
             let groups = Self.groups(rewards, groupSize)

@@ -90,7 +90,9 @@ extension GRPOTrainer {
         if let temperature = configuration.evalTemperature { sampling.temperature = Float(temperature) }
         let tokens = prompts.map { evaluationTokens?[$0] ?? [] }
         return try onPolicy("sample completions for the evaluation") {
-            try policy.generate(tokens, groupSize: evaluationPlan.groupSize, step: number, sampling: sampling) {
+            try policy.generate(
+                tokens, groupSize: evaluationPlan.groupSize, step: number, sampling: sampling, continuesBatch: false
+            ) {
                 progress.advance(by: 1)
             }
         }

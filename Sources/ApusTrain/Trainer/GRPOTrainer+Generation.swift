@@ -1,50 +1,85 @@
 import ApusData
 import ApusGeneration
+import Foundation
 
 extension GRPOTrainer {
-    /// Samples completions of some prompts, scores them, and computes all that the micro-steps on them share.
-    nonisolated(nonsending) func generateAndScore(prompts indices: [Int]) async throws -> GenerationBatch {
-        let step = state.globalStep + 1
-        let start = clock.now
-        let samples = indices.map { dataset.samples[$0] }
-        var batch = try sample(indices.map { promptTokens[$0] ?? [] }, step: step)
-        let sampled = clock.now
-        onEvent?(.phase(.reward, step: step))
-        let context = rewardContext(batch, samples)
-        let evaluated = try await evaluateRewards(context, at: "step \(step)")
-        state.metrics.append(Self.loggedMetrics(evaluated) + failureMetrics(evaluated, at: "step \(step)"))
-        try checkFailures(evaluated)
-        let table = evaluated.matrix
-        let advantages = Advantages(
-            table: table, weights: configuration.rewardWeights ?? rewards.map { _ in 1 },
-            groupSize: plan.batch.groupSize, scaling: configuration.scaleRewards,
-            aggregation: configuration.multiObjectiveAggregation)
-        for row in batch.rows.indices {
-            batch.rows[row].advantage = advantages.values[row]
-            batch.rows[row].rewards = table[row].map { $0.isNaN ? nil : $0 }
-        }
-        appendRolloutMetrics(batch)
-        state.metrics.append(
-            RewardMetrics.metrics(table: table, names: rewards.map(\.name), advantages: advantages))
-        state.metrics.append("time/rollout", (sampled - start) / .seconds(1))
-        state.metrics.append("time/reward", (clock.now - sampled) / .seconds(1))
-        report(batch, context, table, evaluated.extraColumns)
-        warnAboutRewards(advantages)
-        batch.order = rowOrder(batch.rows.count, state.generations)
-        state.generations += 1
-        onEvent?(.phase(.train, step: step))
+    /// Samples completions of the next prompts, scores them, and computes all that the micro-steps on them share.
+    nonisolated(nonsending) func generateAndScore() async throws -> GenerationBatch {
+        let ordinal = state.generations
+        let rollout = try await sampleRollout(of: plan.batch.promptsPerGeneration)
+        observe(rollout)
+        appendRolloutMetrics(rollout)
+        state.metrics.append("time/rollout", currentStep.samplingSeconds)
+        state.metrics.append("time/reward", currentStep.scoringSeconds)
+        var batch = trainingBatch(rollout.selection(plan.batch.promptsPerGeneration))
+        batch.order = rowOrder(batch.rows.count, ordinal)
+        onEvent?(.phase(.train, step: state.globalStep + 1))
         try scoreFixedLogProbs(&batch)
         return batch
     }
 
-    private func sample(_ prompts: [[Int32]], step: Int) throws(TrainingError) -> GenerationBatch {
+    /// Samples and scores groups. With dynamic sampling (DAPO: Yu et al., 2025) as many further prompts as groups have equal
+    /// rewards follow, up to `max_num_gen_batches` rounds.
+    private nonisolated(nonsending) func sampleRollout(of wanted: Int) async throws -> Rollout {
+        var rollout = Rollout()
+        let roundLimit = configuration.dynamicSampling ? configuration.maxNumGenBatches : 1
+        while rollout.usefulCount < wanted, rollout.rounds < roundLimit {
+            let prompts = drawPrompts(wanted - rollout.usefulCount)
+            let round = try await sampleRound(prompts, continuesBatch: rollout.rounds > 0)
+            rollout.append(round, teaches: advantages(round).teachesInGroup)
+        }
+        return rollout
+    }
+
+    /// The next prompts, by their index in the data set.
+    private func drawPrompts(_ count: Int) -> [Int] {
+        if !configuration.drawsBeyondBatch {
+            let generation = state.microStep / plan.batch.generateEvery
+            promptSelection.position = generation * plan.batch.promptsPerGeneration
+        }
+        return promptSelection.draw(
+            count, from: &promptStream, skippingBy: configuration.selectiveRollout ? configuration.seed : nil)
+    }
+
+    /// Samples and scores one completion group a prompt.
+    private nonisolated(nonsending) func sampleRound(
+        _ indices: [Int], continuesBatch: Bool
+    ) async throws -> [Rollout.Group] {
+        let step = state.globalStep + 1
+        let start = clock.now
+        let prompts = indices.map { promptTokens[$0] ?? [] }
+        let completions = try sample(prompts, step: step, continuesBatch: continuesBatch)
+        state.generations += 1
+        let sampled = clock.now
+        currentStep.samplingSeconds += (sampled - start) / .seconds(1)
+        onEvent?(.phase(.reward, step: step))
+        let context = rewardContext(indices, completions)
+        let evaluated = try await evaluateRewards(context, at: "step \(step)")
+        state.metrics.append(Self.loggedMetrics(evaluated) + failureMetrics(evaluated, at: "step \(step)"))
+        try checkFailures(evaluated)
+        currentStep.scoringSeconds += (clock.now - sampled) / .seconds(1)
+        let table = evaluated.matrix
+        let size = plan.batch.groupSize
+        return indices.enumerated().map { group, sample in
+            let rows = group * size..<(group + 1) * size
+            return Rollout.Group(
+                sample: sample, prompt: prompts[group], completions: completions[group],
+                texts: Array(context.completions[rows]), scores: Array(table[rows]),
+                extraColumns: evaluated.extraColumns.mapValues { Array($0[rows]) })
+        }
+    }
+
+    private func sample(
+        _ prompts: [[Int32]], step: Int, continuesBatch: Bool
+    ) throws(TrainingError) -> [[Completion]] {
         onEvent?(.phase(.rollout, step: step))
         let size = plan.batch.groupSize
         var progress = PhaseProgress(
             .rollout, step: step, of: prompts.count * size * configuration.maxCompletionLength, onEvent)
         let completions = try onPolicy("sample completions") {
             try policy.generate(
-                prompts, groupSize: size, step: state.generations, sampling: samplingParameters
+                prompts, groupSize: size, step: state.generations, sampling: samplingParameters,
+                continuesBatch: continuesBatch
             ) {
                 progress.advance(by: 1)
             }
@@ -56,13 +91,7 @@ extension GRPOTrainer {
         guard completions.count == prompts.count, completions.allSatisfy({ $0.count == size }) else {
             throw TrainingError(.policy, "the sampler did not return \(size) completions for each prompt")
         }
-        let rows = completions.enumerated().flatMap { group, completions in
-            completions.map { completion in
-                let isMasked = configuration.maskTruncatedCompletions && completion.isTruncated
-                return RolloutRow(group: group, completion: completion, isMasked: isMasked)
-            }
-        }
-        return GenerationBatch(prompts: prompts, rows: rows, sampledAtStep: state.globalStep)
+        return completions
     }
 
     var samplingParameters: SamplingParameters {
@@ -72,67 +101,44 @@ extension GRPOTrainer {
             maxNewTokens: configuration.maxCompletionLength, seed: UInt64(configuration.seed))
     }
 
-    private func rewardContext(_ batch: GenerationBatch, _ samples: [Sample]) -> RewardContext {
-        RewardContext(
-            samples: batch.rows.map { samples[$0.group] },
-            completions: batch.rows.map { tokenizer.text(of: $0.completion.tokens) },
-            completionTokens: batch.rows.map(\.completion.tokens), globalStep: state.globalStep,
-            maxSteps: plan.maxSteps, epoch: state.epoch)
+    private func rewardContext(_ indices: [Int], _ completions: [[Completion]]) -> RewardContext {
+        let rows = completions.flatMap(\.self)
+        return RewardContext(
+            samples: zip(indices, completions).flatMap { index, group in group.map { _ in dataset.samples[index] } },
+            completions: rows.map { tokenizer.text(of: $0.tokens) }, completionTokens: rows.map(\.tokens),
+            globalStep: state.globalStep, maxSteps: plan.maxSteps, epoch: state.epoch)
     }
 
-    private func appendRolloutMetrics(_ batch: GenerationBatch) {
-        state.tokensSeen += batch.rows.reduce(0) { $0 + batch.prompts[$1.group].count + $1.completion.tokens.count }
-        state.metrics.set("num_tokens", Double(state.tokensSeen))
-        state.metrics.append(Self.lengthMetrics(batch.rows))
+    /// The advantages of groups, and what else their rewards say.
+    func advantages(_ groups: [Rollout.Group]) -> Advantages {
+        Advantages(
+            table: groups.table, weights: configuration.rewardWeights ?? rewards.map { _ in 1 },
+            groupSize: plan.batch.groupSize, scaling: configuration.scaleRewards,
+            aggregation: configuration.multiObjectiveAggregation)
     }
 
-    /// What TRL logs about the lengths of completions.
-    static func lengthMetrics(_ rows: [RolloutRow]) -> [(name: String, value: Double)] {
-        let lengths = rows.map { Double($0.completion.tokens.count) }
-        let terminated = rows.filter { !$0.completion.isTruncated }.map { Double($0.completion.tokens.count) }
-        return [
-            ("completions/mean_length", lengths.mean),
-            ("completions/min_length", lengths.min() ?? 0),
-            ("completions/max_length", lengths.max() ?? 0),
-            ("completions/clipped_ratio", 1 - Double(terminated.count) / Double(lengths.count)),
-            ("completions/mean_terminated_length", terminated.isEmpty ? 0 : terminated.mean),
-            ("completions/min_terminated_length", terminated.min() ?? 0),
-            ("completions/max_terminated_length", terminated.max() ?? 0),
-            // What TRL called the mean length up to 0.16, and Unsloth still does.
-            ("completion_length", lengths.mean),
-        ]
+    /// The batch to train on, with its advantages.
+    private func trainingBatch(_ groups: [Rollout.Group]) -> GenerationBatch {
+        let advantages = advantages(groups)
+        var batch = groups.batch(
+            sampledAtStep: state.globalStep, masksTruncated: configuration.maskTruncatedCompletions)
+        for row in batch.rows.indices { batch.rows[row].advantage = advantages.values[row] }
+        report(batch, groups)
+        warnAboutRewards(advantages)
+        return batch
     }
 
-    private func report(
-        _ batch: GenerationBatch, _ context: RewardContext, _ table: [[Double]], _ extra: [String: [JSONValue]]
-    ) {
-        let report = RolloutReport(
-            step: state.globalStep + 1, prompts: context.prompts, completions: context.completions,
-            rewardNames: rewards.map(\.name), rewards: table.map { $0.map { $0.isNaN ? nil : $0 } },
-            advantages: batch.rows.map(\.advantage), isTruncated: batch.rows.map(\.completion.isTruncated),
-            extraColumns: extra)
-        reports?.rollout = report
-        onEvent?(.rollout(report))
-    }
-
-    private func warnAboutRewards(_ advantages: Advantages) {
-        let unscored = advantages.rewards.count { $0.isNaN }
-        if unscored > 0 {
-            onEvent?(.warning("no reward function scored \(unscored) completions: they are left out of this step"))
-        }
-        state.emptyGenerationsInRow =
-            advantages.values.allSatisfy { $0 == 0 } ? state.emptyGenerationsInRow + 1 : 0
-    }
-
-    /// Ends a run that has had no signal for as long as `stop_after_equal_rewards` allows, after saving.
-    func stopIfNothingIsLearned() throws(TrainingError) {
-        guard let limit = configuration.stopAfterEqualRewards, state.emptyGenerationsInRow >= limit else { return }
-        stopSignal.request()
-        try saveIfNeeded(isEpochEnd: false)
-        throw TrainingError(
-            .equalRewards,
-            "in \(state.emptyGenerationsInRow) generations in a row every group's rewards were equal: nothing is learned, "
-                + "and stop_after_equal_rewards is \(limit); use prompts of another difficulty, raise temperature or "
-                + "num_generations, or grade more finely")
+    /// Tells the selection of prompts what their groups taught.
+    private func observe(_ rollout: Rollout) {
+        guard configuration.selectiveRollout else { return }
+        let rewards = advantages(rollout.groups).rewards
+        let size = plan.batch.groupSize
+        promptSelection.observe(
+            rollout.groups.indices.map { index in
+                (
+                    prompt: rollout.groups[index].sample, rewards: Array(rewards[index * size..<(index + 1) * size]),
+                    teaches: rollout.teaches[index]
+                )
+            })
     }
 }

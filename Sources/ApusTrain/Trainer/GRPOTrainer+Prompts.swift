@@ -3,16 +3,8 @@ import ApusData
 extension GRPOTrainer {
     /// Turns every prompt that the run will use into tokens, so that one that cannot be used is found before anything is
     /// computed or written.
-    func preparePrompts(_ sampler: RepeatSampler) throws(TrainingError) {
-        var sampler = sampler
-        var used: Set<Int> = []
-        let every = plan.batch.generateEvery
-        var generations = (plan.maxSteps * plan.batch.accumulationSteps + every - 1) / every
-        while generations > 0, used.count < plan.prompts {
-            let epoch = sampler.nextEpoch().prefix(generations)
-            used.formUnion(epoch.joined())
-            generations -= epoch.count
-        }
+    func preparePrompts() throws(TrainingError) {
+        let used = usedPrompts
         var cutCount = 0
         for index in used.sorted() {
             let (tokens, isCut) = try fittingTokens(of: dataset.samples[index], "prompt \(index + 1) of the data set")
@@ -20,6 +12,19 @@ extension GRPOTrainer {
             promptTokens[index] = tokens
         }
         warnOfCuts(cutCount, of: used.count, "prompts")
+    }
+
+    /// The prompts that the run will draw, or may draw, by their index in the data set.
+    private var usedPrompts: Set<Int> {
+        guard !configuration.drawsBeyondBatch else { return Set(0..<plan.prompts) }
+        let every = plan.batch.generateEvery
+        let generations = (plan.maxSteps * plan.batch.accumulationSteps + every - 1) / every
+        var stream = promptStream
+        var used: Set<Int> = []
+        for position in 0..<generations * plan.batch.promptsPerGeneration where used.count < plan.prompts {
+            used.insert(stream.prompt(at: position))
+        }
+        return used
     }
 
     /// Turns the evaluation prompts into tokens, once.

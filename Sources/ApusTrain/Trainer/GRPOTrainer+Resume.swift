@@ -17,6 +17,7 @@ extension GRPOTrainer {
         state.resume(point)
         if let bonus = point.snapshot.entropy { entropy = bonus }
         generation = point.snapshot.generation?.batch
+        promptSelection = point.snapshot.promptSelection ?? PromptSelection()
         if point.isOfAnotherRun { realign() }
     }
 
@@ -26,5 +27,6 @@ extension GRPOTrainer {
         let (epoch, step) = state.globalStep.quotientAndRemainder(dividingBy: plan.stepsPerEpoch)
         state.microStep = epoch * plan.microStepsPerEpoch + step * plan.batch.accumulationSteps
         generation = nil
+        promptSelection.position = state.microStep / plan.batch.generateEvery * plan.batch.promptsPerGeneration
     }
 }

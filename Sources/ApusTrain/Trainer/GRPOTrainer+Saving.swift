@@ -8,6 +8,7 @@ extension GRPOTrainer {
             keeping: configuration.loadBestModelAtEnd ? state.evaluations.best?.step : nil
         ) { snapshot in
             snapshot.entropy = entropy
+            snapshot.promptSelection = configuration.drawsBeyondBatch ? promptSelection : nil
             let isInUse = snapshot.counters.microStep % plan.batch.generateEvery != 0
             snapshot.generation = isInUse ? generation.map(GenerationSnapshot.init) : nil
         }

@@ -3,7 +3,7 @@ import ApusModel
 
 extension GRPOTrainer {
     /// One optimizer step: the micro-steps of its window, clipping, AdamW, the schedule.
-    nonisolated(nonsending) func optimizerStep(_ window: Range<Int>, prompts: [[Int]]) async throws {
+    nonisolated(nonsending) func optimizerStep(_ window: Range<Int>) async throws {
         let start = clock.now
         let tokensBefore = state.tokensSeen
         currentStep = StepRecord()
@@ -11,13 +11,9 @@ extension GRPOTrainer {
         policy.zeroGradients()
         var progress = PhaseProgress(
             .train, step: state.globalStep + 1, of: window.count * plan.batch.microBatchSize, onEvent)
-        for microStep in window {
-            // Without a batch in the middle of one, a forced continuation began there with other sizes.
-            if state.microStep % plan.batch.generateEvery == 0 || generation == nil {
-                generation = try await generateAndScore(prompts: prompts[microStep / plan.batch.generateEvery])
-                currentStep.logProbs = [:]
-            }
-            if let generation { loss += try trainingMicroStep(generation, window: window.count) }
+        for _ in window {
+            let batch = try await currentBatch()
+            loss += try trainingMicroStep(batch, window: window.count)
             state.microStep += 1
             progress.advance(by: plan.batch.microBatchSize)
         }
@@ -35,6 +31,16 @@ extension GRPOTrainer {
         if let resident = ProcessMemory.resident {
             state.metrics.set("memory/resident_mib", Double(resident) / 1_048_576)
         }
+    }
+
+    /// The generation batch that the next micro-step takes a slice of: a new one when its turn has come.
+    private nonisolated(nonsending) func currentBatch() async throws -> GenerationBatch {
+        // Without a batch in the middle of one, a forced continuation began there with other sizes.
+        if let generation, state.microStep % plan.batch.generateEvery != 0 { return generation }
+        let batch = try await generateAndScore()
+        generation = batch
+        currentStep.logProbs = [:]
+        return batch
     }
 
     /// The loss of one slice of the generation batch and its gradients. What is not finite counts as 0, and the step is

@@ -30,6 +30,9 @@ public final class GRPOTrainer {
     var entropy: EntropyController
     /// What is only known within an optimizer step.
     var currentStep = StepRecord()
+    /// The order of the prompts, and how far the run has come in it.
+    var promptStream: PromptStream
+    var promptSelection = PromptSelection()
     /// The tokens of the prompts that this run uses, by their index in the data set.
     var promptTokens: [Int: [Int32]] = [:]
     var generation: GenerationBatch?
@@ -81,6 +84,10 @@ public final class GRPOTrainer {
         self.stopSignal = stopSignal
         plan = TrainingPlan(configuration, batch: batch, prompts: dataset.samples.count)
         plan.plannedMemory = policy.plannedMemory
+        promptStream = PromptStream(
+            RepeatSampler(
+                promptCount: plan.prompts, promptsPerGeneration: batch.promptsPerGeneration,
+                shuffles: configuration.shuffleDataset, seed: configuration.dataSeed ?? configuration.seed))
         loss = GRPOLoss(configuration)
         schedule = LearningRateSchedule(configuration, maxSteps: plan.maxSteps)
         entropy = EntropyController(configuration)
@@ -100,21 +107,17 @@ public final class GRPOTrainer {
         if let notice = plan.batch.notice { onEvent?(.notice(notice)) }
         for notice in dataNotices { onEvent?(.warning(notice)) }
         if configuration.evalStrategy != .no, let notice = evaluationPlan.notice { onEvent?(.notice(notice)) }
-        var sampler = RepeatSampler(
-            promptCount: plan.prompts, promptsPerGeneration: plan.batch.promptsPerGeneration,
-            shuffles: configuration.shuffleDataset, seed: configuration.dataSeed ?? configuration.seed)
-        try preparePrompts(sampler)
+        try preparePrompts()
         if configuration.evalStrategy != .no { try prepareEvaluationPrompts() }
         defer { closeOutput() }
         try openOutput()
         reports = try RunReports(configuration, rewards: rewards, lastStep: state.globalStep, history: state.history)
         if let memory = policy.memoryPlan { onEvent?(.notice(memory)) }
         var epoch = state.microStep / plan.microStepsPerEpoch
-        for _ in 0..<epoch { _ = sampler.nextEpoch() }
         // A run that was stopped in the middle of an evaluation makes up for it here.
         try await evaluateIfDue()
         while !isFinished {
-            try await runEpoch(epoch, prompts: sampler.nextEpoch())
+            try await runEpoch(epoch)
             epoch += 1
         }
         try logIfNeeded(force: true)
@@ -144,13 +147,13 @@ public final class GRPOTrainer {
     private var isFinished: Bool { state.globalStep >= plan.maxSteps || stopSignal.isRequested }
 
     /// One pass over the prompts; the last optimizer step may have fewer micro-steps than the others.
-    private nonisolated(nonsending) func runEpoch(_ epoch: Int, prompts: [[Int]]) async throws {
+    private nonisolated(nonsending) func runEpoch(_ epoch: Int) async throws {
         let accumulation = plan.batch.accumulationSteps
         let begin = state.microStep - epoch * plan.microStepsPerEpoch
         for first in stride(from: begin, to: plan.microStepsPerEpoch, by: accumulation) {
             guard !isFinished else { return }
             let window = first..<min(first + accumulation, plan.microStepsPerEpoch)
-            try await optimizerStep(window, prompts: prompts)
+            try await optimizerStep(window)
             state.epoch = Double(epoch) + Double(window.upperBound) / Double(plan.microStepsPerEpoch)
             onEvent?(.stepFinished(step: state.globalStep, of: plan.maxSteps))
             try logIfNeeded(force: false)

@@ -87,13 +87,14 @@ public final class ModelPolicy: Policy {
     /// Samples completions; sample indices run through the whole batch.
     /// - Throws: what `GenerationEngine.generate` throws.
     public func generate(
-        _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters, onToken: () -> Void
+        _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters, continuesBatch: Bool,
+        onToken: () -> Void
     ) throws -> [[Completion]] {
         let requests = prompts.enumerated().map { index, prompt in
             GenerationRequest(prompt: prompt, completions: groupSize, firstSample: index * groupSize)
         }
         return try withoutActuallyEscaping(onToken) { onToken in
-            try engine.generate(requests, sampling: sampling, step: step) { _, _, _ in
+            try engine.generate(requests, sampling: sampling, step: step, keepsEarlier: continuesBatch) { _, _, _ in
                 onToken()
                 return true
             }

@@ -25,11 +25,14 @@ public protocol Policy: TrainedParameters {
     /// Samples `groupSize` completions of each prompt.
     /// - Parameters:
     ///   - step: the ordinal of this generation in the run: it keys the random numbers, so equal ordinals repeat.
+    ///   - continuesBatch: whether the completions of the generation before are still to be trained on, with these: what was kept
+    ///     for that stays.
     ///   - onToken: called after each token, so that a long generation can be followed; a policy may leave it out.
     /// - Returns: `[prompt][completion]`.
     /// - Throws: What keeps it from sampling, such as ``MemoryShortage``.
     func generate(
-        _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters, onToken: () -> Void
+        _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters, continuesBatch: Bool,
+        onToken: () -> Void
     ) throws -> [[Completion]]
 
     /// Log-probabilities and entropies of completions, without what a backward pass needs.
