@@ -69,14 +69,14 @@ import Testing
         let trainer = rows.filter { if case .trainer = $0.treatment { true } else { false } }
         #expect(Set(trainer.map(\.name)) == Set(SFTConfiguration.settingNames))
         let run = Set(rows.filter { if case .run = $0.treatment { true } else { false } }.map(\.name))
-        #expect(run.isSuperset(of: SFTSettings.CodingKeys.allCases.map(\.rawValue)))
+        #expect(run.isSuperset(of: SFTSettings.settingNames))
         #expect(!run.contains("reward_funcs"))
         #expect(Set(rows.map(\.name)).count == rows.count)
     }
 
     @Test func everyKeyIsDocumented() throws {
         let page = try String(contentsOf: Self.root.appending(path: "docs/sft.md"), encoding: .utf8)
-        let keys = SFTConfiguration.settingNames + SFTSettings.CodingKeys.allCases.map(\.rawValue)
+        let keys = SFTConfiguration.settingNames + SFTSettings.settingNames
         for key in keys { #expect(page.contains("`\(key)`"), "\(key)") }
     }
 

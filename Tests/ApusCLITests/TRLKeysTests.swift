@@ -38,9 +38,9 @@ import Testing
     }
 
     @Test func supportedKeysHaveTRLsDefaults() throws {
-        let own = try SettingTable.defaults
+        let own = SettingTable.defaults
         for key in keys.all {
-            guard let row = SettingTable.row(key.key), row.isSetting else { continue }
+            guard SettingTable.facts[key.key] != nil else { continue }
             let difference = SettingTable.otherDefaults[key.key]
             let isEqual = own[key.key] ?? .null == key.default ?? .null
             #expect(
@@ -52,7 +52,9 @@ import Testing
 
     @Test func theRestAcceptsTRLsDefaults() throws {
         for key in keys.all {
-            guard let row = SettingTable.row(key.key), !row.isSetting, let value = key.default else { continue }
+            guard SettingTable.row(key.key) != nil, SettingTable.facts[key.key] == nil, let value = key.default else {
+                continue
+            }
             let text = try JSONLine.encode(value)
             let message = refusal("model: m\n\(key.key): \(text)\n")
             #expect(
@@ -67,8 +69,8 @@ import Testing
 
     @Test func keysThatAreNotTRLsSayWhereTheyComeFrom() {
         let known = Set(keys.all.map(\.key))
-        for row in SettingTable.rows where row.isSetting {
-            #expect(known.contains(row.name) == (SettingTable.origins[row.name] == nil), "\(row.name)")
+        for row in SettingTable.rows where SettingTable.facts[row.name] != nil {
+            #expect(known.contains(row.name) == (SettingTable.facts[row.name]?.origin == .trl), "\(row.name)")
         }
     }
 

@@ -1,3 +1,5 @@
+import Apus
+
 /// Splits `[CONFIG.yaml] --key value --key=value --flag` into the file's path and the settings.
 struct OverrideArguments: Equatable {
     private(set) var configurationPath: String?
@@ -41,7 +43,7 @@ struct OverrideArguments: Equatable {
             if kind == .flag, RawValue.flag(next) == nil { break }
             values.append(next)
             rest.removeFirst()
-            guard kind == .textList || kind == .numberList || kind == .rewardList else { break }
+            guard kind?.isList == true else { break }
         }
         return values.isEmpty && kind == .flag ? ["true"] : values
     }

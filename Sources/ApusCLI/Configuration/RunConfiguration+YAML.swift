@@ -5,7 +5,7 @@ extension RunConfiguration {
     /// quoting serves.
     var yaml: String {
         get throws {
-            let values = try Self.members(of: settings).merging(Self.members(of: trainer)) { own, _ in own }
+            let values = settings.members.merging(trainer.members) { own, _ in own }
             return try SettingTable.rows.compactMap { row in
                 switch row.treatment {
                 case .trainer, .run: "\(row.name): \(try JSONLine.encode(values[row.name] ?? .null))\n"

@@ -24,7 +24,7 @@ struct RunConfiguration: Equatable, Sendable {
     init(layers: [[WrittenSetting]], folder: String? = nil) throws {
         let resolution = try SettingResolution(layers: layers)
         notices = resolution.notices
-        settings = try Self.runSettings(resolution.run)
+        settings = try RunSettings(resolution.run)
         if let problem = settings.settleQuantization(asksFor4Bit: resolution.run["load_in_4bit"]?.value == .bool(true)),
             let written = resolution.run["load_in_8bit"]?.written
         {
@@ -39,19 +39,6 @@ struct RunConfiguration: Equatable, Sendable {
             throw SettingError(place + error.description)
         }
         try fitSequenceLength()
-    }
-
-    /// Lays values over the defaults' own encoding, so that one list of keys and one set of defaults exist.
-    private static func runSettings(_ values: [String: SettingResolution.Assignment]) throws -> RunSettings {
-        var tree = try members(of: RunSettings())
-        for (key, assignment) in values { tree[key] = assignment.value }
-        return try JSONDecoder().decode(RunSettings.self, from: JSONEncoder().encode(JSONValue.object(tree)))
-    }
-
-    /// A value's encoding, by key.
-    static func members(of value: some Encodable) throws -> [String: JSONValue] {
-        let tree = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(value))
-        return tree.object ?? [:]
     }
 
     /// Prompt and completion have to fit `max_seq_length` together; without `max_prompt_length` the rest is the prompt's.
@@ -80,15 +67,6 @@ struct RunConfiguration: Equatable, Sendable {
         if settings.model.isEmpty {
             throw complain("model_name_or_path", "is missing; give a model folder or GGUF file (--model PATH)")
         }
-        let counts = [
-            ("dataset_size", settings.datasetSize), ("threads", settings.threads),
-            ("max_seq_length", settings.maxSequenceLength), ("reward_workers", settings.rewardWorkers),
-        ]
-        for case (let key, let count?) in counts where count < 1 {
-            throw complain(key, "must be at least 1, found \(count)")
-        }
-        if settings.rewardTimeout <= 0 { throw complain("reward_timeout", "must be above 0 seconds") }
-        if settings.rewardMemoryLimit < 0 { throw complain("reward_memory_limit", "must be above 0 GiB, or none") }
         if let size = settings.evaluationSize {
             // Only a training file is split: elsewhere the size counts problems.
             let isShare = settings.evaluationDataset == nil && settings.dataset != RunSettings.builtInDataset

@@ -2,7 +2,7 @@ import Apus
 
 /// What a run needs beside the trainer's own settings: the model, the adapter, the data and the machine. Keys are those of
 /// TRL's `ModelConfig` and `ScriptArguments` where these have one.
-struct RunSettings: Codable, Equatable, Sendable {
+struct RunSettings: DeclaredSettings {
     /// A model folder in Hugging Face's layout, or a GGUF file. Empty until the user gives one.
     var model = ""
     /// Whether the frozen weights are quantised to NF4 (as Unsloth's default) or kept in bf16.
@@ -52,35 +52,6 @@ struct RunSettings: Codable, Equatable, Sendable {
 
     /// The value of `dataset_name` that needs no file.
     static let builtInDataset = "arithmetic"
-
-    enum CodingKeys: String, CodingKey, CaseIterable {
-        case model = "model_name_or_path"
-        case loadsIn4Bit = "load_in_4bit"
-        case loadsIn8Bit = "load_in_8bit"
-        case dtype
-        case maxSequenceLength = "max_seq_length"
-        case threads
-        case usesWeightCache = "weight_cache"
-        case adapter
-        case loraRank = "lora_r"
-        case loraAlpha = "lora_alpha"
-        case loraTargetModules = "lora_target_modules"
-        case usesRSLoRA = "use_rslora"
-        case dataset = "dataset_name"
-        case datasetSize = "dataset_size"
-        case promptColumn = "prompt_column"
-        case answerColumn = "answer_column"
-        case answerExtraction = "answer_extraction"
-        case systemPrompt = "system_prompt"
-        case evaluationDataset = "eval_dataset_name"
-        case evaluationSize = "eval_size"
-        case rewardFunctions = "reward_funcs"
-        case python
-        case rewardWorkers = "reward_workers"
-        case rewardTimeout = "reward_timeout"
-        case rewardMemoryLimit = "reward_memory_limit"
-        case disablesProgress = "disable_tqdm"
-    }
 
     /// How the frozen weights are stored.
     var precision: WeightPrecision {

@@ -116,3 +116,20 @@ extension RawValue {
         }
     }
 }
+
+extension DeclaredSettings {
+    /// The defaults with resolved values laid over them; keys of others are left out.
+    ///
+    /// - Throws: `SettingError` for a number out of its bounds, with the place where it is written.
+    init(_ values: [String: SettingResolution.Assignment]) throws {
+        self.init()
+        for declaration in Self.declarations {
+            guard let assignment = values[declaration.facts.key] else { continue }
+            guard declaration.write(&self, assignment.value) else {
+                throw SettingError(assignment.written, "expected \(declaration.facts.kind.rule)")
+            }
+            guard let (number, rule) = declaration.facts.kind.fault(of: assignment.value) else { continue }
+            throw SettingError(assignment.written, "\(rule), found \(compact(number))")
+        }
+    }
+}

@@ -4,7 +4,6 @@ extension SettingTable {
     static let trainingArguments: [Setting] = acceptedArguments + refusedArguments
 
     private static let acceptedArguments: [Setting] = [
-        Setting("activation_checkpointing", .alias(of: "gradient_checkpointing")),
         Setting("activation_checkpointing_kwargs", .ignored(notice: recompute)),
         Setting("use_cache", .ignored(notice: "keys and values are always kept while sampling")),
         Setting("bf16_full_eval", .ignored(unless: ["false"], notice: numerics)),

@@ -16,6 +16,8 @@ struct PanelState: Sendable {
     private(set) var phase: Phase?
     private(set) var rewards: [Double] = []
     private(set) var lengths: [Double] = []
+    /// The share of right answers in each evaluation, however these are written.
+    private(set) var accuracies: [Double] = []
     /// The newest value of each metric.
     private(set) var metrics: [String: Double] = [:]
     private(set) var plannedMemory: Int?
@@ -46,6 +48,8 @@ struct PanelState: Sendable {
             phase = nil
             stepBegin = nil
         case .logged(let record): log(record)
+        case .evaluated(let report):
+            if let accuracy = report.record["eval_accuracy/lenient"] { accuracies.append(accuracy) }
         case .saved(let path): lastCheckpoint = path
         default: break
         }

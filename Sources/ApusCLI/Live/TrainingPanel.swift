@@ -24,9 +24,11 @@ struct TrainingPanel {
     func lines(columns: Int, rows: Int = .max) -> [StyledLine] {
         let width = max(columns - 1, 1)
         var lines = [step(width), phase(width)]
-        lines += [course("reward", state.rewards, 3, width), course("length", state.lengths, 1, width)].compactMap {
-            $0
-        }
+        lines += [
+            course("reward", state.rewards, width) { fixed($0, 3) },
+            course("accuracy", state.accuracies, width, percent),
+            course("length", state.lengths, width) { fixed($0, 1) },
+        ].compactMap { $0 }
         lines += wrapped(health, width, rows: width < 60 ? 3 : width < 79 ? 2 : 1)
         lines += wrapped(resources, width, rows: width < 120 ? 2 : 1)
         if showsCompletion, let completion = state.completion {
@@ -74,11 +76,13 @@ struct TrainingPanel {
     }
 
     /// A value and its course, from its smallest to its largest.
-    private func course(_ name: String, _ values: [Double], _ digits: Int, _ width: Int) -> StyledLine? {
+    private func course(
+        _ name: String, _ values: [Double], _ width: Int, _ text: (Double) -> String
+    ) -> StyledLine? {
         guard let last = values.last, let low = values.min(), let high = values.max() else { return nil }
         var label = StyledLine("\(name) ")
-        label.append(fixed(last, digits), .bold)
-        let range = "from \(fixed(low, digits)) to \(fixed(high, digits))"
+        label.append(text(last), .bold)
+        let range = "from \(text(low)) to \(text(high))"
         let (head, room, words) = layout(label, [values.count > 1 ? range : nil], width)
         var line = head
         line.append(StyledLine(glyphs.sparkline(values, width: room)).padded(to: room))

@@ -5,8 +5,8 @@ struct ConfigurationReference {
     private let defaults: [String: JSONValue]
     private let rows: [Setting]
 
-    init() throws {
-        defaults = try SettingTable.defaults
+    init() {
+        defaults = SettingTable.defaults
         rows = SettingTable.rows
     }
 
@@ -18,22 +18,17 @@ struct ConfigurationReference {
         return chapters.joined(separator: "\n")
     }
 
-    /// Settings that have no place on the page.
-    static var missing: [String] {
-        let explained = Set(ReferenceText.sections.flatMap { $0.meanings.map(\.key) })
-        return SettingTable.rows.filter { $0.isSetting && !explained.contains($0.name) }.map(\.name)
-    }
-
     private func chapter(_ section: ReferenceSection) -> String {
+        let facts = rows.compactMap { SettingTable.facts[$0.name] }.filter { $0.section == section.section }
         let table = MarkdownTable(
             ["key", "type", "default", "from", "meaning"],
-            section.meanings.map { key, text in
+            facts.map { facts in
                 [
-                    "`\(key)`", SettingTable.row(key)?.kind?.name ?? "", shownDefault(of: key),
-                    SettingTable.origins[key] ?? "TRL", text + otherNames(of: key),
+                    "`\(facts.key)`", facts.kind.name, shownDefault(of: facts.key), facts.origin.rawValue,
+                    facts.meaning + otherNames(of: facts),
                 ]
             })
-        return ["## \(section.title)\n", section.before, table.text, section.after].filter { !$0.isEmpty }
+        return ["## \(section.section.rawValue)\n", section.before, table.text, section.after].filter { !$0.isEmpty }
             .joined(separator: "\n") + (section.after.isEmpty ? "" : "\n")
     }
 
@@ -49,18 +44,13 @@ struct ConfigurationReference {
     }
 
     /// Names that mean the same key, and those that stand in for it.
-    private func otherNames(of key: String) -> String {
-        var others: [String] = []
-        var standIns: [String] = []
-        for row in rows {
-            switch row.treatment {
-            case .alias(of: key, _): others.append("`\(row.name)`")
-            case .fallback(for: key): standIns.append("`\(row.name)`")
-            default: break
-            }
+    private func otherNames(of facts: SettingFacts) -> String {
+        func list(_ isFallback: Bool) -> String {
+            facts.aliases.filter { $0.isFallback == isFallback }.map { "`\($0.name)`" }.joined(separator: ", ")
         }
-        return (others.isEmpty ? "" : ". Also " + others.joined(separator: ", "))
-            + (standIns.isEmpty ? "" : ". \(standIns.joined(separator: ", ")) counts when none of these is given")
+        let (others, standIns) = (list(false), list(true))
+        return (others.isEmpty ? "" : ". Also " + others)
+            + (standIns.isEmpty ? "" : ". \(standIns) counts when none of these is given")
     }
 
     private var otherDefaults: String {

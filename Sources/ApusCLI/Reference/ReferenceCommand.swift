@@ -7,6 +7,6 @@ struct ReferenceCommand: ParsableCommand {
         shouldDisplay: false)
 
     func run() throws {
-        Terminal.stream(try ConfigurationReference().page)
+        Terminal.stream(ConfigurationReference().page)
     }
 }

@@ -1,17 +1,22 @@
-/// A chapter of docs/configuration.md: a table of settings with the prose around it.
+import Apus
+
+/// The prose around a chapter's table of settings in docs/configuration.md.
 struct ReferenceSection: Sendable {
-    let title: String
+    let section: SettingSection
     var before = ""
-    /// What each setting means, in the order of the page.
-    let meanings: [(key: String, text: String)]
     var after = ""
 }
 
-/// What stands in docs/configuration.md beside what the table of settings says by itself.
+/// What stands in docs/configuration.md beside what the declarations of the settings say by themselves.
 enum ReferenceText {
-    static let sections = [
-        modelAndAdapter, dataAndRewards, stepSize, sampling, loss, optimizer, evaluation, log, checkpoints,
-    ]
+    static let prose = [dataAndRewards, stepSize, sampling, loss, evaluation, log, checkpoints]
+
+    /// The chapters in their order.
+    static var sections: [ReferenceSection] {
+        SettingSection.allCases.map { section in
+            prose.first { $0.section == section } ?? ReferenceSection(section: section)
+        }
+    }
 
     static let introduction = """
         # Configuration

@@ -23,8 +23,8 @@ struct SFTRunConfiguration: Equatable, Sendable {
     init(layers: [[WrittenSetting]]) throws {
         let resolution = try SettingResolution(layers: layers, index: SFTSettingTable.index)
         notices = resolution.notices
-        run = try Self.laying(resolution.run, over: RunSettings())
-        settings = try Self.laying(resolution.run, over: SFTSettings())
+        run = try RunSettings(resolution.run)
+        settings = try SFTSettings(resolution.run)
         do {
             trainer = try SFTConfiguration(settings: resolution.trainer.mapValues(\.value))
         } catch {
@@ -38,29 +38,12 @@ struct SFTRunConfiguration: Equatable, Sendable {
         try check(resolution.run)
     }
 
-    /// Lays values over the defaults' own encoding; keys of others are left out.
-    private static func laying<Settings: Codable>(
-        _ values: [String: SettingResolution.Assignment], over defaults: Settings
-    ) throws -> Settings {
-        var tree = try RunConfiguration.members(of: defaults)
-        for (key, assignment) in values { tree[key] = assignment.value }
-        return try JSONDecoder().decode(Settings.self, from: JSONEncoder().encode(JSONValue.object(tree)))
-    }
-
     private mutating func check(_ given: [String: SettingResolution.Assignment]) throws {
         func complain(_ key: String, _ problem: String) -> SettingError {
             given[key].map { SettingError($0.written, problem) } ?? SettingError("\(key): \(problem)")
         }
         if run.model.isEmpty {
             throw complain("model_name_or_path", "is missing; give a model folder or GGUF file (--model PATH)")
-        }
-        for case (let key, let count?) in [("dataset_size", run.datasetSize), ("threads", run.threads)] where count < 1
-        {
-            throw complain(key, "must be at least 1, found \(count)")
-        }
-        for (key, share) in [("direct_share", settings.directShare), ("slip_rate", settings.slipRate)]
-        where !(0...1).contains(share) {
-            throw complain(key, "must be from 0 to 1, found \(compact(share))")
         }
         if settings.startsFromScratch {
             guard given["use_peft"] == nil || !settings.usesPEFT else {
@@ -94,8 +77,7 @@ struct SFTRunConfiguration: Equatable, Sendable {
     /// Every setting with its value, as a file that resolves to this same configuration.
     var yaml: String {
         get throws {
-            let values = try RunConfiguration.members(of: run).merging(RunConfiguration.members(of: settings)) { $1 }
-                .merging(RunConfiguration.members(of: trainer)) { $1 }
+            let values = run.members.merging(settings.members) { $1 }.merging(trainer.members) { $1 }
             return try SFTSettingTable.index.rows.compactMap { row in
                 switch row.treatment {
                 case .trainer, .run: "\(row.name): \(try JSONLine.encode(values[row.name] ?? .null))\n"

@@ -6,45 +6,44 @@ enum SFTSettingTable {
     static let index = SettingIndex(own + shared)
 
     /// Settings that supervised training adds, or reads otherwise than GRPO.
-    private static let own: [Setting] = [
-        Setting("max_length", .trainer(.integer)),
-        Setting("packing", .trainer(.flag)),
-        Setting("completion_only_loss", .trainer(.flag)),
-        Setting("assistant_only_loss", .trainer(.flag)),
-        Setting("use_peft", .run(.flag)),
-        Setting("from_scratch", .run(.flag)),
-        Setting("completion_column", .run(.text)),
-        Setting("dataset_text_field", .run(.text)),
-        Setting("direct_share", .run(.number)),
-        Setting("slip_rate", .run(.number)),
-        Setting("max_seq_length", .alias(of: "max_length")),
-        Setting(
-            "packing_strategy",
-            .ignored(
-                unless: ["bfd"], notice: "packs are filled best fit, longest sequence first, without splitting any")
-        ),
-        Setting("padding_free", .ignored(unless: ["true"], notice: "rows are packed; nothing is padded")),
-        Setting("eval_packing", .ignored(notice: "there is no evaluation within a supervised run")),
-        Setting("activation_offloading", .ignored(unless: ["false"], notice: "this build computes on the CPU")),
-        Setting("gradient_checkpointing", .ignored(unless: ["true", "unsloth"], notice: recompute)),
-        Setting("disable_dropout", .ignored(notice: "there is no dropout")),
-        Setting("report_to", .ignored(unless: ["none", "[]"], notice: metricsOnly)),
-        Setting("logging_dir", .ignored(notice: metricsOnly)),
-        Setting("disable_tqdm", .ignored(notice: "the progress line appears only on a terminal")),
-        Setting(
-            "eval_strategy",
-            .refused(unless: ["no", "false"], reason: "supervised runs do not evaluate; run apus eval on a checkpoint")),
-        Setting("loss_type", .refused(unless: ["nll"], reason: "the loss is the negative log-likelihood")),
-        Setting("truncation_mode", .refused(unless: ["keep_start"], reason: "long sequences lose their end")),
-        Setting("neftune_noise_alpha", .refused(unless: [], reason: "noise on embeddings is not supported")),
-        Setting("label_smoothing_factor", .refused(unless: ["0", "0.0"], reason: "label smoothing is not supported")),
-        Setting(
-            "dataset_kwargs", .refused(unless: [], reason: "name columns with prompt_column and completion_column")),
-        Setting("eos_token", .refused(unless: [], reason: "the tokenizer says how texts end")),
-        Setting("pad_token", .refused(unless: [], reason: "rows are packed; nothing is padded")),
-        Setting("chat_template_path", .refused(unless: [], reason: "the template is that of the model's tokenizer")),
-        Setting("full_finetuning", .refused(unless: ["false"], reason: "set use_peft: false to train all weights")),
-    ]
+    private static let own: [Setting] =
+        settings + [
+            Setting(
+                "packing_strategy",
+                .ignored(
+                    unless: ["bfd"], notice: "packs are filled best fit, longest sequence first, without splitting any")
+            ),
+            Setting("padding_free", .ignored(unless: ["true"], notice: "rows are packed; nothing is padded")),
+            Setting("eval_packing", .ignored(notice: "there is no evaluation within a supervised run")),
+            Setting("activation_offloading", .ignored(unless: ["false"], notice: "this build computes on the CPU")),
+            Setting("gradient_checkpointing", .ignored(unless: ["true", "unsloth"], notice: recompute)),
+            Setting("disable_dropout", .ignored(notice: "there is no dropout")),
+            Setting("report_to", .ignored(unless: ["none", "[]"], notice: metricsOnly)),
+            Setting("logging_dir", .ignored(notice: metricsOnly)),
+            Setting("disable_tqdm", .ignored(notice: "the progress line appears only on a terminal")),
+            Setting(
+                "eval_strategy",
+                .refused(
+                    unless: ["no", "false"], reason: "supervised runs do not evaluate; run apus eval on a checkpoint")),
+            Setting("loss_type", .refused(unless: ["nll"], reason: "the loss is the negative log-likelihood")),
+            Setting("truncation_mode", .refused(unless: ["keep_start"], reason: "long sequences lose their end")),
+            Setting("neftune_noise_alpha", .refused(unless: [], reason: "noise on embeddings is not supported")),
+            Setting(
+                "label_smoothing_factor", .refused(unless: ["0", "0.0"], reason: "label smoothing is not supported")),
+            Setting(
+                "dataset_kwargs", .refused(unless: [], reason: "name columns with prompt_column and completion_column")),
+            Setting("eos_token", .refused(unless: [], reason: "the tokenizer says how texts end")),
+            Setting("pad_token", .refused(unless: [], reason: "rows are packed; nothing is padded")),
+            Setting(
+                "chat_template_path", .refused(unless: [], reason: "the template is that of the model's tokenizer")),
+            Setting("full_finetuning", .refused(unless: ["false"], reason: "set use_peft: false to train all weights")),
+        ]
+
+    /// Those of `SFTConfiguration` that GRPO does not have, and those of supervised data.
+    private static let settings =
+        SettingTable.rows(
+            of: SFTConfiguration.declarations.map(\.facts).filter { SettingTable.facts[$0.key] == nil }
+        ) { .trainer($0) } + SettingTable.rows(of: SFTSettings.declarations.map(\.facts)) { .run($0) }
 
     private static let recompute = "activations inside a layer are always recomputed"
     private static let metricsOnly = "metrics go to metrics.jsonl in output_dir"

@@ -1,5 +1,7 @@
+import Apus
+
 /// What a supervised run needs beside the trainer's settings and what it has in common with `apus train`.
-struct SFTSettings: Codable, Equatable, Sendable {
+struct SFTSettings: DeclaredSettings {
     /// Whether an adapter is trained beside frozen weights; false trains all weights.
     var usesPEFT = true
     /// Whether the model begins with random weights.
@@ -13,12 +15,15 @@ struct SFTSettings: Codable, Equatable, Sendable {
     /// Of the built-in arithmetic: probability that a line of working has a wrong result.
     var slipRate = 0.0
 
-    enum CodingKeys: String, CodingKey, CaseIterable {
-        case usesPEFT = "use_peft"
-        case startsFromScratch = "from_scratch"
-        case completionColumn = "completion_column"
-        case textColumn = "dataset_text_field"
-        case directShare = "direct_share"
-        case slipRate = "slip_rate"
-    }
+    static let declarations: [SettingDeclaration<SFTSettings>] = [
+        .flag("use_peft", \.usesPEFT, "train an adapter beside frozen weights; false trains all weights"),
+        .flag("from_scratch", \.startsFromScratch, "begin with random weights").from(.apus),
+        .text("completion_column", \.completionColumn, "the column with the completion").from(.apus),
+        .text("dataset_text_field", \.textColumn, "the column with plain text, in data without prompts"),
+        .number("direct_share", \.directShare, .from(0, to: 1), "of the arithmetic: share of answers without working")
+            .from(.apus),
+        .number(
+            "slip_rate", \.slipRate, .from(0, to: 1), "of the arithmetic: probability of a slip in a line of working"
+        ).from(.apus),
+    ]
 }

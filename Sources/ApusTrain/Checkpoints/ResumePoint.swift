@@ -25,7 +25,8 @@ struct ResumePoint {
         }
         self.folder = folder
         snapshot = try Self.read(RunSnapshot.fileName, in: folder)
-        let differences = snapshot.differences(from: configuration, identity)
+        let differences = snapshot.differences(
+            from: configuration, identity, effects: type(of: settings).resumeEffects)
         try Self.judge(differences, folder, isForced: settings.forceResume, tell)
         isOfAnotherRun = !differences.refused.isEmpty
         let log: TrainerState.LogHistory = try Self.read(TrainerState.fileName, in: folder)

@@ -28,35 +28,21 @@ struct RunDifferences: Equatable {
     /// - Parameters:
     ///   - before: what the checkpoint holds. Keys that it does not know were added later and count as unchanged.
     ///   - now: this run's.
-    init(before: [String: JSONValue], now: [String: JSONValue]) {
+    ///   - effects: what a change of each setting means; what is none of them is of the run's identity.
+    init(before: [String: JSONValue], now: [String: JSONValue], effects: [String: ResumeEffect]) {
         for key in before.keys.sorted() where before[key] != now[key] {
             let difference = Difference(key: key, before: before[key], now: now[key])
-            switch Self.weight(of: key) {
-            case .none: continue
-            case .noticed: noticed.append(difference)
-            case .refused: refused.append(difference)
+            switch effects[key] ?? Self.effect(ofIdentity: key) {
+            case .nothing: continue
+            case .notice: noticed.append(difference)
+            case .anotherRun: refused.append(difference)
             }
         }
     }
 
-    private enum Weight { case none, noticed, refused }
-
-    /// Where files go and what the machine has changes no result; how long a run lasts and what it logs and saves is the
-    /// user's to change.
-    private static func weight(of key: String) -> Weight {
-        let silent: Set = [
-            "output_dir", "resume_from_checkpoint", "force_resume", "memory_utilization", "max_skipped_steps",
-            "on_not_finite",
-            "on_save_failure", "reward_failure", "reward_failure_limit", "reward_failure_batches",
-        ]
-        let free: Set = [
-            "learning_rate", "max_steps", "num_train_epochs", "report_to", "instruction_set",
-            "per_device_eval_batch_size", "num_generations_eval", "num_completions_to_print",
-            "stop_after_equal_rewards", "load_best_model_at_end", "metric_for_best_model", "greater_is_better",
-        ]
-        if silent.contains(key) { return .none }
-        if free.contains(key) { return .noticed }
-        let freely = ["logging_", "log_", "save_", "eval_", RunIdentity.rewardFileKey, RunIdentity.rewardServerKey]
-        return freely.contains { key.hasPrefix($0) } ? .noticed : .refused
+    /// Kernels may round otherwise, and files and servers behind reward functions are the user's to change.
+    private static func effect(ofIdentity key: String) -> ResumeEffect {
+        let freely = [RunIdentity.rewardFileKey, RunIdentity.rewardServerKey]
+        return key == "instruction_set" || freely.contains { key.hasPrefix($0) } ? .notice : .anotherRun
     }
 }

@@ -33,8 +33,9 @@ final class RunOutput {
     /// - Parameters:
     ///   - identity: what the run is made of, see ``RunIdentity``.
     ///   - trained: is put where the checkpoint left it.
-    init<Settings: OutputSettings & Encodable>(
-        _ settings: Settings, extent: RunExtent, identity: [String: JSONValue], trained: any TrainedParameters,
+    init(
+        _ settings: some OutputSettings, extent: RunExtent, identity: [String: JSONValue],
+        trained: any TrainedParameters,
         tokenizer: any PromptTokenizer, tell: @escaping (TrainingEvent) -> Void
     ) throws(TrainingError) {
         // Before the folder is created: a wrong path must not leave one behind.
@@ -43,7 +44,7 @@ final class RunOutput {
         self.directory = directory
         self.settings = settings
         self.extent = extent
-        configuration = [String: JSONValue](settingsOf: settings)
+        configuration = settings.members
         self.identity = identity
         self.trained = trained
         self.tokenizer = tokenizer

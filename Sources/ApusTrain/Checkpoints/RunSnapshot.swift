@@ -28,11 +28,13 @@ struct RunSnapshot: Codable {
     var evaluations: EvaluationCourse?
 
     /// How a run differs from the one that is described here.
+    /// - Parameter effects: what a change of each setting means.
     func differences(
-        from configuration: [String: JSONValue], _ identity: [String: JSONValue]
+        from configuration: [String: JSONValue], _ identity: [String: JSONValue], effects: [String: ResumeEffect]
     ) -> RunDifferences {
         RunDifferences(
-            before: self.configuration.merging(self.identity) { $1 }, now: configuration.merging(identity) { $1 })
+            before: self.configuration.merging(self.identity) { $1 }, now: configuration.merging(identity) { $1 },
+            effects: effects)
     }
 }
 

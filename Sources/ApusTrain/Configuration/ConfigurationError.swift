@@ -18,17 +18,3 @@ public struct ConfigurationError: Error, CustomStringConvertible, Sendable, Equa
             "unknown setting '\(key)'" + (suggestion.map { ", did you mean '\($0)'?" } ?? "")
     }
 }
-
-/// Refuses a setting that breaks a rule.
-func require(
-    _ key: String, _ value: Int, _ rule: String, _ holds: (Int) -> Bool
-) throws(ConfigurationError) {
-    guard holds(value) else { throw ConfigurationError(key: key, value: "\(value)", rule: rule) }
-}
-
-/// Refuses a setting that breaks a rule or is not finite.
-func require(
-    _ key: String, _ value: Double, _ rule: String, _ holds: (Double) -> Bool
-) throws(ConfigurationError) {
-    guard value.isFinite, holds(value) else { throw ConfigurationError(key: key, value: "\(value)", rule: rule) }
-}

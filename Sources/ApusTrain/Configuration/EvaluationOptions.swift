@@ -1,11 +1,13 @@
 /// When the model is evaluated within a run.
-public enum EvaluationStrategy: String, Codable, Sendable, CaseIterable {
+public enum EvaluationStrategy: String, Codable, Sendable, SettingChoice {
     /// Never.
     case no
     /// Every `eval_steps` optimizer steps.
     case steps
     /// At the end of each pass over the prompts.
     case epoch
+
+    package static var flags: (true: EvaluationStrategy?, false: EvaluationStrategy?) { (nil, .no) }
 }
 
 /// How an evaluation cuts its completions into batches: derived from a configuration.

@@ -1,5 +1,4 @@
 public import ApusData
-import Foundation
 
 extension GRPOConfiguration {
     /// The defaults with some settings laid over them.
@@ -7,108 +6,268 @@ extension GRPOConfiguration {
     /// Numbers may be written as strings (YAML reads `1e-6` as one), booleans and names as TRL takes them.
     /// - Throws: ``ConfigurationError`` for an unknown key, a wrong type or a broken rule.
     public init(settings: [String: JSONValue]) throws(ConfigurationError) {
-        var tree = [String: JSONValue](settingsOf: GRPOConfiguration())
-        for (key, value) in settings.sorted(by: { $0.key < $1.key }) {
-            guard tree[key] != nil else {
-                throw ConfigurationError(unknown: key, suggestion: nearestName(to: key, among: Self.settingNames))
-            }
-            tree[key] = try Self.checked(value, key: key)
-        }
-        do {
-            let data = try JSONEncoder().encode(tree)
-            self = try JSONDecoder().decode(GRPOConfiguration.self, from: data)
-        } catch {
-            throw Self.configurationError(error, tree: tree)
-        }
+        try self.init(laying: settings)
         try validate()
     }
 
-    /// Every key that a configuration may hold.
-    public static var settingNames: [String] { CodingKeys.allCases.map(\.rawValue) }
-
-    private static let integerKeys: Set<CodingKeys> = [
-        .perDeviceTrainBatchSize, .gradientAccumulationSteps, .numGenerations, .generationBatchSize,
-        .stepsPerGeneration, .numIterations, .maxCompletionLength, .maxPromptLength, .topK, .maxSteps,
-        .saveTotalLimit, .seed, .dataSeed, .maxSkippedSteps, .perDeviceEvalBatchSize, .numGenerationsEval,
-        .numCompletionsToPrint, .stopAfterEqualRewards, .rewardFailureBatches, .maxNumGenBatches,
-    ]
-
-    private static let nonNumericKeys: Set<CodingKeys> = [
-        .rewardWeights, .lossType, .importanceSamplingLevel, .scaleRewards, .multiObjectiveAggregation,
-        .lrSchedulerType, .outputDir, .saveStrategy, .evalStrategy, .resumeFromCheckpoint, .onSaveFailure, .reportTo,
-        .loggingDir, .rewardFailure, .overlongPrompts, .onNotFinite, .metricForBestModel,
-    ]
-
-    /// Reads a string as a number where the setting is one, and refuses numbers that JSON or the setting cannot hold. Other
-    /// mismatches pass, for the decoder to find.
-    private static func checked(_ value: JSONValue, key: String) throws(ConfigurationError) -> JSONValue {
-        if key == CodingKeys.resumeFromCheckpoint.rawValue { return value.checkpointPath }
-        if key == CodingKeys.reportTo.rawValue { return try ReportTarget.names(value) }
-        guard let codingKey = CodingKeys(rawValue: key), !nonNumericKeys.contains(codingKey) else { return value }
-        var value = value
-        if case .string(let text) = value, let number = Double(text) { value = .number(number) }
-        guard case .number(let number) = value else { return value }
-        let isWhole = number == number.rounded() && abs(number) < 0x1p53
-        guard number.isFinite, isWhole || !integerKeys.contains(codingKey) else {
-            throw ConfigurationError(key: key, value: describe(value), rule: rule(for: codingKey))
-        }
-        return value
+    /// TRL takes true for the newest checkpoint, and one name for a list of programs.
+    /// - Throws: ``ConfigurationError`` for a program that Apus does not write for.
+    public static func normalized(_ value: JSONValue, of key: String) throws(ConfigurationError) -> JSONValue {
+        key == "report_to" ? try ReportTarget.names(value) : normalizedOutput(value, of: key)
     }
 
-    private static func configurationError(_ error: any Error, tree: [String: JSONValue]) -> ConfigurationError {
-        let path: [any CodingKey] =
-            switch error {
-            case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),
-                DecodingError.dataCorrupted(let context):
-                context.codingPath
-            default: []
-            }
-        guard let key = path.first.flatMap({ CodingKeys(rawValue: $0.stringValue) }) else {
-            return ConfigurationError(key: "configuration", value: "\(error)", rule: "cannot be read")
-        }
-        let value = tree[key.rawValue].map(describe) ?? "null"
-        return ConfigurationError(key: key.rawValue, value: value, rule: rule(for: key))
-    }
+    /// Every setting, in the order in which they are shown.
+    public static let declarations: [SettingDeclaration<GRPOConfiguration>] =
+        stepSize + lengthDeclarations + order + sampling + loss + rewards + optimizerDeclarations
+        + checkpointDeclarations + notFinite + evaluation
+        + logDeclarations + reports
 
-    private static func rule(for key: CodingKeys) -> String {
-        switch key {
-        case .lossType: choices(LossType.self)
-        case .importanceSamplingLevel: choices(ImportanceSamplingLevel.self)
-        case .scaleRewards: choices(RewardScaling.self)
-        case .rewardFailure: choices(RewardFailurePolicy.self)
-        case .overlongPrompts: choices(OverlongPromptPolicy.self)
-        case .onNotFinite: choices(NotFiniteResponse.self)
-        case .multiObjectiveAggregation: choices(RewardAggregation.self)
-        case .lrSchedulerType: choices(ScheduleKind.self)
-        case .saveStrategy: choices(SaveStrategy.self)
-        case .onSaveFailure: choices(SaveFailureResponse.self)
-        case .evalStrategy: choices(EvaluationStrategy.self)
-        case .outputDir, .resumeFromCheckpoint, .loggingDir: "must be a path"
-        case .reportTo: "must be tensorboard, none, all, or a list of these"
-        case .rewardWeights: "must be a list of numbers"
-        case .metricForBestModel: "must be the name of a metric, or null for the reward"
-        case let key where integerKeys.contains(key): "must be a whole number"
-        case .useBiasCorrectionKL, .maskTruncatedCompletions, .useAdaptiveEntropy, .loggingFirstStep, .shuffleDataset,
-            .disableDropout, .syncRefModel, .strictBatchSize, .saveOnlyModel, .forceResume, .evalOnStart,
-            .gradientCheckpointing, .logCompletions, .logUniquePrompts, .loadBestModelAtEnd, .greaterIsBetter,
-            .dynamicSampling, .selectiveRollout:
-            "must be true or false"
-        default: "must be a finite number"
-        }
-    }
+    private static let stepSize = SettingDeclaration<GRPOConfiguration>.in(
+        .stepSize,
+        [
+            .integer(
+                "num_generations", \.numGenerations, .count(from: 2, ": advantages compare a group"),
+                "completions for each prompt: the group whose rewards are compared"),
+            .integer(
+                "per_device_train_batch_size", \.perDeviceTrainBatchSize, .count(limit: 1 << 27),
+                "completions in a micro-step"),
+            .integer(
+                "gradient_accumulation_steps", \.gradientAccumulationSteps, .count(limit: 1 << 14),
+                "micro-steps in an optimizer step"
+            ),
+            .optionalInteger(
+                "generation_batch_size", \.generationBatchSize, .count(limit: 1 << 27),
+                "completions sampled at a time; null is one optimizer step's"),
+            .optionalInteger(
+                "steps_per_generation", \.stepsPerGeneration, .count(limit: 1 << 14),
+                "the same, in micro-steps; give one of the two"),
+            .integer("num_iterations", \.numIterations, .count(), "how often each completion is trained on"),
+            .flag(
+                "strict_batch_size", \.strictBatchSize, "refuse batch sizes that TRL refuses, instead of the rule below"
+            ).from(.apus),
+        ])
 
-    private static func choices<Choice: CaseIterable & RawRepresentable<String>>(_ type: Choice.Type) -> String {
-        "must be one of " + type.allCases.map(\.rawValue).joined(separator: ", ")
-    }
+    private static let order = SettingDeclaration<GRPOConfiguration>.in(
+        .stepSize,
+        [
+            .flag(
+                "shuffle_dataset", \.shuffleDataset,
+                "draw prompts in random order, the order that TRL draws for the same seed"),
+            .integer("seed", \.seed, .seed, "seed of the sampling, the adapter and the order").standIn("random_state"),
+            .optionalInteger("data_seed", \.dataSeed, .seed, "seed of the order alone"),
+        ])
 
-    private static func describe(_ value: JSONValue) -> String {
-        switch value {
-        case .null: "null"
-        case .bool(let flag): "\(flag)"
-        case .number(let number): number == number.rounded() && abs(number) < 1e15 ? "\(Int(number))" : "\(number)"
-        case .string(let text): "'\(text)'"
-        case .array(let values): "[" + values.map(describe).joined(separator: ", ") + "]"
-        case .object: "a mapping"
-        }
-    }
+    private static let sampling = SettingDeclaration<GRPOConfiguration>.in(
+        .sampling,
+        [
+            .integer(
+                "max_completion_length", \.maxCompletionLength, .count(limit: 1 << 20),
+                "the longest completion, in tokens"),
+            .optionalInteger(
+                "max_prompt_length", \.maxPromptLength, .count(limit: 1 << 24, ", or null for no limit"),
+                "the longest prompt, in tokens; null is no limit"
+            ).from(.olderTRL),
+            .choice(
+                "overlong_prompts", \.overlongPrompts,
+                "what happens to a prompt that is longer, always with a line that counts: `cut` keeps its last tokens, "
+                    + "`drop` leaves it out (and one that leaves no room in the model's context for a completion), `error` "
+                    + "does not begin. With `cut` and `error` a prompt that does not fit the context is an error"
+            ).from(.apus),
+            .number(
+                "temperature", \.temperature,
+                .above(0, smallest: 1e-3, ": a group of equal samples teaches nothing"),
+                "divides the logits, in sampling and in the log-probabilities that are trained"),
+            .number(
+                "top_p", \.topP, .shareAboveZero(),
+                "sample from the likeliest tokens that have this probability together; 1 is off"),
+            .integer(
+                "top_k", \.topK, .atLeast(0, limit: Double(Int32.max), " (0 is off)"),
+                "sample from so many likeliest tokens; 0 is off"),
+            .optionalNumber(
+                "min_p", \.minP, .from(0, to: 1),
+                "leave out tokens less likely than this share of the likeliest one; null is off"),
+            .flag(
+                "dynamic_sampling", \.dynamicSampling,
+                "sample further prompts in the place of groups whose rewards are all equal, which teach nothing (DAPO)"
+            ).from(.apus),
+            .integer(
+                "max_num_gen_batches", \.maxNumGenBatches, .count(),
+                "with `dynamic_sampling`: rounds of sampling for one generation batch; what is missing then is filled up "
+                    + "with groups of equal rewards, which count in every denominator as ever"
+            ).from(.apus),
+            .flag(
+                "selective_rollout", \.selectiveRollout,
+                "draw prompts less often whose last groups had equal rewards (GRESO), never less than every 20th time"
+            ).from(.apus),
+            .number(
+                "repetition_penalty", \.repetitionPenalty, .above(0, smallest: 1e-3),
+                "makes tokens that occurred less likely; 1 is off"),
+            .number(
+                "memory_utilization", \.memoryUtilization, .shareAboveZero(smallest: 1e-3),
+                "share of the memory that this process may hold: what the weights leave of it is for keys, values and the "
+                    + "rows that training starts from. The whole is the control group's limit, or the machine's memory. "
+                    + "Results do not depend on it"
+            ).from(.apus).onResume(.nothing).also("gpu_memory_utilization", notice: mainMemory)
+                .also("vllm_gpu_memory_utilization", notice: mainMemory),
+            SettingDeclaration(
+                "gradient_checkpointing", \.gradientCheckpointing, .flagOr("unsloth"),
+                "the backward pass computes the inside of each layer again from its kept input. false keeps it in 16 bits: a "
+                    + "step is a few per cent faster, a token takes about twice the memory, and gradients differ in their "
+                    + "fifth digit. `unsloth` stands for true"
+            ).also("use_gradient_checkpointing").also("activation_checkpointing"),
+        ])
+
+    private static let mainMemory =
+        "this build computes on the CPU: read as memory_utilization, a share of main memory"
+
+    private static let loss = SettingDeclaration<GRPOConfiguration>.in(
+        .loss,
+        [
+            .choice("loss_type", \.lossType, "the loss's form and what it is averaged over"),
+            .choice(
+                "scale_rewards", \.scaleRewards,
+                "divide advantages by the standard deviation of the `group` or the `batch`, or by nothing (`none`)"),
+            .number("beta", \.beta, .atLeast(0), "weight of the KL term; 0 leaves the reference pass out"),
+            .number("epsilon", \.epsilon, .from(0, to: 1), "clip range of the ratio below 1"),
+            .optionalNumber(
+                "epsilon_high", \.epsilonHigh, .atLeast(0), "clip range above 1; null is the same as below"),
+            .optionalNumber(
+                "delta", \.delta, .above(0, ", or null for no bound"), "upper bound of the unclipped ratio"),
+            .choice(
+                "importance_sampling_level", \.importanceSamplingLevel,
+                "a ratio for each `token`, or for each completion (`sequence`)"),
+            .choice(
+                "multi_objective_aggregation", \.multiObjectiveAggregation,
+                "add rewards up and then normalise, or normalise each reward in its group first"),
+            .flag(
+                "mask_truncated_completions", \.maskTruncatedCompletions,
+                "leave completions that reached the length limit out of the loss"),
+            .flag("use_bias_correction_kl", \.useBiasCorrectionKL, "multiply the KL estimate by the ratio"),
+            .optionalNumber(
+                "off_policy_mask_threshold", \.offPolicyMaskThreshold, .finite(),
+                "drop completions of negative advantage that drifted further than this"),
+            .number(
+                "top_entropy_quantile", \.topEntropyQuantile, .from(0, to: 1),
+                "train on this share of the tokens, those of the highest entropy"),
+            .number("entropy_coef", \.entropyCoef, .finite(), "weight of an entropy bonus"),
+            .flag("use_adaptive_entropy", \.useAdaptiveEntropy, "steer `entropy_coef` towards `entropy_target`"),
+            .number("entropy_target", \.entropyTarget, .atLeast(0), "the entropy to steer towards, in nats"),
+            .number("entropy_coef_min", \.entropyCoefMin, .finite(), "the steered coefficient's lower bound"),
+            .number("entropy_coef_max", \.entropyCoefMax, .finite(), "the steered coefficient's upper bound"),
+            .number(
+                "entropy_coef_delta", \.entropyCoefDelta, .atLeast(0), "how far the steered coefficient moves in a step"
+            ),
+            .number(
+                "sapo_temperature_neg", \.sapoTemperatureNeg, .above(0, limit: 1e3),
+                "of `sapo`, for negative advantages"),
+            .number(
+                "sapo_temperature_pos", \.sapoTemperaturePos, .above(0, limit: 1e3),
+                "of `sapo`, for positive advantages"),
+            .number("vespo_k_pos", \.vespoKPos, .finite(limit: 1e3), "of `vespo`"),
+            .number("vespo_lambda_pos", \.vespoLambdaPos, .finite(limit: 1e3), "of `vespo`"),
+            .number("vespo_k_neg", \.vespoKNeg, .finite(limit: 1e3), "of `vespo`"),
+            .number("vespo_lambda_neg", \.vespoLambdaNeg, .finite(limit: 1e3), "of `vespo`"),
+            .flag("disable_dropout", \.disableDropout, "there is no dropout, so both values are the same"),
+            .flag("sync_ref_model", \.syncRefModel, "true is refused: with LoRA the reference is the base model"),
+        ])
+
+    private static let rewards = SettingDeclaration<GRPOConfiguration>.in(
+        .dataAndRewards,
+        [
+            SettingDeclaration(
+                "reward_weights", \.rewardWeights, .numberList(.finite(limit: 1e9)),
+                "one number for each function; null weighs all 1"),
+            .choice(
+                "reward_failure", \.rewardFailure,
+                "what a reward that fails does: `stop` the run, leave the score of the completion `missing`, or make it "
+                    + "`zero`"
+            ).from(.apus).onResume(.nothing),
+            .number(
+                "reward_failure_limit", \.rewardFailureLimit, .from(0, to: 1),
+                "with `missing` and `zero`, the share of failing completions above which a function counts as broken"
+            ).from(.apus).onResume(.nothing),
+            .integer(
+                "reward_failure_batches", \.rewardFailureBatches, .count(limit: Int(Int32.max)),
+                "with `missing` and `zero`, the run stops after so many generations in a row with a broken function"
+            ).from(.apus).onResume(.nothing),
+        ])
+
+    private static let notFinite = SettingDeclaration<GRPOConfiguration>.in(
+        .checkpoints,
+        [
+            .choice(
+                "on_not_finite", \.onNotFinite,
+                "`stop`, or `restore`: adapter and optimizer go back to a checkpoint from before they broke, the run goes on "
+                    + "with the next prompts, and stops when there is no such checkpoint"
+            ).from(.apus).onResume(.nothing)
+        ])
+
+    private static let evaluation = SettingDeclaration<GRPOConfiguration>.in(
+        .evaluation,
+        [
+            .choice(
+                "eval_strategy", \.evalStrategy, "when the model is measured on data that it is not trained on"
+            ).onResume(.notice),
+            .optionalNumber(
+                "eval_steps", \.evalSteps, .stepsOrShare,
+                "steps between two evaluations; below 1 a share of all steps; null is `logging_steps`"
+            ).onResume(.notice),
+            .number(
+                "eval_delay", \.evalDelay, .atLeast(0, limit: Double(Int32.max)),
+                "steps, with `epoch` epochs, before the first evaluation"
+            ).onResume(.notice),
+            .flag("eval_on_start", \.evalOnStart, "evaluate before the first step too").onResume(.notice),
+            .integer(
+                "per_device_eval_batch_size", \.perDeviceEvalBatchSize, .count(limit: 1 << 27),
+                "completions in an evaluation batch, raised to whole groups"
+            ).onResume(.notice),
+            .optionalInteger(
+                "num_generations_eval", \.numGenerationsEval, .count(),
+                "completions for each evaluation prompt; null is `num_generations`, with `eval_temperature: 0` it is 1"
+            ).onResume(.notice),
+            .optionalNumber(
+                "eval_temperature", \.evalTemperature, .atLeast(0, " (0 takes the likeliest token)"),
+                "the temperature of an evaluation's answers; 0 always takes the likeliest token; null is `temperature`"
+            ).from(.apus).onResume(.notice),
+            .flag(
+                "load_best_model_at_end", \.loadBestModelAtEnd,
+                "save whenever an evaluation is the best so far, keep that checkpoint whatever `save_total_limit` says, and "
+                    + "end with it"
+            ).onResume(.notice),
+            .optionalText(
+                "metric_for_best_model", \.metricForBestModel,
+                "what \"best\" means: a metric of an evaluation, with or without `eval_` in front; null is `reward` (the "
+                    + "loss, which Transformers takes, says nothing in GRPO)"
+            ).onResume(.notice),
+            SettingDeclaration(
+                "greater_is_better", \.greaterIsBetter, .flag,
+                "whether more of it is better; null is false for names that end with `loss`, else true"
+            ).onResume(.notice),
+        ])
+
+    private static let reports = SettingDeclaration<GRPOConfiguration>.in(
+        .log,
+        [
+            SettingDeclaration(
+                "report_to", \.reportTo, .textList, "where metrics go beside metrics.jsonl"
+            ).onResume(.notice).otherDefault("an empty list, which is what TRL's none means"),
+            .optionalText(
+                "logging_dir", \.loggingDir,
+                "folder of TensorBoard's event files; null is a folder in `runs` in `output_dir`"
+            ).from(.olderTRL).onResume(.notice),
+            .flag(
+                "log_completions", \.logCompletions,
+                "write the completions behind each log line to `completions/completions_<step>.jsonl`"
+            ).onResume(.notice),
+            .optionalInteger(
+                "num_completions_to_print", \.numCompletionsToPrint, .count(limit: Int(Int32.max), ", or null"),
+                "how many of them are shown at each log line; null is a few"
+            ).onResume(.notice),
+            .flag("log_unique_prompts", \.logUniquePrompts, "show one completion a prompt only").onResume(.notice),
+            .optionalInteger(
+                "stop_after_equal_rewards", \.stopAfterEqualRewards,
+                .count(limit: Int(Int32.max), ", or null for never"),
+                "end the run after so many generations in a row in which every group's rewards were equal; null is never"
+            ).from(.apus).onResume(.notice),
+        ])
 }

@@ -2,10 +2,10 @@ public import ApusData
 
 /// Everything that a GRPO run can be told, under the names that TRL's `GRPOConfig` gives its settings.
 ///
-/// The type is flat and its coding keys are TRL's (`per_device_train_batch_size`, `num_generations`, …), so one file serves
-/// both worlds. Defaults are those of trl 1.16. Settings that are off by default are `nil` and are written as `null`.
+/// The type is flat and its keys are TRL's (`per_device_train_batch_size`, `num_generations`, …), so one file serves both
+/// worlds. Defaults are those of trl 1.16. Settings that are off by default are `nil` and are written as `null`.
 /// ``init(settings:)`` reads a partial set of keys over the defaults; ``validate()`` checks the rules between them.
-public struct GRPOConfiguration: OptimizerSettings, OutputSettings, Codable, Sendable, Equatable {
+public struct GRPOConfiguration: OptimizerSettings, OutputSettings {
     // MARK: Batches
 
     /// Completions in one micro-step. When a generation batch cannot be cut into whole groups it is raised to
@@ -16,9 +16,9 @@ public struct GRPOConfiguration: OptimizerSettings, OutputSettings, Codable, Sen
     /// Completions sampled for each prompt: the size of a group.
     public var numGenerations = 8
     /// Completions in one generation batch. Exclusive with ``stepsPerGeneration``.
-    @ExplicitNil public var generationBatchSize: Int?
+    public var generationBatchSize: Int?
     /// Micro-steps that one generation batch is cut into; `nil` means ``gradientAccumulationSteps``.
-    @ExplicitNil public var stepsPerGeneration: Int?
+    public var stepsPerGeneration: Int?
     /// How many times each generation batch is trained on (μ of the paper).
     public var numIterations = 1
     /// Refuse batch sizes that TRL refuses, instead of raising the batch to one whole group. Not a TRL key.
@@ -29,7 +29,7 @@ public struct GRPOConfiguration: OptimizerSettings, OutputSettings, Codable, Sen
     /// Longest completion in tokens; also the constant divisor of `dr_grpo`.
     public var maxCompletionLength = 512
     /// Keep only the last so many tokens of a prompt; `nil` keeps prompts whole, as TRL has since 1.0.
-    @ExplicitNil public var maxPromptLength: Int?
+    public var maxPromptLength: Int?
     /// What happens to a prompt that is longer than it may be. Not a TRL key.
     public var overlongPrompts = OverlongPromptPolicy.cut
     /// Divides the logits, in sampling and in the log-probabilities that are trained.
@@ -39,7 +39,7 @@ public struct GRPOConfiguration: OptimizerSettings, OutputSettings, Codable, Sen
     /// Keep the k most likely tokens; 0 is off.
     public var topK = 0
     /// Drop tokens less likely than this share of the most likely one; `nil` is off.
-    @ExplicitNil public var minP: Double?
+    public var minP: Double?
     /// Penalty on tokens of the prompt and the completion so far; 1 is off.
     public var repetitionPenalty = 1.0
     /// Sample further prompts in the place of groups whose rewards are equal (DAPO). Not a TRL key.
@@ -64,9 +64,9 @@ public struct GRPOConfiguration: OptimizerSettings, OutputSettings, Codable, Sen
     /// Clip range below 1, and above when ``epsilonHigh`` is `nil`.
     public var epsilon = 0.2
     /// Clip range above 1; for `cispo` the cap itself.
-    @ExplicitNil public var epsilonHigh: Double?
+    public var epsilonHigh: Double?
     /// Upper bound of the unclipped ratio (two-sided clipping).
-    @ExplicitNil public var delta: Double?
+    public var delta: Double?
     /// Weight of the KL term; 0 leaves out the reference pass.
     public var beta = 0.0
     /// Multiply the KL estimate with the ratio, which makes its gradient unbiased.
@@ -88,7 +88,7 @@ public struct GRPOConfiguration: OptimizerSettings, OutputSettings, Codable, Sen
     /// Entropy in nats below which the bonus acts.
     public var entropyTarget = 0.2
     /// Drop completions of negative advantage that drifted further than this from the policy that sampled them.
-    @ExplicitNil public var offPolicyMaskThreshold: Double?
+    public var offPolicyMaskThreshold: Double?
     /// SAPO's gate temperature for advantages that are not positive.
     public var sapoTemperatureNeg = 1.05
     /// SAPO's gate temperature for positive advantages.
@@ -105,7 +105,7 @@ public struct GRPOConfiguration: OptimizerSettings, OutputSettings, Codable, Sen
     // MARK: Rewards
 
     /// One weight a reward function; `nil` weighs all 1.
-    @ExplicitNil public var rewardWeights: [Double]?
+    public var rewardWeights: [Double]?
     /// What the centred rewards are divided by.
     public var scaleRewards = RewardScaling.group
     /// Whether rewards are added before or after they are normalised.
@@ -158,11 +158,11 @@ public struct GRPOConfiguration: OptimizerSettings, OutputSettings, Codable, Sen
     /// Optimizer steps between checkpoints; below 1, a share of all steps.
     public var saveSteps = 500.0
     /// How many checkpoints to keep; `nil` keeps all.
-    @ExplicitNil public var saveTotalLimit: Int?
+    public var saveTotalLimit: Int?
     /// Save the adapter without the optimizer and the state that a continuation needs.
     public var saveOnlyModel = false
     /// Checkpoint folder to go on from; `true` is the newest whole one in ``outputDir``.
-    @ExplicitNil public var resumeFromCheckpoint: String?
+    public var resumeFromCheckpoint: String?
     /// Go on from a checkpoint of another model, data set or configuration, with a warning. Not a TRL key.
     public var forceResume = false
     /// What happens when a checkpoint or a log line cannot be written. Not a TRL key.
@@ -177,7 +177,7 @@ public struct GRPOConfiguration: OptimizerSettings, OutputSettings, Codable, Sen
     /// When the model is evaluated on data that it is not trained on.
     public var evalStrategy = EvaluationStrategy.no
     /// Optimizer steps between evaluations; below 1, a share of all steps; `nil` means ``loggingSteps``.
-    @ExplicitNil public var evalSteps: Double?
+    public var evalSteps: Double?
     /// Steps (epochs, where ``evalStrategy`` counts these) before the first evaluation.
     public var evalDelay = 0.0
     /// Evaluate before the first step too.
@@ -185,36 +185,36 @@ public struct GRPOConfiguration: OptimizerSettings, OutputSettings, Codable, Sen
     /// Completions in one evaluation batch: metrics are computed for each batch, then averaged.
     public var perDeviceEvalBatchSize = 8
     /// Completions sampled for each evaluation prompt; `nil` means ``numGenerations``, and 1 where they would be all alike.
-    @ExplicitNil public var numGenerationsEval: Int?
+    public var numGenerationsEval: Int?
     /// Divides the logits while evaluation prompts are answered; 0 always takes the likeliest token; `nil` means
     /// ``temperature``. Not a TRL key.
-    @ExplicitNil public var evalTemperature: Double?
+    public var evalTemperature: Double?
     /// Keep the checkpoint of the best evaluation, and end with its parameters.
     public var loadBestModelAtEnd = false
     /// The metric of an evaluation by which the best step is chosen, with or without `eval_` in front; `nil` is the reward.
-    @ExplicitNil public var metricForBestModel: String?
+    public var metricForBestModel: String?
     /// Whether more of that metric is better; `nil` says no for a name that ends with `loss`.
-    @ExplicitNil public var greaterIsBetter: Bool?
+    public var greaterIsBetter: Bool?
     /// Where metrics go beside `metrics.jsonl`.
     public var reportTo: [ReportTarget] = []
     /// Folder of TensorBoard's event files; `nil` is a folder in `runs` in ``outputDir``.
-    @ExplicitNil public var loggingDir: String?
+    public var loggingDir: String?
     /// Write the completions behind each log line to `completions/completions_<step>.jsonl`.
     public var logCompletions = false
     /// How many of them a display shows at each log line; `nil` leaves it to the display.
-    @ExplicitNil public var numCompletionsToPrint: Int?
+    public var numCompletionsToPrint: Int?
     /// Show one completion a prompt only.
     public var logUniquePrompts = false
     /// End the run after so many generations in a row in which every group's rewards were equal; `nil` is never. Not a TRL
     /// key.
-    @ExplicitNil public var stopAfterEqualRewards: Int?
+    public var stopAfterEqualRewards: Int?
 
     // MARK: Randomness
 
     /// Seed of sampling, of LoRA's initial values and of the row order.
     public var seed = 42
     /// Seed of the prompt order; `nil` means ``seed``.
-    @ExplicitNil public var dataSeed: Int?
+    public var dataSeed: Int?
     /// Draw prompts in random order.
     public var shuffleDataset = true
     /// Set every dropout probability to 0. Nothing in this trainer drops out, so both values mean the same.
@@ -230,99 +230,4 @@ public struct GRPOConfiguration: OptimizerSettings, OutputSettings, Codable, Sen
 
     /// Whether a generation may draw other prompts than those whose turn it is by the step alone.
     var drawsBeyondBatch: Bool { dynamicSampling || selectiveRollout }
-
-    enum CodingKeys: String, CodingKey, CaseIterable {
-        case perDeviceTrainBatchSize = "per_device_train_batch_size"
-        case gradientAccumulationSteps = "gradient_accumulation_steps"
-        case numGenerations = "num_generations"
-        case generationBatchSize = "generation_batch_size"
-        case stepsPerGeneration = "steps_per_generation"
-        case numIterations = "num_iterations"
-        case strictBatchSize = "strict_batch_size"
-        case maxCompletionLength = "max_completion_length"
-        case maxPromptLength = "max_prompt_length"
-        case overlongPrompts = "overlong_prompts"
-        case temperature
-        case topP = "top_p"
-        case topK = "top_k"
-        case minP = "min_p"
-        case repetitionPenalty = "repetition_penalty"
-        case dynamicSampling = "dynamic_sampling"
-        case maxNumGenBatches = "max_num_gen_batches"
-        case selectiveRollout = "selective_rollout"
-        case memoryUtilization = "memory_utilization"
-        case gradientCheckpointing = "gradient_checkpointing"
-        case lossType = "loss_type"
-        case importanceSamplingLevel = "importance_sampling_level"
-        case epsilon
-        case epsilonHigh = "epsilon_high"
-        case delta
-        case beta
-        case useBiasCorrectionKL = "use_bias_correction_kl"
-        case maskTruncatedCompletions = "mask_truncated_completions"
-        case topEntropyQuantile = "top_entropy_quantile"
-        case entropyCoef = "entropy_coef"
-        case useAdaptiveEntropy = "use_adaptive_entropy"
-        case entropyCoefMin = "entropy_coef_min"
-        case entropyCoefMax = "entropy_coef_max"
-        case entropyCoefDelta = "entropy_coef_delta"
-        case entropyTarget = "entropy_target"
-        case offPolicyMaskThreshold = "off_policy_mask_threshold"
-        case sapoTemperatureNeg = "sapo_temperature_neg"
-        case sapoTemperaturePos = "sapo_temperature_pos"
-        case vespoKPos = "vespo_k_pos"
-        case vespoLambdaPos = "vespo_lambda_pos"
-        case vespoKNeg = "vespo_k_neg"
-        case vespoLambdaNeg = "vespo_lambda_neg"
-        case rewardWeights = "reward_weights"
-        case scaleRewards = "scale_rewards"
-        case multiObjectiveAggregation = "multi_objective_aggregation"
-        case rewardFailure = "reward_failure"
-        case rewardFailureLimit = "reward_failure_limit"
-        case rewardFailureBatches = "reward_failure_batches"
-        case learningRate = "learning_rate"
-        case lrSchedulerType = "lr_scheduler_type"
-        case warmupSteps = "warmup_steps"
-        case warmupRatio = "warmup_ratio"
-        case adamBeta1 = "adam_beta1"
-        case adamBeta2 = "adam_beta2"
-        case adamEpsilon = "adam_epsilon"
-        case weightDecay = "weight_decay"
-        case maxGradNorm = "max_grad_norm"
-        case maxSteps = "max_steps"
-        case numTrainEpochs = "num_train_epochs"
-        case outputDir = "output_dir"
-        case loggingSteps = "logging_steps"
-        case loggingFirstStep = "logging_first_step"
-        case saveStrategy = "save_strategy"
-        case saveSteps = "save_steps"
-        case saveTotalLimit = "save_total_limit"
-        case saveOnlyModel = "save_only_model"
-        case resumeFromCheckpoint = "resume_from_checkpoint"
-        case forceResume = "force_resume"
-        case onSaveFailure = "on_save_failure"
-        case maxSkippedSteps = "max_skipped_steps"
-        case onNotFinite = "on_not_finite"
-        case evalStrategy = "eval_strategy"
-        case evalSteps = "eval_steps"
-        case evalDelay = "eval_delay"
-        case evalOnStart = "eval_on_start"
-        case perDeviceEvalBatchSize = "per_device_eval_batch_size"
-        case numGenerationsEval = "num_generations_eval"
-        case evalTemperature = "eval_temperature"
-        case loadBestModelAtEnd = "load_best_model_at_end"
-        case metricForBestModel = "metric_for_best_model"
-        case greaterIsBetter = "greater_is_better"
-        case reportTo = "report_to"
-        case loggingDir = "logging_dir"
-        case logCompletions = "log_completions"
-        case numCompletionsToPrint = "num_completions_to_print"
-        case logUniquePrompts = "log_unique_prompts"
-        case stopAfterEqualRewards = "stop_after_equal_rewards"
-        case seed
-        case dataSeed = "data_seed"
-        case shuffleDataset = "shuffle_dataset"
-        case disableDropout = "disable_dropout"
-        case syncRefModel = "sync_ref_model"
-    }
 }

@@ -1,5 +1,5 @@
 /// The forms of the GRPO loss, computed as TRL 1.16 does.
-public enum LossType: String, Codable, Sendable, CaseIterable {
+public enum LossType: String, Codable, Sendable, SettingChoice {
     /// Mean over completions of the mean over tokens (DeepSeekMath, Shao et al. 2024).
     case grpo
     /// Sum over tokens divided by rows times the longest completion allowed: no bias towards short completions (Dr. GRPO,
@@ -36,7 +36,7 @@ public enum LossType: String, Codable, Sendable, CaseIterable {
 }
 
 /// Where the importance ratio is taken.
-public enum ImportanceSamplingLevel: String, Codable, Sendable, CaseIterable {
+public enum ImportanceSamplingLevel: String, Codable, Sendable, SettingChoice {
     /// One ratio a token.
     case token
     /// One ratio a completion: the exponential of the mean log-ratio (GSPO).
@@ -44,7 +44,7 @@ public enum ImportanceSamplingLevel: String, Codable, Sendable, CaseIterable {
 }
 
 /// What centred rewards are divided by. Reads TRL's booleans too: `true` is `group`, `false` is `none`.
-public enum RewardScaling: String, Codable, Sendable, CaseIterable {
+public enum RewardScaling: String, Codable, Sendable, SettingChoice {
     /// The standard deviation of the row's group.
     case group
     /// The standard deviation of the whole generation batch.
@@ -52,23 +52,11 @@ public enum RewardScaling: String, Codable, Sendable, CaseIterable {
     /// Nothing.
     case none
 
-    /// Reads a name or a boolean.
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        if let flag = try? container.decode(Bool.self) {
-            self = flag ? .group : .none
-            return
-        }
-        let name = try container.decode(String.self)
-        guard let value = Self(rawValue: name) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "unknown reward scaling \(name)")
-        }
-        self = value
-    }
+    package static var flags: (true: RewardScaling?, false: RewardScaling?) { (.group, RewardScaling.none) }
 }
 
 /// How several rewards become one advantage.
-public enum RewardAggregation: String, Codable, Sendable, CaseIterable {
+public enum RewardAggregation: String, Codable, Sendable, SettingChoice {
     /// Weighted sum, then normalise it.
     case sumThenNormalize = "sum_then_normalize"
     /// Normalise each reward in its group, then take the weighted sum (GDPO).
@@ -76,7 +64,7 @@ public enum RewardAggregation: String, Codable, Sendable, CaseIterable {
 }
 
 /// Shapes of the learning rate over a run.
-public enum ScheduleKind: String, Codable, Sendable, CaseIterable {
+public enum ScheduleKind: String, Codable, Sendable, SettingChoice {
     /// Warm-up, then a straight line to 0.
     case linear
     /// Warm-up, then half a cosine to 0.
@@ -88,17 +76,19 @@ public enum ScheduleKind: String, Codable, Sendable, CaseIterable {
 }
 
 /// When checkpoints are written.
-public enum SaveStrategy: String, Codable, Sendable, CaseIterable {
+public enum SaveStrategy: String, Codable, Sendable, SettingChoice {
     /// Never.
     case no
     /// Every `save_steps` and at the end.
     case steps
     /// At the end of each epoch.
     case epoch
+
+    package static var flags: (true: SaveStrategy?, false: SaveStrategy?) { (nil, .no) }
 }
 
 /// What a run does when the disk refuses a checkpoint or a log line.
-public enum SaveFailureResponse: String, Codable, Sendable, CaseIterable {
+public enum SaveFailureResponse: String, Codable, Sendable, SettingChoice {
     /// Stop; earlier checkpoints are intact.
     case stop
     /// Warn and go on to the next save. The last save of a run must succeed all the same.
@@ -107,7 +97,7 @@ public enum SaveFailureResponse: String, Codable, Sendable, CaseIterable {
 
 /// What happens to a prompt that is longer than `max_prompt_length`, or that leaves no room for a completion in the model's
 /// context.
-public enum OverlongPromptPolicy: String, Codable, Sendable, CaseIterable {
+public enum OverlongPromptPolicy: String, Codable, Sendable, SettingChoice {
     /// It loses its first tokens, down to `max_prompt_length`, with a warning that counts; one that does not fit the context
     /// then is an error.
     case cut
@@ -118,7 +108,7 @@ public enum OverlongPromptPolicy: String, Codable, Sendable, CaseIterable {
 }
 
 /// What happens after `max_skipped_steps` steps in a row whose loss or gradient is not finite.
-public enum NotFiniteResponse: String, Codable, Sendable, CaseIterable {
+public enum NotFiniteResponse: String, Codable, Sendable, SettingChoice {
     /// The run stops.
     case stop
     /// Adapter and optimizer go back to the newest checkpoint from before the last step that changed them, and the run goes on

@@ -1,47 +1,80 @@
 /// What a configuration says of AdamW, of its learning rate and of the length of the run.
-public protocol OptimizerSettings {
+public protocol OptimizerSettings: DeclaredSettings {
     /// Peak learning rate.
-    var learningRate: Double { get }
+    var learningRate: Double { get set }
     /// Shape of the learning rate over the run.
-    var lrSchedulerType: ScheduleKind { get }
+    var lrSchedulerType: ScheduleKind { get set }
     /// Optimizer steps of warm-up; below 1, a share of all steps.
-    var warmupSteps: Double { get }
+    var warmupSteps: Double { get set }
     /// Warm-up as a share of all steps, when ``warmupSteps`` is 0.
-    var warmupRatio: Double { get }
+    var warmupRatio: Double { get set }
     /// AdamW's decay of the first moment.
-    var adamBeta1: Double { get }
+    var adamBeta1: Double { get set }
     /// AdamW's decay of the second moment.
-    var adamBeta2: Double { get }
+    var adamBeta2: Double { get set }
     /// AdamW's term in the denominator.
-    var adamEpsilon: Double { get }
+    var adamEpsilon: Double { get set }
     /// AdamW's decoupled weight decay.
-    var weightDecay: Double { get }
+    var weightDecay: Double { get set }
     /// Global gradient norm to clip to; 0 is off.
-    var maxGradNorm: Double { get }
+    var maxGradNorm: Double { get set }
     /// Optimizer steps of the run; 0 or less means ``numTrainEpochs`` decides.
-    var maxSteps: Int { get }
+    var maxSteps: Int { get set }
     /// Passes over the data.
-    var numTrainEpochs: Double { get }
+    var numTrainEpochs: Double { get set }
 }
 
 extension OptimizerSettings {
-    /// Checks the rules of these settings.
-    func validateOptimizer() throws(ConfigurationError) {
-        try require("learning_rate", learningRate, "must be at least 0") { $0 >= 0 }
-        try require("warmup_steps", warmupSteps, "must be at least 0 (below 1 it is a share of all steps)") { $0 >= 0 }
-        try require("warmup_ratio", warmupRatio, "must be from 0 to 1") { (0...1).contains($0) }
-        try require("adam_beta1", adamBeta1, "must be from 0 up to, not including, 1") { (0..<1).contains($0) }
-        try require("adam_beta2", adamBeta2, "must be from 0 up to, not including, 1") { (0..<1).contains($0) }
-        try require("adam_epsilon", adamEpsilon, "must be above 0") { $0 > 0 }
-        try require("weight_decay", weightDecay, "must be at least 0") { $0 >= 0 }
-        try require("max_grad_norm", maxGradNorm, "must be at least 0 (0 is off)") { $0 >= 0 }
-        guard maxSteps <= 0 else { return }
-        try require("num_train_epochs", numTrainEpochs, "must be above 0 when max_steps is not set") { $0 > 0 }
+    /// How long a run is.
+    package static var lengthDeclarations: [SettingDeclaration<Self>] {
+        [
+            .integer(
+                "max_steps", \.maxSteps, .atLeast(-Double(Int32.max), limit: Double(Int32.max)),
+                "optimizer steps; 0 or less lets `num_train_epochs` decide"
+            ).onResume(.notice),
+            .number(
+                "num_train_epochs", \.numTrainEpochs, .atLeast(0), "passes over the prompts"
+            ).onResume(.notice),
+        ]
     }
 
-    /// The optimizer steps of a run in which a pass over the data takes so many.
+    /// AdamW and its learning rate.
+    package static var optimizerDeclarations: [SettingDeclaration<Self>] {
+        SettingDeclaration.in(
+            .optimizer,
+            [
+                .number(
+                    "learning_rate", \.learningRate, .atLeast(0, limit: 1e30),
+                    "the peak. LoRA takes 5e-6 (the tutorial) to 5e-4 (small models)"
+                ).onResume(.notice),
+                .choice("lr_scheduler_type", \.lrSchedulerType, "how the rate falls after the warm-up"),
+                .number(
+                    "warmup_steps", \.warmupSteps,
+                    .atLeast(0, limit: Double(Int32.max), " (below 1 it is a share of all steps)"),
+                    "steps of warm-up; below 1 a share of all steps"),
+                .number("warmup_ratio", \.warmupRatio, .from(0, to: 1), "the same as a share, when `warmup_steps` is 0")
+                    .from(.olderTRL),
+                .number("weight_decay", \.weightDecay, .atLeast(0), "AdamW's, decoupled"),
+                .number("adam_beta1", \.adamBeta1, .decay, "AdamW's"),
+                .number("adam_beta2", \.adamBeta2, .decay, "AdamW's"),
+                .number("adam_epsilon", \.adamEpsilon, .above(0, smallest: 1e-30), "AdamW's"),
+                .number(
+                    "max_grad_norm", \.maxGradNorm, .atLeast(0, limit: 1e12, " (0 is off)"),
+                    "the gradient's norm is cut to this; 0 is off"),
+            ])
+    }
+
+    /// Checks the rules between these settings.
+    func validateOptimizer() throws(ConfigurationError) {
+        guard maxSteps <= 0, numTrainEpochs == 0 else { return }
+        throw ConfigurationError(
+            key: "num_train_epochs", value: "\(numTrainEpochs)", rule: "must be above 0 when max_steps is not set")
+    }
+
+    /// The optimizer steps of a run in which a pass over the data takes so many. Nobody sees the end of more than `Int32` counts.
     func stepCount(stepsPerEpoch: Int) -> Int {
-        maxSteps > 0 ? maxSteps : Int((numTrainEpochs * Double(stepsPerEpoch)).rounded(.up))
+        maxSteps > 0
+            ? maxSteps : Int(min((numTrainEpochs * Double(stepsPerEpoch)).rounded(.up), Double(Int32.max)))
     }
 
     /// The AdamW step with this number, from 1.

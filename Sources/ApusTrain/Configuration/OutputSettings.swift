@@ -1,38 +1,97 @@
 import ApusData
 
 /// What a configuration says of a run's log and checkpoints, and of the run that it continues.
-public protocol OutputSettings {
+public protocol OutputSettings: DeclaredSettings {
     /// Folder of checkpoints and metrics.
-    var outputDir: String { get }
+    var outputDir: String { get set }
     /// Optimizer steps between log lines; below 1, a share of all steps.
-    var loggingSteps: Double { get }
+    var loggingSteps: Double { get set }
     /// Log the first step too.
-    var loggingFirstStep: Bool { get }
+    var loggingFirstStep: Bool { get set }
     /// When checkpoints are written.
-    var saveStrategy: SaveStrategy { get }
+    var saveStrategy: SaveStrategy { get set }
     /// Optimizer steps between checkpoints; below 1, a share of all steps.
-    var saveSteps: Double { get }
+    var saveSteps: Double { get set }
     /// How many checkpoints to keep; `nil` keeps all.
-    var saveTotalLimit: Int? { get }
+    var saveTotalLimit: Int? { get set }
     /// Save what is trained without the optimizer and the state that a continuation needs.
-    var saveOnlyModel: Bool { get }
+    var saveOnlyModel: Bool { get set }
     /// Checkpoint folder to go on from; `true` is the newest whole one in ``outputDir``.
-    var resumeFromCheckpoint: String? { get }
+    var resumeFromCheckpoint: String? { get set }
     /// Go on from a checkpoint of another model, data set or configuration, with a warning.
-    var forceResume: Bool { get }
+    var forceResume: Bool { get set }
     /// What happens when a checkpoint or a log line cannot be written.
-    var onSaveFailure: SaveFailureResponse { get }
+    var onSaveFailure: SaveFailureResponse { get set }
     /// Optimizer steps in a row whose loss or gradient is not finite, after which the run stops.
-    var maxSkippedSteps: Int { get }
+    var maxSkippedSteps: Int { get set }
 }
 
 extension OutputSettings {
-    /// Checks the rules of these settings.
+    /// Log lines.
+    package static var logDeclarations: [SettingDeclaration<Self>] {
+        SettingDeclaration.in(
+            .log,
+            [
+                .number(
+                    "logging_steps", \.loggingSteps, .stepsOrShare,
+                    "steps between two lines; below 1 a share of all steps"
+                )
+                .onResume(.notice),
+                .flag("logging_first_step", \.loggingFirstStep, "log step 1 too").onResume(.notice),
+            ])
+    }
+
+    /// Checkpoints, and the run that is continued.
+    package static var checkpointDeclarations: [SettingDeclaration<Self>] {
+        SettingDeclaration.in(
+            .checkpoints,
+            [
+                .text("output_dir", \.outputDir, "folder of checkpoints and of metrics.jsonl").also("output")
+                    .onResume(.nothing).otherDefault("TRL's null becomes trainer_output as well"),
+                .choice(
+                    "save_strategy", \.saveStrategy,
+                    "when to save; the last step is always saved, unless this is `no`"
+                ).onResume(.notice),
+                .number(
+                    "save_steps", \.saveSteps, .stepsOrShare,
+                    "steps between two checkpoints; below 1 a share of all steps"
+                )
+                .onResume(.notice),
+                .optionalInteger(
+                    "save_total_limit", \.saveTotalLimit, .count(limit: Int(Int32.max), ", or null to keep all"),
+                    "how many checkpoints to keep; null keeps all"
+                ).onResume(.notice),
+                .flag(
+                    "save_only_model", \.saveOnlyModel,
+                    "save the adapter without the optimizer and the state that a continuation needs"
+                ).onResume(.notice),
+                SettingDeclaration(
+                    "resume_from_checkpoint", \.resumeFromCheckpoint, .folderOrFlag,
+                    "go on from a checkpoint folder, or with `true` from the newest in `output_dir`: bit for bit the run that "
+                        + "was not stopped"
+                ).onResume(.nothing),
+                .flag(
+                    "force_resume", \.forceResume,
+                    "go on from a checkpoint of another model, data set or configuration, with a warning"
+                ).from(.apus).also("force").onResume(.nothing),
+                .choice(
+                    "on_save_failure", \.onSaveFailure,
+                    "what happens when a checkpoint or a log line cannot be written"
+                ).from(.apus).onResume(.nothing),
+                .integer(
+                    "max_skipped_steps", \.maxSkippedSteps, .count(limit: Int(Int32.max)),
+                    "steps in a row whose loss or gradient is not finite, after which `on_not_finite` applies"
+                ).from(.apus).onResume(.nothing),
+            ])
+    }
+
+    /// Other forms of values: a checkpoint may be asked for by true.
+    static func normalizedOutput(_ value: JSONValue, of key: String) -> JSONValue {
+        key == "resume_from_checkpoint" ? value.checkpointPath : value
+    }
+
+    /// Checks the rules of these settings beside their bounds.
     func validateOutput() throws(ConfigurationError) {
-        try require("logging_steps", loggingSteps, "must be above 0 (below 1 it is a share of all steps)") { $0 > 0 }
-        try require("save_steps", saveSteps, "must be above 0 (below 1 it is a share of all steps)") { $0 > 0 }
-        try require("max_skipped_steps", maxSkippedSteps, "must be at least 1") { $0 >= 1 }
-        try require("save_total_limit", saveTotalLimit ?? 1, "must be at least 1, or null to keep all") { $0 >= 1 }
         guard !outputDir.isEmpty else {
             throw ConfigurationError(key: "output_dir", value: "''", rule: "must be a path")
         }
@@ -55,6 +114,7 @@ extension OutputSettings {
 
     /// A number of steps; below 1, a share of all steps.
     func interval(_ steps: Double, of total: Int) -> Int {
+        // A setting's bounds keep both within Int.
         max(1, steps < 1 ? Int((steps * Double(total)).rounded(.up)) : Int(steps))
     }
 }

@@ -1,7 +1,7 @@
 import ApusData
 
 /// Where metrics go beside `metrics.jsonl` (`report_to`).
-public enum ReportTarget: String, Codable, Sendable, CaseIterable {
+public enum ReportTarget: String, Codable, Sendable, SettingChoice {
     /// Event files for TensorBoard.
     case tensorboard
 
@@ -11,7 +11,10 @@ public enum ReportTarget: String, Codable, Sendable, CaseIterable {
     static func names(_ value: JSONValue) throws(ConfigurationError) -> JSONValue {
         var found: [ReportTarget] = []
         for item in value.array ?? [value] {
-            guard let text = item.string else { return value }
+            guard let text = item.string else {
+                throw ConfigurationError(
+                    key: "report_to", value: item.shown, rule: "must be tensorboard, none, all, or a list of these")
+            }
             switch text {
             case "none": continue
             case "all": found += allCases

@@ -1,7 +1,7 @@
 /// Everything that a supervised run can be told, under the names that TRL's `SFTConfig` gives its settings.
 ///
 /// Defaults are those of trl 1.16, but for the order: this trainer shuffles, as TRL's sampler does.
-public struct SFTConfiguration: OptimizerSettings, OutputSettings, Codable, Sendable, Equatable {
+public struct SFTConfiguration: OptimizerSettings, OutputSettings {
     // MARK: Batches
 
     /// Sequences in one micro-step; with ``packing``, packs of sequences.
@@ -9,7 +9,7 @@ public struct SFTConfiguration: OptimizerSettings, OutputSettings, Codable, Send
     /// Micro-steps whose gradients are added up before one optimizer step.
     public var gradientAccumulationSteps = 1
     /// The longest sequence in tokens; longer ones lose their end. `nil` for the model's context.
-    @ExplicitNil public var maxLength: Int? = 1024
+    public var maxLength: Int? = 1024
     /// Fill packs of up to ``maxLength`` tokens with whole sequences (best fit, longest first). Sequences never see each
     /// other, and there is no padding to save: packing only makes steps of more equal size.
     public var packing = false
@@ -19,7 +19,7 @@ public struct SFTConfiguration: OptimizerSettings, OutputSettings, Codable, Send
     // MARK: Loss
 
     /// Learn the completion alone. `nil`: yes for rows with prompt and completion, no for others.
-    @ExplicitNil public var completionOnlyLoss: Bool?
+    public var completionOnlyLoss: Bool?
     /// Learn the assistant's turns of a conversation alone.
     public var assistantOnlyLoss = false
 
@@ -61,11 +61,11 @@ public struct SFTConfiguration: OptimizerSettings, OutputSettings, Codable, Send
     /// Optimizer steps between checkpoints; below 1, a share of all steps.
     public var saveSteps = 500.0
     /// How many checkpoints to keep; `nil` keeps all.
-    @ExplicitNil public var saveTotalLimit: Int?
+    public var saveTotalLimit: Int?
     /// Save what is trained without the optimizer and the state that a continuation needs.
     public var saveOnlyModel = false
     /// Checkpoint folder to go on from; `true` is the newest whole one in ``outputDir``.
-    @ExplicitNil public var resumeFromCheckpoint: String?
+    public var resumeFromCheckpoint: String?
     /// Go on from a checkpoint of another model, data set or configuration, with a warning. Not a TRL key.
     public var forceResume = false
     /// What happens when a checkpoint or a log line cannot be written. Not a TRL key.
@@ -78,45 +78,10 @@ public struct SFTConfiguration: OptimizerSettings, OutputSettings, Codable, Send
     /// Seed of initial values and of the order.
     public var seed = 42
     /// Seed of the order alone; `nil` means ``seed``.
-    @ExplicitNil public var dataSeed: Int?
+    public var dataSeed: Int?
     /// Share of the memory that this process may use which it may hold; see ``GRPOConfiguration/memoryUtilization``.
     public var memoryUtilization = 0.8
 
     /// The defaults.
     public init() {}
-
-    enum CodingKeys: String, CodingKey, CaseIterable {
-        case perDeviceTrainBatchSize = "per_device_train_batch_size"
-        case gradientAccumulationSteps = "gradient_accumulation_steps"
-        case maxLength = "max_length"
-        case packing
-        case shuffleDataset = "shuffle_dataset"
-        case completionOnlyLoss = "completion_only_loss"
-        case assistantOnlyLoss = "assistant_only_loss"
-        case learningRate = "learning_rate"
-        case lrSchedulerType = "lr_scheduler_type"
-        case warmupSteps = "warmup_steps"
-        case warmupRatio = "warmup_ratio"
-        case adamBeta1 = "adam_beta1"
-        case adamBeta2 = "adam_beta2"
-        case adamEpsilon = "adam_epsilon"
-        case weightDecay = "weight_decay"
-        case maxGradNorm = "max_grad_norm"
-        case maxSteps = "max_steps"
-        case numTrainEpochs = "num_train_epochs"
-        case outputDir = "output_dir"
-        case loggingSteps = "logging_steps"
-        case loggingFirstStep = "logging_first_step"
-        case saveStrategy = "save_strategy"
-        case saveSteps = "save_steps"
-        case saveTotalLimit = "save_total_limit"
-        case saveOnlyModel = "save_only_model"
-        case resumeFromCheckpoint = "resume_from_checkpoint"
-        case forceResume = "force_resume"
-        case onSaveFailure = "on_save_failure"
-        case maxSkippedSteps = "max_skipped_steps"
-        case seed
-        case dataSeed = "data_seed"
-        case memoryUtilization = "memory_utilization"
-    }
 }

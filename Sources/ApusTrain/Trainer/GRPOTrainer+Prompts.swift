@@ -21,8 +21,10 @@ extension GRPOTrainer {
         let generations = (plan.maxSteps * plan.batch.accumulationSteps + every - 1) / every
         var stream = promptStream
         var used: Set<Int> = []
-        for position in 0..<generations * plan.batch.promptsPerGeneration where used.count < plan.prompts {
+        var position = 0
+        while position / plan.batch.promptsPerGeneration < generations, used.count < plan.prompts {
             used.insert(stream.prompt(at: position))
+            position += 1
         }
         return used
     }

@@ -48,6 +48,19 @@ struct TrainingPanelTests {
             .lines(columns: columns, rows: rows).map { String($0.text.reversed().drop { $0 == " " }.reversed()) }
     }
 
+    @Test func accuracyStandsBesideTheReward() throws {
+        var state = try Self.state()
+        for (step, accuracy) in [(0, 0.5234), (10, 0.8594)] {
+            var record = MetricsRecord(step: step)
+            record.append("eval_loss", 0)
+            record.append("eval_accuracy/lenient", accuracy)
+            state.apply(.evaluated(EvaluationReport(step: step, record: record, samples: [], completions: [])), at: 1)
+        }
+        let lines = TrainingPanel(state: state, now: 135).lines(columns: 80).map(\.text)
+        let index = try #require(lines.firstIndex { $0.hasPrefix("accuracy 86 %") })
+        #expect(lines[index - 1].hasPrefix("reward 1.940") && lines[index].contains("from 52 % to 86 %"))
+    }
+
     @Test func atEightyColumns() throws {
         let lines = try panel(80)
         #expect(

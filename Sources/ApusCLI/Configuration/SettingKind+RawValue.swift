@@ -1,59 +1,6 @@
 import Apus
 
-/// What a setting accepts.
-enum SettingKind: Equatable, Sendable {
-    case integer
-    case number
-    case flag
-    /// A flag, for which this word stands as true.
-    case flagOr(String)
-    case text
-    /// One of these words. A flag is understood too, since YAML reads a bare `no` as false and older TRL had flags here.
-    case choice([String], true: String? = nil, false: String? = nil)
-    /// A folder, or true for one that the trainer finds, or false for none.
-    case folderOrFlag
-    case textList
-    case numberList
-    case mapping
-    /// Names, and mappings with a name and parameters.
-    case rewardList
-    /// A number, or none in words.
-    case limit
-
-    /// The rule in words, to end the sentence "expected …".
-    var rule: String {
-        switch self {
-        case .integer: "a whole number"
-        case .number: "a number"
-        case .flag, .flagOr: "true or false"
-        case .text: "text"
-        case .choice(let words, _, _): "one of \(words.joined(separator: ", "))"
-        case .folderOrFlag: "a folder, true or false"
-        case .textList: "a list of names"
-        case .numberList: "a list of numbers"
-        case .mapping: "a mapping such as {name: value}"
-        case .rewardList: "a list of rewards, each a name or a mapping such as {name: regex, pattern: ...}"
-        case .limit: "a number, or none"
-        }
-    }
-
-    /// The kind in a word or two, for a table.
-    var name: String {
-        switch self {
-        case .integer: "integer"
-        case .number: "number"
-        case .flag, .flagOr: "flag"
-        case .text: "text"
-        case .choice(let words, _, _): words.joined(separator: ", ")
-        case .folderOrFlag: "folder or flag"
-        case .textList: "names"
-        case .numberList: "numbers"
-        case .mapping: "mapping"
-        case .rewardList: "rewards"
-        case .limit: "number or none"
-        }
-    }
-
+extension SettingKind {
     /// The value in this kind's type, or nil when it does not fit.
     func value(of raw: RawValue) -> JSONValue? {
         switch (self, raw) {

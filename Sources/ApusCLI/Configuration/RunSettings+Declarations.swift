@@ -1,0 +1,118 @@
+import Apus
+
+extension RunSettings {
+    static let declarations: [SettingDeclaration<RunSettings>] = modelAndAdapter + dataAndRewards + evaluation + display
+
+    private static let modelAndAdapter = SettingDeclaration<RunSettings>.in(
+        .modelAndAdapter,
+        [
+            .text("model_name_or_path", \.model, "a model folder in Hugging Face's layout, or a GGUF file; required")
+                .also("model_name").also("model").otherDefault("has to be given"),
+            .flag("load_in_4bit", \.loadsIn4Bit, "quantise the frozen weights to NF4; false keeps them in bf16")
+                .otherDefault("true, as Unsloth has it: 4-bit weights are what makes a model fit"),
+            .flag(
+                "load_in_8bit", \.loadsIn8Bit,
+                "hold them in integers of 8 bits with a scale for every 32 instead: exactly what GGUF files of Q8_0, Q5_0 "
+                    + "and Q4_0 hold"),
+            SettingDeclaration(
+                "dtype", \.dtype, .choice(["auto", "bfloat16", "float32"]),
+                "`auto` and `bfloat16` compute in bf16 with fp32 sums; `float32`, when neither `load_in` key is true, "
+                    + "computes in fp32 (slow, for comparisons)"
+            ).also("torch_dtype").otherDefault(
+                "auto is bf16; TRL's float32 would quadruple the memory of a model that is not in 4 bits"),
+            .optionalInteger(
+                "max_seq_length", \.maxSequenceLength, .count(limit: 1 << 24),
+                "prompt and completion together, in tokens. Without `max_prompt_length`, the prompt gets what "
+                    + "`max_completion_length` leaves"
+            ).from(.unsloth),
+            .optionalInteger(
+                "threads", \.threads, .count(limit: 1024),
+                "threads to compute with; null is one a core. Results do not depend on it"
+            ).from(.apus),
+            .flag(
+                "weight_cache", \.usesWeightCache,
+                "keep the quantised weights in the user's cache, so that the next run begins sooner ([commands.md]"
+                    + "(commands.md#kept-weights)). Results do not depend on it"
+            ).from(.apus),
+            .optionalText("adapter", \.adapter, "a PEFT adapter folder to go on training from").from(.apus),
+            .integer("lora_r", \.loraRank, .finite(limit: 16_384), "rank of a fresh adapter").also("r").also(
+                "lora_rank"
+            )
+            .standIn("max_lora_rank"),
+            .number(
+                "lora_alpha", \.loraAlpha, .finite(), "the adapter's output is scaled by `lora_alpha / lora_r`"),
+            SettingDeclaration(
+                "lora_target_modules", \.loraTargetModules, .textList,
+                "some of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj; `all-linear` is all seven"
+            ).also("target_modules").otherDefault(
+                "all seven projections; TRL's null lets PEFT choose q_proj and v_proj"),
+            .flag("use_rslora", \.usesRSLoRA, "scale by `lora_alpha / sqrt(lora_r)` instead").also("use_rs_lora"),
+        ])
+
+    private static let dataAndRewards = SettingDeclaration<RunSettings>.in(
+        .dataAndRewards,
+        [
+            .text(
+                "dataset_name", \.dataset,
+                "`arithmetic` for the problems that are built in, or the path of a `.jsonl` or `.json` file"
+            ).also("dataset_path").also("dataset").otherDefault(
+                "the problems that are built in, so that a first run needs no file"),
+            .integer(
+                "dataset_size", \.datasetSize, .count(limit: 10_000_000), "how many built-in problems there are"
+            ).from(.apus),
+            .text(
+                "prompt_column", \.promptColumn,
+                "the column with the user's message. A column `prompt` with a list of messages is used as it is"
+            ).from(.apus),
+            .optionalText(
+                "answer_column", \.answerColumn, "the column with the reference answer, which rewards see as `answer`"
+            ).from(.apus),
+            SettingDeclaration(
+                "answer_extraction", \.answerExtraction, .choice(["none", "after_hashes"], false: "none"),
+                "`after_hashes` takes the text after the last `####`, as GSM8K marks its answers"
+            ).from(.apus),
+            .optionalText("system_prompt", \.systemPrompt, "a system message before every prompt").from(.apus),
+            SettingDeclaration(
+                "reward_funcs", \.rewardFunctions, .rewardList,
+                "built-in functions and sets of them (below), ones with parameters, Python functions "
+                    + "(`rewards.py:f`), servers (`http://…`)"
+            ).also("reward_functions").otherDefault("the five rewards of the tutorial"),
+            .number(
+                "reward_timeout", \.rewardTimeout, .above(0, smallest: 1e-3, " seconds"),
+                "seconds for one call of a Python function or a server"
+            ).from(.apus),
+            .integer(
+                "reward_workers", \.rewardWorkers, .count(limit: 1024),
+                "processes among which Python functions are dealt out"
+            ).from(.apus),
+            SettingDeclaration(
+                "reward_memory_limit", \.rewardMemoryLimit, .limit(.above(0, smallest: 1e-3, " GiB, or none")),
+                "GiB of address space for each of these processes; `none` for no limit"
+            ).from(.apus),
+            .optionalText(
+                "python", \.python,
+                "the interpreter of Python functions; null is that of the active virtual environment, else `python3`"
+            ).from(.apus),
+        ])
+
+    private static let evaluation = SettingDeclaration<RunSettings>.in(
+        .evaluation,
+        [
+            .optionalText(
+                "eval_dataset_name", \.evaluationDataset,
+                "a file with the columns of the training data, or `arithmetic` for held-out problems of the built-in kind"
+            ).from(.apus).also("eval_dataset").also("eval_dataset_path"),
+            .optionalNumber(
+                "eval_size", \.evaluationSize, .finite(limit: 1e7),
+                "without `eval_dataset_name`: so many rows of the training file (below 1, a share) are split off, drawn by "
+                    + "the seed. With it: its first so many rows. Of built-in problems: how many (null is 256)"
+            ).from(.apus),
+        ])
+
+    private static let display = SettingDeclaration<RunSettings>.in(
+        .log,
+        [
+            .flag("disable_tqdm", \.disablesProgress, "plain lines only, also on a terminal")
+                .otherDefault("TRL's null is false as well")
+        ])
+}

@@ -1,0 +1,83 @@
+package import ApusData
+
+/// What a setting accepts.
+package enum SettingKind: Equatable, Sendable {
+    case integer(NumberBounds)
+    case number(NumberBounds)
+    case flag
+    /// A flag, for which this word stands as true.
+    case flagOr(String)
+    case text
+    /// One of these words. A flag is understood too, since YAML reads a bare `no` as false and older TRL had flags here.
+    case choice([String], true: String? = nil, false: String? = nil)
+    /// A folder, or true for one that the trainer finds, or false for none.
+    case folderOrFlag
+    case textList
+    case numberList(NumberBounds)
+    case mapping
+    /// Names, and mappings with a name and parameters.
+    case rewardList
+    /// A number, or none in words.
+    case limit(NumberBounds)
+
+    /// The rule in words, to end the sentence "expected …".
+    package var rule: String {
+        switch self {
+        case .integer: "a whole number"
+        case .number: "a number"
+        case .flag, .flagOr: "true or false"
+        case .text: "text"
+        case .choice(let words, _, _): "one of \(words.joined(separator: ", "))"
+        case .folderOrFlag: "a folder, true or false"
+        case .textList: "a list of names"
+        case .numberList: "a list of numbers"
+        case .mapping: "a mapping such as {name: value}"
+        case .rewardList: "a list of rewards, each a name or a mapping such as {name: regex, pattern: ...}"
+        case .limit: "a number, or none"
+        }
+    }
+
+    /// The kind in a word or two, for a table.
+    package var name: String {
+        switch self {
+        case .integer: "integer"
+        case .number: "number"
+        case .flag, .flagOr: "flag"
+        case .text: "text"
+        case .choice(let words, _, _): words.joined(separator: ", ")
+        case .folderOrFlag: "folder or flag"
+        case .textList: "names"
+        case .numberList: "numbers"
+        case .mapping: "mapping"
+        case .rewardList: "rewards"
+        case .limit: "number or none"
+        }
+    }
+
+    /// Whether several values may follow the key of an option.
+    package var isList: Bool {
+        switch self {
+        case .textList, .numberList, .rewardList: true
+        default: false
+        }
+    }
+
+    /// The bounds of a number, or of each of several.
+    package var bounds: NumberBounds? {
+        switch self {
+        case .integer(let bounds), .number(let bounds), .numberList(let bounds), .limit(let bounds): bounds
+        default: nil
+        }
+    }
+
+    /// What is wrong with the first number of a value that is out of bounds, and the number.
+    package func fault(of value: JSONValue) -> (number: Double, rule: String)? {
+        guard let bounds else { return nil }
+        for case .number(let number) in value.array ?? [value] {
+            // No limit is kept as 0.
+            if case .limit = self, number == 0 { continue }
+            if let rule = bounds.rule(against: number) { return (number, rule) }
+        }
+        return nil
+    }
+}
