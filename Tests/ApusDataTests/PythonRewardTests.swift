@@ -1,6 +1,7 @@
-import ApusData
 import ApusTestSupport
 import Testing
+
+@testable import ApusData
 
 @Suite("Built-in rewards give what Python gives")
 struct PythonRewardTests {
@@ -32,7 +33,8 @@ struct PythonRewardTests {
     @Test("The goldens cover all names, and each of them says yes and no")
     func coverage() throws {
         let golden = try Fixture.json("data/rewards_golden.json", as: Golden.self)
-        #expect(Set(golden.names) == Set(BuiltInRewards.names))
+        // TRL's have tests of their own.
+        #expect(Set(golden.names) == Set(BuiltInRewards.names).subtracting(BuiltInRewards.trl.map(\.name)))
         for index in golden.names.indices {
             #expect(Set(golden.cases.map { $0.scores[index] }).count > 1, "\(golden.names[index])")
         }

@@ -11,6 +11,7 @@ import Synchronization
 /// trainer asks for.
 class FakePolicy: Policy {
     var contextLength: Int?
+    var vocabularySize: Int?
     var samplesExactLogProbs = false
     var parameter: Float = -1
     var gradient: Double = 0

@@ -38,13 +38,14 @@ struct GRPOLossTests {
             }
             #expect((result.entropyGradients != nil) == (test.dent != nil), "\(test.name)")
             let metrics = Dictionary(uniqueKeysWithValues: result.metrics.map { ($0.name, $0.value) })
-            #expect(Set(metrics.keys) == Set(test.metrics.keys), "\(test.name): names of metrics")
+            #expect(Set(metrics.keys).isSubset(of: test.metrics.keys), "\(test.name): names of metrics")
             for (name, values) in test.metrics {
-                let value = try #require(metrics[name])
+                // What TRL logs as NaN is of nothing: it is absent here.
                 guard let expected = values[index] else {
-                    #expect(value.isNaN, "\(test.name): \(name) \(value)")
+                    #expect(metrics[name] == nil, "\(test.name): \(name)")
                     continue
                 }
+                let value = try #require(metrics[name], "\(test.name): \(name)")
                 #expect(isClose(value, expected), "\(test.name): \(name) \(value), \(expected)")
             }
         }

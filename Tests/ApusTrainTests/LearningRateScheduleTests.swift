@@ -1,3 +1,4 @@
+import ApusData
 import ApusTestSupport
 import Testing
 
@@ -18,6 +19,60 @@ struct LearningRateScheduleTests {
             checked += 1
         }
         #expect(checked == 7)
+    }
+
+    @Test func everyScheduleWithItsArgumentsAgreesWithTransformers() throws {
+        struct Goldens: Decodable {
+            struct Schedule: Decodable {
+                var kind: String
+                var arguments: [String: JSONValue]
+                var warmup: Int
+                var steps: Int
+                var rates: [Double]
+            }
+            var peak: Double
+            var schedules: [Schedule]
+        }
+        let goldens = try Fixture.json("schedules.json", as: Goldens.self)
+        #expect(Set(goldens.schedules.map(\.kind)) == Set(ScheduleKind.allCases.map(\.rawValue)))
+        for golden in goldens.schedules {
+            let kind = try #require(ScheduleKind(rawValue: golden.kind))
+            let arguments = try #require(ScheduleArguments(setting: .object(golden.arguments)))
+            try arguments.validate(for: kind, peak: goldens.peak)
+            let schedule = LearningRateSchedule(
+                kind: kind, arguments: arguments, peak: goldens.peak, warmupSteps: golden.warmup, maxSteps: golden.steps
+            )
+            for (step, rate) in golden.rates.enumerated() {
+                let found = schedule.learningRate(step: step)
+                #expect(
+                    abs(found - rate) <= 1e-6 * goldens.peak,
+                    "\(golden.kind) \(golden.arguments) warmup \(golden.warmup) step \(step): \(found), wanted \(rate)")
+            }
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("cosine", ["power": .number(2)], "power is no argument of cosine: it takes num_cycles"),
+            ("linear", ["num_cycles": .number(2)], "num_cycles is no argument of linear: it takes none"),
+            ("cosine_with_min_lr", [:], "neither of min_lr and min_lr_rate: cosine_with_min_lr needs one"),
+            (
+                "cosine_with_min_lr", ["min_lr": .number(1e-7), "min_lr_rate": .number(0.1)],
+                "both of min_lr and min_lr_rate"
+            ),
+            ("warmup_stable_decay", [:], "no num_decay_steps: warmup_stable_decay needs it"),
+            ("polynomial", ["lr_end": .number(1)], "lr_end 1.0 must be below learning_rate"),
+            ("cosine", ["num_cycles": .string("many")], "a mapping must be"),
+            ("cosine", ["num_cycles": .number(-1)], "a mapping must be"),
+        ] as [(String, [String: JSONValue], String)])
+    func argumentsThatDoNotFitAreRefused(kind: String, arguments: [String: JSONValue], message: String) {
+        let error = #expect(throws: ConfigurationError.self) {
+            try GRPOConfiguration(settings: [
+                "lr_scheduler_type": .string(kind), "lr_scheduler_kwargs": .object(arguments),
+            ])
+        }
+        #expect(error?.key == "lr_scheduler_kwargs")
+        #expect(error?.description.contains(message) == true, "\(error?.description ?? "")")
     }
 
     @Test func tutorialRatesAgree() throws {

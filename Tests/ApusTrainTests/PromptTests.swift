@@ -109,6 +109,14 @@ struct PromptTests {
         #expect(await refusal(trainer).contains("prompt 1 of the data set has 4 tokens, with max_completion_length 10"))
     }
 
+    @Test("Bad input 24: a token that the embedding has no row for is found before the first step")
+    func tokenBeyondTheEmbedding() async throws {
+        policy.vocabularySize = 6
+        let trainer = try trainer(lengths) { _ in }
+        let message = await refusal(trainer)
+        #expect(message.contains("of the data set has token 6, the model's embedding has 6 rows"), "\(message)")
+    }
+
     @Test("Bad input 22: when every prompt is dropped the message says how many there were, and why")
     func nothingLeft() throws {
         let error = #expect(throws: TrainingError.self) {

@@ -24,7 +24,7 @@ final class ChatInterrupts: Sendable {
         signal(SIGINT, SIG_IGN)
         let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: DispatchQueue(label: "apus.chat.signals"))
         source.setEventHandler { [weak self] in self?.interrupt(onLate, onEnd) }
-        source.resume()
+        source.resumeListening()
         self.source = source
     }
 

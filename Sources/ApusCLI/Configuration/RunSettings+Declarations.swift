@@ -63,7 +63,7 @@ extension RunSettings {
             .text(
                 "prompt_column", \.promptColumn,
                 "the column with the user's message. A column `prompt` with a list of messages is used as it is"
-            ).from(.apus),
+            ).from(.apus).also("dataset_prompt_column"),
             .optionalText(
                 "answer_column", \.answerColumn, "the column with the reference answer, which rewards see as `answer`"
             ).from(.apus),

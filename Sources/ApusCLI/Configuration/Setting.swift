@@ -12,8 +12,10 @@ enum SettingTreatment: Sendable {
     case fallback(for: String)
     /// Some values say what Apus does anyway; any other value is accepted with this notice.
     case ignored(unless: [String] = [], notice: String)
-    /// Values that begin so are accepted with this notice (or silently, when they are among `unless`); others are refused.
-    case family(prefix: String, unless: [String], notice: String, reason: String)
+    /// Values that contain this are accepted with this notice (or silently, when they are among `unless`); others are refused.
+    case family(containing: String, unless: [String], notice: String, reason: String)
+    /// TRL's list of data sets: one entry is that of `dataset_name`, a mixture is refused.
+    case datasets
     /// Some values say what Apus does anyway; any other value is refused for this reason.
     case refused(unless: [String], reason: String)
 }
@@ -58,7 +60,7 @@ struct SettingIndex: Sendable {
         case .alias(let name, _), .fallback(let name): row(name).flatMap(kind)
         case .ignored(let unless, _), .refused(let unless, _):
             !unless.isEmpty && unless.allSatisfy { $0 == "true" || $0 == "false" } ? .flag : nil
-        case .family: nil
+        case .family, .datasets: nil
         }
     }
 

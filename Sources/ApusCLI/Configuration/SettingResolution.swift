@@ -43,18 +43,36 @@ struct SettingResolution {
         case .fallback: return false
         case .ignored(let unless, let notice):
             if !setting.value.isAmong(unless) { note(key, notice) }
-        case .family(let prefix, let unless, let notice, let reason):
+        case .family(let part, let unless, let notice, let reason):
             if setting.value.isAmong(unless) { break }
-            guard case .scalar(let text, _) = setting.value, text.hasPrefix(prefix) else {
+            guard case .scalar(let text, _) = setting.value, text.contains(part) else {
                 throw SettingError(setting, "\(setting.value.shown) is refused: \(reason)")
             }
             note(key, "\(notice) (for \(text))")
+        case .datasets:
+            if let name = try Self.onlyDataset(of: setting), let row = index.row("dataset_name") {
+                try store(name, as: row, &names)
+            }
         case .refused(let unless, let reason):
             if !setting.value.isAmong(unless) {
                 throw SettingError(setting, "\(setting.value.shown) is refused: \(reason)")
             }
         }
         return true
+    }
+
+    /// The path of the one data set that a list names.
+    private static func onlyDataset(of setting: WrittenSetting) throws -> WrittenSetting? {
+        if setting.value.isNull { return nil }
+        guard case .list(let entries) = setting.value, entries.count == 1, case .map(let entry)? = entries.first,
+            let path = entry["data_files"] ?? entry["path"], case .scalar = path
+        else {
+            throw SettingError(
+                setting,
+                "wanted one entry with the path of a file, found \(setting.value.shown): a mixture of data sets is not "
+                    + "supported; write them into one file and give it as dataset_name")
+        }
+        return WrittenSetting(name: setting.name, value: path, place: setting.place)
     }
 
     private mutating func store(
@@ -129,7 +147,7 @@ extension DeclaredSettings {
                 throw SettingError(assignment.written, "expected \(declaration.facts.kind.rule)")
             }
             guard let (number, rule) = declaration.facts.kind.fault(of: assignment.value) else { continue }
-            throw SettingError(assignment.written, "\(rule), found \(compact(number))")
+            throw SettingError(assignment.written, "\(rule), found \(declaration.facts.kind.text(number))")
         }
     }
 }

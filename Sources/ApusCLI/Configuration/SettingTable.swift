@@ -51,8 +51,21 @@ enum SettingTable {
         Setting(
             "optim",
             .family(
-                prefix: "adamw", unless: ["adamw", "adamw_torch", "adamw_torch_fused"], notice: optimizer,
+                containing: "adamw", unless: ["adamw", "adamw_torch", "adamw_torch_fused"], notice: optimizer,
                 reason: "only AdamW is supported")),
+        Setting("env", .ignored(notice: "variables for other libraries have no effect; set APUS_… in the shell")),
+        Setting("num_processes", .ignored(unless: ["1"], notice: oneProcess)),
+        Setting("num_machines", .ignored(unless: ["1"], notice: oneProcess)),
+        Setting("machine_rank", .ignored(unless: ["0"], notice: oneProcess)),
+        Setting("main_process_*", .ignored(notice: oneProcess)),
+        Setting("gpu_ids", .ignored(notice: oneProcess)),
+        Setting("accelerate_config", .ignored(notice: oneProcess)),
+        Setting("mixed_precision", .ignored(notice: numerics)),
+        Setting("dynamo_*", .ignored(notice: "there is nothing to compile")),
+        Setting(
+            "shuffle_generation_inputs",
+            .ignored(unless: ["true"], notice: "completions are trained on in TRL's order, shuffled where that counts")),
+        Setting("wandb_*", .ignored(notice: "metrics stay on this machine, in output_dir")),
         Setting("use_peft", .refused(unless: ["true"], reason: "only LoRA training is supported; remove the key")),
         Setting("remove_unused_columns", .ignored(unless: ["false"], notice: "rewards always see every column")),
         Setting("run_name", .ignored(notice: "runs are told apart by their output_dir")),
@@ -85,8 +98,10 @@ enum SettingTable {
         Setting(
             "generation_kwargs",
             .refused(unless: [], reason: "give temperature, top_p, top_k, min_p or repetition_penalty by name")),
+        Setting("datasets", .datasets),
+        Setting("chat_template", .refused(unless: [], reason: "the template is that of the model's tokenizer")),
+        Setting("callbacks", .refused(unless: ["[]"], reason: "there are no callbacks in a configuration")),
         Setting("chat_template_kwargs", .refused(unless: [], reason: "templates see the messages and nothing else")),
-        Setting("lr_scheduler_kwargs", .refused(unless: [], reason: "the schedules take no further arguments")),
         Setting("ignore_data_skip", .refused(unless: ["false"], reason: "a resumed run goes on with the next prompts")),
         Setting(
             "lora_dropout",
@@ -122,7 +137,9 @@ enum SettingTable {
     private static let ownEngine = "generation runs in this process, on the weights that are trained"
     static let recompute = "computing activations again has no variants; gradient_checkpointing is all"
     static let numerics = "matrix operands are bf16 and sums fp32, whatever the machine"
-    private static let optimizer = "the optimizer is AdamW with its state in fp32"
+    private static let optimizer =
+        "the optimizer is AdamW with both moments in fp32, 8 bytes for each trained parameter (`apus plan` says how much)"
+    private static let oneProcess = "this is one process on one machine: there is nothing to launch"
     static let oneMachine = "training runs on one machine"
     private static let oneFile = "dataset_name is one file, all of which is used"
     private static let offline = "Apus does not connect to the network"

@@ -65,6 +65,7 @@ struct ConfigurationReference {
         for row in rows {
             switch row.treatment {
             case .ignored(_, let notice): groups.add(row.name, [notice])
+            case .datasets: groups.add(row.name, ["one entry is that of `dataset_name`; a mixture is refused"])
             case .family(_, _, let notice, let reason):
                 groups.add(row.name, ["\(notice); otherwise refused: \(reason)"])
             default: break

@@ -61,7 +61,7 @@ final class StopSignals: Sendable {
                 for request in StopRequest.allCases where request != .hangUp { signal(request.rawValue, SIG_DFL) }
                 onFirst(request)
             }
-            source.resume()
+            source.resumeListening()
             return source
         }
     }
@@ -71,5 +71,15 @@ final class StopSignals: Sendable {
         let before = signal(request.rawValue, SIG_IGN)
         // Handlers are function pointers, which cannot be compared; SIG_IGN is a number that stands for one.
         return unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+    }
+}
+
+extension DispatchSourceSignal {
+    /// Resumes the source and returns once signals reach it: what is sent before that is lost.
+    func resumeListening() {
+        let listens = DispatchSemaphore(value: 0)
+        setRegistrationHandler { listens.signal() }
+        resume()
+        listens.wait()
     }
 }

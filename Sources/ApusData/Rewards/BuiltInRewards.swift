@@ -43,7 +43,7 @@ public enum BuiltInRewards {
         return found
     }
 
-    private static let functions: [Reward] = tutorial + corrected + demo
+    private static let functions: [any RewardFunction] = tutorial + corrected + demo + trl
 
     /// A function of the completion's text alone.
     static func format(

@@ -207,7 +207,7 @@ extension GRPOConfiguration {
         [
             .choice(
                 "eval_strategy", \.evalStrategy, "when the model is measured on data that it is not trained on"
-            ).onResume(.notice),
+            ).onResume(.notice).also("evaluation_strategy"),
             .optionalNumber(
                 "eval_steps", \.evalSteps, .stepsOrShare,
                 "steps between two evaluations; below 1 a share of all steps; null is `logging_steps`"
@@ -263,7 +263,8 @@ extension GRPOConfiguration {
                 "num_completions_to_print", \.numCompletionsToPrint, .count(limit: Int(Int32.max), ", or null"),
                 "how many of them are shown at each log line; null is a few"
             ).onResume(.notice),
-            .flag("log_unique_prompts", \.logUniquePrompts, "show one completion a prompt only").onResume(.notice),
+            .flag("log_unique_prompts", \.logUniquePrompts, "show one completion a prompt only").onResume(.notice).also(
+                "wandb_log_unique_prompts"),
             .optionalInteger(
                 "stop_after_equal_rewards", \.stopAfterEqualRewards,
                 .count(limit: Int(Int32.max), ", or null for never"),

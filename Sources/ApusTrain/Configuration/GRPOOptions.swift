@@ -63,18 +63,6 @@ public enum RewardAggregation: String, Codable, Sendable, SettingChoice {
     case normalizeThenSum = "normalize_then_sum"
 }
 
-/// Shapes of the learning rate over a run.
-public enum ScheduleKind: String, Codable, Sendable, SettingChoice {
-    /// Warm-up, then a straight line to 0.
-    case linear
-    /// Warm-up, then half a cosine to 0.
-    case cosine
-    /// The peak throughout, no warm-up.
-    case constant
-    /// Warm-up, then the peak.
-    case constantWithWarmup = "constant_with_warmup"
-}
-
 /// When checkpoints are written.
 public enum SaveStrategy: String, Codable, Sendable, SettingChoice {
     /// Never.

@@ -4,6 +4,8 @@ public protocol OptimizerSettings: DeclaredSettings {
     var learningRate: Double { get set }
     /// Shape of the learning rate over the run.
     var lrSchedulerType: ScheduleKind { get set }
+    /// What that shape takes besides.
+    var lrSchedulerArguments: ScheduleArguments { get set }
     /// Optimizer steps of warm-up; below 1, a share of all steps.
     var warmupSteps: Double { get set }
     /// Warm-up as a share of all steps, when ``warmupSteps`` is 0.
@@ -48,6 +50,10 @@ extension OptimizerSettings {
                     "the peak. LoRA takes 5e-6 (the tutorial) to 5e-4 (small models)"
                 ).onResume(.notice),
                 .choice("lr_scheduler_type", \.lrSchedulerType, "how the rate falls after the warm-up"),
+                SettingDeclaration(
+                    "lr_scheduler_kwargs", \.lrSchedulerArguments, .mapping,
+                    "what a schedule takes besides, by Transformers' names: `{num_cycles: 3}`, `{min_lr_rate: 0.1}`"
+                ),
                 .number(
                     "warmup_steps", \.warmupSteps,
                     .atLeast(0, limit: Double(Int32.max), " (below 1 it is a share of all steps)"),
@@ -66,6 +72,7 @@ extension OptimizerSettings {
 
     /// Checks the rules between these settings.
     func validateOptimizer() throws(ConfigurationError) {
+        try lrSchedulerArguments.validate(for: lrSchedulerType, peak: learningRate)
         guard maxSteps <= 0, numTrainEpochs == 0 else { return }
         throw ConfigurationError(
             key: "num_train_epochs", value: "\(numTrainEpochs)", rule: "must be above 0 when max_steps is not set")

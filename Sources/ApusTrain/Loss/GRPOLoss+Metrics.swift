@@ -46,13 +46,15 @@ extension GRPOLoss {
         let low = flags(batch, terms) { ratio, advantage in min(ratio, bound) < floor && advantage < 0 }
         let high = flags(batch, terms) { ratio, advantage in min(ratio, bound) > ceiling && advantage > 0 }
         let region = zip(low, high).map { zip($0, $1).map { max($0, $1) } }
-        return [
-            ("clip_ratio/low_mean", mean(low, in: batch)),
-            ("clip_ratio/high_mean", mean(high, in: batch)),
-            ("clip_ratio/region_mean", mean(region, in: batch)),
-            ("clip_ratio/low_min", rowMeans(low, in: batch).min() ?? .nan),
-            ("clip_ratio/high_max", rowMeans(high, in: batch).max() ?? .nan),
+        var metrics = [
+            (name: "clip_ratio/low_mean", value: mean(low, in: batch)),
+            (name: "clip_ratio/high_mean", value: mean(high, in: batch)),
+            (name: "clip_ratio/region_mean", value: mean(region, in: batch)),
         ]
+        // Of no counted token there is none; TRL logs NaN, which JSON does not know.
+        if let least = rowMeans(low, in: batch).min() { metrics.append(("clip_ratio/low_min", least)) }
+        if let most = rowMeans(high, in: batch).max() { metrics.append(("clip_ratio/high_max", most)) }
+        return metrics
     }
 
     /// 1 where a condition on ratio and advantage holds: one value a token, or one a row at sequence level.

@@ -86,7 +86,7 @@ extension SettingKind {
     }
 
     /// A number as a message shows it: `4` of a whole number, else `0.5` or `4.0`.
-    fileprivate func text(_ number: Double) -> String {
+    package func text(_ number: Double) -> String {
         if case .integer = self, let whole = Int(exactly: number) { return "\(whole)" }
         return "\(number)"
     }

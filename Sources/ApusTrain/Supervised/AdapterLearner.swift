@@ -21,6 +21,8 @@ public final class AdapterLearner: Learner {
 
     /// The longest sequence of the model.
     public var contextLength: Int { model.configuration.contextLength }
+    /// The model's.
+    public var vocabularySize: Int { model.configuration.vocabularySize }
 
     /// The model's hash (absent when its files are gone) and precision, and the adapter's shape.
     public var identity: [String: JSONValue] { RunIdentity.entries(of: adapter, beside: model) }

@@ -27,6 +27,8 @@ public final class FullLearner: Learner {
 
     /// The longest sequence of the model.
     public var contextLength: Int { parameters.model.configuration.contextLength }
+    /// The model's.
+    public var vocabularySize: Int { parameters.model.configuration.vocabularySize }
 
     /// The hash of the model that the run began from (absent when its files are gone), and that all weights are trained.
     public var identity: [String: JSONValue] {

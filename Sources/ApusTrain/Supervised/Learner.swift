@@ -7,6 +7,9 @@ public import ApusModel
 public protocol Learner: TrainedParameters {
     /// The longest sequence of the model, in tokens.
     var contextLength: Int { get }
+
+    /// Rows of the embedding: every token is below it.
+    var vocabularySize: Int { get }
     /// How many parameters are trained.
     var parameterCount: Int { get }
 

@@ -29,6 +29,8 @@ public struct SFTConfiguration: OptimizerSettings, OutputSettings {
     public var learningRate = 2e-5
     /// Shape of the learning rate over the run.
     public var lrSchedulerType = ScheduleKind.linear
+    /// What that shape takes besides.
+    public var lrSchedulerArguments = ScheduleArguments()
     /// Optimizer steps of warm-up; below 1, a share of all steps.
     public var warmupSteps = 0.0
     /// Warm-up as a share of all steps, when ``warmupSteps`` is 0 (key of older Transformers).

@@ -38,6 +38,10 @@ public final class SFTTrainer {
     ) throws {
         try configuration.validate()
         let limit = min(configuration.maxLength ?? .max, learner.contextLength)
+        for (index, example) in examples.enumerated() {
+            try TrainingError.check(
+                example.prompt + example.completion, below: learner.vocabularySize, "example \(index + 1)")
+        }
         let fitting = examples.compactMap { $0.cut(to: limit) }
         guard !fitting.isEmpty else {
             throw TrainingError(

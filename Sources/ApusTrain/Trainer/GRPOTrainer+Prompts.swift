@@ -70,6 +70,7 @@ extension GRPOTrainer {
                     + "overlong_prompts to drop or cut")
         }
         let tokens = Array(whole.suffix(limit))
+        try TrainingError.check(tokens, below: policy.vocabularySize, name)
         try checkContext(tokens, name)
         return (tokens, isTooLong)
     }
@@ -82,6 +83,18 @@ extension GRPOTrainer {
             "\(name) has \(tokens.count) tokens, with max_completion_length \(completion) that is more than "
                 + "the model's context of \(limit): lower max_completion_length, set max_prompt_length, or set "
                 + "overlong_prompts to drop")
+    }
+}
+
+extension TrainingError {
+    /// Refuses tokens that the embedding has no row for: the tokenizer's files are of another model.
+    /// - Parameter name: what the message calls the text.
+    static func check(_ tokens: [Int32], below limit: Int?, _ name: String) throws(TrainingError) {
+        guard let limit, let token = tokens.first(where: { $0 < 0 || Int($0) >= limit }) else { return }
+        throw TrainingError(
+            .prompt,
+            "\(name) has token \(token), the model's embedding has \(limit) rows: the tokenizer belongs to another model"
+        )
     }
 }
 

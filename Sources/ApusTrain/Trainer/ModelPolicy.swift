@@ -18,6 +18,8 @@ public final class ModelPolicy: Policy {
 
     /// The longest sequence that the model was made for.
     public var contextLength: Int? { model.configuration.contextLength }
+    /// The model's.
+    public var vocabularySize: Int? { model.configuration.vocabularySize }
 
     /// Whether the sampler's log-probabilities are used as they are: it runs the very arithmetic of the training pass.
     public let samplesExactLogProbs: Bool

@@ -9,6 +9,9 @@ public protocol Policy: TrainedParameters {
     /// The longest sequence of prompt and completion; `nil` for no limit.
     var contextLength: Int? { get }
 
+    /// Rows of the embedding: every token is below it; `nil` for no limit.
+    var vocabularySize: Int? { get }
+
     /// Whether a completion's log-probabilities are, bit for bit, those that ``score(_:temperature:adapterEnabled:)`` would
     /// give: the trainer then need not compute them again.
     var samplesExactLogProbs: Bool { get }
@@ -53,6 +56,9 @@ public protocol Policy: TrainedParameters {
 extension Policy {
     /// No limit.
     public var contextLength: Int? { nil }
+
+    /// No limit.
+    public var vocabularySize: Int? { nil }
 
     /// Nothing to say.
     public var memoryPlan: String? { nil }

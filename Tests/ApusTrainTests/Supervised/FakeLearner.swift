@@ -8,6 +8,7 @@ import Testing
 /// Says of token t that its log-probability is -t / 10, and keeps what it is told. Its one parameter moves with its gradients.
 final class FakeLearner: Learner {
     var contextLength = 64
+    var vocabularySize = 100_000
     let parameterCount = 1
     var batches: [[TokenGroup]] = []
     var gradients: [[[Float]]] = []

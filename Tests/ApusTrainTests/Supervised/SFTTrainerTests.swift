@@ -35,6 +35,13 @@ import Testing
         return records.withLock { $0 }
     }
 
+    @Test func aTokenThatTheEmbeddingHasNoRowForIsFoundBeforeTheFirstStep() {
+        learner.vocabularySize = 5
+        let error = #expect(throws: TrainingError.self) { try run([example([2, 3]), example([2, 5])]) }
+        #expect(error?.isBadInput == true)
+        #expect(error?.description.hasPrefix("example 2 has token 5, the model's embedding has 5 rows") == true)
+    }
+
     /// Token t costs t / 10: the mean is over all learnt tokens of the step, not over examples or micro-steps.
     @Test func theLossIsTheMeanOverTheTokensOfTheStep() throws {
         let examples = [

@@ -73,7 +73,8 @@ struct OtherRunTests {
 
     @Test("Bad input 41: another version of the program is refused")
     func otherVersion() throws {
-        let differences = RunDifferences(before: ["code_version": "0.0.9"], now: ["code_version": "0.1.0"], effects: [:])
+        let differences = RunDifferences(
+            before: ["code_version": "0.0.9"], now: ["code_version": "0.1.0"], effects: [:])
         #expect(differences.refused.map(\.description) == ["code_version (0.0.9 before, 0.1.0 now)"])
     }
 

@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Writes the multipliers of every learning rate schedule of transformers: Tests/Fixtures/schedules.json.
+
+    Scripts/schedules_golden.py > Tests/Fixtures/schedules.json
+
+It wants torch and transformers.
+"""
+
+import json
+
+import torch
+import transformers
+from transformers.optimization import get_scheduler
+
+PEAK = 3e-4
+CASES = [
+    ("linear", {}), ("cosine", {}), ("cosine", {"num_cycles": 1.5}), ("constant", {}), ("constant_with_warmup", {}),
+    ("cosine_with_restarts", {}), ("cosine_with_restarts", {"num_cycles": 3}),
+    ("polynomial", {}), ("polynomial", {"lr_end": 3e-5, "power": 2.0}),
+    ("inverse_sqrt", {}), ("inverse_sqrt", {"timescale": 7}),
+    ("cosine_with_min_lr", {"min_lr_rate": 0.1}), ("cosine_with_min_lr", {"min_lr": 6e-5, "num_cycles": 1.5}),
+    ("cosine_warmup_with_min_lr", {"min_lr_rate": 0.1}),
+    ("cosine_warmup_with_min_lr", {"min_lr": 6e-5, "warmup_lr_rate": 0.2}),
+    ("warmup_stable_decay", {"num_decay_steps": 4}),
+    ("warmup_stable_decay", {"num_decay_steps": 5, "min_lr_ratio": 0.1, "warmup_type": "cosine", "decay_type": "linear"}),
+    ("warmup_stable_decay", {"num_decay_steps": 3, "num_stable_steps": 6, "warmup_type": "1-sqrt", "decay_type": "1-sqrt"}),
+    ("warmup_stable_decay", {"num_decay_steps": 6, "num_cycles": 1.5}),
+]
+
+
+def rates(kind, arguments, warmup, steps):
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.AdamW([parameter], lr=PEAK)
+    scheduler = get_scheduler(kind, optimizer, warmup, steps, scheduler_specific_kwargs=dict(arguments))
+    values = []
+    for _ in range(steps):
+        values.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return values
+
+
+print(json.dumps({
+    "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+    "peak": PEAK,
+    "schedules": [
+        {"kind": kind, "arguments": arguments, "warmup": warmup, "steps": steps, "rates": rates(kind, arguments, warmup, steps)}
+        for kind, arguments in CASES
+        for warmup, steps in [(0, 12), (1, 12), (4, 20), (11, 12)]
+    ],
+}, indent=1))

@@ -1,0 +1,72 @@
+import Apus
+import ApusTestSupport
+import Foundation
+import Testing
+
+@testable import ApusCLI
+
+/// What files for `trl grpo --config` hold beside the trainer's own keys.
+@Suite struct TRLCommandTests {
+    private func resolve(_ yaml: String) throws -> RunConfiguration {
+        let folder = try TemporaryFolder()
+        return try RunConfiguration(arguments: [folder.write(Data("model: m\n\(yaml)\n".utf8), as: "run.yaml")])
+    }
+
+    private func refusal(_ yaml: String) -> String {
+        do {
+            _ = try resolve(yaml)
+            return ""
+        } catch { return "\(error)" }
+    }
+
+    @Test(arguments: [
+        "env: {CUDA_VISIBLE_DEVICES: 0}", "num_processes: 4", "accelerate_config: single_gpu", "mixed_precision: bf16",
+        "main_process_port: 29500", "shuffle_generation_inputs: false", "wandb_project: p", "optim: paged_adamw_8bit",
+        "optim: adamw_8bit", "dynamo_backend: inductor",
+    ])
+    func keysOfTheLauncherAndOfOtherLibrariesAreTakenWithANotice(line: String) throws {
+        #expect(try resolve(line).notices.count == 1)
+    }
+
+    @Test(arguments: ["num_processes: 1", "shuffle_generation_inputs: true", "chat_template: null", "callbacks: []"])
+    func whatHappensAnywayPassesInSilence(line: String) throws {
+        #expect(try resolve(line).notices.isEmpty)
+    }
+
+    @Test func olderNamesAreOtherNames() throws {
+        let configuration = try resolve(
+            "evaluation_strategy: steps\nwandb_log_unique_prompts: true\ndataset_prompt_column: problem")
+        #expect(configuration.trainer.evalStrategy == .steps && configuration.trainer.logUniquePrompts)
+        #expect(configuration.settings.promptColumn == "problem")
+    }
+
+    @Test func oneEntryOfDatasetsIsTheDataSet() throws {
+        #expect(try resolve("datasets:\n  - path: data.jsonl").settings.dataset == "data.jsonl")
+        #expect(
+            try resolve("datasets:\n  - {path: json, data_files: data.jsonl, split: train}").settings.dataset
+                == "data.jsonl")
+        #expect(refusal("datasets:\n  - path: a\n  - path: b").contains("run.yaml:2: datasets: wanted one entry"))
+        #expect(refusal("datasets: a.jsonl").contains("a mixture of data sets is not supported"))
+        #expect(refusal("dataset_name: x\ndatasets:\n  - path: a").contains("contradicts"))
+    }
+
+    @Test(arguments: [
+        ("chat_template: '{{ x }}'", "the template is that of the model's tokenizer"),
+        ("callbacks: [push]", "there are no callbacks"), ("optim: adafactor", "only AdamW is supported"),
+        ("reward_funcs: [accuracy_reward]", "'accuracy_reward' is refused: it compares LaTeX"),
+    ])
+    func theRestIsRefusedWithItsReason(line: String, reason: String) {
+        #expect(refusal(line).contains("run.yaml:2: ") && refusal(line).contains(reason), "\(refusal(line))")
+    }
+
+    @Test func argumentsOfASchedule() throws {
+        let yaml = "lr_scheduler_type: cosine_with_min_lr\nlr_scheduler_kwargs:\n  min_lr_rate: 0.1"
+        let configuration = try resolve(yaml)
+        #expect(configuration.trainer.lrSchedulerArguments.minLRRate == 0.1)
+        let folder = try TemporaryFolder()
+        let written = try RunConfiguration(
+            arguments: [folder.write(Data(configuration.yaml.utf8), as: "whole.yaml")])
+        #expect(written.trainer == configuration.trainer)
+        #expect(refusal("lr_scheduler_type: cosine_with_min_lr").contains("needs one"))
+    }
+}
