@@ -40,7 +40,27 @@ def rates(kind, arguments, warmup, steps):
     return values
 
 
+VALUES = [0.5, 0.6, 0.6, 0.59, 0.61, 0.6, 0.6, 0.7, 0.69, 0.68, 0.7, 0.7, 0.7, 0.69, 0.2, 0.3, 0.9, 0.9, 0.9, 0.9]
+PLATEAUS = [
+    {"mode": "max", "patience": 2}, {"mode": "min", "patience": 1, "factor": 0.5}, {"mode": "max", "patience": 0, "cooldown": 2},
+    {"mode": "max", "patience": 1, "threshold": 0.05, "threshold_mode": "abs", "min_lr": 1e-5},
+    {"mode": "min", "patience": 0, "factor": 0.3, "threshold": 0.2, "eps": 1e-5},
+]
+
+
+def plateau(arguments):
+    optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=PEAK)
+    scheduler = get_scheduler("reduce_lr_on_plateau", optimizer, scheduler_specific_kwargs=dict(arguments))
+    rates = [PEAK]
+    for value in VALUES:
+        scheduler.step(value)
+        rates.append(optimizer.param_groups[0]["lr"])
+    return rates
+
+
 print(json.dumps({
+    "values": VALUES,
+    "plateaus": [{"arguments": arguments, "rates": plateau(arguments)} for arguments in PLATEAUS],
     "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
     "peak": PEAK,
     "schedules": [

@@ -30,11 +30,28 @@ struct LearningRateScheduleTests {
                 var steps: Int
                 var rates: [Double]
             }
+            struct Plateau: Decodable {
+                var arguments: [String: JSONValue]
+                var rates: [Double]
+            }
             var peak: Double
             var schedules: [Schedule]
+            var values: [Double]
+            var plateaus: [Plateau]
         }
         let goldens = try Fixture.json("schedules.json", as: Goldens.self)
-        #expect(Set(goldens.schedules.map(\.kind)) == Set(ScheduleKind.allCases.map(\.rawValue)))
+        let kinds = Set(goldens.schedules.map(\.kind)).union(["reduce_lr_on_plateau"])
+        #expect(kinds == Set(ScheduleKind.allCases.map(\.rawValue)))
+        for golden in goldens.plateaus {
+            let arguments = try #require(ScheduleArguments(setting: .object(golden.arguments)))
+            try arguments.validate(for: .reduceOnPlateau, peak: goldens.peak)
+            let schedule = LearningRateSchedule(
+                kind: .reduceOnPlateau, arguments: arguments, peak: goldens.peak, warmupSteps: 3, maxSteps: 40)
+            for (count, rate) in golden.rates.enumerated() {
+                let found = schedule.learningRate(step: 7, evaluations: Array(goldens.values.prefix(count)))
+                #expect(abs(found - rate) <= 1e-6 * goldens.peak, "\(golden.arguments) \(count): \(found), \(rate)")
+            }
+        }
         for golden in goldens.schedules {
             let kind = try #require(ScheduleKind(rawValue: golden.kind))
             let arguments = try #require(ScheduleArguments(setting: .object(golden.arguments)))

@@ -53,6 +53,11 @@ extension GRPOConfiguration {
                 rule: "must be 1 with eval_temperature 0: greedy answers to a prompt are all alike")
         }
         try validateBestModel()
+        guard lrSchedulerType != .reduceOnPlateau || evalStrategy != .no else {
+            throw ConfigurationError(
+                key: "lr_scheduler_type", value: "'reduce_lr_on_plateau'",
+                rule: "follows evaluations: set eval_strategy to steps or epoch")
+        }
     }
 
     private func validateBestModel() throws(ConfigurationError) {

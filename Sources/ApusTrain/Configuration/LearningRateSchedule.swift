@@ -7,6 +7,8 @@ struct LearningRateSchedule: Sendable {
     let peak: Double
     let warmupSteps: Int
     let maxSteps: Int
+    /// Of the metric that a plateau is of.
+    var greaterIsBetter = true
 
     /// What a polynomial ends with when nobody says.
     static let polynomialEnd = 1e-7
@@ -36,12 +38,17 @@ struct LearningRateSchedule: Sendable {
     }
 
     /// The rate of the optimizer step with this index, from 0. With warm-up the first step's rate is mostly 0.
-    func learningRate(step: Int) -> Double { peak * multiplier(step: step) }
+    /// - Parameter evaluations: the metric of all evaluations before it, for the kind that follows them.
+    func learningRate(step: Int, evaluations: [Double] = []) -> Double {
+        guard kind == .reduceOnPlateau else { return peak * multiplier(step: step) }
+        return PlateauReduction(arguments: arguments, peak: peak, greaterIsBetter: greaterIsBetter)
+            .rate(after: evaluations)
+    }
 
     /// The rate as a share of the peak.
     func multiplier(step: Int) -> Double {
         switch kind {
-        case .constant: return 1
+        case .constant, .reduceOnPlateau: return 1
         case .warmupStableDecay: return warmupStableDecay(step)
         case .cosineWarmupWithMinLR where step < warmupSteps: return lateWarmup(step)
         default: break
@@ -58,7 +65,7 @@ struct LearningRateSchedule: Sendable {
             return progress >= 1 ? 0 : max(0, 0.5 * (1 + cos(.pi * (place - place.rounded(.down)))))
         case .polynomial: return polynomial(step, progress)
         case .inverseSqrt: return inverseSqrt(step)
-        case .constant, .constantWithWarmup, .warmupStableDecay: return 1
+        case .constant, .constantWithWarmup, .warmupStableDecay, .reduceOnPlateau: return 1
         }
     }
 

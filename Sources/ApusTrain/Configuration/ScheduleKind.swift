@@ -22,6 +22,8 @@ public enum ScheduleKind: String, Codable, Sendable, SettingChoice {
     case cosineWarmupWithMinLR = "cosine_warmup_with_min_lr"
     /// Stays, and falls in the last `num_decay_steps`.
     case warmupStableDecay = "warmup_stable_decay"
+    /// Stays, and is multiplied by `factor` whenever evaluations have not become better for long.
+    case reduceOnPlateau = "reduce_lr_on_plateau"
 
     /// The arguments that a schedule of this kind takes, by key.
     var argumentNames: Set<String> {
@@ -34,6 +36,8 @@ public enum ScheduleKind: String, Codable, Sendable, SettingChoice {
         case .cosineWarmupWithMinLR: ["num_cycles", "min_lr", "min_lr_rate", "warmup_lr_rate"]
         case .warmupStableDecay:
             ["num_decay_steps", "num_stable_steps", "warmup_type", "decay_type", "min_lr_ratio", "num_cycles"]
+        case .reduceOnPlateau:
+            ["mode", "factor", "patience", "threshold", "threshold_mode", "cooldown", "min_lr", "eps"]
         }
     }
 }
@@ -46,6 +50,22 @@ public enum RampShape: String, Codable, Sendable, SettingChoice {
     case cosine
     /// As 1 less a root.
     case oneMinusSqrt = "1-sqrt"
+}
+
+/// Which values of a metric are better.
+public enum PlateauMode: String, Codable, Sendable, SettingChoice {
+    /// Smaller ones.
+    case min
+    /// Larger ones.
+    case max
+}
+
+/// How a threshold is meant.
+public enum ThresholdMode: String, Codable, Sendable, SettingChoice {
+    /// As a share of the best value.
+    case relative = "rel"
+    /// As a difference.
+    case absolute = "abs"
 }
 
 /// What some schedules take beside their kind: `lr_scheduler_kwargs`, by Transformers' names. What is `nil` has the default of
@@ -75,6 +95,20 @@ public struct ScheduleArguments: DeclaredSettings {
     public var decayType: RampShape?
     /// The smallest rate as a share of the peak, of `warmup_stable_decay`.
     public var minLRRatio: Double?
+    /// Whether less or more of the metric is better; `nil` is what `greater_is_better` says.
+    public var mode: PlateauMode?
+    /// What the rate is multiplied by.
+    public var factor: Double?
+    /// Evaluations without a better value before that.
+    public var patience: Int?
+    /// How much better a value must be to count.
+    public var threshold: Double?
+    /// Whether that is a share of the best value or a difference.
+    public var thresholdMode: ThresholdMode?
+    /// Evaluations after a reduction that do not count.
+    public var cooldown: Int?
+    /// A smaller reduction is not made.
+    public var eps: Double?
 
     /// The schedules' own defaults.
     public init() {}
@@ -95,6 +129,15 @@ public struct ScheduleArguments: DeclaredSettings {
         SettingDeclaration("warmup_type", \.warmupType, RampShape.kind, "the shape of the warm-up"),
         SettingDeclaration("decay_type", \.decayType, RampShape.kind, "the shape of the fall"),
         .optionalNumber("min_lr_ratio", \.minLRRatio, .from(0, to: 1), "the smallest rate as a share of the peak"),
+        SettingDeclaration("mode", \.mode, PlateauMode.kind, "whether less or more is better"),
+        .optionalNumber("factor", \.factor, .decay, "what the rate is multiplied by"),
+        .optionalInteger(
+            "patience", \.patience, .atLeast(0, limit: Double(Int32.max)), "evaluations without a better value"),
+        .optionalNumber("threshold", \.threshold, .atLeast(0), "how much better counts"),
+        SettingDeclaration("threshold_mode", \.thresholdMode, ThresholdMode.kind, "a share or a difference"),
+        .optionalInteger(
+            "cooldown", \.cooldown, .atLeast(0, limit: Double(Int32.max)), "evaluations that do not count"),
+        .optionalNumber("eps", \.eps, .atLeast(0), "a smaller reduction is not made"),
     ]
 
     /// The arguments that are given, by key.

@@ -50,9 +50,12 @@ struct BestModelCriterion: Sendable, Equatable {
     let metric: String
     let greaterIsBetter: Bool
 
-    /// `nil` where no step is chosen: neither a metric is named nor the best model asked for.
+    /// `nil` where no step is chosen: neither a metric is named, nor the best model asked for, nor a plateau looked for.
     init?(_ configuration: GRPOConfiguration) {
-        guard configuration.loadBestModelAtEnd || configuration.metricForBestModel != nil else { return nil }
+        guard
+            configuration.loadBestModelAtEnd || configuration.metricForBestModel != nil
+                || configuration.lrSchedulerType == .reduceOnPlateau
+        else { return nil }
         let name = configuration.metricForBestModel ?? Self.defaultMetric
         metric = name.hasPrefix("eval_") ? name : "eval_" + name
         greaterIsBetter = configuration.greaterIsBetter ?? !name.hasSuffix("loss")

@@ -14,6 +14,11 @@ extension SFTConfiguration {
         try validateBounds()
         try validateOptimizer()
         try validateOutput()
+        guard lrSchedulerType != .reduceOnPlateau else {
+            throw ConfigurationError(
+                key: "lr_scheduler_type", value: "'reduce_lr_on_plateau'",
+                rule: "follows evaluations, which a supervised run does not have: choose another")
+        }
     }
 
     /// TRL takes true for the newest checkpoint.

@@ -17,7 +17,8 @@ extension GRPOTrainer {
             state.microStep += 1
             progress.advance(by: plan.batch.microBatchSize)
         }
-        let fault = state.applyGradients(of: policy, configuration, schedule, fault: currentStep.fault)
+        let fault = state.applyGradients(
+            of: policy, configuration, schedule, metric: bestModel?.metric, fault: currentStep.fault)
         if let fault { try skipStep(fault) }
         entropy.endWindow(configuration)
         if configuration.useAdaptiveEntropy { state.metrics.append("entropy_coef", entropy.coefficient) }

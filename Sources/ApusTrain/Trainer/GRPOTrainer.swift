@@ -22,7 +22,7 @@ public final class GRPOTrainer {
     private let dataNotices: [String]
     let rewards: [any RewardFunction]
     let loss: GRPOLoss
-    let schedule: LearningRateSchedule
+    private(set) var schedule: LearningRateSchedule
     /// The order in which the rows of the n-th generation are trained on; replaced to repeat a recorded run.
     var rowOrder: (_ count: Int, _ generation: Int) -> [Int]
     var state = RunState()
@@ -90,6 +90,7 @@ public final class GRPOTrainer {
                 shuffles: configuration.shuffleDataset, seed: configuration.dataSeed ?? configuration.seed))
         loss = GRPOLoss(configuration)
         schedule = LearningRateSchedule(configuration, maxSteps: plan.maxSteps)
+        if let bestModel { schedule.greaterIsBetter = bestModel.greaterIsBetter }
         entropy = EntropyController(configuration)
         let seed = configuration.seed
         let keepsGroups = Self.keepsGroupsTogether(configuration, batch)

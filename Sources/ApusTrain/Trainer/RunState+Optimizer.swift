@@ -1,14 +1,17 @@
 extension RunState {
     /// Clips the gradients to `max_grad_norm` and applies them, unless the step's loss or gradient is not finite: applying it
     /// would destroy the parameters and the optimizer's moments. TRL applies it and only hides the loss in the log.
-    /// - Parameter fault: what was not finite before this, if anything was.
+    /// - Parameters:
+    ///   - metric: of evaluations, for a schedule that follows them.
+    ///   - fault: what was not finite before this, if anything was.
     /// - Returns: what was not finite; nothing is applied then.
     mutating func applyGradients(
         of trained: any TrainedParameters, _ settings: some OptimizerSettings, _ schedule: LearningRateSchedule,
-        fault: NumericFault?
+        metric: String? = nil, fault: NumericFault?
     ) -> NumericFault? {
         gradientNorm = fault == nil ? trained.gradientNorm() : .nan
-        learningRate = schedule.learningRate(step: counters.globalStep)
+        let evaluations = metric.map { name in history.filter(\.isEvaluation).compactMap { $0[name] } } ?? []
+        learningRate = schedule.learningRate(step: counters.globalStep, evaluations: evaluations)
         guard gradientNorm.isFinite else { return fault ?? .gradient }
         counters.skippedInRow = 0
         let scale = settings.maxGradNorm / (gradientNorm + 1e-6)

@@ -11,7 +11,7 @@ struct BestModelTests {
     private static let lengths = [9, 2, 5, 3, 1]
     private static let evaluationPrompt: Int32 = 100
 
-    private func run(
+    func run(
         _ folder: TemporaryFolder, policy: FakePolicy = FakePolicy(), recorder: EventRecorder = EventRecorder(),
         _ change: (inout GRPOConfiguration) -> Void = { _ in }
     ) async throws -> TrainingOutcome {
@@ -144,5 +144,31 @@ struct BestModelTests {
         #expect(try EvaluationPlan(configuration).groupSize == 4)
         configuration.evalTemperature = 0
         #expect(try EvaluationPlan(configuration).groupSize == 1)
+    }
+}
+
+extension BestModelTests {
+    /// Evaluations give 2, 5, 3, 1: with patience 0 each worse one halves the rate.
+    @Test func aPlateauOfEvaluationsBringsTheRateDown() async throws {
+        let folder = try TemporaryFolder()
+        let policy = FakePolicy()
+        _ = try await run(folder, policy: policy) {
+            $0.loadBestModelAtEnd = false
+            $0.evalOnStart = false
+            $0.lrSchedulerType = .reduceOnPlateau
+            $0.lrSchedulerArguments.factor = 0.5
+            $0.lrSchedulerArguments.patience = 0
+            $0.maxSteps = 4
+        }
+        #expect(policy.optimizerSteps.map(\.learningRate) == [0.05, 0.05, 0.05, 0.025])
+    }
+
+    @Test func aPlateauNeedsEvaluations() {
+        #expect(throws: ConfigurationError.self) {
+            try GRPOConfiguration(settings: ["lr_scheduler_type": .string("reduce_lr_on_plateau")])
+        }
+        #expect(throws: ConfigurationError.self) {
+            try SFTConfiguration(settings: ["lr_scheduler_type": .string("reduce_lr_on_plateau")])
+        }
     }
 }
