@@ -1,4 +1,5 @@
 import Apus
+import Foundation
 import Testing
 
 @testable import ApusCLI
@@ -62,5 +63,31 @@ import Testing
         let configuration = try resolve("model: a\nlearning_rate: 1e-4\n", ["--model", "b", "--learning_rate=2e-5"])
         #expect(configuration.settings.model == "b")
         #expect(configuration.trainer.learningRate == 2e-5)
+    }
+
+    @Test func textIsTextWhateverItLooksLike() throws {
+        for text in ["[INST] be brief", "{a: 1}", "- x", "a: b", "[unclosed"] {
+            let configuration = try RunConfiguration(arguments: ["--model", "m", "--system_prompt", text])
+            #expect(configuration.settings.systemPrompt == text)
+        }
+        // What is a list or a mapping may still be written as one.
+        let configuration = try RunConfiguration(arguments: [
+            "--model", "m", "--reward_funcs", "[tutorial]", "--lr_scheduler_type", "cosine", "--lr_scheduler_kwargs",
+            "{num_cycles: 2}",
+        ])
+        #expect(configuration.trainer.lrSchedulerArguments.numCycles == 2)
+    }
+
+    @Test func theHomeFolderIsFoundInEveryPath() throws {
+        let home = FileManager.default.homeDirectoryForCurrentUser.path
+        let paths = SettingTable.facts.values.filter { $0.kind == .path || $0.kind == .folderOrFlag }.map(\.key)
+        #expect(Set(paths).isSuperset(of: ["model_name_or_path", "dataset_name", "output_dir", "adapter"]))
+        for key in paths {
+            let resolution = try SettingResolution(layers: [
+                [WrittenSetting(name: key, value: .scalar("~/x/y", isPlain: true), place: .commandLine)]
+            ])
+            let value = (resolution.run[key] ?? resolution.trainer[key])?.value
+            #expect(value == .string(home + "/x/y"), "\(key)")
+        }
     }
 }

@@ -28,11 +28,15 @@ struct OverrideArguments: Equatable {
         guard let row = index.row(key) else {
             throw SettingError("--\(parts[0]): \(index.unknown(key))")
         }
-        let values = parts.count > 1 ? [String(parts[1])] : takeValues(for: index.kind(of: row), &rest)
-        guard let first = values.first else {
+        let kind = index.kind(of: row)
+        let values = parts.count > 1 ? [String(parts[1])] : takeValues(for: kind, &rest)
+        guard !values.isEmpty else {
             throw SettingError("--\(parts[0]): expected a value after it")
         }
-        let value = values.count == 1 ? try raw(first) : .list(try values.map(raw))
+        // `--system_prompt '[INST] …'` is text, whatever it looks like.
+        let isStructured = kind?.isStructured ?? true
+        let read = try values.map { isStructured ? try structured($0) : .scalar($0, isPlain: true) }
+        let value = read.count == 1 ? read[0] : .list(read)
         return WrittenSetting(name: key, value: value, place: .commandLine)
     }
 
@@ -48,7 +52,7 @@ struct OverrideArguments: Equatable {
         return values.isEmpty && kind == .flag ? ["true"] : values
     }
 
-    private static func raw(_ text: String) throws -> RawValue {
+    private static func structured(_ text: String) throws -> RawValue {
         if text.hasPrefix("[") || text.hasPrefix("{"), let value = try ConfigurationFile.parseValue(text) {
             return value
         }

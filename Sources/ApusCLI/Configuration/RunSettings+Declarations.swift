@@ -6,7 +6,7 @@ extension RunSettings {
     private static let modelAndAdapter = SettingDeclaration<RunSettings>.in(
         .modelAndAdapter,
         [
-            .text("model_name_or_path", \.model, "a model folder in Hugging Face's layout, or a GGUF file; required")
+            .path("model_name_or_path", \.model, "a model folder in Hugging Face's layout, or a GGUF file; required")
                 .also("model_name").also("model").otherDefault("has to be given"),
             .flag("load_in_4bit", \.loadsIn4Bit, "quantise the frozen weights to NF4; false keeps them in bf16")
                 .otherDefault("true, as Unsloth has it: 4-bit weights are what makes a model fit"),
@@ -34,7 +34,7 @@ extension RunSettings {
                 "keep the quantised weights in the user's cache, so that the next run begins sooner ([commands.md]"
                     + "(commands.md#kept-weights)). Results do not depend on it"
             ).from(.apus),
-            .optionalText("adapter", \.adapter, "a PEFT adapter folder to go on training from").from(.apus),
+            .optionalPath("adapter", \.adapter, "a PEFT adapter folder to go on training from").from(.apus),
             .integer("lora_r", \.loraRank, .finite(limit: 16_384), "rank of a fresh adapter").also("r").also(
                 "lora_rank"
             )
@@ -52,7 +52,7 @@ extension RunSettings {
     private static let dataAndRewards = SettingDeclaration<RunSettings>.in(
         .dataAndRewards,
         [
-            .text(
+            .path(
                 "dataset_name", \.dataset,
                 "`arithmetic` for the problems that are built in, or the path of a `.jsonl` or `.json` file"
             ).also("dataset_path").also("dataset").otherDefault(
@@ -89,7 +89,7 @@ extension RunSettings {
                 "reward_memory_limit", \.rewardMemoryLimit, .limit(.above(0, smallest: 1e-3, " GiB, or none")),
                 "GiB of address space for each of these processes; `none` for no limit"
             ).from(.apus),
-            .optionalText(
+            .optionalPath(
                 "python", \.python,
                 "the interpreter of Python functions; null is that of the active virtual environment, else `python3`"
             ).from(.apus),
@@ -98,7 +98,7 @@ extension RunSettings {
     private static let evaluation = SettingDeclaration<RunSettings>.in(
         .evaluation,
         [
-            .optionalText(
+            .optionalPath(
                 "eval_dataset_name", \.evaluationDataset,
                 "a file with the columns of the training data, or `arithmetic` for held-out problems of the built-in kind"
             ).from(.apus).also("eval_dataset").also("eval_dataset_path"),

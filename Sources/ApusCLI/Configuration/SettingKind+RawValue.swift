@@ -1,4 +1,5 @@
 import Apus
+import Foundation
 
 extension SettingKind {
     /// The value in this kind's type, or nil when it does not fit.
@@ -23,17 +24,21 @@ extension SettingKind {
         case .flagOr(let word):
             return text == word ? .bool(true) : SettingKind.flag.scalar(text)
         case .text: return .string(text)
+        case .path: return .string(Self.expandingHome(text))
         case .choice(let words, let whenTrue, let whenFalse):
             if words.contains(text) { return .string(text) }
             guard let flag = RawValue.flag(text) else { return nil }
             return (flag ? whenTrue : whenFalse).map(JSONValue.string)
         case .folderOrFlag:
-            guard let flag = RawValue.flag(text) else { return .string(text) }
+            guard let flag = RawValue.flag(text) else { return .string(Self.expandingHome(text)) }
             return flag ? .string("true") : .null
         case .limit: return text == "none" ? .number(0) : RawValue.number(text).map(JSONValue.number)
         case .textList, .numberList, .mapping, .rewardList: return nil
         }
     }
+
+    /// A shell leaves `~` alone in `--key=~/folder`, and nobody replaces it in a file.
+    private static func expandingHome(_ path: String) -> String { (path as NSString).expandingTildeInPath }
 
     /// A list of names and mappings; one mapping, or one scalar with commas between names, is a list too.
     private static func rewards(_ raw: RawValue) -> JSONValue? {

@@ -251,7 +251,7 @@ extension GRPOConfiguration {
             SettingDeclaration(
                 "report_to", \.reportTo, .textList, "where metrics go beside metrics.jsonl"
             ).onResume(.notice).otherDefault("an empty list, which is what TRL's none means"),
-            .optionalText(
+            .optionalPath(
                 "logging_dir", \.loggingDir,
                 "folder of TensorBoard's event files; null is a folder in `runs` in `output_dir`"
             ).from(.olderTRL).onResume(.notice),

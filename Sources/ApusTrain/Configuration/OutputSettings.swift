@@ -46,7 +46,7 @@ extension OutputSettings {
         SettingDeclaration.in(
             .checkpoints,
             [
-                .text("output_dir", \.outputDir, "folder of checkpoints and of metrics.jsonl").also("output")
+                .path("output_dir", \.outputDir, "folder of checkpoints and of metrics.jsonl").also("output")
                     .onResume(.nothing).otherDefault("TRL's null becomes trainer_output as well"),
                 .choice(
                     "save_strategy", \.saveStrategy,

@@ -92,6 +92,16 @@ extension SettingDeclaration {
         Self(key, path, .text, meaning)
     }
 
+    /// A path.
+    package static func path(_ key: String, _ path: Path<String>, _ meaning: String) -> Self {
+        Self(key, path, .path, meaning)
+    }
+
+    /// A path, or null.
+    package static func optionalPath(_ key: String, _ path: Path<String?>, _ meaning: String) -> Self {
+        Self(key, path, .path, meaning)
+    }
+
     /// One of a few words.
     package static func choice<Value: SettingChoice>(
         _ key: String, _ path: Path<Value>, _ meaning: String

@@ -8,6 +8,8 @@ package enum SettingKind: Equatable, Sendable {
     /// A flag, for which this word stands as true.
     case flagOr(String)
     case text
+    /// The path of a file or a folder; `~` at its beginning is the user's home.
+    case path
     /// One of these words. A flag is understood too, since YAML reads a bare `no` as false and older TRL had flags here.
     case choice([String], true: String? = nil, false: String? = nil)
     /// A folder, or true for one that the trainer finds, or false for none.
@@ -27,6 +29,7 @@ package enum SettingKind: Equatable, Sendable {
         case .number: "a number"
         case .flag, .flagOr: "true or false"
         case .text: "text"
+        case .path: "a path"
         case .choice(let words, _, _): "one of \(words.joined(separator: ", "))"
         case .folderOrFlag: "a folder, true or false"
         case .textList: "a list of names"
@@ -44,6 +47,7 @@ package enum SettingKind: Equatable, Sendable {
         case .number: "number"
         case .flag, .flagOr: "flag"
         case .text: "text"
+        case .path: "path"
         case .choice(let words, _, _): words.joined(separator: ", ")
         case .folderOrFlag: "folder or flag"
         case .textList: "names"
@@ -53,6 +57,9 @@ package enum SettingKind: Equatable, Sendable {
         case .limit: "number or none"
         }
     }
+
+    /// Whether an option's value may be written as a list or a mapping: all others are taken as they are.
+    package var isStructured: Bool { isList || self == .mapping }
 
     /// Whether several values may follow the key of an option.
     package var isList: Bool {
