@@ -31,8 +31,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
-        // SHA-256 of a checkpoint's files, in its manifest.
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     ],
     targets: [
         .target(name: "CKernels", cSettings: cSettings),
@@ -53,12 +51,7 @@ let package = Package(
             resources: [.embedInCode("Python/reward_worker.py")], swiftSettings: swiftSettings
         ),
         module(
-            "ApusTrain",
-            [
-                "ApusData", "ApusGeneration", "ApusModel", "ApusTensor", "ApusText", "ApusFormats",
-                .product(name: "Crypto", package: "swift-crypto"),
-            ]
-        ),
+            "ApusTrain", ["ApusData", "ApusGeneration", "ApusModel", "ApusTensor", "ApusText", "ApusFormats"]),
         module(
             "Apus",
             [

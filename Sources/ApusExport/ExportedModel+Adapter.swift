@@ -1,4 +1,5 @@
 import ApusFormats
+import ApusModel
 import ApusText
 import Foundation
 
@@ -20,7 +21,7 @@ extension ExportedModel {
         let place = try OutputPlace(output, overwrites: overwrites, sources: sources)
         try place.prepareFolder()
         var stored: [String: String] = [:]
-        for name in adapter.source.entries.keys {
+        for name in adapter.source.entries.keys where !adapter.copiesOfBase.contains(name) {
             stored[name.hasSuffix(".default.weight") ? String(name.dropLast(15)) + ".weight" : name] = name
         }
         let layouts = try stored.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { name, source in

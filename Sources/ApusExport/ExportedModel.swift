@@ -28,7 +28,7 @@ public struct ExportedModel: Sendable {
         let checkpoint = try Checkpoint(path: model)
         self.checkpoint = checkpoint
         tokenizer = try checkpoint.makeTokenizer()
-        self.adapter = try adapter.map { try AdapterFile(directory: $0, for: checkpoint.configuration) }
+        self.adapter = try adapter.map { try AdapterFile(directory: $0, for: checkpoint.configuration) { checkpoint } }
     }
 
     /// Whether the model is a GGUF file, whose weights are decoded before anything is added to them.

@@ -54,10 +54,21 @@ struct OutputPlace {
             guard isFolder.boolValue else {
                 throw ExportError("--output: wanted a folder's name, found the file \(path)")
             }
-            let isEmpty = (try? manager.contentsOfDirectory(atPath: path).isEmpty) ?? false
-            guard isEmpty || overwrites else { throw taken() }
+            let names = try? manager.contentsOfDirectory(atPath: path)
+            guard names?.isEmpty ?? false || overwrites else { throw taken() }
+            try checkThatAllMayGo(names ?? [])
         }
         try createParent()
+    }
+
+    /// The folder is replaced as a whole, so it must hold nothing but what an export writes.
+    private func checkThatAllMayGo(_ names: [String]) throws {
+        let foreign = names.filter { !ExportedName.isKnown($0) }.sorted()
+        guard !foreign.isEmpty else { return }
+        let shown = foreign.prefix(5).joined(separator: ", ") + (foreign.count > 5 ? " and \(foreign.count - 5) more" : "")
+        throw ExportError(
+            "--output: \(path) holds what no export writes (\(shown)), and --overwrite would remove it; move it away, or give "
+                + "a new name")
     }
 
     /// Fills a draft folder beside the place, puts it on disk and gives it its name.
@@ -98,5 +109,18 @@ struct OutputPlace {
 
     private func taken() -> ExportError {
         ExportError("--output: \(path) exists; give a new name, or --overwrite to replace it")
+    }
+}
+
+/// The names of files that exports of a folder write, of this version and of others.
+private enum ExportedName {
+    private static let names: Set = [
+        "config.json", "generation_config.json", "adapter_config.json", "adapter_model.safetensors", "model.safetensors",
+        "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+        "added_tokens.json", "chat_template.jinja", "vocab.json", "merges.txt", "tokenizer.model",
+    ]
+
+    static func isKnown(_ name: String) -> Bool {
+        names.contains(name) || name.wholeMatch(of: /model-\d+-of-\d+\.safetensors/) != nil
     }
 }

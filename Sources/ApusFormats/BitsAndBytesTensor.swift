@@ -53,6 +53,23 @@ public struct BitsAndBytesTensor: Sendable {
             absmax = try Self.floats(name + ".absmax", in: source)
         }
         try Self.check(absmax.count, blocks, "scales in absmax", name, source)
+        try checkNumbers(in: source)
+    }
+
+    /// Codes mean what they mean only by NF4's own table, and one scale that is not finite spoils a block in silence.
+    private func checkNumbers(in source: any TensorSource) throws(FormatError) {
+        if let index = map.indices.first(where: { abs(map[$0] - NF4.table[$0]) > 1e-6 || map[$0].isNaN }) {
+            throw FormatError(
+                .unsupported, file: source.path,
+                "tensor '\(name).quant_map': wanted NF4's table, found \(map[index]) in place of \(NF4.table[index]); "
+                    + "quantise the model again with bitsandbytes' nf4")
+        }
+        let faults = absmax.count { !$0.isFinite }
+        guard faults == 0 else {
+            throw FormatError(
+                .malformed, file: source.path,
+                "tensor '\(name).absmax': \(faults) of \(absmax.count) scales are NaN or infinite; the model is damaged")
+        }
     }
 
     /// Dequantises rows of the matrix.

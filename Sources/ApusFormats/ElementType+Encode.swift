@@ -22,6 +22,20 @@ extension ElementType {
         }
     }
 
+    /// Values as a file in this type gives them back.
+    ///
+    /// - Parameter values: a whole number of blocks; all finite.
+    package func rounding(_ values: [Float]) -> [Float] {
+        let bytes = encode(values)
+        return [Float](unsafeUninitializedCapacity: values.count) { room, count in
+            bytes.withUnsafeBytes { source in
+                guard let source = source.baseAddress, let target = room.baseAddress else { return }
+                decode(source, count: values.count, into: target)
+                count = values.count
+            }
+        }
+    }
+
     private func encode(_ source: UnsafePointer<Float>, count: Int, into target: UnsafeMutableRawPointer) {
         let blocks = count / blockElements
         switch self {

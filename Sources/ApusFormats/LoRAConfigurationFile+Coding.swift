@@ -8,6 +8,7 @@ extension LoRAConfigurationFile {
         case alpha = "lora_alpha"
         case dropout = "lora_dropout"
         case targetModules = "target_modules"
+        case layersToTransform = "layers_to_transform"
         case usesRSLoRA = "use_rslora"
         case usesDoRA = "use_dora"
         case bias
@@ -27,6 +28,9 @@ extension LoRAConfigurationFile {
         alpha = try values.decodeIfPresent(Double.self, forKey: .alpha) ?? alpha
         dropout = try values.decodeIfPresent(Double.self, forKey: .dropout) ?? dropout
         targetModules = try values.decode(TargetModules.self, forKey: .targetModules)
+        layersToTransform =
+            try (try? values.decodeIfPresent(Int.self, forKey: .layersToTransform)).map { $0.map { [$0] } }
+            ?? values.decodeIfPresent([Int].self, forKey: .layersToTransform)
         usesRSLoRA = try values.decodeIfPresent(Bool.self, forKey: .usesRSLoRA) ?? false
         usesDoRA = try values.decodeIfPresent(Bool.self, forKey: .usesDoRA) ?? false
         bias = try values.decodeIfPresent(String.self, forKey: .bias) ?? bias
@@ -52,7 +56,7 @@ extension LoRAConfigurationFile {
             "init_lora_weights": .boolean(true),
             "layer_replication": .null,
             "layers_pattern": .null,
-            "layers_to_transform": .null,
+            "layers_to_transform": layersToTransform.map { .array($0.map(PEFTValue.whole)) } ?? .null,
             "loftq_config": .object([:]),
             "lora_alpha": alpha == alpha.rounded() && abs(alpha) < 1e15 ? .whole(Int(alpha)) : .number(alpha),
             "lora_bias": .boolean(false),
@@ -85,6 +89,7 @@ extension LoRAConfigurationFile {
         try values.encode(alpha, forKey: .alpha)
         try values.encode(dropout, forKey: .dropout)
         try values.encode(targetModules, forKey: .targetModules)
+        try values.encode(layersToTransform, forKey: .layersToTransform)
         try values.encode(usesRSLoRA, forKey: .usesRSLoRA)
         try values.encode(usesDoRA, forKey: .usesDoRA)
         try values.encode(bias, forKey: .bias)

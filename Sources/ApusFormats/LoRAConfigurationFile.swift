@@ -25,6 +25,8 @@ public struct LoRAConfigurationFile: Codable, Sendable, Equatable {
     public var dropout: Double = 0
     /// `target_modules`.
     public var targetModules: TargetModules = .names([])
+    /// `layers_to_transform`: the layers whose modules carry one; nil for all.
+    public var layersToTransform: [Int]?
     /// `use_rslora`: whether the scale is `alpha / sqrt(r)` instead of `alpha / r`.
     public var usesRSLoRA = false
     /// `use_dora`.

@@ -1,5 +1,6 @@
 import ApusExport
 import ApusFormats
+import ApusModel
 import ApusTestSupport
 import Foundation
 import Testing
@@ -82,6 +83,50 @@ import Testing
         writer.append("base_model.model." + name, shape: [4, 256], .f32([Float](repeating: 0, count: 1024)))
         try writer.write(to: weights)
         #expect(refusal().contains(message), "\(refusal())")
+    }
+
+    /// Writes the adapter with another tensor beside its matrices.
+    private func addTensor(_ name: String, shape: [Int], _ values: [Float]) throws {
+        let source = try SafetensorsFile(path: weights.path)
+        var writer = SafetensorsWriter()
+        for entry in source.entries.values {
+            writer.append(entry.name, shape: entry.shape, .f32(try source.readFloats(entry.name)))
+        }
+        writer.append("base_model.model." + name, shape: shape, .f32(values))
+        try writer.write(to: weights)
+    }
+
+    @Test("A saved embedding is passed over when it is the model's, and named when it is not", arguments: [false, true])
+    func wholeWeights(isTrained: Bool) throws {
+        let name = "model.embed_tokens.weight"
+        let file = try SafetensorsFile(path: model.path + "/model.safetensors")
+        var values = try file.readFloats(name)
+        if isTrained { values[700] += 0.5 }
+        try addTensor(name, shape: try file.entry(name).shape, values)
+        if isTrained {
+            #expect(refusal().contains("'base_model.model.\(name)' is a whole weight that differs"), "\(refusal())")
+        } else {
+            let exported = try ExportedModel(model: model.path, adapter: model.adapter)
+            try exported.preparedAdapter(to: model.output("out")).write()
+            let written = try SafetensorsFile(path: model.output("out/adapter_model.safetensors"))
+            #expect(written.entries["base_model.model." + name] == nil && !written.entries.isEmpty)
+            let loaded = try LoRAAdapter(
+                directory: URL(filePath: model.adapter), for: LanguageModel(path: model.path, precision: .bf16))
+            #expect(loaded.remarks.count == 1 && loaded.remarks[0].contains(name))
+        }
+    }
+
+    @Test("What no export writes is not replaced by one, and is named")
+    func foreignFilesStay() throws {
+        let exported = try ExportedModel(model: model.path, adapter: model.adapter)
+        let place = model.output("out")
+        try exported.preparedAdapter(to: place).write()
+        try exported.preparedAdapter(to: place, overwrites: true).write()
+        try Data("mine".utf8).write(to: URL(filePath: place).appending(path: "notes.txt"))
+        #expect { try exported.preparedAdapter(to: place, overwrites: true) } throws: {
+            "\($0)".contains("holds what no export writes (notes.txt)")
+        }
+        #expect(FileManager.default.fileExists(atPath: place + "/notes.txt"))
     }
 
     @Test func nonFiniteMatricesAreRefused() throws {

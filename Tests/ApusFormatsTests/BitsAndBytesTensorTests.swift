@@ -67,6 +67,22 @@ import Testing
         expectFormatError { try BitsAndBytesTensor(Self.name, in: other.file) }
     }
 
+    @Test("Scales that are not finite and another table are seen when the weight is opened")
+    func numbersThatCannotBe() throws {
+        let source = try model()
+        for (part, position, value, message) in [
+            (".nested_absmax", 0, Float.nan, "NaN or infinite"), (".nested_absmax", 0, -.infinity, "NaN or infinite"),
+            (".quant_map", 3, -0.4, "wanted NF4's table"), (".quant_map", 15, .nan, "wanted NF4's table"),
+        ] {
+            var values = try source.readFloats(Self.name + part)
+            values[position] = value
+            let tensor = SafetensorsWriter.Tensor(
+                name: Self.name + part, shape: [values.count], elements: .f32(values))
+            let other = try damaged(part, tensor)
+            #expect { try BitsAndBytesTensor(Self.name, in: other.file) } throws: { "\($0)".contains(message) }
+        }
+    }
+
     @Test(arguments: [
         #"{"quant_type": "fp4", "blocksize": 64, "dtype": "bfloat16", "shape": [64, 128]}"#,
         #"{"quant_type": "nf4", "blocksize": 0, "dtype": "bfloat16", "shape": [64, 128]}"#,

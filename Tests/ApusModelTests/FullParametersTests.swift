@@ -144,11 +144,15 @@ import Testing
         #expect(try scores == pass.score(golden.groups))
     }
 
-    @Test func savingInAnotherTypeSaysSo() {
+    @Test func savingInAnotherTypeSaysSo() throws {
         let text = "{\n \"dtype\" : \"float32\", \"a\": 1e-05}"
         #expect(
-            FullParameters.configuration(text, storedAs: .bfloat16) == "{\n \"dtype\" : \"bfloat16\", \"a\": 1e-05}")
-        #expect(FullParameters.configuration("{}", storedAs: .bfloat16) == "{}")
+            try FullParameters.configuration(text, storedAs: .bfloat16) == "{\n \"dtype\" : \"bfloat16\", \"a\": 1e-05}")
+        #expect(try FullParameters.configuration("{}", storedAs: .bfloat16) == "{}")
+        let quantized = #"{"quantization_config": {"load_in_4bit": true}, "torch_dtype": "float16", "b": 1}"#
+        #expect(
+            try FullParameters.configuration(quantized, storedAs: .float32)
+                == "{\n  \"torch_dtype\": \"float32\",\n  \"b\": 1\n}\n")
     }
 
     @Test func randomWeightsAreNormalAndAFunctionOfTheSeed() throws {

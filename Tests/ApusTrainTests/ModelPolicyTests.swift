@@ -1,9 +1,10 @@
-import ApusModel
+import ApusTensor
 import ApusTestModels
 import ApusTestSupport
 import Foundation
 import Testing
 
+@testable import ApusModel
 @testable import ApusTrain
 
 /// The trainer on a real, tiny model with its own sampler.
@@ -199,6 +200,29 @@ struct ModelPolicyTests {
         #expect(resumed.parameters == whole.parameters)
         #expect(resumed.moments == whole.moments)
         #expect(resumed.records.map { $0["loss"] } == whole.records.suffix(2).map { $0["loss"] })
+    }
+
+    /// TRL's reference of a run that goes on from an adapter is a frozen copy of it: before the first step there is no
+    /// divergence, and there is one from the base model.
+    @Test(arguments: [true, false])
+    func theReferenceIsTheAdapterThatTheRunBeganWith(hasReference: Bool) async throws {
+        let folder = try TemporaryFolder()
+        let tiny = try TinyModel("tiny_llama", precision: .f32, backend: CPUBackend(threads: 1))
+        var configuration = configuration(folder.url)
+        configuration.beta = 0.1
+        configuration.learningRate = 0
+        let reference = try LoRAAdapter(zero: tiny.adapter.configuration, for: tiny.model)
+        try reference.setParameters(tiny.adapter.parameters)
+        let policy = ModelPolicy(
+            model: tiny.model, adapter: tiny.adapter, reference: hasReference ? reference : nil)
+        let recorder = EventRecorder()
+        let trainer = try GRPOTrainer(
+            configuration: configuration, policy: policy, tokenizer: NumberTokenizer(), dataset: RecordedRun.dataset,
+            rewards: [TokenReward("even") { tokens in Double(tokens.count { $0 % 2 == 0 }) }])
+        trainer.onEvent = recorder.append
+        _ = try await trainer.run()
+        for record in recorder.records { #expect((record["kl"] == 0) == hasReference, "\(record["kl"] ?? .nan)") }
+        #expect((policy.identity["reference_adapter"] == nil) == !hasReference)
     }
 
     @Test func anotherAdaptersCheckpointIsRefused() async throws {

@@ -75,7 +75,7 @@ struct RunConfiguration: Equatable, Sendable {
             }
         }
         do {
-            _ = try settings.loraConfiguration.modules()
+            try settings.loraConfiguration.validate()
         } catch {
             let key = String(error.description.prefix { $0 != ":" })
             throw SettingError((given[key]?.written.prefix ?? "") + error.description)

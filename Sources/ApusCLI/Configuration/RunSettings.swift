@@ -23,6 +23,7 @@ struct RunSettings: DeclaredSettings {
     var loraAlpha = 32.0
     /// Names of projections, or `all-linear`.
     var loraTargetModules = ["all-linear"]
+    var layersToTransform: [Int]?
     var usesRSLoRA = false
     /// A JSONL file, or `arithmetic` for the problems that are built in.
     var dataset = RunSettings.builtInDataset
@@ -72,7 +73,7 @@ struct RunSettings: DeclaredSettings {
     /// The adapter to make when none is given to start from.
     var loraConfiguration: LoRAConfiguration {
         LoRAConfiguration(
-            rank: loraRank, alpha: loraAlpha, targetModules: loraTargetModules, usesRSLoRA: usesRSLoRA,
-            baseModel: model)
+            rank: loraRank, alpha: loraAlpha, targetModules: loraTargetModules, layersToTransform: layersToTransform,
+            usesRSLoRA: usesRSLoRA, baseModel: model)
     }
 }

@@ -93,7 +93,7 @@ struct SFTRun {
             path: shared.model, precision: shared.precision, threads: shared.threads,
             usesCache: shared.usesWeightCache)
         let adapter =
-            if let path = shared.adapter { try LoRAAdapter(directory: URL(filePath: path), for: model) } else {
+            if let path = shared.adapter { try ModelLoading.adapter(path: path, for: model) } else {
                 try LoRAAdapter(shared.loraConfiguration, for: model, seed: seed)
             }
         return (model, AdapterLearner(model: model, adapter: adapter, memory: memory))

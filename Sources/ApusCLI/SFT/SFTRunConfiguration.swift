@@ -67,7 +67,7 @@ struct SFTRunConfiguration: Equatable, Sendable {
 
     private func checkAdapter(_ given: [String: SettingResolution.Assignment]) throws {
         do {
-            _ = try run.loraConfiguration.modules()
+            try run.loraConfiguration.validate()
         } catch {
             let key = String(error.description.prefix { $0 != ":" })
             throw SettingError((given[key]?.written.prefix ?? "") + error.description)

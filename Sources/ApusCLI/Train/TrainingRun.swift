@@ -62,7 +62,7 @@ struct TrainingRun {
             return try GRPOTrainer(
                 configuration: configuration.trainer,
                 policy: ModelPolicy(
-                    model: model, adapter: adapter,
+                    model: model, adapter: adapter, reference: try makeReference(for: model),
                     keepsActivations: !configuration.trainer.gradientCheckpointing,
                     memory: MemoryBudget(utilization: configuration.trainer.memoryUtilization)),
                 tokenizer: model.tokenizer, dataset: dataset, evaluationDataset: evaluation,
@@ -86,8 +86,14 @@ struct TrainingRun {
     }
 
     private func makeAdapter(for model: LanguageModel) throws -> LoRAAdapter {
-        if let adapter = settings.adapter { return try LoRAAdapter(directory: URL(filePath: adapter), for: model) }
+        if let adapter = settings.adapter { return try ModelLoading.adapter(path: adapter, for: model) }
         return try LoRAAdapter(settings.loraConfiguration, for: model, seed: UInt64(configuration.trainer.seed))
+    }
+
+    /// A run that goes on from an adapter is held to what it began with, as TRL holds it: to a copy that stays as it is.
+    private func makeReference(for model: LanguageModel) throws -> LoRAAdapter? {
+        guard configuration.trainer.beta != 0, let adapter = settings.adapter else { return nil }
+        return try LoRAAdapter(directory: URL(filePath: adapter), for: model)
     }
 
     private func summary(

@@ -4,29 +4,20 @@ public import Foundation
 extension LoRAAdapter {
     /// Loads an adapter in PEFT's layout: `adapter_config.json` and `adapter_model.safetensors`.
     ///
+    /// It stands beside the modules that the file holds matrices for. ``remarks`` says what the file holds besides.
     /// - Throws: `FormatError` or `ModelError` naming the file, the tensor, what was wanted and what was found.
     public convenience init(directory: URL, for model: LanguageModel) throws {
-        let file = try LoRAConfigurationFile(path: directory.appending(path: "adapter_config.json").path)
-        let path = directory.appending(path: "adapter_model.safetensors").path
-        let source = try SafetensorsFile(path: path)
-        try self.init(zero: Self.configuration(file, source), for: model)
-        var values = [Float](repeating: 0, count: parameterCount)
-        for tensor in tensors {
-            let name = try Self.storedName(tensor.name, in: source, path: path)
-            let shape = source.entries[name]?.shape ?? []
-            guard shape == tensor.shape else {
-                throw ModelError(
-                    "\(path): tensor '\(name)': wanted shape \(tensor.shape), found \(shape); "
-                        + "the adapter was made for another model")
-            }
-            try values.withUnsafeMutableBufferPointer {
-                try source.read(name, rows: 0..<shape[0], into: UnsafeMutableBufferPointer(rebasing: $0[tensor.range]))
-            }
+        let path = directory.path(percentEncoded: false)
+        let file = try AdapterFile(directory: path, for: model.configuration) {
+            try Checkpoint(path: model.checkpointPath)
         }
-        guard source.entries.count == tensors.count else {
-            throw ModelError(
-                "\(path): wanted \(tensors.count) tensors, found \(source.entries.count); "
-                    + "the adapter was made for another model")
+        try self.init(zero: file.shape, for: model, remarks: Self.remarks(file))
+        var values: [Float] = []
+        values.reserveCapacity(parameterCount)
+        for module in file.modules {
+            guard let pair = try file.matrices(of: module) else { continue }
+            values += pair.a
+            values += pair.b
         }
         try setParameters(values)
     }
@@ -41,27 +32,16 @@ extension LoRAAdapter {
         file.rank = configuration.rank
         file.alpha = configuration.alpha
         file.usesRSLoRA = configuration.usesRSLoRA
-        let modules = try configuration.modules()
-        file.targetModules = .names(LinearModule.allCases.filter(modules.contains).map(\.name))
+        file.targetModules = .names(targets.names.modules)
+        file.layersToTransform = targets.names.layers
         try file.encoded().write(to: directory.appending(path: "adapter_config.json"))
     }
 
-    /// The modules that the file adapts are those that it holds tensors for: `target_modules` may be a pattern.
-    private static func configuration(
-        _ file: LoRAConfigurationFile, _ source: SafetensorsFile
-    ) -> LoRAConfiguration {
-        let targets = LoRAConfiguration.allModules.filter { name in
-            source.entries.keys.contains { $0.contains(".\(name).lora_A") }
-        }
-        return LoRAConfiguration(
-            rank: file.rank, alpha: file.alpha, targetModules: targets, usesRSLoRA: file.usesRSLoRA,
-            baseModel: file.baseModel)
-    }
-
-    /// Tolerates the adapter's name before `.weight`, which some writers leave in.
-    private static func storedName(_ name: String, in source: SafetensorsFile, path: String) throws -> String {
-        let named = name.replacingOccurrences(of: ".weight", with: ".default.weight")
-        for candidate in [name, named] where source.entries[candidate] != nil { return candidate }
-        throw ModelError("\(path): tensor '\(name)' is missing; the file is incomplete or of another model")
+    private static func remarks(_ file: AdapterFile) -> [String] {
+        guard !file.copiesOfBase.isEmpty else { return [] }
+        return [
+            "\(file.path): \(file.copiesOfBase.joined(separator: ", ")): no LoRA matrix, and the same as in the model: passed "
+                + "over"
+        ]
     }
 }

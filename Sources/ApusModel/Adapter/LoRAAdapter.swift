@@ -14,6 +14,10 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
 
     /// The shape.
     public let configuration: LoRAConfiguration
+    /// The modules that it stands beside.
+    package let targets: LoRATargets
+    /// What there is to say of the file that it was loaded from, one line each.
+    public let remarks: [String]
     /// Layer by layer, module by module (q, k, v, o, gate, up, down), A before B.
     package let tensors: [ParameterTensor]
     /// Number of trained parameters.
@@ -46,8 +50,8 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
     }
 
     /// An adapter of zeros.
-    init(zero configuration: LoRAConfiguration, for model: LanguageModel) throws {
-        let modules = try configuration.modules()
+    init(zero configuration: LoRAConfiguration, for model: LanguageModel, remarks: [String] = []) throws {
+        let targets = try configuration.targets(layerCount: model.configuration.layerCount)
         var tensors: [ParameterTensor] = []
         var pairs: [[Pair?]] = []
         var offset = 0
@@ -57,7 +61,7 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
                 name: "base_model.model.\(path).lora_\(letter).weight", shape: shape,
                 range: offset..<offset + shape[0] * shape[1])
         }
-        for layer in 0..<model.configuration.layerCount {
+        for (layer, modules) in targets.layers.enumerated() {
             var row: [Pair?] = []
             for module in LinearModule.allCases {
                 guard modules.contains(module) else {
@@ -79,6 +83,8 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
             pairs.append(row)
         }
         self.configuration = configuration
+        self.targets = targets
+        self.remarks = remarks
         self.tensors = tensors
         self.pairs = pairs
         baseModel = configuration.baseModel ?? model.checkpointPath

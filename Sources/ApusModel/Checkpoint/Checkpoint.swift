@@ -60,6 +60,14 @@ package final class Checkpoint: Sendable {
         return try source.entry(stored).shape
     }
 
+    /// How the elements of a tensor are stored; nil for those that bitsandbytes packed.
+    ///
+    /// - Throws: `FormatError` with code `missing` when there is no such tensor.
+    func type(_ name: String) throws(FormatError) -> ElementType? {
+        let stored = layout.storedName(of: name)
+        return BitsAndBytesTensor.isQuantized(stored, in: source) ? nil : try source.entry(stored).type
+    }
+
     /// Decodes rows of a tensor to fp32, in Hugging Face order; a vector is one row.
     ///
     /// - Parameters:

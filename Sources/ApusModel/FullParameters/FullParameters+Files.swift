@@ -59,7 +59,8 @@ extension FullParameters {
         try writeParameters(to: directory.appending(path: "model.safetensors"), as: type)
         let source = URL(filePath: model.checkpointPath, directoryHint: .isDirectory)
         let text = try String(contentsOf: source.appending(path: "config.json"), encoding: .utf8)
-        try Data(Self.configuration(text, storedAs: precision).utf8).write(to: directory.appending(path: "config.json"))
+        try Data(Self.configuration(text, storedAs: precision).utf8).write(
+            to: directory.appending(path: "config.json"))
         let generation = source.appending(path: "generation_config.json")
         if let data = try? Data(contentsOf: generation) {
             try data.write(to: directory.appending(path: generation.lastPathComponent))
@@ -67,7 +68,8 @@ extension FullParameters {
     }
 
     /// The configuration with the type of its weights replaced; everything else stays as it was written.
-    static func configuration(_ text: String, storedAs precision: StoredPrecision) -> String {
+    static func configuration(_ written: String, storedAs precision: StoredPrecision) throws -> String {
+        let text = try withoutQuantization(written)
         for key in ["\"torch_dtype\"", "\"dtype\""] {
             guard let name = text.range(of: key),
                 let open = text[name.upperBound...].firstIndex(where: { !$0.isWhitespace && $0 != ":" }),
@@ -76,6 +78,14 @@ extension FullParameters {
             return text[...open] + precision.rawValue + text[close...]
         }
         return text
+    }
+
+    /// Trained weights are stored plain, however the folder that they began from holds its own.
+    private static func withoutQuantization(_ text: String) throws -> String {
+        let members = try TemplateValue(json: text.utf8).members ?? []
+        let key = "quantization_config"
+        guard members.contains(where: { $0.key == key }) else { return text }
+        return JSONWriter(indent: 2).write(.object(members.filter { $0.key != key })) + "\n"
     }
 
     private static func requireFolder(_ directory: URL) throws(ModelError) {

@@ -43,12 +43,11 @@ extension MemoryPlan {
     }
 
     /// Σ rank · (inputs + outputs) over the adapted modules of all layers.
-    private static func parameterCount(_ run: PlannedRun) throws(ModelError) -> Int {
-        let perLayer = try run.adapter.modules().reduce(0) { sum, module in
+    private static func parameterCount(_ run: PlannedRun) throws -> Int {
+        try run.adapter.targets(layerCount: run.model.layerCount).sum { module in
             let (outputs, inputs) = module.shape(run.model)
-            return sum + run.adapter.rank * (outputs + inputs)
+            return run.adapter.rank * (outputs + inputs)
         }
-        return run.model.layerCount * perLayer
     }
 
     /// The seven projections of every layer in their format, with norms and biases in fp32.
@@ -70,11 +69,10 @@ extension MemoryPlan {
 
     private static func packedAdapterBytes(_ run: PlannedRun, _ backend: CPUBackend) throws -> Int {
         let format = run.precision.linearFormat
-        let perLayer = try run.adapter.modules().reduce(0) { sum, module in
+        return try run.adapter.targets(layerCount: run.model.layerCount).sum { module in
             let (outputs, inputs) = module.shape(run.model)
             let a = try backend.adapterByteCount(outputs: run.adapter.rank, inputs: inputs, beside: format)
-            return sum + a + (try backend.adapterByteCount(outputs: outputs, inputs: run.adapter.rank, beside: format))
+            return a + (try backend.adapterByteCount(outputs: outputs, inputs: run.adapter.rank, beside: format))
         }
-        return run.model.layerCount * perLayer
     }
 }

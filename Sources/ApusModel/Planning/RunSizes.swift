@@ -29,7 +29,8 @@ struct RunSizes {
             keyValue = run.model.keyValueHeadCount * run.model.headSize
             middle = run.model.intermediateSize
             heads = run.model.headCount
-            ranks = run.adapter.rank * ((try? run.adapter.modules().count) ?? LinearModule.allCases.count)
+            let targets = try? run.adapter.targets(layerCount: run.model.layerCount)
+            ranks = run.adapter.rank * (targets?.modules.count ?? LinearModule.allCases.count)
         }
 
         /// Residual, normed, delta; query and attended; key and value; every adapter's x Aᵀ.

@@ -21,6 +21,8 @@ public struct TokenScores: Sendable, Equatable {
 package final class TrainingPass {
     let model: LanguageModel
     private let adapter: LoRAAdapter?
+    /// What the reference policy is made of beside the model; nil where that is the model alone.
+    private let reference: LoRAAdapter?
     /// Trained in the adapter's place; nil leaves the model frozen.
     private let parameters: FullParameters?
     let pages: PageStore
@@ -47,12 +49,18 @@ package final class TrainingPass {
 
     /// A pass over pages that it may share with a sampler.
     ///
-    /// - Parameter parameters: the model's own weights, where they are what gradients are taken to.
-    package init(model: LanguageModel, adapter: LoRAAdapter?, parameters: FullParameters? = nil, pages: PageStore) {
+    /// - Parameters:
+    ///   - reference: a frozen adapter, beside which the model is the reference policy; nil for the model alone.
+    ///   - parameters: the model's own weights, where they are what gradients are taken to.
+    package init(
+        model: LanguageModel, adapter: LoRAAdapter?, reference: LoRAAdapter? = nil, parameters: FullParameters? = nil,
+        pages: PageStore
+    ) {
         precondition(pages.contents != .keysAndValues, "the backward pass starts from layer inputs")
         precondition(adapter == nil || parameters == nil, "an adapter trains beside frozen weights")
         self.model = model
         self.adapter = adapter
+        self.reference = reference
         self.parameters = parameters
         self.pages = pages
     }
@@ -61,7 +69,7 @@ package final class TrainingPass {
     ///
     /// - Parameters:
     ///   - temperature: divides the logits.
-    ///   - adapterEnabled: false scores under the base model (the reference policy).
+    ///   - adapterEnabled: false scores under the reference policy: the base model, or the one beside a frozen adapter.
     /// - Throws: `ModelError` for an empty prompt or a token outside the vocabulary; `MemoryShortage` for more rows than the
     ///   memory budget holds; `TensorError` without memory.
     package func score(
@@ -70,7 +78,7 @@ package final class TrainingPass {
         letGo()
         try check(groups)
         let run = try run(
-            groups, temperature: temperature, adapter: adapterEnabled ? adapter : nil, keepsInputs: false)
+            groups, temperature: temperature, adapter: adapterEnabled ? adapter : reference, keepsInputs: false)
         releasePages(of: run)
         return Self.arrange(run.scores, groups)
     }
@@ -174,7 +182,7 @@ package final class TrainingPass {
         if let workspace, workspace.capacity >= rows { return workspace }
         workspace = nil
         let made = try Workspace(
-            model.configuration, rank: adapter?.configuration.rank ?? 0, capacity: rows, training: true,
+            model.configuration, rank: max(adapter?.configuration.rank ?? 0, reference?.configuration.rank ?? 0), capacity: rows, training: true,
             feedForwardRows: feedForwardRows)
         workspace = made
         return made

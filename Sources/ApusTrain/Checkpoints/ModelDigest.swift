@@ -1,4 +1,4 @@
-import Crypto
+import ApusFormats
 import Foundation
 
 /// Tells models apart without reading all of their weights.
@@ -17,7 +17,7 @@ enum ModelDigest {
         for file in try files(path) {
             try add(file.url, named: file.name, to: &hash)
         }
-        return FileDigest.hexadecimal(hash.finalize().prefix(8))
+        return String(hash.hexadecimal.prefix(16))
     }
 
     /// A file of its own is its content, whatever its name; in a folder, names matter.
@@ -35,15 +35,15 @@ enum ModelDigest {
         let handle = try FileHandle(forReadingFrom: url)
         defer { try? handle.close() }
         let size = Int(try handle.seekToEnd())
-        hash.update(data: Data("\(name)\n\(size)\n".utf8))
+        hash.update("\(name)\n\(size)\n".utf8)
         try handle.seek(toOffset: 0)
-        hash.update(data: try handle.read(upToCount: min(size, headBytes)) ?? Data())
+        hash.update(try handle.read(upToCount: min(size, headBytes)) ?? Data())
         let rest = size - headBytes
         guard rest > 0 else { return }
         for piece in 0..<pieceCount {
             let offset = headBytes + Int(Double(rest) * Double(piece + 1) / Double(pieceCount)) - pieceBytes
             try handle.seek(toOffset: UInt64(max(headBytes, offset)))
-            hash.update(data: try handle.read(upToCount: pieceBytes) ?? Data())
+            hash.update(try handle.read(upToCount: pieceBytes) ?? Data())
         }
     }
 }

@@ -1,8 +1,8 @@
 import ApusData
+import ApusFormats
 import ApusModel
 import ApusTensor
 import ApusText
-import Crypto
 import Foundation
 
 /// What a run is made of beside its settings, by key: `apus_state.json` holds it, and a continuation is compared with it.
@@ -50,15 +50,24 @@ enum RunIdentity {
     /// The entries of an adapter beside a frozen model: the model's, and the adapter's shape.
     static func entries(of adapter: LoRAAdapter, beside model: LanguageModel) -> [String: JSONValue] {
         let shape = adapter.configuration
-        let modules = LinearModule.allCases.map(\.name).filter { name in
-            adapter.tensors.contains { $0.name.contains(".\(name).") }
-        }
+        let (modules, layers) = adapter.targets.names
         var entries = entries(of: model)
         entries["lora_r"] = .number(Double(shape.rank))
         entries["lora_alpha"] = .number(shape.alpha)
         entries["lora_target_modules"] = .array(modules.map(JSONValue.string))
+        // Absent where all layers are adapted, as in checkpoints of earlier versions.
+        entries["layers_to_transform"] = layers.map { .array($0.map { .number(Double($0)) }) }
         entries["use_rslora"] = .bool(shape.usesRSLoRA)
         return entries
+    }
+
+    /// The beginning of the SHA-256 of a frozen adapter's values.
+    static func digest(of adapter: LoRAAdapter) -> String {
+        var hash = SHA256()
+        for tensor in adapter.tensors {
+            adapter.values(of: tensor).withUnsafeBytes { hash.update($0) }
+        }
+        return "sha256 \(hash.hexadecimal.prefix(16))"
     }
 
     /// The number of rows and the beginning of the SHA-256 of what they hold, whatever file they came from.
@@ -99,11 +108,11 @@ private struct DatasetHash {
         let bytes = (example.prompt + example.completion).flatMap { token in
             (0..<4).map { UInt8(truncatingIfNeeded: token >> (8 * $0)) }
         }
-        hash.update(data: Data(bytes))
-        hash.update(data: Data(example.isLearnt.map { $0 ? 1 : 0 }))
+        hash.update(bytes)
+        hash.update(example.isLearnt.map { UInt8($0 ? 1 : 0) })
     }
 
-    func finish() -> String { FileDigest.hexadecimal(hash.finalize().prefix(8)) }
+    func finish() -> String { String(hash.hexadecimal.prefix(16)) }
 
     private mutating func add(_ value: JSONValue) {
         switch value {
@@ -124,12 +133,11 @@ private struct DatasetHash {
     }
 
     private mutating func add(_ kind: Character, _ text: String) {
-        let bytes = Data(text.utf8)
-        add(kind, bytes.count)
-        hash.update(data: bytes)
+        add(kind, text.utf8.count)
+        hash.update(text.utf8)
     }
 
     private mutating func add(_ kind: Character, _ number: Int) {
-        hash.update(data: Data("\(kind)\(number);".utf8))
+        hash.update("\(kind)\(number);".utf8)
     }
 }

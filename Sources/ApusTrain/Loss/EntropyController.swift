@@ -23,10 +23,13 @@ struct EntropyController: Sendable, Equatable, Codable {
     }
 
     /// Ends a window: moves the weight by one step, within its bounds.
-    mutating func endWindow(_ configuration: GRPOConfiguration) {
+    /// - Parameter isApplied: whether the step of the window was applied; one that was skipped moves nothing.
+    mutating func endWindow(_ configuration: GRPOConfiguration, isApplied: Bool = true) {
         defer { (sum, tokens) = (0, 0) }
-        guard configuration.useAdaptiveEntropy, tokens > 0 else { return }
+        guard isApplied, configuration.useAdaptiveEntropy, tokens > 0 else { return }
         let entropy = sum / Double(tokens)
+        // The loss may be finite where an entropy that has no weight in it is not.
+        guard entropy.isFinite else { return }
         lastEntropy = entropy
         let change = entropy <= configuration.entropyTarget ? 1 : -1
         let moved = coefficient + Double(change) * configuration.entropyCoefDelta

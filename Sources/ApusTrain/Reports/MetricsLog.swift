@@ -7,16 +7,11 @@ final class MetricsLog {
     /// Where the next line begins: behind the last whole one.
     private var end: UInt64
 
-    /// Opens the file anew. What an earlier run left there is kept beside it as `metrics.previous.jsonl`.
+    /// Opens the file anew. What earlier runs left there is kept beside it, see ``EarlierFile``.
     init(directory: URL) throws(TrainingError) {
         let url = directory.appending(path: Self.fileName)
-        let manager = FileManager.default
         do {
-            if manager.fileExists(atPath: url.path) {
-                let previous = directory.appending(path: "metrics.previous.jsonl")
-                try? manager.removeItem(at: previous)
-                try manager.moveItem(at: url, to: previous)
-            }
+            try EarlierFile.setAside(url)
             try Data().write(to: url)
             (handle, end) = try Self.open(url)
         } catch {

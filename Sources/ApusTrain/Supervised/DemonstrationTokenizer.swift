@@ -70,7 +70,7 @@ public struct DemonstrationTokenizer {
         let text = try tokenizer.renderChat(messages, addGenerationPrompt: false)
         let completion = try Self.remainder(of: text, after: before)
         let question = tokenizer.encode(before, addSpecialTokens: false)
-        return joined(question, ended(tokenizer.encode(completion, addSpecialTokens: false)))
+        return joined(question, endedTurn(tokenizer.encode(completion, addSpecialTokens: false)))
     }
 
     /// A conversation as a whole, or its assistant's turns: each is what the template adds after asking for it.
@@ -78,7 +78,7 @@ public struct DemonstrationTokenizer {
         guard assistantOnly else {
             if completionOnly == true { throw MaskError.needsCompletion }
             let text = try tokenizer.renderChat(messages, addGenerationPrompt: false)
-            return try whole(ended(tokenizer.encode(text, addSpecialTokens: false)))
+            return try whole(endedTurn(tokenizer.encode(text, addSpecialTokens: false)))
         }
         var tokens: [Int32] = []
         var isLearnt: [Bool] = []
@@ -87,7 +87,7 @@ public struct DemonstrationTokenizer {
             let before = try tokenizer.renderChat(Array(messages[..<index]), addGenerationPrompt: true)
             let after = try tokenizer.renderChat(Array(messages[...index]), addGenerationPrompt: false)
             let question = tokenizer.encode(try Self.remainder(of: before, after: done), addSpecialTokens: false)
-            let answer = ended(
+            let answer = endedTurn(
                 tokenizer.encode(try Self.remainder(of: after, after: before), addSpecialTokens: false))
             tokens += question + answer
             isLearnt += question.map { _ in false } + answer.map { _ in true }
@@ -107,10 +107,17 @@ public struct DemonstrationTokenizer {
         return (tokens, tokens.map { _ in true })
     }
 
-    /// A model that never sees an end never stops.
+    /// Text with an end: a model that never sees one never stops.
     private func ended(_ tokens: [Int32]) -> [Int32] {
-        guard let end = tokenizer.endToken, !tokens.contains(where: endTokens.contains) else { return tokens }
+        guard let end = tokenizer.endToken, !(tokens.last.map(endTokens.contains) ?? false) else { return tokens }
         return tokens + [end]
+    }
+
+    /// A turn of a conversation with an end, which most templates write themselves, with white space behind it.
+    private func endedTurn(_ tokens: [Int32]) -> [Int32] {
+        guard let last = tokens.lastIndex(where: endTokens.contains) else { return ended(tokens) }
+        let rest = tokenizer.text(of: Array(tokens[(last + 1)...]))
+        return rest.allSatisfy(\.isWhitespace) ? tokens : ended(tokens)
     }
 
     private static func remainder(of text: String, after prefix: String) throws -> String {

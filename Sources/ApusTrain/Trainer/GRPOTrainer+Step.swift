@@ -20,7 +20,7 @@ extension GRPOTrainer {
         let fault = state.applyGradients(
             of: policy, configuration, schedule, metric: bestModel?.metric, fault: currentStep.fault)
         if let fault { try skipStep(fault) }
-        entropy.endWindow(configuration)
+        entropy.endWindow(configuration, isApplied: fault == nil)
         if configuration.useAdaptiveEntropy { state.metrics.append("entropy_coef", entropy.coefficient) }
         state.countStep(loss: loss)
         state.metrics.append("time/train", currentStep.trainingSeconds)

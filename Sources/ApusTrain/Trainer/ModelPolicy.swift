@@ -10,6 +10,7 @@ public final class ModelPolicy: Policy {
     public let model: LanguageModel
     /// What is trained.
     public let adapter: LoRAAdapter
+    private let reference: LoRAAdapter?
     private let pages: PageStore
     private let keepsRollouts: Bool
     private let engine: GenerationEngine
@@ -50,8 +51,12 @@ public final class ModelPolicy: Policy {
     /// The adapter and AdamW's two moments in fp32, and the tokenizer's files.
     public var checkpointBytes: Int? { 12 * adapter.parameterCount + (1 << 20) }
 
-    /// The model's hash (absent when its files are gone) and precision, and the adapter's shape.
-    public var identity: [String: JSONValue] { RunIdentity.entries(of: adapter, beside: model) }
+    /// The model's hash (absent when its files are gone) and precision, the adapter's shape, and the reference adapter.
+    public var identity: [String: JSONValue] {
+        var entries = RunIdentity.entries(of: adapter, beside: model)
+        entries["reference_adapter"] = reference.map { .string(RunIdentity.digest(of: $0)) }
+        return entries
+    }
 
     /// Binds a model and its adapter.
     /// - Parameters:
@@ -61,29 +66,33 @@ public final class ModelPolicy: Policy {
     ///     the same rows again.
     ///   - keepsActivations: keep what the inside of layers computes, in 16 bits, in place of computing it again: faster for
     ///     two to three times the memory a token.
+    ///   - reference: the frozen adapter of the reference policy; nil where that is the base model alone.
     ///   - memory: what keys, values and kept rows may take.
     public convenience init(
-        model: LanguageModel, adapter: LoRAAdapter, samplesExactLogProbs: Bool = true, keepsRollouts: Bool = true,
+        model: LanguageModel, adapter: LoRAAdapter, reference: LoRAAdapter? = nil, samplesExactLogProbs: Bool = true, keepsRollouts: Bool = true,
         keepsActivations: Bool = false, memory: MemoryBudget = MemoryBudget()
     ) {
         self.init(
-            model: model, adapter: adapter, samplesExactLogProbs: samplesExactLogProbs, keepsRollouts: keepsRollouts,
+            model: model, adapter: adapter, reference: reference, samplesExactLogProbs: samplesExactLogProbs,
+            keepsRollouts: keepsRollouts,
             pages: PageStore(
                 model: model, contents: keepsActivations ? .activations : .layerInputs, budget: memory))
     }
 
     /// Binds a model, its adapter and the pages for its sequences.
     init(
-        model: LanguageModel, adapter: LoRAAdapter, samplesExactLogProbs: Bool, keepsRollouts: Bool, pages: PageStore
+        model: LanguageModel, adapter: LoRAAdapter, reference: LoRAAdapter? = nil, samplesExactLogProbs: Bool,
+        keepsRollouts: Bool, pages: PageStore
     ) {
         self.model = model
         self.adapter = adapter
+        self.reference = reference
         self.samplesExactLogProbs = samplesExactLogProbs
         self.pages = pages
         self.keepsRollouts = keepsRollouts
         plannedMemory = ProcessMemory.resident.map { $0 + pages.budget.bytes }
         engine = GenerationEngine(model: model, adapter: adapter, pages: pages, keepsRollouts: keepsRollouts)
-        pass = TrainingPass(model: model, adapter: adapter, pages: pages)
+        pass = TrainingPass(model: model, adapter: adapter, reference: reference, pages: pages)
     }
 
     /// Samples completions; sample indices run through the whole batch.

@@ -1,9 +1,11 @@
-// GGUF's blocks of quantised values to fp32.
+// Loops over the bytes of files: GGUF's blocks of quantised values to fp32, and SHA-256 (apus_sha256.h).
 //
-// A block of 32 or 256 values shares its scales. Every value is computed by the same operations on every processor, so that
-// the results do not depend on where they were made; only their speed does.
+// A block of GGUF, 32 or 256 values, shares its scales. Every value is computed by the same operations on every
+// processor, so that the results do not depend on where they were made; only their speed does.
 #ifndef CBLOCKS_H
 #define CBLOCKS_H
+
+#include "apus_sha256.h"
 
 #include <stdint.h>
 

@@ -50,6 +50,11 @@ import Testing
         #expect(text(example.completion) == "4<|end|>")
         let ended = try self.example(.continuation(prompt: "2+2=", completion: "4<|end|>"))
         #expect(ended == example)
+        // An end within the text is none at its end.
+        let quoting = try self.example(.continuation(prompt: "2+2=", completion: "<|end|>4"))
+        #expect(text(quoting.completion) == "<|end|>4<|end|>")
+        let spaced = try self.example(.text("2+2=4<|end|> "))
+        #expect(text(spaced.prompt + spaced.completion) == "2+2=4<|end|> <|end|>")
     }
 
     @Test("Bad input 21: text that brings along the token that begins every text gets one")

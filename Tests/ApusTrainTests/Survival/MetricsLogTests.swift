@@ -63,5 +63,12 @@ struct MetricsLogTests {
         _ = try folder.write(Data(Self.lines[0].utf8), as: MetricsLog.fileName)
         _ = try MetricsLog(directory: folder.url)
         #expect(folder.names == ["metrics.jsonl", "metrics.previous.jsonl"])
+        for _ in 0..<2 { _ = try MetricsLog(directory: folder.url) }
+        #expect(
+            folder.names == [
+                "metrics.jsonl", "metrics.previous-2.jsonl", "metrics.previous-3.jsonl", "metrics.previous.jsonl",
+            ])
+        let first = folder.url.appending(path: "metrics.previous.jsonl")
+        #expect(try String(contentsOf: first, encoding: .utf8) == Self.lines[0])
     }
 }

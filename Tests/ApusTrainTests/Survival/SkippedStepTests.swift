@@ -37,6 +37,18 @@ struct SkippedStepTests {
         #expect(!folder.names.contains { $0.hasPrefix("skipped") })
     }
 
+    @Test("A step that is skipped does not move the entropy bonus")
+    func theEntropyBonusStays() async throws {
+        let folder = try TemporaryFolder()
+        var run = run(folder, badSteps: [2, 3])
+        run.configuration.useAdaptiveEntropy = true
+        run.configuration.entropyTarget = 10
+        run.configuration.entropyCoefMax = 1
+        try await run.run()
+        let weights = run.recorder.records.map { $0["entropy_coef"] ?? .nan }
+        #expect(weights[1] == weights[0] && weights[2] == weights[0] && weights[3] > weights[0], "\(weights)")
+    }
+
     @Test("Bad input 33: after max_skipped_steps in a row the run stops and the batch is in a file", arguments: [1, 3])
     func theBatchIsWritten(limit: Int) async throws {
         let folder = try TemporaryFolder()

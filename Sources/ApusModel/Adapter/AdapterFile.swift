@@ -1,0 +1,137 @@
+package import ApusFormats
+import Foundation
+
+/// A LoRA adapter in PEFT's layout, checked against the model that it belongs to; its tensors stay in the file.
+package final class AdapterFile: Sendable {
+    /// The adapter's folder as it was given.
+    package let path: String
+    /// What `adapter_config.json` says, with the modules and layers that the file holds matrices for: there may be a pattern
+    /// in their place.
+    package let configuration: LoRAConfigurationFile
+    /// The modules that the file adapts.
+    package let targets: LoRATargets
+    /// The adapted modules in the order of the model's layers, as paths such as `model.layers.3.self_attn.q_proj`.
+    package let modules: [String]
+    /// Names of tensors that are no LoRA matrices and hold what the base model holds.
+    package let copiesOfBase: [String]
+    /// Where the matrices are read from.
+    package let source: SafetensorsFile
+    private let names: [String: (a: String, b: String)]
+
+    /// Opens an adapter.
+    ///
+    /// - Parameter base: opens the model's files; called when the adapter holds a tensor that is no LoRA matrix, which is
+    ///   passed over when it equals the base model's.
+    /// - Throws: `FormatError` for damaged files and for what is no plain LoRA (DoRA, trained biases, whole modules);
+    ///   `ModelError` when it does not fit the model.
+    package init(directory: String, for model: ModelConfiguration, base: () throws -> Checkpoint) throws {
+        let folder = URL(filePath: directory, directoryHint: .isDirectory)
+        var configuration = try LoRAConfigurationFile(path: folder.appending(path: "adapter_config.json").path)
+        let source = try SafetensorsFile(path: folder.appending(path: "adapter_model.safetensors").path)
+        let known = Set((0..<model.layerCount).flatMap { layer in LinearModule.allCases.map { $0.path(layer: layer) } })
+        let (names, others) = try Self.pairs(in: source, of: known)
+        copiesOfBase = try others.isEmpty ? [] : ForeignTensors(others, in: source, base: base()).copies()
+        let targets = LoRATargets(layerCount: model.layerCount) { names[$0.path(layer: $1)] != nil }
+        configuration.targetModules = .names(targets.names.modules)
+        configuration.layersToTransform = targets.names.layers
+        path = directory
+        self.configuration = configuration
+        self.targets = targets
+        self.source = source
+        self.names = names
+        modules = (0..<model.layerCount).flatMap { layer in LinearModule.allCases.map { $0.path(layer: layer) } }
+            .filter(names.keys.contains)
+        try checkShapes(model)
+    }
+
+    /// The shape of the adapter.
+    package var shape: LoRAConfiguration {
+        LoRAConfiguration(
+            rank: configuration.rank, alpha: configuration.alpha, targetModules: targets.names.modules,
+            layersToTransform: targets.names.layers, usesRSLoRA: configuration.usesRSLoRA,
+            baseModel: configuration.baseModel)
+    }
+
+    /// What B A is multiplied by.
+    package var scale: Float { shape.scale }
+
+    /// The pair of an adapted module: A is `[rank, inputs]`, B `[outputs, rank]`, both row-major; nil for other modules.
+    ///
+    /// - Throws: `ModelError` when a value is NaN or infinite.
+    package func matrices(of module: String) throws -> (a: [Float], b: [Float])? {
+        guard let pair = names[module] else { return nil }
+        let (a, b) = (try source.readFloats(pair.a), try source.readFloats(pair.b))
+        guard a.allSatisfy(\.isFinite), b.allSatisfy(\.isFinite) else {
+            throw ModelError(
+                "\(source.path): the adapter of '\(module)' holds NaN or infinite values; use an earlier one")
+        }
+        return (a, b)
+    }
+
+    /// What the adapter adds to a weight such as `model.layers.3.self_attn.q_proj.weight`; nil when it leaves it alone.
+    package func update(of weight: String) throws -> LowRankUpdate? {
+        guard weight.hasSuffix(".weight"), let pair = try matrices(of: String(weight.dropLast(".weight".count))) else {
+            return nil
+        }
+        return LowRankUpdate(a: pair.a, b: pair.b, rank: configuration.rank, scale: scale)
+    }
+
+    private func checkShapes(_ model: ModelConfiguration) throws {
+        for layer in 0..<model.layerCount {
+            for module in LinearModule.allCases {
+                guard let pair = names[module.path(layer: layer)] else { continue }
+                let (outputs, inputs) = module.shape(model)
+                try check(pair.a, [configuration.rank, inputs])
+                try check(pair.b, [outputs, configuration.rank])
+            }
+        }
+    }
+
+    private func check(_ name: String, _ wanted: [Int]) throws {
+        let found = try source.entry(name).shape
+        guard found == wanted else {
+            throw ModelError(
+                "\(source.path): tensor '\(name)': wanted shape \(wanted), found \(found); the adapter was made for another "
+                    + "model")
+        }
+    }
+
+    /// Both names of each adapted module, and the names of what is no LoRA matrix of a module of the model.
+    private static func pairs(
+        in source: SafetensorsFile, of known: Set<String>
+    ) throws -> (pairs: [String: (a: String, b: String)], others: [String]) {
+        var halves: [String: [String: String]] = [:]
+        var others: [String] = []
+        for name in source.entries.keys.sorted() {
+            guard let (module, half) = split(name), known.contains(module) else {
+                others.append(name)
+                continue
+            }
+            guard halves[module, default: [:]].updateValue(name, forKey: half) == nil else {
+                throw ModelError("\(source.path): \(half) of '\(module)' is there twice; save the adapter again")
+            }
+        }
+        guard !halves.isEmpty || !others.isEmpty else {
+            throw ModelError("\(source.path): wanted LoRA matrices, found no tensor")
+        }
+        let pairs = try halves.map { module, names in
+            guard let a = names["lora_A"], let b = names["lora_B"] else {
+                throw ModelError(
+                    "\(source.path): '\(module)' has only one of lora_A and lora_B; the file is incomplete, copy it again")
+            }
+            return (module, (a: a, b: b))
+        }
+        return (Dictionary(uniqueKeysWithValues: pairs), others)
+    }
+
+    /// `base_model.model.<module>.lora_A.weight`, with or without the adapter's name before `weight`.
+    private static func split(_ name: String) -> (module: String, half: String)? {
+        guard name.hasPrefix(ForeignTensors.prefix) else { return nil }
+        for half in ["lora_A", "lora_B"] {
+            for ending in [".\(half).weight", ".\(half).default.weight"] where name.hasSuffix(ending) {
+                return (String(name.dropFirst(ForeignTensors.prefix.count).dropLast(ending.count)), half)
+            }
+        }
+        return nil
+    }
+}
