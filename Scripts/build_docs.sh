@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
 # Builds the library's reference as a DocC archive; every warning of DocC is an error.
 #
-#   Scripts/build-docs.sh [FOLDER] [BUILD]
+#   Scripts/build_docs.sh [FOLDER] [BUILD]
 #
 # FOLDER is .build/docs unless given. BUILD is the folder of a finished build, such as .build/release; without it `swift build`
 # makes .build/debug. The toolchain alone does it. The archive has one module, Apus, with everything that `import Apus` gives.
 # To read it: python3 -m http.server --directory .build/docs, then http://localhost:8000/documentation/apus
 set -euo pipefail
+if [[ ${1:-} == -h || ${1:-} == --help ]]; then
+    sed -n '2,8s/^# \{0,1\}//p' "$0"
+    exit
+fi
 cd "$(dirname "$0")/.."
 folder=${1:-.build/docs}
 build=${2:-}

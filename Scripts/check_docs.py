@@ -12,6 +12,7 @@ and package declarations of every module:
 - every type that `import Apus` gives is named on the first page of the library's reference.
 """
 
+import argparse
 import json
 import pathlib
 import re
@@ -85,7 +86,9 @@ def graphs(folder):
 
 
 def main():
-    build = sys.argv[1] if len(sys.argv) > 1 else ".build/debug"
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build", nargs="?", default=".build/debug", metavar="BUILD")
+    build = parser.parse_args().build
     found, count = [], 0
     with tempfile.TemporaryDirectory() as folder:
         for module in [symbol_graphs.umbrella, *symbol_graphs.modules]:

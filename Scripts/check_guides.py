@@ -12,6 +12,7 @@ BUILD is the folder of a finished build (.build/debug unless given). It checks t
 - both READMEs show the same commands and link to the same places.
 """
 
+import argparse
 import pathlib
 import re
 import shlex
@@ -21,7 +22,7 @@ import tempfile
 
 root = pathlib.Path(__file__).resolve().parent.parent
 pages = [root / "README.md", root / "README.zh.md", *sorted((root / "docs").glob("*.md")),
-         root / "Recipes/demo/README.md", root / "Sources/Apus/Apus.docc/Apus.md"]
+         root / "Recipes/demo/README.md", root / "Scripts/README.md", root / "Sources/Apus/Apus.docc/Apus.md"]
 FENCE = re.compile(r"^ *```(\w*)$")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 OPTION = re.compile(r"^--[a-z][a-z_-]*$")
@@ -155,9 +156,10 @@ def script_faults(text):
     for name in set(re.findall(r"\b((?:Recipes|Scripts|Examples|Sources|Tests)/[\w./-]+\w)", text)):
         if not (root / name).exists():
             yield f"{name}: there is no such file"
-    for _, _, code in blocks(text):
+    # In blocks and in code within a line, as in the table of Scripts/README.md.
+    for code in [code for _, _, code in blocks(text)] + re.findall(r"`([^`\n]+)`", text):
         for line in re.sub(r"\\\n\s*", " ", code).split("\n"):
-            if match := re.search(r"\b(Scripts/[\w/]+\.py) (.*)", line):
+            if match := re.search(r"\b((?:Scripts|Tests)/[\w/]+\.(?:py|sh)) (.*)", line):
                 source = (root / match[1]).read_text(encoding="utf-8") if (root / match[1]).exists() else ""
                 for option in re.findall(r"(--[a-z][a-z-]*)", match[2].partition("#")[0]):
                     if option not in source:
@@ -213,10 +215,13 @@ def recipe_faults(program):
 
 
 def main():
-    build = (root / (sys.argv[1] if len(sys.argv) > 1 else ".build/debug")).resolve()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build", nargs="?", default=".build/debug", metavar="BUILD")
+    build = (root / parser.parse_args().build).resolve()
     program = Program(str(build / "apus"))
-    sources = " ".join(path.name for path in (root / "Tests").iterdir()) + "\n".join(file.read_text(encoding="utf-8") for folder in ("Sources", "Tests", "Scripts", "Examples")
-                        for file in sorted((root / folder).rglob("*")) if file.suffix in (".swift", ".py", ".sh", ".h"))
+    sources = " ".join(path.name for path in (root / "Tests").iterdir()) + "\n".join(
+        file.read_text(encoding="utf-8") for folder in ("Sources", "Tests", "Scripts", "Examples")
+        for file in sorted((root / folder).rglob("*")) if file.suffix in (".swift", ".py", ".sh", ".h"))
     found = [f"READMEs: {fault}" for fault in readme_faults()]
     found += recipe_faults(program)
     for page in pages:

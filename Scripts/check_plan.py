@@ -14,6 +14,9 @@ import sys
 TOLERANCE = 0.15
 MIB = 1 << 20
 
+if sys.argv[1:] in ([], ["-h"], ["--help"]):
+    print(__doc__)
+    sys.exit(0 if sys.argv[1:] else 2)
 program, *arguments = sys.argv[1:]
 plan = json.loads(subprocess.run([program, "plan", *arguments, "--json"], check=True, stdout=subprocess.PIPE).stdout)
 child = subprocess.Popen([program, "train", *arguments])

@@ -6,6 +6,7 @@
 
 Every finite value of every line must be there once, under its tag, and nothing else.
 """
+import argparse
 import json
 import pathlib
 import struct
@@ -20,7 +21,9 @@ def single(value):
 
 
 def main():
-    output = pathlib.Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("output_dir", type=pathlib.Path)
+    output = parser.parse_args().output_dir
     records = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
     folder = max((output / "runs").iterdir(), key=lambda path: path.stat().st_mtime)
     accumulator = EventAccumulator(str(folder), size_guidance={"scalars": 0})

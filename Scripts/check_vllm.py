@@ -7,6 +7,7 @@ vLLM's check of the configuration (`PEFTHelper.validate_legal`, with --max-lora-
 (`LoRAModel.from_local_checkpoint`) take the folder, and every tensor must be the file's, bit for bit: B may come multiplied by
 the scale. Needs vllm, torch and safetensors. Ends with status 1 at the first difference.
 """
+import argparse
 import sys
 
 import torch
@@ -35,9 +36,11 @@ def difference(model, folder, scale):
 
 
 def main():
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    folder, rank = sys.argv[1], int(sys.argv[2])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("adapter", metavar="ADAPTER_FOLDER")
+    parser.add_argument("rank", metavar="MAX_LORA_RANK", type=int)
+    options = parser.parse_args()
+    folder, rank = options.adapter, options.rank
     helper = PEFTHelper.from_local_dir(folder, max_position_embeddings=None)
     helper.validate_legal(LoRAConfig(max_lora_rank=rank))
     model = LoRAModel.from_local_checkpoint(folder, MODULES, helper, lora_model_id=1, device="cpu")

@@ -16,20 +16,20 @@ import os
 import sys
 
 import apus_command
-import transformers_golden as golden
+import transformers_reference
 
 
 def references(options, path):
     """For each prompt its name, text and tokens, the completion's text and tokens, and transformers' log-probabilities."""
-    tokenizer, model = golden.load(path, rounded=False, compute="float32")
+    tokenizer, model = transformers_reference.load(path, rounded=False, compute="float32")
     for number, name in enumerate(options.prompts.split(",")):
-        text = tokenizer.apply_chat_template(golden.PROMPTS[name], tokenize=False, add_generation_prompt=True)
+        text = tokenizer.apply_chat_template(transformers_reference.PROMPTS[name], tokenize=False, add_generation_prompt=True)
         prompt = tokenizer(text, add_special_tokens=False)["input_ids"]
         wanted = ["--raw", f"--prompt={text}", "--precision", "f32", "--seed", str(number), "--max-new-tokens", str(options.tokens)]
         completion = apus_command.run(options.apus, "generate", path, wanted)["text"]
         # Sampled tokens need not be the tokens of their own text, and the scorer is given text.
         tokens = tokenizer(completion, add_special_tokens=False)["input_ids"]
-        yield name, text, prompt, completion, tokens, golden.score(model, prompt, tokens)
+        yield name, text, prompt, completion, tokens, transformers_reference.score(model, prompt, tokens)
 
 
 def differences(options, path, precision, cases):

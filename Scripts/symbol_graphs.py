@@ -1,5 +1,5 @@
 """Symbol graphs of a finished build: the public and package declarations of a module with their comments, as the compiler
-knows them. What build-docs.sh and check_docs.py share."""
+knows them. What build_docs.sh and check_docs.py share."""
 import json
 import pathlib
 import subprocess

@@ -1,10 +1,11 @@
 """Greedy continuations of eight chat prompts by Hugging Face transformers: the reference that compare_transformers.py reads.
 
-usage: transformers_golden.py MODEL OUT.json [--weights bf16|fp32] [--compute float32|bfloat16] [--tokens 64] [--texts GOLDEN.json]
+usage: transformers_reference.py MODEL OUT.json [--weights bf16|fp32] [--compute float32|bfloat16] [--tokens 64]
+    [--texts REFERENCE.json]
 
 MODEL is a Hugging Face folder or a GGUF file. Weights are decoded to fp32; `--weights bf16` (the default) then rounds each of
 them to the nearest bf16 value, as a bf16 copy of the model holds them. Arithmetic is fp32 unless `--compute bfloat16`.
-`--texts` scores the token sequences of another golden file instead of generating: what a second precision makes of the same texts.
+`--texts` scores the token sequences of another such file instead of generating: what a second precision makes of the same texts.
 Needs torch, transformers and, for GGUF, gguf. Use a single thread (OMP_NUM_THREADS=1) for figures that repeat.
 """
 import argparse
@@ -132,10 +133,10 @@ def main():
     parser.add_argument("--weights", choices=["bf16", "fp32"], default="bf16")
     parser.add_argument("--compute", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--tokens", type=int, default=64)
-    parser.add_argument("--texts", help="score this golden file's token sequences instead of generating")
+    parser.add_argument("--texts", help="score this reference file's token sequences instead of generating")
     options = parser.parse_args()
     tokenizer, model = load(options.model, options.weights == "bf16", options.compute)
-    golden = {
+    reference = {
         "made_with": {"torch": torch.__version__, "transformers": transformers.__version__, "machine": platform.machine()},
         "weights": options.weights,
         "compute": options.compute,
@@ -143,10 +144,10 @@ def main():
         "cases": [],
     }
     for case in rescored(model, options.texts) if options.texts else generated(tokenizer, model, options.tokens):
-        golden["cases"].append(case)
+        reference["cases"].append(case)
         print(f"{case['name']}: {len(case['prompt_token_ids'])} + {len(case['token_ids'])} tokens, {case['text'][:60]!r}", flush=True)
     with open(options.out, "w") as file:
-        json.dump(golden, file, indent=1, ensure_ascii=False)
+        json.dump(reference, file, indent=1, ensure_ascii=False)
         file.write("\n")
 
 

@@ -31,7 +31,7 @@ def lines(path, follow):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output_dir", type=pathlib.Path)
     parser.add_argument("--project", default="apus")
     parser.add_argument("--name", help="the run's name; the folder's unless given")

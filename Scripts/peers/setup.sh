@@ -4,6 +4,10 @@
 #
 #   Scripts/peers/setup.sh VENV
 set -euo pipefail
+if [[ ${1:-} == -h || ${1:-} == --help ]]; then
+    sed -n '2,5s/^# \{0,1\}//p' "$0"
+    exit
+fi
 if [ $# -ne 1 ]; then
     sed -n '2,5s/^# \{0,1\}//p' "$0" >&2
     exit 2

@@ -18,7 +18,8 @@ extension GRPOTrainer {
     /// - Throws: `ConfigurationError` or `TrainingError` for what can be seen to be wrong before the first step.
     public convenience init(
         model: LanguageModel, adapter: LoRAAdapter, reference: LoRAAdapter? = nil, dataset: Dataset,
-        evaluationDataset: Dataset? = nil, rewards: [any RewardFunction], configuration: GRPOConfiguration, stopSignal: StopSignal = StopSignal()
+        evaluationDataset: Dataset? = nil, rewards: [any RewardFunction], configuration: GRPOConfiguration,
+        stopSignal: StopSignal = StopSignal()
     ) throws {
         try self.init(
             configuration: configuration,

@@ -65,7 +65,8 @@ struct OutputPlace {
     private func checkThatAllMayGo(_ names: [String]) throws {
         let foreign = names.filter { !ExportedName.isKnown($0) }.sorted()
         guard !foreign.isEmpty else { return }
-        let shown = foreign.prefix(5).joined(separator: ", ") + (foreign.count > 5 ? " and \(foreign.count - 5) more" : "")
+        let shown =
+            foreign.prefix(5).joined(separator: ", ") + (foreign.count > 5 ? " and \(foreign.count - 5) more" : "")
         throw ExportError(
             "--output: \(path) holds what no export writes (\(shown)), and --overwrite would remove it; move it away, or give "
                 + "a new name")
@@ -115,7 +116,8 @@ struct OutputPlace {
 /// The names of files that exports of a folder write, of this version and of others.
 private enum ExportedName {
     private static let names: Set = [
-        "config.json", "generation_config.json", "adapter_config.json", "adapter_model.safetensors", "model.safetensors",
+        "config.json", "generation_config.json", "adapter_config.json", "adapter_model.safetensors",
+        "model.safetensors",
         "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
         "added_tokens.json", "chat_template.jinja", "vocab.json", "merges.txt", "tokenizer.model",
     ]

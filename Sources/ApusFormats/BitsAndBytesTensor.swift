@@ -68,7 +68,8 @@ public struct BitsAndBytesTensor: Sendable {
         guard faults == 0 else {
             throw FormatError(
                 .malformed, file: source.path,
-                "tensor '\(name).absmax': \(faults) of \(absmax.count) scales are NaN or infinite; the model is damaged")
+                "tensor '\(name).absmax': \(faults) of \(absmax.count) scales are NaN or infinite; the model is damaged"
+            )
         }
     }
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Lets each call that `apus train` makes to write a file fail once, as on a full disk, and looks at what is left.
 
-    python3 Scripts/full_disk.py --apus .build/release/apus            # every call of a short run; needs a C compiler
-    python3 Scripts/full_disk.py --apus .build/release/apus --every 7  # every seventh
+    Tests/FaultInjection/full_disk.py --apus .build/release/apus            # every call of a short run; needs a C compiler
+    Tests/FaultInjection/full_disk.py --apus .build/release/apus --every 7  # every seventh
 
 For each call: the run ends with one line on standard error and exit status 3 (2 when it had not begun) or, where the call
 does not matter, with 0; every checkpoint that has its name is whole; and the run, continued with room on the disk, gives
@@ -35,7 +35,7 @@ def arguments():
 
 def build(folder):
     library = folder / "file_faults.so"
-    source = pathlib.Path(__file__).resolve().parent / "faults" / "file_faults.c"
+    source = pathlib.Path(__file__).resolve().parent / "file_faults.c"
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
     return library
 

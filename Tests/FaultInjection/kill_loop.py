@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills `apus train` or `apus sft` with SIGKILL at random moments, resumes it each time, and compares what comes out.
 
-    python3 Scripts/kill_loop.py --apus .build/release/apus --kills 200
+    Tests/FaultInjection/kill_loop.py --apus .build/release/apus --kills 200
 
 A run on the tiny model of the repository saves after each step. It is killed, half of the time at any moment and half of
 the time within a save, and started again with `--resume_from_checkpoint true` (or, before there is a checkpoint, without).

@@ -3,8 +3,8 @@ import hashlib
 import json
 import pathlib
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-TINY_MODEL = ROOT / "Tests" / "Fixtures" / "base96-slips"
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+TINY_MODEL = TESTS / "Fixtures" / "base96-slips"
 MANIFEST = "apus_manifest.json"
 
 

@@ -1,9 +1,6 @@
-#!/usr/bin/env python3
-"""Writes the multipliers of every learning rate schedule of transformers: Tests/Fixtures/schedules.json.
+"""Makes schedules.json: the rates of every learning rate schedule of transformers.
 
-    Scripts/schedules_golden.py > Tests/Fixtures/schedules.json
-
-It wants torch and transformers.
+Needs torch and transformers. Run in this folder: python schedules_golden.py > schedules.json
 """
 
 import json

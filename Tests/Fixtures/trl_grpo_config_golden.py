@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
-"""Writes Tests/Fixtures/trl_grpo_config.json: every key that a configuration file of `trl grpo --config` may hold.
+"""Makes trl_grpo_config.json: every key that a configuration file of `trl grpo --config` may hold.
 
 Needs trl (pip install trl==1.16.0) and what it imports. The keys are read from the dataclasses themselves: GRPOConfig with
 transformers' TrainingArguments below it, ModelConfig, ScriptArguments, and the command's own arguments.
 
-    python3 Scripts/trl_keys.py > Tests/Fixtures/trl_grpo_config.json
+    python trl_grpo_config_golden.py > trl_grpo_config.json        (run in this folder)
 """
 
 import dataclasses

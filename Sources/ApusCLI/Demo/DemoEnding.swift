@@ -54,7 +54,7 @@ struct DemoEnding {
         let inRepository = "Recipes/arithmetic.yaml"
         let isThere = FileManager.default.fileExists(atPath: inRepository)
         let recipe = isThere ? inRepository : outputDirectory + "/arithmetic.yaml"
-        let fetch = isThere ? "\n\nScripts/get-model.sh qwen05 fetches one (469 MB) and prints its path." : ""
+        let fetch = isThere ? "\n\nScripts/get_model.sh qwen05 fetches one (469 MB) and prints its path." : ""
         return """
             MODEL is a GGUF file or a Hugging Face folder, of the llama or qwen2 kind:
 

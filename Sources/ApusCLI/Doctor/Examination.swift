@@ -103,12 +103,12 @@ struct Examination {
             return Finding(
                 name: "python", status: .missing, value: "no python3 found",
                 advice:
-                    "only for reward functions in Python and for Scripts/get-model.sh: apt install python3 python3-pip")
+                    "only for reward functions in Python and for Scripts/get_model.sh: apt install python3 python3-pip")
         }
         return Finding(name: "python", status: .ok, value: "\(version) at \(path), for reward functions in Python")
     }
 
-    /// GGUF files and model folders below `models`, where Scripts/get-model.sh puts them.
+    /// GGUF files and model folders below `models`, where Scripts/get_model.sh puts them.
     private static func models(in folder: String) -> Finding {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder + "/models")) ?? []
         let models = names.sorted().filter { name in
@@ -117,7 +117,7 @@ struct Examination {
         guard !models.isEmpty else {
             return Finding(
                 name: "models", status: .missing, value: "none in models/",
-                advice: "Scripts/get-model.sh smollm2 fetches one of 94 MB; `apus demo` needs none")
+                advice: "Scripts/get_model.sh smollm2 fetches one of 94 MB; `apus demo` needs none")
         }
         return Finding(name: "models", status: .ok, value: models.map { "models/\($0)" }.joined(separator: ", "))
     }

@@ -69,6 +69,8 @@ package final class AdapterFile: Sendable {
     }
 
     /// What the adapter adds to a weight such as `model.layers.3.self_attn.q_proj.weight`; nil when it leaves it alone.
+    ///
+    /// - Throws: what ``matrices(of:)`` throws.
     package func update(of weight: String) throws -> LowRankUpdate? {
         guard weight.hasSuffix(".weight"), let pair = try matrices(of: String(weight.dropLast(".weight".count))) else {
             return nil
@@ -117,7 +119,8 @@ package final class AdapterFile: Sendable {
         let pairs = try halves.map { module, names in
             guard let a = names["lora_A"], let b = names["lora_B"] else {
                 throw ModelError(
-                    "\(source.path): '\(module)' has only one of lora_A and lora_B; the file is incomplete, copy it again")
+                    "\(source.path): '\(module)' has only one of lora_A and lora_B; the file is incomplete, copy it again"
+                )
             }
             return (module, (a: a, b: b))
         }

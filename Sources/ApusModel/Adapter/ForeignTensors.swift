@@ -32,7 +32,8 @@ struct ForeignTensors {
             guard try equals(name, twin) else {
                 throw ModelError(
                     "\(source.path): tensor '\(name)' is a whole weight that differs from the model's '\(twin)', and would be "
-                        + "lost; merge it into the model with PEFT, or train the adapter on the layers' linear modules only")
+                        + "lost; merge it into the model with PEFT, or train the adapter on the layers' linear modules only"
+                )
             }
         }
         return names
@@ -58,7 +59,9 @@ struct ForeignTensors {
             let count = rows.count * entry.rowLength
             let own = try floats(count) { try source.read(name, rows: rows, into: $0) }
             let wanted = try floats(count) { try base.read(twin, rows: rows, into: $0) }
-            guard own == wanted || Self.rounded(own, to: baseType) == wanted || Self.rounded(wanted, to: entry.type) == own
+            guard
+                own == wanted || Self.rounded(own, to: baseType) == wanted
+                    || Self.rounded(wanted, to: entry.type) == own
             else { return false }
         }
         base.finish(twin)

@@ -182,7 +182,8 @@ package final class TrainingPass {
         if let workspace, workspace.capacity >= rows { return workspace }
         workspace = nil
         let made = try Workspace(
-            model.configuration, rank: max(adapter?.configuration.rank ?? 0, reference?.configuration.rank ?? 0), capacity: rows, training: true,
+            model.configuration, rank: max(adapter?.configuration.rank ?? 0, reference?.configuration.rank ?? 0),
+            capacity: rows, training: true,
             feedForwardRows: feedForwardRows)
         workspace = made
         return made

@@ -54,7 +54,8 @@ extension GRPOConfiguration {
                 "shuffle_dataset", \.shuffleDataset,
                 "draw prompts in random order, the order that TRL draws for the same seed"),
             .integer("seed", \.seed, .seed, "seed of the sampling, the adapter and the order").standIn("random_state"),
-            .optionalInteger("data_seed", \.dataSeed, .seed, "seed of the order alone; TRL takes `seed` for it whatever this says"),
+            .optionalInteger(
+                "data_seed", \.dataSeed, .seed, "seed of the order alone; TRL takes `seed` for it whatever this says"),
         ])
 
     private static let sampling = SettingDeclaration<GRPOConfiguration>.in(

@@ -17,7 +17,7 @@ extension DeclaredSettings {
     public static var settingNames: [String] { declarations.map(\.facts.key) }
 
     /// The value as it is.
-    public static func normalized(_ value: JSONValue, of key: String) throws(ConfigurationError) -> JSONValue { value }
+    public static func normalized(_ value: JSONValue, of key: String) -> JSONValue { value }
 
     /// The defaults with some settings laid over them. Numbers may be written as strings (YAML reads `1e-6` as one).
     /// - Throws: ``ConfigurationError`` for an unknown key, a wrong type or a number out of bounds.
@@ -38,6 +38,7 @@ extension DeclaredSettings {
     }
 
     /// Checks every number against its bounds.
+    /// - Throws: ``ConfigurationError`` for the first that is outside.
     package func validateBounds() throws(ConfigurationError) {
         for declaration in Self.declarations {
             guard let (number, rule) = declaration.facts.kind.fault(of: declaration.read(self)) else { continue }

@@ -2,7 +2,9 @@
 package struct NumberBounds: Sendable, Equatable {
     /// A bound that belongs to the numbers that are taken, or does not.
     package enum End: Sendable, Equatable {
+        /// A number that is taken.
         case included(Double)
+        /// The first number that is not.
         case excluded(Double)
     }
 

@@ -55,6 +55,7 @@ public struct SettingDeclaration<Settings: Sendable>: Sendable {
 }
 
 extension SettingDeclaration {
+    /// Where a setting's value lies.
     package typealias Path<Value> = any WritableKeyPath<Settings, Value> & Sendable
 
     /// A whole number.

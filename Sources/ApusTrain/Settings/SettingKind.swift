@@ -2,11 +2,15 @@ package import ApusData
 
 /// What a setting accepts.
 package enum SettingKind: Equatable, Sendable {
+    /// A whole number.
     case integer(NumberBounds)
+    /// A number.
     case number(NumberBounds)
+    /// True or false.
     case flag
     /// A flag, for which this word stands as true.
     case flagOr(String)
+    /// Text, whatever it looks like.
     case text
     /// The path of a file or a folder; `~` at its beginning is the user's home.
     case path
@@ -14,8 +18,11 @@ package enum SettingKind: Equatable, Sendable {
     case choice([String], true: String? = nil, false: String? = nil)
     /// A folder, or true for one that the trainer finds, or false for none.
     case folderOrFlag
+    /// Several texts.
     case textList
+    /// Several numbers, each within the bounds.
     case numberList(NumberBounds)
+    /// Names with values of any kind.
     case mapping
     /// Names, and mappings with a name and parameters.
     case rewardList

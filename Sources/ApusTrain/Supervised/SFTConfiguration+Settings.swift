@@ -22,7 +22,7 @@ extension SFTConfiguration {
     }
 
     /// TRL takes true for the newest checkpoint.
-    public static func normalized(_ value: JSONValue, of key: String) throws(ConfigurationError) -> JSONValue {
+    public static func normalized(_ value: JSONValue, of key: String) -> JSONValue {
         normalizedOutput(value, of: key)
     }
 

@@ -69,7 +69,8 @@ public final class ModelPolicy: Policy {
     ///   - reference: the frozen adapter of the reference policy; nil where that is the base model alone.
     ///   - memory: what keys, values and kept rows may take.
     public convenience init(
-        model: LanguageModel, adapter: LoRAAdapter, reference: LoRAAdapter? = nil, samplesExactLogProbs: Bool = true, keepsRollouts: Bool = true,
+        model: LanguageModel, adapter: LoRAAdapter, reference: LoRAAdapter? = nil, samplesExactLogProbs: Bool = true,
+        keepsRollouts: Bool = true,
         keepsActivations: Bool = false, memory: MemoryBudget = MemoryBudget()
     ) {
         self.init(

@@ -4,7 +4,7 @@ import Testing
 /// The scripts that kill runs and fill disks, in small: they compare what comes out with undisturbed runs.
 @Suite(.serialized) struct DisturbanceTests {
     private static let scripts = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent().appending(path: "Scripts")
+        .deletingLastPathComponent().appending(path: "FaultInjection")
 
     private static func has(_ program: String) -> Bool {
         (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").contains {
