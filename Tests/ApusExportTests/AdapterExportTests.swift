@@ -96,7 +96,8 @@ import Testing
         try writer.write(to: weights)
     }
 
-    @Test("A saved embedding is passed over when it is the model's, and named when it is not", arguments: [false, true])
+    @Test(
+        "A saved embedding is passed over when it is the model's, and named when it is not", arguments: [false, true])
     func wholeWeights(isTrained: Bool) throws {
         let name = "model.embed_tokens.weight"
         let file = try SafetensorsFile(path: model.path + "/model.safetensors")

@@ -147,7 +147,8 @@ import Testing
     @Test func savingInAnotherTypeSaysSo() throws {
         let text = "{\n \"dtype\" : \"float32\", \"a\": 1e-05}"
         #expect(
-            try FullParameters.configuration(text, storedAs: .bfloat16) == "{\n \"dtype\" : \"bfloat16\", \"a\": 1e-05}")
+            try FullParameters.configuration(text, storedAs: .bfloat16) == "{\n \"dtype\" : \"bfloat16\", \"a\": 1e-05}"
+        )
         #expect(try FullParameters.configuration("{}", storedAs: .bfloat16) == "{}")
         let quantized = #"{"quantization_config": {"load_in_4bit": true}, "torch_dtype": "float16", "b": 1}"#
         #expect(

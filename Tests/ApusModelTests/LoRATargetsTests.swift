@@ -28,19 +28,22 @@ import Testing
         #expect(throws: ModelError.self) { try paths(["layers.0.mlp.up_proj"], layers: [2]) }
     }
 
-    @Test(arguments: [
-        (["lm_head"], nil, "found 'lm_head'"), (["mlp.q_proj"], nil, "found 'mlp.q_proj'"),
-        (["model.q_proj"], nil, "found 'model.q_proj'"), (["layers.7.self_attn.q_proj"], nil, "adapts no module"),
-        (["q_proj"], [3], "layers_to_transform: the model has layers 0 to 2, found 3"),
-        (["q_proj"], [-1], "layers_to_transform: wanted layers from 0, found -1"), (["q_proj"], [], "adapts no module"),
-    ] as [([String], [Int]?, String)])
+    @Test(
+        arguments: [
+            (["lm_head"], nil, "found 'lm_head'"), (["mlp.q_proj"], nil, "found 'mlp.q_proj'"),
+            (["model.q_proj"], nil, "found 'model.q_proj'"), (["layers.7.self_attn.q_proj"], nil, "adapts no module"),
+            (["q_proj"], [3], "layers_to_transform: the model has layers 0 to 2, found 3"),
+            (["q_proj"], [-1], "layers_to_transform: wanted layers from 0, found -1"),
+            (["q_proj"], [], "adapts no module"),
+        ] as [([String], [Int]?, String)])
     func refusals(targets: [String], layers: [Int]?, message: String) {
         #expect { try paths(targets, layers: layers) } throws: { "\($0)".contains(message) }
     }
 
     @Test func theShortestNamesAreReadBackAsTheSame() throws {
         let cases: [([String], [Int]?)] = [
-            (["q_proj", "down_proj"], nil), (["q_proj", "down_proj"], [1]), (["layers.0.self_attn.q_proj", "up_proj"], nil),
+            (["q_proj", "down_proj"], nil), (["q_proj", "down_proj"], [1]),
+            (["layers.0.self_attn.q_proj", "up_proj"], nil),
         ]
         for (targets, layers) in cases {
             let found = try LoRAConfiguration(targetModules: targets, layersToTransform: layers).targets(layerCount: 3)
