@@ -84,7 +84,7 @@ enum ModelLoading {
 
     private static func showProgress(_ fraction: Double) {
         guard Terminal.showsProgress else { return }
-        Terminal.showTransient("loading \(Int((fraction * 100).rounded())) %")
+        Terminal.showTransient("loading \((fraction * 100).rounded().wholeNumber(in: 0...100)) %")
     }
 }
 

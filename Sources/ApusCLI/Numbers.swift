@@ -17,7 +17,7 @@ func compact(_ value: Double) -> String {
 
 /// A length of time in at most two units: `41 s`, `2 min 05 s`, `3 h 12 min`.
 func timeSpan(_ seconds: Double) -> String {
-    let total = Int(seconds.rounded())
+    let total = seconds.rounded().wholeNumber(in: 0...Int(Int32.max))
     if total < 60 { return "\(total) s" }
     if total < 3600 { return String(format: "%d min %02d s", total / 60, total % 60) }
     return String(format: "%d h %02d min", total / 3600, total / 60 % 60)

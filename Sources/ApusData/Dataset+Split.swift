@@ -18,7 +18,7 @@ extension Dataset {
         for last in stride(from: order.count - 1, to: 0, by: -1) {
             order.swapAt(last, generator.integer(in: 0...last))
         }
-        let chosen = Set(order.prefix(Int(rows)))
+        let chosen = Set(order.prefix(rows.wholeNumber(in: 0...order.count)))
         return (
             Dataset(samples: samples.indices.filter { !chosen.contains($0) }.map { samples[$0] }),
             Dataset(samples: chosen.sorted().map { samples[$0] })

@@ -32,8 +32,8 @@ enum BlockEncoder {
             let inverse = BlockRounding.inverse(d)
             _ = BlockRounding.storeHalf(d, block)
             for j in 0..<16 {
-                let low = min(15, UInt8(truncatingIfNeeded: Int32(x[j] * inverse + 8.5)))
-                let high = min(15, UInt8(truncatingIfNeeded: Int32(x[j &+ 16] * inverse + 8.5)))
+                let low = UInt8((x[j] * inverse + 8.5).wholeNumber(in: 0...15))
+                let high = UInt8((x[j &+ 16] * inverse + 8.5).wholeNumber(in: 0...15))
                 block.storeBytes(of: low | high << 4, toByteOffset: 2 &+ j, as: UInt8.self)
             }
         }
@@ -49,8 +49,8 @@ enum BlockEncoder {
             _ = BlockRounding.storeHalf(d, block)
             var fifthBits: UInt32 = 0
             for j in 0..<16 {
-                let low = min(31, UInt32(truncatingIfNeeded: Int32(x[j] * inverse + 16.5)))
-                let high = min(31, UInt32(truncatingIfNeeded: Int32(x[j &+ 16] * inverse + 16.5)))
+                let low = UInt32((x[j] * inverse + 16.5).wholeNumber(in: 0...31))
+                let high = UInt32((x[j &+ 16] * inverse + 16.5).wholeNumber(in: 0...31))
                 fifthBits |= (low >> 4) << UInt32(j) | (high >> 4) << UInt32(j + 16)
                 block.storeBytes(of: UInt8(low & 15 | (high & 15) << 4), toByteOffset: 6 &+ j, as: UInt8.self)
             }
@@ -69,7 +69,7 @@ enum BlockEncoder {
             for j in 0..<32 {
                 let value = x[j] * inverse
                 // Truncation after adding a half would round 0.49999997 up, which roundf does not.
-                let whole = Int32(value)
+                let whole = value.wholeNumber(in: -127...127)
                 let rest = value - Float(whole)
                 let code = whole &+ (rest >= 0.5 ? 1 : rest <= -0.5 ? -1 : 0)
                 block.storeBytes(of: Int8(truncatingIfNeeded: code), toByteOffset: 2 &+ j, as: Int8.self)

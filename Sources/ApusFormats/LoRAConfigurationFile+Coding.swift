@@ -58,7 +58,7 @@ extension LoRAConfigurationFile {
             "layers_pattern": .null,
             "layers_to_transform": layersToTransform.map { .array($0.map(PEFTValue.whole)) } ?? .null,
             "loftq_config": .object([:]),
-            "lora_alpha": alpha == alpha.rounded() && abs(alpha) < 1e15 ? .whole(Int(alpha)) : .number(alpha),
+            "lora_alpha": Int(exactly: alpha).map(PEFTValue.whole) ?? .number(alpha),
             "lora_bias": .boolean(false),
             "lora_dropout": .number(dropout),
             "megatron_config": .null,

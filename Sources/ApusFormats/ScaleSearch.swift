@@ -60,7 +60,7 @@ struct AffineFit {
     private func round(_ x: UnsafePointer<Float>, low: Float, inverse: Float) -> Sums {
         var sums = Sums()
         for i in 0..<32 {
-            let code = max(0, min(Int32(Self.largestCode), BlockRounding.nearest(inverse * (x[i] - low))))
+            let code = max(0, min(15, BlockRounding.nearest(inverse * (x[i] - low))))
             codes[i] = UInt8(truncatingIfNeeded: code)
             let value = Float(code)
             sums.codes += weights[i] * value

@@ -19,8 +19,8 @@ struct EndpointOptions {
         for (key, value) in declaration.parameters.sorted(by: { $0.key < $1.key }) {
             switch key {
             case "label": continue
-            case "timeout": timeout = .seconds(try number(key, value))
-            case "retries": retries = Int(try number(key, value))
+            case "timeout": timeout = .seconds(within: try number(key, value))
+            case "retries": retries = try number(key, value).wholeNumber(in: 0...1000)
             default:
                 throw RewardDeclarationError(
                     declaration.name, "has no parameter '\(key)'; there are label, retries, timeout")

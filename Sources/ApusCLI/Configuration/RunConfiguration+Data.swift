@@ -42,12 +42,15 @@ extension RunConfiguration {
         return try Dataset(path: settings.dataset, mapping: columnMapping)
     }
 
+    /// More problems than any evaluation asks, and few enough to be held.
+    private static let evaluationLimit = 10_000_000
+
     /// The data set of its own that an evaluation takes: the file that `eval_dataset_name` names, or held-out problems.
     private func makeEvaluationDataset() throws -> Dataset {
         let name = settings.evaluationDataset ?? settings.dataset
         guard name != RunSettings.builtInDataset else {
             return .arithmetic(
-                count: settings.evaluationSize.map { Int($0) } ?? Self.builtInEvaluationSize,
+                count: settings.evaluationSize.map { $0.wholeNumber(in: 1...Self.evaluationLimit) } ?? Self.builtInEvaluationSize,
                 seed: Self.evaluationSeed, heldOut: true, systemPrompt: settings.systemPrompt)
         }
         guard settings.evaluationDataset != nil else {
@@ -57,7 +60,7 @@ extension RunConfiguration {
         }
         let dataset = try Dataset(path: name, mapping: columnMapping)
         guard let size = settings.evaluationSize else { return dataset }
-        return Dataset(samples: Array(dataset.samples.prefix(Int(size))))
+        return Dataset(samples: Array(dataset.samples.prefix(size.wholeNumber(in: 1...Self.evaluationLimit))))
     }
 
     private var columnMapping: ColumnMapping {

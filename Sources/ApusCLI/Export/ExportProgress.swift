@@ -12,7 +12,7 @@ final class ExportProgress {
 
     /// Shows a share from 0 to 1.
     func show(_ fraction: Double) {
-        let percent = Int(fraction * 100)
+        let percent = (fraction * 100).wholeNumber(in: 0...100)
         guard Terminal.showsProgress, percent != shown else { return }
         let seconds = start.duration(to: clock.now).seconds
         guard seconds > Self.patience else { return }

@@ -28,7 +28,7 @@ struct Glyphs: Equatable, Sendable {
     func bar(_ share: Double, width: Int) -> (done: String, left: String) {
         guard width > 0 else { return ("", "") }
         let steps = parts.count + 1
-        let units = Int((min(max(share, 0), 1) * Double(width * steps)).rounded(.down))
+        let units = (share * Double(width * steps)).wholeNumber(in: 0...width * steps)
         var done = String(repeating: full, count: units / steps)
         if units % steps > 0 { done += parts[units % steps - 1] }
         return (done, String(repeating: empty, count: width - CellWidth.of(done)))
@@ -44,7 +44,7 @@ struct Glyphs: Equatable, Sendable {
             let slice = values[cell * values.count / cells..<(cell + 1) * values.count / cells]
             let mean = slice.reduce(0, +) / Double(slice.count)
             let share = high > low ? (mean - low) / (high - low) : 0.5
-            return levels[min(Int(share * Double(levels.count)), levels.count - 1)]
+            return levels[(share * Double(levels.count)).wholeNumber(in: 0...levels.count - 1)]
         }.joined()
     }
 }

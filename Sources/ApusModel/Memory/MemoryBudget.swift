@@ -14,7 +14,7 @@ public struct MemoryBudget: Sendable, Equatable {
     /// The limit is that of the process's control group or of the machine, the smaller one.
     public init(utilization: Double = Self.defaultUtilization) {
         precondition(utilization > 0 && utilization <= 1, "a share")
-        let share = Int(utilization * Double(ProcessMemory.limit())) - ProcessMemory.held()
-        self.init(bytes: min(share, Int(utilization * Double(ProcessMemory.reservable()))))
+        let share = (utilization * Double(ProcessMemory.limit())).wholeNumber(in: 0...1 << 62) - ProcessMemory.held()
+        self.init(bytes: min(share, (utilization * Double(ProcessMemory.reservable())).wholeNumber(in: 0...1 << 62)))
     }
 }

@@ -68,7 +68,7 @@ public struct MemoryPlan: Sendable, Equatable {
         let held = loaded.reduce(0) { $0 + $1.bytes }
         wantedPages = sizes.pages * sizes.pageBytes
         leastPages = sizes.leastPages * sizes.pageBytes
-        pageBudget = max(0, Int(utilization * Double(limit)) - held)
+        pageBudget = max(0, (utilization * Double(limit)).wholeNumber(in: 0...1 << 62) - held)
         let pages = Part(
             name: "keys, values, kept rows", bytes: min(wantedPages - sizes.untouchedBytes, pageBudget),
             detail: "\(sizes.pages * KeyValueCache.pageTokens) tokens, \(sizes.tokenBytes / 1024) KiB each")

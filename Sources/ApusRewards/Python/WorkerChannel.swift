@@ -141,7 +141,8 @@ struct WorkerChannel {
         while true {
             let left = deadline - .now
             guard left > .zero else { throw .timedOut(.zero) }
-            let milliseconds = Int32(clamping: Int(left / .milliseconds(1)) + 1)
+            let milliseconds = Int32(
+                (left / .milliseconds(1)).rounded(.up).wholeNumber(in: 1...Int(Int32.max)))
             // A log that was closed would be ready for ever.
             let ready = poll(&lines, nfds_t(lines.count), milliseconds)
             if ready < 0, errno != EINTR { throw .ended("waiting for it failed") }

@@ -17,8 +17,12 @@ struct CalendarTime {
     private let dayOfYear: Int
     private let secondOfDay: Int
 
+    /// Within the years 1 to 9999, which is what a template can print.
+    private static let seconds = -62_135_596_800...253_402_300_799
+
     init(_ date: Date, in zone: TimeZone) {
-        let seconds = Int(date.timeIntervalSince1970.rounded(.down)) + zone.secondsFromGMT(for: date)
+        let seconds =
+            date.timeIntervalSince1970.rounded(.down).wholeNumber(in: Self.seconds) + zone.secondsFromGMT(for: date)
         secondOfDay = ((seconds % 86_400) + 86_400) % 86_400
         let days = (seconds - secondOfDay) / 86_400
         weekday = ((days + 4) % 7 + 7) % 7

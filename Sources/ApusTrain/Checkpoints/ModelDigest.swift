@@ -41,7 +41,9 @@ enum ModelDigest {
         let rest = size - headBytes
         guard rest > 0 else { return }
         for piece in 0..<pieceCount {
-            let offset = headBytes + Int(Double(rest) * Double(piece + 1) / Double(pieceCount)) - pieceBytes
+            let offset =
+                headBytes + (Double(rest) * Double(piece + 1) / Double(pieceCount)).wholeNumber(in: 0...rest)
+                - pieceBytes
             try handle.seek(toOffset: UInt64(max(headBytes, offset)))
             hash.update(try handle.read(upToCount: pieceBytes) ?? Data())
         }

@@ -33,8 +33,9 @@ struct LearningRateSchedule: Sendable {
     /// `warmup_steps`, which below 1 is a share of all steps; `warmup_ratio` where it is not given.
     static func warmupSteps(_ settings: some OptimizerSettings, maxSteps: Int) -> Int {
         let steps = settings.warmupSteps
-        if steps >= 1 { return Int(steps) }
-        return Int((Double(maxSteps) * (steps > 0 ? steps : settings.warmupRatio)).rounded(.up))
+        let number =
+            steps >= 1 ? steps : (Double(maxSteps) * (steps > 0 ? steps : settings.warmupRatio)).rounded(.up)
+        return number.wholeNumber(in: 0...Int(Int32.max))
     }
 
     /// The rate of the optimizer step with this index, from 0. With warm-up the first step's rate is mostly 0.

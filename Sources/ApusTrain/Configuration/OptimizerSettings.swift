@@ -81,7 +81,7 @@ extension OptimizerSettings {
     /// The optimizer steps of a run in which a pass over the data takes so many. Nobody sees the end of more than `Int32` counts.
     func stepCount(stepsPerEpoch: Int) -> Int {
         maxSteps > 0
-            ? maxSteps : Int(min((numTrainEpochs * Double(stepsPerEpoch)).rounded(.up), Double(Int32.max)))
+            ? maxSteps : (numTrainEpochs * Double(stepsPerEpoch)).rounded(.up).wholeNumber(in: 0...Int(Int32.max))
     }
 
     /// The AdamW step with this number, from 1.

@@ -115,7 +115,7 @@ extension OutputSettings {
     /// A number of steps; below 1, a share of all steps.
     func interval(_ steps: Double, of total: Int) -> Int {
         // A setting's bounds keep both within Int.
-        max(1, steps < 1 ? Int((steps * Double(total)).rounded(.up)) : Int(steps))
+        max(1, (steps < 1 ? (steps * Double(total)).rounded(.up) : steps).wholeNumber(in: 0...Int(Int32.max)))
     }
 }
 

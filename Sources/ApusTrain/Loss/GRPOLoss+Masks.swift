@@ -34,7 +34,7 @@ extension GRPOLoss {
         guard !values.isEmpty else { return nil }
         let sorted = values.sorted()
         let rank = fraction * Double(sorted.count - 1)
-        let below = Int(rank)
+        let below = rank.wholeNumber(in: 0...sorted.count - 1)
         let above = min(below + 1, sorted.count - 1)
         return sorted[below] + (rank - Double(below)) * (sorted[above] - sorted[below])
     }

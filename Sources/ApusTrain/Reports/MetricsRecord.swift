@@ -60,7 +60,7 @@ public struct MetricsRecord: Sendable, Equatable, Codable {
     }
 
     private static func number(_ value: Double) -> String {
-        value == value.rounded() && abs(value) < 1e15 ? "\(Int(value))" : "\(value)"
+        value == value.rounded() && abs(value) < 1e15 ? "\(value.wholeNumber(in: .min ... .max))" : "\(value)"
     }
 
     private static func quoted(_ text: String) -> String {

@@ -63,7 +63,7 @@ final class TensorBoardLog {
     }
 
     private static func stamp(_ date: Date) -> String {
-        var seconds = time_t(date.timeIntervalSince1970)
+        var seconds = time_t(date.timeIntervalSince1970.wholeNumber(in: 0...1 << 36))
         var parts = tm()
         localtime_r(&seconds, &parts)
         let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
@@ -79,7 +79,7 @@ final class TensorBoardLog {
         let latest = names.filter { $0.hasPrefix(prefix) }.compactMap { name in
             Int(name.dropFirst(prefix.count).prefix { $0.isNumber })
         }.max()
-        let second = max(Int(now.timeIntervalSince1970), (latest ?? 0) + 1)
+        let second = max(now.timeIntervalSince1970.wholeNumber(in: 0...1 << 36), min(latest ?? 0, .max - 1) + 1)
         let digits = String(second)
         let padding = String(repeating: "0", count: max(0, 10 - digits.count))
         return directory.appending(path: "\(prefix)\(padding)\(digits).\(hostName).\(getpid()).0")

@@ -37,7 +37,7 @@ enum TrainingWarning {
                 + "learned; look for mask_truncated_completions with every completion cut off, reward_weights of 0, or an "
                 + "off_policy_mask_threshold that drops all"
         case .length(let steps, let first, let now, let share):
-            "for \(steps) steps completions have had less than \(Int(100 * share)) % of their first length "
+            "for \(steps) steps completions have had less than \((100 * share).wholeNumber(in: 0...100)) % of their first length "
                 + "(completions/mean_terminated_length began at \(short(first)), now \(short(now))): the model may be giving "
                 + "up its working; look at the completions, lower learning_rate, let correctness pay more than form "
                 + "(reward_weights), or pay for length"
@@ -68,5 +68,5 @@ enum TrainingWarning {
         return "\((value * 10_000).rounded() / 10_000)"
     }
 
-    private func percent(_ share: Double) -> String { "\(Int((100 * share).rounded())) %" }
+    private func percent(_ share: Double) -> String { "\((100 * share).rounded().wholeNumber(in: 0...100)) %" }
 }

@@ -99,7 +99,8 @@ extension JSONValue {
         switch self {
         case .null: "null"
         case .bool(let flag): "\(flag)"
-        case .number(let number): number == number.rounded() && abs(number) < 1e15 ? "\(Int(number))" : "\(number)"
+        case .number(let number):
+            number == number.rounded() && abs(number) < 1e15 ? "\(number.wholeNumber(in: .min ... .max))" : "\(number)"
         case .string(let text): "'\(text)'"
         case .array(let values): "[" + values.map(\.shown).joined(separator: ", ") + "]"
         case .object: "a mapping"

@@ -97,6 +97,6 @@ package struct NumberBounds: Sendable, Equatable {
     }
 
     private static func text(_ number: Double) -> String {
-        number == number.rounded() && abs(number) < 1e15 ? "\(Int(number))" : "\(number)"
+        number == number.rounded() && abs(number) < 1e15 ? "\(number.wholeNumber(in: .min ... .max))" : "\(number)"
     }
 }

@@ -23,6 +23,7 @@ public struct TrainingPlan: Sendable, Equatable {
         maxSteps = configuration.stepCount(stepsPerEpoch: stepsPerEpoch)
         epochs =
             configuration.maxSteps > 0
-            ? (maxSteps + stepsPerEpoch - 1) / stepsPerEpoch : Int(configuration.numTrainEpochs.rounded(.up))
+            ? (maxSteps + stepsPerEpoch - 1) / stepsPerEpoch
+            : configuration.numTrainEpochs.rounded(.up).wholeNumber(in: 1...Int(Int32.max))
     }
 }

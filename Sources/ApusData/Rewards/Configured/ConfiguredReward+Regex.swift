@@ -22,7 +22,7 @@ extension ConfiguredReward {
             dotMatchesNewlines: try parameters.flag("dotall") ?? false,
             anchorsMatchLineEndings: try parameters.flag("multiline") ?? false,
             ignoresCase: try parameters.flag("ignore_case") ?? false,
-            timeout: .seconds(try parameters.size("timeout") ?? 5))
+            timeout: try parameters.seconds("timeout") ?? .seconds(5))
         do {
             _ = try expression.compiled()
         } catch {
@@ -73,7 +73,7 @@ private final class BoundedRegex: Sendable {
             outcome.value.withLock { $0 = found }
             done.signal()
         }
-        let milliseconds = Int(timeout / .milliseconds(1))
+        let milliseconds = (timeout / .milliseconds(1)).wholeNumber(in: 0...Int(Int32.max))
         guard done.wait(timeout: .now() + .milliseconds(milliseconds)) == .success,
             let found = outcome.value.withLock({ $0 })
         else {

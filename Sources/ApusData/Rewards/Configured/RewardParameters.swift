@@ -28,6 +28,15 @@ struct RewardParameters {
         return number
     }
 
+    /// A time of at most a day, in seconds.
+    mutating func seconds(_ name: String) throws(RewardParameterError) -> Duration? {
+        guard let number = try size(name) else { return nil }
+        guard number <= 86_400 else {
+            throw RewardParameterError("\(name) must be at most 86400, found \(JSONValue.number(number).brief)")
+        }
+        return .seconds(within: number)
+    }
+
     mutating func text(_ name: String) throws(RewardParameterError) -> String? {
         guard let value = take(name) else { return nil }
         guard let text = value.string, !text.isEmpty else { throw Self.mismatch(name, "text", value) }
