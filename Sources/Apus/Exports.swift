@@ -9,6 +9,7 @@
 
 // Of the layers below, what users need: the choice of threads and instruction set, and the errors that reach them.
 @_exported public import struct ApusFormats.FormatError
+@_exported public import struct ApusTensor.AdamWStep
 @_exported public import class ApusTensor.CPUBackend
 @_exported public import enum ApusTensor.InstructionSet
 @_exported public import struct ApusTensor.TensorError

@@ -23,10 +23,7 @@ extension GRPOTrainer {
     ) throws {
         try self.init(
             configuration: configuration,
-            policy: ModelPolicy(
-                model: model, adapter: adapter, reference: reference,
-                keepsActivations: !configuration.gradientCheckpointing,
-                memory: MemoryBudget(utilization: configuration.memoryUtilization)),
+            policy: Policy(model: model, adapter: adapter, reference: reference, configuration: configuration),
             tokenizer: model.tokenizer, dataset: dataset, evaluationDataset: evaluationDataset, rewards: rewards,
             stopSignal: stopSignal)
     }

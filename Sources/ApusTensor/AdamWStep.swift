@@ -1,5 +1,5 @@
 /// The numbers of one AdamW step (torch's fused formulation).
-public struct AdamWStep: Sendable {
+public struct AdamWStep: Sendable, Equatable {
     /// Step number, from 1.
     public var step: Int
     /// Learning rate of this step.

@@ -118,7 +118,7 @@ import Testing
 
     @Test(arguments: [nil, 40, 80, 200])
     func linesFitTheTerminal(columns: Int?) throws {
-        let line = DemoDisplay.line(try measure([[workedOut]], step: 7), of: 100, columns: columns, isColored: false)
+        let line = DemoDisplay.line(try measure([[workedOut]], step: 7), of: 100, columns: columns).text
         #expect(line.hasPrefix("step   7/100  right 100.0 %") && line.hasSuffix("working 100 %  reward 2.50"))
         #expect(line.count < max(columns ?? 0, 60))
         #expect(line.contains("####") == (columns ?? 0 >= 80))
@@ -129,11 +129,25 @@ import Testing
         let after = try measure([[workedOut, workedOut], [workedOut, slipped]], step: 100)
         let ending = DemoEnding(
             before: before, after: after, seconds: 30, steps: 100, outputDirectory: "outputs/demo", program: "apus")
-        let text = ending.text(isColored: false)
+        let text = ending.lines.map(\.text).joined(separator: "\n")
         #expect(text.split(separator: "\n").allSatisfy { $0.count <= 80 }, "\(text)")
         #expect(text.contains("Right answers: 25.0 % before, 75.0 % after 100 steps (30 s in all)."))
         #expect(text.contains("--model outputs/demo/model --adapter outputs/demo/checkpoint-100"))
-        #expect(ending.text(isColored: true).contains("\u{1B}[1mWhat it learnt\u{1B}[0m"))
+        #expect(ending.lines.contains(StyledLine("What it learnt", .bold)))
+        #expect(text.hasPrefix("\nRight answers: ") && text.contains("\n\nAsk it\n  apus generate "))
+    }
+
+    @Test func commandsCanBeCopiedWhateverTheFolderIsCalled() throws {
+        let measure = try measure([[workedOut]])
+        let ending = DemoEnding(
+            before: measure, after: measure, seconds: 1, steps: 2, outputDirectory: "/tmp/my $HOME's",
+            program: "/opt/my tools/apus")
+        let text = ending.lines.map(\.text).joined(separator: "\n")
+        #expect(text.contains("\n  '/opt/my tools/apus' generate --precision bf16"))
+        #expect(
+            text.contains(
+                #"--model '/tmp/my $HOME'\''s/model' --adapter '/tmp/my $HOME'\''s/checkpoint-2' \"#))
+        #expect(!text.contains(" /opt/my tools/apus"))
     }
 
     @Test func wordsWrap() {

@@ -108,10 +108,10 @@ import Testing
 
     @Test(arguments: [
         (["--n", "4"], "--n 4 needs --temperature above 0: greedy answers are all alike (see `apus --help`)"),
-        (["--limit", "0"], "--limit must be at least 1, found 0 (see `apus --help`)"),
+        (["--limit", "0"], "The value '0' is invalid for '--limit <limit>': must be at least 1 (see `apus --help`)"),
         (["--dataset", "nowhere.jsonl"], "nowhere.jsonl: "),
         (["--adapter", "nowhere"], "nowhere"),
-        (["--temperature", "nan"], "--temperature must be 0 or above, found nan (see `apus --help`)"),
+        (["--temperature", "nan"], "The value 'nan' is invalid for '--temperature <temperature>': expected a number"),
     ])
     func badInputIsOneLine(arguments: [String], text: String) throws {
         let outcome = try eval(arguments)

@@ -43,7 +43,7 @@ import Testing
                 "http://localhost:8000/score",
             ])
         #expect(run.trainer.rewardFailure == .missing)
-        #expect(run.pythonOptions.timeout == .seconds(2.5))
+        #expect(run.pythonOptions.timeout == .milliseconds(2500))
         #expect(run.pythonOptions.workers == 3)
         #expect(run.pythonOptions.memoryLimit == nil)
         // What --dry-run prints is the same run, from any folder.

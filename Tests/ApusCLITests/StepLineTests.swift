@@ -31,7 +31,7 @@ import Testing
         let colored = line(1, of: 5, Self.metrics)
         let escapes = ["\u{1B}[1m", "\u{1B}[0m"]
         for columns in [nil, 80, 20] {
-            let text = escapes.reduce(colored.coloredText(columns: columns)) { $0.replacing($1, with: "") }
+            let text = escapes.reduce(colored.styled(columns: columns).coloredText) { $0.replacing($1, with: "") }
             #expect(text == colored.text(columns: columns))
         }
     }

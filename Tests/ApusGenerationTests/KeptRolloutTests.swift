@@ -30,7 +30,7 @@ import Testing
                 model, precision: precision, backend: CPUBackend(instructionSet: set, threads: threads))
             pages = PageStore(model: tiny.model, contents: contents, pages: count)
             engine = GenerationEngine(model: tiny.model, adapter: tiny.adapter, pages: pages, keepsRollouts: true)
-            pass = TrainingPass(model: tiny.model, adapter: tiny.adapter, pages: pages)
+            pass = TrainingPass(model: tiny.model, trained: .adapter(tiny.adapter), pages: pages)
         }
 
         func sample() throws -> [TokenGroup] {
@@ -94,7 +94,7 @@ import Testing
             let pair = try Pair(precision, set, threads: threads, contents: .activations)
             let groups = try pair.sample()
             let reference = TrainingPass(
-                model: pair.tiny.model, adapter: pair.tiny.adapter,
+                model: pair.tiny.model, trained: .adapter(pair.tiny.adapter),
                 pages: PageStore(model: pair.tiny.model, contents: .activations, pages: 4096))
             let expected = try Self.outcome(reference, pair.tiny.adapter, groups)
             #expect(try Self.outcome(pair.pass, pair.tiny.adapter, groups) == expected, "\(threads) threads")

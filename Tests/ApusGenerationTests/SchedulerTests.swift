@@ -98,7 +98,7 @@ import Testing
         #expect(setup.pages.available == 40)
         // Training then runs the model itself.
         let group = TokenGroup(prompt: Self.requests[4].prompt, completions: completions[4].map(\.tokens))
-        let pass = TrainingPass(model: setup.tiny.model, adapter: setup.tiny.adapter, pages: setup.pages)
+        let pass = TrainingPass(model: setup.tiny.model, trained: .adapter(setup.tiny.adapter), pages: setup.pages)
         let scores = try pass.forward([group], temperature: 1)
         #expect(pass.forwardPasses == 1)
         #expect(scores[0].map(\.logProbs) == completions[4].map(\.logProbs))

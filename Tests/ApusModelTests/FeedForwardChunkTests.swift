@@ -37,7 +37,7 @@ import Testing
             try FullParameters(directory: URL(filePath: path), backend: CPUBackend(threads: 2))
         }
         let pages = PageStore(model: parameters.model, contents: .layerInputs, pages: 64)
-        let pass = TrainingPass(model: parameters.model, adapter: nil, parameters: parameters, pages: pages)
+        let pass = TrainingPass(model: parameters.model, trained: .full(parameters), pages: pages)
         return try result(of: pass, rows: rows) { parameters.gradients }
     }
 

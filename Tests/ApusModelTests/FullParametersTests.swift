@@ -30,7 +30,7 @@ import Testing
             try FullParameters(directory: URL(filePath: path), backend: CPUBackend(threads: threads))
         }
         let pages = PageStore(model: parameters.model, contents: .layerInputs, pages: 64)
-        let pass = TrainingPass(model: parameters.model, adapter: nil, parameters: parameters, pages: pages)
+        let pass = TrainingPass(model: parameters.model, trained: .full(parameters), pages: pages)
         return (parameters, pass, try Fixture.json("full_parameters/\(name)/golden.json"))
     }
 
@@ -136,7 +136,8 @@ import Testing
         try withModelFolder(copying: "full_parameters/biased") { source in
             let again = try FullParameters(directory: URL(filePath: source))
             try FileManager.default.createDirectory(at: path, withIntermediateDirectories: true)
-            try again.save(to: path, precision: .float32)
+            again.storedPrecision = .float32
+            try again.save(to: path)
             try again.model.tokenizer.save(to: path)
         }
         let model = try LanguageModel(path: path.path, precision: .f32)

@@ -75,10 +75,10 @@ import Testing
         #expect(roomy.verdict == .fits && !roomy.isHopeless)
         #expect(roomy.least < roomy.total)
         let loaded = roomy.parts.prefix(6).reduce(0) { $0 + $1.bytes }
-        let tight = try plan(Int(Double(loaded + roomy.wantedPages / 2) / 0.8))
+        let tight = try plan((loaded + roomy.wantedPages / 2) * 5 / 4)
         #expect(tight.verdict == .fitsRecomputing)
         #expect(tight.total < roomy.total)
-        let small = try plan(Int(Double(loaded + roomy.leastPages / 2) / 0.8))
+        let small = try plan((loaded + roomy.leastPages / 2) * 5 / 4)
         #expect(small.verdict == .doesNotFit)
         #expect(try plan(roomy.least / 2).isHopeless)
     }

@@ -24,7 +24,7 @@ import Testing
     func adapterOffIsTheBaseModel(name: String) throws {
         let tiny = try TinyModel(name, precision: .f32, backend: CPUBackend(threads: 1))
         let pass = TrainingPass(model: tiny.model, adapter: tiny.adapter)
-        let scores = try pass.score(tiny.groups, adapterEnabled: false)
+        let scores = try pass.score(tiny.groups, under: .reference)
         let golden = try tiny.completionValues("base_logps")
         for group in 0..<2 { #expect(relativeDifference(scores[group][0].logProbs, golden[group]) < 1e-5) }
     }

@@ -1,6 +1,7 @@
 import ApusData
 import ApusGeneration
 import ApusModel
+import ApusTensor
 import ApusTestModels
 import ApusTestSupport
 import Foundation
@@ -48,7 +49,7 @@ struct DynamicSamplingTests {
         // The prompts of a run are those of the stream, none twice in a pass.
         var stream = PromptStream(
             RepeatSampler(promptCount: 16, promptsPerGeneration: 4, shuffles: true, seed: 42))
-        let drawn = recorder.records.reduce(0) { $0 + Int($1["dynamic_sampling/prompts_drawn"] ?? 0) }
+        let drawn = recorder.records.reduce(0) { $0 + (Int(exactly: $1["dynamic_sampling/prompts_drawn"] ?? 0) ?? 0) }
         let useful = (0..<drawn).map { stream.prompt(at: $0) }.filter { $0 + 10 < 14 }
         let trained = rollouts(recorder).flatMap { report in
             stride(from: 0, to: 16, by: 4).map { report.prompts[$0] }
@@ -65,7 +66,7 @@ struct DynamicSamplingTests {
             let kept = try #require(record["dynamic_sampling/groups_kept"])
             #expect(record["dynamic_sampling/num_gen_batches"].map { $0 <= Double(limit) } == true)
             #expect(rollout.completions.count == 16)
-            #expect(rollout.advantages.count { $0 != 0 } == 4 * Int(min(kept, 4)))
+            #expect(rollout.advantages.count { $0 != 0 } == 4 * min(kept, 4).wholeNumber(in: 0...4))
             #expect(kept == 4 || record["dynamic_sampling/num_gen_batches"] == Double(limit))
         }
         // Every round draws random numbers of its own.
@@ -142,7 +143,7 @@ struct DynamicSamplingTests {
             let recorder = EventRecorder()
             let trainer = try GRPOTrainer(
                 configuration: configuration,
-                policy: ModelPolicy(model: model, adapter: adapter, keepsRollouts: keeps),
+                policy: Policy(model: model, adapter: adapter, keepsRollouts: keeps),
                 tokenizer: NumberTokenizer(), dataset: RecordedRun.dataset,
                 // Rarely earned, so that most groups agree.
                 rewards: [TokenReward("rare") { $0.reduce(0, +) % 7 == 0 ? 1 : 0 }])
@@ -159,8 +160,8 @@ struct DynamicSamplingTests {
 private final class RecordingPolicy: FakePolicy {
     var gradients: [Double] = []
 
-    override func optimizerStep(_ parameters: OptimizerStep) {
+    override func adamWStep(_ step: AdamWStep) {
         gradients.append(gradient)
-        super.optimizerStep(parameters)
+        super.adamWStep(step)
     }
 }

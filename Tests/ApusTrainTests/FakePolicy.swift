@@ -1,6 +1,7 @@
 import ApusData
 import ApusGeneration
 import ApusModel
+import ApusTensor
 import ApusTestSupport
 import Foundation
 import Synchronization
@@ -9,7 +10,7 @@ import Synchronization
 
 /// A policy with one number for a model: every log-probability is that number, every gradient lands on it. It records what the
 /// trainer asks for.
-class FakePolicy: Policy {
+class FakePolicy: Sampler, Learner, TrainedParameters {
     var contextLength: Int?
     var vocabularySize: Int?
     var samplesExactLogProbs = false
@@ -21,7 +22,11 @@ class FakePolicy: Policy {
     var forwardGroups: [Int] = []
     var generatedSteps: [Int] = []
     var scoredRows: [(rows: Int, adapterEnabled: Bool)] = []
-    var optimizerSteps: [OptimizerStep] = []
+    var optimizerSteps: [AdamWStep] = []
+    /// What the sampler was given, each time.
+    var published: [Float] = []
+    let parameterCount = 1
+    var parameters: any TrainedParameters { self }
     var scales: [Float] = []
     var saveError: (any Error)?
     var checkpointBytes: Int?
@@ -36,10 +41,14 @@ class FakePolicy: Policy {
         Completion(tokens: tokens, logProbs: tokens.map { _ in -1 }, finishReason: reason)
     }
 
-    func generate(
+    nonisolated(nonsending) func publish(_ parameters: any TrainedParameters) async throws {
+        published.append(parameter)
+    }
+
+    nonisolated(nonsending) func generate(
         _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters, continuesBatch: Bool,
         onToken: () -> Void
-    ) throws -> [[Completion]] {
+    ) async throws -> [[Completion]] {
         generatedSteps.append(step)
         return prompts.map { prompt in
             (0..<groupSize).map { index in
@@ -50,8 +59,10 @@ class FakePolicy: Policy {
         }
     }
 
-    func score(_ groups: [TokenGroup], temperature: Float, adapterEnabled: Bool) throws -> [[TokenScores]] {
-        scoredRows.append((groups.reduce(0) { $0 + $1.completions.count }, adapterEnabled))
+    func score(
+        _ groups: [TokenGroup], temperature: Float, under policy: ScoringPolicy
+    ) throws -> [[TokenScores]] {
+        scoredRows.append((groups.reduce(0) { $0 + $1.completions.count }, policy == .current))
         return scores(groups)
     }
 
@@ -74,16 +85,18 @@ class FakePolicy: Policy {
         entropyGradientSum += (entropyGradients ?? []).joined().joined().reduce(0) { $0 + Double($1) }
     }
 
+    func areLikeliest(_ isAsked: [[[Bool]]]) throws -> [[[Bool]]] { isAsked }
+
     func zeroGradients() { gradient = 0 }
     func gradientNorm() -> Double { normOverride ?? abs(gradient) }
     func scaleGradients(by factor: Float) {
         scales.append(factor)
         gradient *= Double(factor)
     }
-    func optimizerStep(_ parameters: OptimizerStep) {
-        optimizerSteps.append(parameters)
+    func adamWStep(_ step: AdamWStep) {
+        optimizerSteps.append(step)
         moment = 0.9 * moment + Float(gradient)
-        parameter -= Float(parameters.learningRate) * moment
+        parameter -= Float(step.learningRate) * moment
     }
     func save(to directory: URL) throws {
         try Data("\(parameter)".utf8).write(to: directory.appending(path: "adapter_model.safetensors"))
@@ -101,6 +114,18 @@ class FakePolicy: Policy {
             throw CocoaError(.fileReadCorruptFile)
         }
         return value
+    }
+}
+
+extension GRPOTrainer {
+    /// A trainer of a policy that is its own sampler and learner.
+    convenience init(
+        configuration: GRPOConfiguration, policy: FakePolicy, tokenizer: any PromptTokenizer, dataset: Dataset,
+        evaluationDataset: Dataset? = nil, rewards: [any RewardFunction], stopSignal: StopSignal = StopSignal()
+    ) throws {
+        try self.init(
+            configuration: configuration, policy: Policy(sampler: policy, learner: policy), tokenizer: tokenizer,
+            dataset: dataset, evaluationDataset: evaluationDataset, rewards: rewards, stopSignal: stopSignal)
     }
 }
 

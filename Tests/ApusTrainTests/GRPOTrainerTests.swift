@@ -1,5 +1,6 @@
 import ApusData
 import ApusGeneration
+import ApusTensor
 import ApusTestSupport
 import Foundation
 import Testing
@@ -59,7 +60,7 @@ struct GRPOTrainerTests {
             let trainer = try GRPOTrainer(
                 configuration: configuration, policy: policy, tokenizer: NumberTokenizer(),
                 dataset: Self.prompts(4), rewards: [Self.parity])
-            if isShuffled { trainer.rowOrder = { RowShuffle.order(count: $0, generation: $1, seed: 3) } }
+            if isShuffled { trainer.step.rowOrder = { RowShuffle.order(count: $0, generation: $1, seed: 3) } }
             _ = try await trainer.run()
             #expect(policy.forwardRows == [4, 4, 4, 4])
             #expect((policy.forwardGroups == [1, 1, 1, 1]) == (!isShuffled && lossType != .bnpo))
@@ -222,7 +223,7 @@ struct GRPOTrainerTests {
         #expect(recorder.records[0]["completions/clipped_ratio"] == 0.25)
         #expect(recorder.records[0]["completions/mean_terminated_length"] == 2)
         #expect(policy.forwardRows == [3])
-        #expect(trainer.generation?.itemCount == 6)
+        #expect(trainer.step.generation?.itemCount == 6)
     }
 
     @Test func runsThatCannotStartAreRefused() throws {

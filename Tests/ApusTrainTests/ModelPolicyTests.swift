@@ -38,7 +38,7 @@ struct ModelPolicyTests {
     ) async throws -> Run {
         let adapter = try LoRAAdapter(LoRAConfiguration(rank: 4, alpha: 8), for: model, seed: 7)
         let recorder = EventRecorder()
-        let policy = ModelPolicy(
+        let policy = Policy(
             model: model, adapter: adapter, samplesExactLogProbs: usesSampledLogProbs, keepsRollouts: keepsRollouts,
             memory: memory)
         let trainer = try GRPOTrainer(
@@ -54,7 +54,7 @@ struct ModelPolicyTests {
         let moments = adapter.optimizerState
         return Run(
             parameters: adapter.parameters, moments: moments.firstMoment + moments.secondMoment,
-            records: recorder.records, forwardPasses: policy.pass.forwardPasses,
+            records: recorder.records, forwardPasses: (policy.learner as? ModelLearner)?.pass.forwardPasses ?? -1,
             notices: recorder.notices)
     }
 
@@ -213,7 +213,7 @@ struct ModelPolicyTests {
         configuration.learningRate = 0
         let reference = try LoRAAdapter(zero: tiny.adapter.configuration, for: tiny.model)
         try reference.setParameters(tiny.adapter.parameters)
-        let policy = ModelPolicy(
+        let policy = Policy(
             model: tiny.model, adapter: tiny.adapter, reference: hasReference ? reference : nil)
         let recorder = EventRecorder()
         let trainer = try GRPOTrainer(
@@ -222,7 +222,7 @@ struct ModelPolicyTests {
         trainer.onEvent = recorder.append
         _ = try await trainer.run()
         for record in recorder.records { #expect((record["kl"] == 0) == hasReference, "\(record["kl"] ?? .nan)") }
-        #expect((policy.identity["reference_adapter"] == nil) == !hasReference)
+        #expect((policy.learner.identity["reference_adapter"] == nil) == !hasReference)
     }
 
     @Test func anotherAdaptersCheckpointIsRefused() async throws {
@@ -231,8 +231,8 @@ struct ModelPolicyTests {
         let parts = configuration(folder.url.appending(path: "parts"))
         _ = try await run(parts, model: model, stopAt: 1)
         let other = try LoRAAdapter(LoRAConfiguration(rank: 2, alpha: 8), for: model, seed: 7)
-        let policy = ModelPolicy(model: model, adapter: other)
+        let policy = Policy(model: model, adapter: other)
         let checkpoint = folder.url.appending(path: "parts/checkpoint-1")
-        #expect(throws: (any Error).self) { try policy.restore(from: checkpoint) }
+        #expect(throws: (any Error).self) { try policy.learner.parameters.restore(from: checkpoint) }
     }
 }

@@ -46,8 +46,8 @@ struct PromptTests {
     func cut() async throws {
         let trainer = try trainer(lengths, evaluation: lengths) { $0.maxPromptLength = 2 }
         _ = try await trainer.run()
-        #expect(trainer.promptTokens == [0: [3, 4], 1: [5, 6], 2: [8, 9]])
-        #expect(trainer.evaluationTokens == [[3, 4], [5, 6], [8, 9]])
+        #expect(trainer.step.promptTokens == [0: [3, 4], 1: [5, 6], 2: [8, 9]])
+        #expect(trainer.evaluator?.promptTokens == [0: [3, 4], 1: [5, 6], 2: [8, 9]])
         let ending =
             " longer than max_prompt_length 2: they lose their first tokens, the system prompt before all else "
         #expect(
@@ -65,8 +65,8 @@ struct PromptTests {
         }
         #expect(trainer.plan.prompts == 2)
         _ = try await trainer.run()
-        #expect(trainer.promptTokens == [0: [5, 6], 1: [7, 8, 9]])
-        #expect(trainer.evaluationTokens == [[5, 6], [7, 8, 9]])
+        #expect(trainer.step.promptTokens == [0: [5, 6], 1: [7, 8, 9]])
+        #expect(trainer.evaluator?.promptTokens == [0: [5, 6], 1: [7, 8, 9]])
         #expect(
             recorder.warnings
                 == ["the data set", "the evaluation data"].map {
@@ -82,7 +82,7 @@ struct PromptTests {
             $0.overlongPrompts = .drop
         }
         _ = try await trainer.run()
-        #expect(trainer.promptTokens == [0: [5, 6]])
+        #expect(trainer.step.promptTokens == [0: [5, 6]])
         #expect(
             recorder.warnings == [
                 "2 of 3 prompts of the data set are left out: they are longer than the 2 tokens that the model's context of 12 "
@@ -139,10 +139,10 @@ struct PromptTests {
         let dataset = Dataset(samples: texts.map { Sample(prompt: .text($0), columns: [:]) })
         let trainer = try trainer(dataset, evaluation: dataset, tokenizer: tokenizer) { _ in }
         _ = try await trainer.run()
-        #expect(trainer.promptTokens[0] == tokenizer.encode(texts[0]))
-        #expect(trainer.promptTokens[1] == trainer.promptTokens[0])
-        #expect(trainer.promptTokens[2] == tokenizer.encode("2"))
-        #expect(trainer.evaluationTokens?[1] == trainer.promptTokens[0])
+        #expect(trainer.step.promptTokens[0] == tokenizer.encode(texts[0]))
+        #expect(trainer.step.promptTokens[1] == trainer.step.promptTokens[0])
+        #expect(trainer.step.promptTokens[2] == tokenizer.encode("2"))
+        #expect(trainer.evaluator?.promptTokens?[1] == trainer.step.promptTokens[0])
         #expect(recorder.warnings.count == 1)
         #expect(
             recorder.warnings.first?.hasPrefix("prompt 2 of the data set begins with <|begin_of_text|>, which") == true)

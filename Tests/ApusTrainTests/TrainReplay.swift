@@ -58,7 +58,9 @@ struct RecordedRun: Decodable {
     }
 
     /// Trains with a policy in the place of the recorded model, and returns the trainer and its log lines.
-    func replay(policy: any Policy, outputDir: String) async throws -> (GRPOTrainer, [MetricsRecord]) {
+    func replay(
+        policy: Policy, outputDir: String, afterStep: @escaping @Sendable () -> Void = {}
+    ) async throws -> (GRPOTrainer, [MetricsRecord]) {
         var settings = cfg
         settings["output_dir"] = .string(outputDir)
         settings["logging_steps"] = .number(1)
@@ -67,8 +69,11 @@ struct RecordedRun: Decodable {
             configuration: GRPOConfiguration(settings: settings), policy: policy, tokenizer: NumberTokenizer(),
             dataset: Self.dataset, rewards: Self.rewards)
         let slices = trainer.plan.batch.stepsPerGeneration
-        trainer.rowOrder = { _, generation in rowOrder(generation: generation, slices: slices) }
-        trainer.onEvent = { recorder.append($0) }
+        trainer.step.rowOrder = { _, generation in rowOrder(generation: generation, slices: slices) }
+        trainer.onEvent = { event in
+            recorder.append(event)
+            if case .stepFinished = event { afterStep() }
+        }
         _ = try await trainer.run()
         return (trainer, recorder.records)
     }
@@ -108,10 +113,10 @@ class RecordedRollouts: FakePolicy {
 
     init(_ run: RecordedRun) { self.run = run }
 
-    override func generate(
+    nonisolated(nonsending) override func generate(
         _ prompts: [[Int32]], groupSize: Int, step: Int, sampling: SamplingParameters, continuesBatch: Bool,
         onToken: () -> Void
-    ) throws -> [[Completion]] {
+    ) async throws -> [[Completion]] {
         #expect(step == generation)
         let recorded = run.generations[step]
         generation += 1

@@ -13,11 +13,11 @@ struct TrainReplayTests {
     /// Stored log-probabilities stand in for a model that does not move.
     private final class StoredLogProbs: RecordedRollouts {
         override func score(
-            _ groups: [TokenGroup], temperature: Float, adapterEnabled: Bool
+            _ groups: [TokenGroup], temperature: Float, under policy: ScoringPolicy
         ) throws -> [[TokenScores]] {
             let stored = run.generations[generation - 1]
-            let values = adapterEnabled ? stored.old_per_token_logps : stored.ref_per_token_logps
-            scoredRows.append((groups.count, adapterEnabled))
+            let values = policy == .current ? stored.old_per_token_logps : stored.ref_per_token_logps
+            scoredRows.append((groups.count, policy == .current))
             return try look(up: groups, in: #require(values))
         }
 
@@ -42,9 +42,10 @@ struct TrainReplayTests {
         let run = try RecordedRun.named(name)
         let folder = try TemporaryFolder()
         let policy = StoredLogProbs(run)
-        let (trainer, records) = try await run.replay(policy: policy, outputDir: folder.url.path)
+        let (trainer, records) = try await run.replay(
+            policy: Policy(sampler: policy, learner: policy), outputDir: folder.url.path)
         #expect(policy.generation == run.generations.count)
-        #expect(trainer.state.microStep == run.micro.count)
+        #expect(trainer.loop.state.counters.microStep == run.micro.count)
         var keys = Dictionary(uniqueKeysWithValues: RecordedRun.rolloutKeys.map { ($0, 1e-6) })
         keys.merge(["learning_rate": 1e-9, "epoch": 1e-12, "step": 0]) { $1 }
         run.check(records, keys: keys)
@@ -52,7 +53,7 @@ struct TrainReplayTests {
         #expect(isClose(records[0]["loss"] ?? .nan, run.log[0]["loss"] ?? 0))
         #expect(isClose(records[0]["kl"] ?? .nan, run.log[0]["kl"] ?? 0))
         let last = try #require(run.generations.last)
-        let generation = try #require(trainer.generation)
+        let generation = try #require(trainer.step.generation)
         #expect(generation.itemCount == last.num_items_in_batch)
         for (row, advantage) in zip(generation.rows, last.advantages) {
             #expect(isClose(row.advantage, advantage))
@@ -64,7 +65,7 @@ struct TrainReplayTests {
             let run = try RecordedRun.named(name)
             let policy = StoredLogProbs(run)
             let folder = try TemporaryFolder()
-            _ = try await run.replay(policy: policy, outputDir: folder.url.path)
+            _ = try await run.replay(policy: Policy(sampler: policy, learner: policy), outputDir: folder.url.path)
             let old = policy.scoredRows.filter(\.adapterEnabled)
             #expect(old.isEmpty == (calls == 0))
         }

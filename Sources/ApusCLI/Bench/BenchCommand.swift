@@ -27,19 +27,26 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(help: "A model folder in Hugging Face's layout, or a GGUF file; kernels needs none.")
     var model: String?
 
-    @Option(help: "Completions in the group, or sequences decoded at once.")
+    @Option(
+        parsing: .unconditional, help: "Completions in the group, or sequences decoded at once (default: 6).",
+        transform: NumericOption.integer(like: "num_generations_eval"))
     var batch = 6
 
-    @Option(help: "Tokens in each completion.")
+    @Option(
+        parsing: .unconditional, help: "Tokens in each completion (default: 200).",
+        transform: NumericOption.integer(like: "max_completion_length"))
     var tokens = 200
 
     @Option(help: "How weights are kept: nf4, int8, bf16 or f32.")
     var precision = ModelOptions.defaultPrecision
 
-    @Option(help: "Timed runs: optimizer steps, loads, repetitions (default: 5; grpo 3).")
+    @Option(
+        parsing: .unconditional, help: "Timed runs: optimizer steps, loads, repetitions (default: 5; grpo 3).",
+        transform: NumericOption.steps)
     var steps: Int?
 
-    @Option(help: "Threads to compute with (default: one a core).")
+    @Option(
+        parsing: .unconditional, help: ModelOptions.threadsHelp, transform: NumericOption.integer(like: "threads"))
     var threads: Int?
 
     @Flag(name: .customLong("no-cache"), help: ArgumentHelp(ModelOptions.noCacheHelp))
@@ -56,10 +63,6 @@ struct BenchCommand: AsyncParsableCommand {
     private var runs: Int { steps ?? kind.defaultRuns }
 
     func validate() throws {
-        let counts = [("--batch", batch), ("--tokens", tokens), ("--steps", runs), ("--threads", threads ?? 1)]
-        for (name, count) in counts where count < 1 {
-            throw ValidationError("\(name) must be at least 1, found \(count)")
-        }
         if kind.needsModel, model == nil { throw ValidationError("bench \(kind.rawValue) needs --model") }
         if !kind.needsModel, model != nil {
             throw ValidationError("bench \(kind.rawValue) measures the machine alone; leave out --model")

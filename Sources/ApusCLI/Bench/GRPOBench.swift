@@ -15,11 +15,12 @@ struct GRPOBench {
         let output = FileManager.default.temporaryDirectory.appending(path: "apus-bench-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: output) }
         let adapter = try LoRAAdapter(LoRAConfiguration(rank: 32, alpha: 32), for: model, seed: 3407)
+        let configuration = configuration(output)
+        var policy = Policy(model: model, adapter: adapter, configuration: configuration)
+        policy.sampler = FixedLengthSampler(policy.sampler)
         let trainer = try GRPOTrainer(
-            configuration: configuration(output),
-            policy: FixedLengthPolicy(
-                ModelPolicy(model: model, adapter: adapter, keepsActivations: !gradientCheckpointing)),
-            tokenizer: model.tokenizer, dataset: BenchQuestions.dataset, rewards: [Self.letterE])
+            configuration: configuration, policy: policy, tokenizer: model.tokenizer, dataset: BenchQuestions.dataset,
+            rewards: [Self.letterE])
         let times = StepTimes()
         trainer.onEvent = { event in
             if case .stepFinished = event { times.stepEnded() }

@@ -28,22 +28,14 @@ struct ChatCommand: ParsableCommand {
 
     @OptionGroup var sampling: SamplingOptions
 
-    @Option(help: "Share of the memory that keys and values may take, with the weights.")
-    var memoryUtilization = MemoryBudget.defaultUtilization
-
-    func validate() throws {
-        guard memoryUtilization > 0, memoryUtilization <= 1 else {
-            throw ValidationError("--memory-utilization must be above 0 and at most 1, found \(memoryUtilization)")
-        }
-    }
+    @OptionGroup var memory: MemoryOptions
 
     func run() throws {
         let (model, adapter) = try modelOptions.load()
         guard model.tokenizer.chatTemplate != nil else {
             throw CommandFailure(.badInput, "the model has no chat template; use apus generate --raw")
         }
-        let engine = GenerationEngine(
-            model: model, adapter: adapter, memory: MemoryBudget(utilization: memoryUtilization))
+        let engine = GenerationEngine(model: model, adapter: adapter, memory: memory.budget)
         let conversation = Conversation(
             system: system, tokenizer: model.tokenizer, contextLength: model.configuration.contextLength,
             answerLength: sampling.maxNewTokens)

@@ -50,7 +50,8 @@ extension RunConfiguration {
         let name = settings.evaluationDataset ?? settings.dataset
         guard name != RunSettings.builtInDataset else {
             return .arithmetic(
-                count: settings.evaluationSize.map { $0.wholeNumber(in: 1...Self.evaluationLimit) } ?? Self.builtInEvaluationSize,
+                count: settings.evaluationSize.map { $0.wholeNumber(in: 1...Self.evaluationLimit) }
+                    ?? Self.builtInEvaluationSize,
                 seed: Self.evaluationSeed, heldOut: true, systemPrompt: settings.systemPrompt)
         }
         guard settings.evaluationDataset != nil else {

@@ -44,8 +44,10 @@ extension RunConfiguration {
     /// How reward functions in Python are run.
     var pythonOptions: PythonOptions {
         PythonOptions(
-            interpreter: settings.python, workers: settings.rewardWorkers, timeout: .seconds(within: settings.rewardTimeout),
-            memoryLimit: settings.rewardMemoryLimit > 0 ? (settings.rewardMemoryLimit * 0x1p30).wholeNumber(in: 1...1 << 62) : nil,
+            interpreter: settings.python, workers: settings.rewardWorkers,
+            timeout: .seconds(within: settings.rewardTimeout),
+            memoryLimit: settings.rewardMemoryLimit > 0
+                ? (settings.rewardMemoryLimit * 0x1p30).wholeNumber(in: 1...1 << 62) : nil,
             loadTimeout: .seconds(within: max(120, settings.rewardTimeout)),
             onOutput: { Terminal.printReward($0) })
     }

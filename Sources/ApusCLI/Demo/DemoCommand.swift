@@ -18,25 +18,27 @@ struct DemoCommand: AsyncParsableCommand {
             --json prints one object with accuracy_before, accuracy_after (shares), seconds and steps.
             """)
 
-    @Option(help: "The seed of the problems, the adapter and the sampling.")
+    @Option(
+        parsing: .unconditional, help: "The seed of the problems, the adapter and the sampling (default: 0).",
+        transform: NumericOption.integer(like: "seed"))
     var seed = 0
 
-    @Option(help: "Optimizer steps.")
+    @Option(
+        parsing: .unconditional, help: "Optimizer steps (default: as many as the recipe says).",
+        transform: NumericOption.steps)
     var steps: Int?
 
     @Option(help: "Where the model, the adapter and metrics.jsonl go.")
     var outputDir = DemoRecipe().outputDirectory
 
-    @Option(help: "Threads to compute with (default: one a core). The numbers do not depend on it.")
+    @Option(
+        parsing: .unconditional, help: ModelOptions.threadsHelp, transform: NumericOption.integer(like: "threads"))
     var threads: Int?
 
     @Flag(help: "Print one JSON object instead.")
     var json = false
 
     func validate() throws {
-        if seed < 0 { throw ValidationError("--seed must be at least 0, found \(seed)") }
-        if let steps, steps < 1 { throw ValidationError("--steps must be at least 1, found \(steps)") }
-        if let threads, threads < 1 { throw ValidationError("--threads must be at least 1, found \(threads)") }
         if outputDir.isEmpty { throw ValidationError("--output-dir must be a path, found nothing") }
     }
 
@@ -63,7 +65,7 @@ struct DemoCommand: AsyncParsableCommand {
             display.finish()
             let ending = DemoEnding(
                 before: first, after: last, seconds: seconds, steps: outcome.step, outputDirectory: outputDir)
-            Terminal.printLine(ending.text(isColored: Terminal.showsColor))
+            for line in ending.lines { Terminal.printLine(line) }
         }
     }
 

@@ -61,26 +61,26 @@ final class DemoDisplay: Sendable {
         }
         guard !isQuiet else { return }
         Terminal.printLine(
-            Self.line(
-                measure, of: steps, columns: Terminal.outputColumns, isColored: Terminal.showsColor,
-                glyphs: Terminal.outputTraits.glyphs))
+            Self.line(measure, of: steps, columns: Terminal.outputColumns, glyphs: Terminal.outputTraits.glyphs))
     }
 
     /// `step  10/100  right  69.5 %  ██████████░░░░░  working  97 %  reward 2.93`, with the bar on a terminal only.
-    static func line(_ measure: DemoMeasure, of steps: Int, columns: Int?, isColored: Bool, glyphs: Glyphs = .ascii)
-        -> String
-    {
+    static func line(
+        _ measure: DemoMeasure, of steps: Int, columns: Int?, glyphs: Glyphs = .ascii
+    ) -> StyledLine {
         let step = padded(String(measure.step), to: String(steps).count)
-        let right = padded(percentage(measure.accuracy), to: 7)
+        var line = StyledLine("step \(step)/\(steps)  right \(padded(percentage(measure.accuracy), to: 7))")
         let working = padded("\(fixed(measure.working * 100, 0)) %", to: 5)
-        var parts = ["step \(step)/\(steps)", "right \(right)", "working \(working)"]
-        parts.append("reward \(fixed(measure.reward, 2))")
-        let width = parts.joined(separator: "  ").count
+        let rest = "  working \(working)  reward \(fixed(measure.reward, 2))"
+        let width = line.width + CellWidth.of(rest)
         if let columns, columns >= width + 12 {
             let bar = glyphs.bar(measure.accuracy, width: min(40, columns - width - 3))
-            parts.insert(isColored ? "\u{1B}[32m\(bar.done)\u{1B}[0m\(bar.left)" : bar.done + bar.left, at: 2)
+            line.append("  ")
+            line.append(bar.done, .done)
+            line.append(bar.left)
         }
-        return parts.joined(separator: "  ")
+        line.append(rest)
+        return line
     }
 
     private static func padded(_ text: String, to width: Int) -> String {

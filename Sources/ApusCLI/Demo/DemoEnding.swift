@@ -11,14 +11,26 @@ struct DemoEnding {
     /// How the program was called, so that the commands can be copied.
     var program = DemoEnding.programName
 
-    func text(isColored: Bool) -> String {
-        func bold(_ text: String) -> String { isColored ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
-        let summary = bold(
-            "Right answers: \(percentage(before.accuracy)) before, \(percentage(after.accuracy)) after \(steps) steps")
-        return [
-            "", summary + " (\(timeSpan(seconds)) in all).", "", example, bold("What it learnt"), lesson, "",
-            bold("Ask it"), ask, "", bold("Your own model"), next,
-        ].joined(separator: "\n")
+    /// What is printed, line by line.
+    var lines: [StyledLine] {
+        var summary = StyledLine(
+            "Right answers: \(percentage(before.accuracy)) before, \(percentage(after.accuracy)) after \(steps) steps",
+            .bold)
+        summary.append(" (\(timeSpan(seconds)) in all).")
+        var lines = [StyledLine(), summary, StyledLine()]
+        lines += Self.lines(of: example)
+        lines += Self.section("What it learnt", lesson + "\n")
+        lines += Self.section("Ask it", ask + "\n")
+        lines += Self.section("Your own model", next)
+        return lines
+    }
+
+    private static func section(_ head: String, _ text: String) -> [StyledLine] {
+        [StyledLine(head, .bold)] + lines(of: text)
+    }
+
+    private static func lines(of text: String) -> [StyledLine] {
+        text.split(separator: "\n", omittingEmptySubsequences: false).map { StyledLine(String($0)) }
     }
 
     private var example: String {
@@ -43,17 +55,20 @@ struct DemoEnding {
     }
 
     private var ask: String {
-        """
-          \(program) generate --precision bf16 \\
-            --model \(outputDirectory)/model --adapter \(outputDirectory)/checkpoint-\(steps) \\
-            --prompt "Tom has 62 eggs and gives 27 to Mia. How many eggs are left?"
-        """
+        let model = "\(outputDirectory)/model".shellQuoted
+        let adapter = "\(outputDirectory)/checkpoint-\(steps)".shellQuoted
+        return """
+              \(program.shellQuoted) generate --precision bf16 \\
+                --model \(model) --adapter \(adapter) \\
+                --prompt "Tom has 62 eggs and gives 27 to Mia. How many eggs are left?"
+            """
     }
 
     private var next: String {
         let inRepository = "Recipes/arithmetic.yaml"
         let isThere = FileManager.default.fileExists(atPath: inRepository)
-        let recipe = isThere ? inRepository : outputDirectory + "/arithmetic.yaml"
+        let recipe = (isThere ? inRepository : outputDirectory + "/arithmetic.yaml").shellQuoted
+        let program = program.shellQuoted
         let fetch = isThere ? "\n\nScripts/get_model.sh qwen05 fetches one (469 MB) and prints its path." : ""
         return """
             MODEL is a GGUF file or a Hugging Face folder, of the llama or qwen2 kind:

@@ -45,12 +45,8 @@ struct DemoRecipe {
                 path: settings.model, precision: settings.precision, backend: CPUBackend(threads: settings.threads))
             let adapter = try LoRAAdapter(settings.loraConfiguration, for: model, seed: UInt64(seed))
             return try GRPOTrainer(
-                configuration: configuration.trainer,
-                policy: ModelPolicy(
-                    model: model, adapter: adapter,
-                    memory: MemoryBudget(utilization: configuration.trainer.memoryUtilization)),
-                tokenizer: model.tokenizer, dataset: training, evaluationDataset: evaluation,
-                rewards: try RewardSuite(settings.rewardFunctions).functions)
+                model: model, adapter: adapter, dataset: training, evaluationDataset: evaluation,
+                rewards: RewardSuite(settings.rewardFunctions).functions, configuration: configuration.trainer)
         }
     }
 }

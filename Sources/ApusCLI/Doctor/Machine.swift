@@ -20,7 +20,7 @@ struct Machine {
         let folder = FileManager.default.currentDirectoryPath
         let attributes = try? FileManager.default.attributesOfFileSystem(forPath: folder)
         let free = attributes?[.systemFreeSize]
-        freeDisk = (free as? NSNumber)?.intValue ?? (free as? UInt64).map { Int($0) }
+        freeDisk = (free as? NSNumber)?.intValue ?? (free as? UInt64).map { Int(clamping: $0) }
     }
 
     private static func text(_ path: String) -> String { (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" }

@@ -88,7 +88,7 @@ struct ExportCommand: ParsableCommand {
     /// Opens and checks everything; what is given out writes, and the line says how to use the result.
     private func prepare() throws -> (write: (ExportedModel.Progress?) throws -> Void, hint: String?) {
         let exported = try ExportedModel(model: model, adapter: adapter)
-        let place = ServingRules.quoted(output)
+        let place = output.shellQuoted
         switch try exportType() {
         case .adapter:
             let (rules, write) = try exported.preparedAdapter(to: output, overwrites: overwrite)
@@ -107,7 +107,7 @@ struct ExportCommand: ParsableCommand {
         case .ggufLoRA(let type):
             let write = try exported.preparedGGUFAdapter(
                 to: output, type: type, name: servedName, overwrites: overwrite)
-            let base = exported.isGGUF ? ServingRules.quoted(model) : "BASE.gguf"
+            let base = exported.isGGUF ? model.shellQuoted : "BASE.gguf"
             return (write, "llama-server -m \(base) --lora \(place)")
         }
     }

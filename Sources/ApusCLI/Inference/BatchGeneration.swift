@@ -11,6 +11,7 @@ struct BatchGeneration {
     ///
     /// - Throws: `CommandFailure` with status 2 that names the prompt's place.
     init(prompts: [SourcedPrompt], completions: Int, format: PromptFormat, model: LanguageModel) throws {
+        try NumericOption.check(completions: completions, ofEach: prompts.count)
         let context = model.configuration.contextLength
         requests = try prompts.enumerated().map { index, source in
             let tokens = try format.tokens(of: source, for: model.tokenizer)

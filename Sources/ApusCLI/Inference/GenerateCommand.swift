@@ -40,7 +40,9 @@ struct GenerateCommand: ParsableCommand {
     @OptionGroup var format: PromptFormat
     @OptionGroup var sampling: SamplingOptions
 
-    @Option(help: "Completions of each prompt.")
+    @Option(
+        parsing: .unconditional, help: "Completions of each prompt (default: 1).",
+        transform: NumericOption.integer(like: "num_generations_eval"))
     var n = 1
 
     @Option(help: "A new file for the JSON lines of --prompts or --n, instead of standard output.")
@@ -49,18 +51,12 @@ struct GenerateCommand: ParsableCommand {
     @Flag(help: "Replace what --output names.")
     var overwrite = false
 
-    @Option(help: "Share of the memory that keys and values may take, with the weights.")
-    var memoryUtilization = MemoryBudget.defaultUtilization
+    @OptionGroup var memory: MemoryOptions
 
     @Flag(help: "Print JSON instead of the text: one object, or one line for each completion.")
     var json = false
 
     func validate() throws {
-        guard memoryUtilization > 0, memoryUtilization <= 1 else {
-            throw ValidationError(
-                "--memory-utilization must be above 0 and at most 1, found \(memoryUtilization)")
-        }
-        guard n >= 1 else { throw ValidationError("--n must be at least 1, found \(n)") }
         if overwrite, output == nil { throw ValidationError("--overwrite is for --output; give --output too") }
         guard (prompt == nil) != (prompts == nil) else {
             throw ValidationError(prompt == nil ? "give --prompt or --prompts" : "give --prompt or --prompts, not both")
@@ -71,8 +67,7 @@ struct GenerateCommand: ParsableCommand {
         let sources = try prompts.map { try PromptFile(path: $0, column: promptColumn, format: format).prompts }
         try output.map { try LineFile.check($0, overwrites: overwrite, sources: [self.prompts].compactMap(\.self)) }
         let (model, adapter) = try modelOptions.load()
-        let engine = GenerationEngine(
-            model: model, adapter: adapter, memory: MemoryBudget(utilization: memoryUtilization))
+        let engine = GenerationEngine(model: model, adapter: adapter, memory: memory.budget)
         let prompts = sources ?? [SourcedPrompt(text: prompt, place: "--prompt")]
         format.warn(of: prompts, model.tokenizer)
         if let prompt, n == 1, output == nil {
@@ -132,50 +127,5 @@ struct GenerationResult: Encodable {
         case promptTokenIDs = "prompt_token_ids"
         case finishReason = "finish_reason"
         case tokensPerSecond = "tokens_per_second"
-    }
-}
-
-/// How the next token is chosen.
-struct SamplingOptions: ParsableArguments {
-    @Option(help: "Stop after this many tokens.")
-    var maxNewTokens = 200
-
-    @Option(help: "Divides the logits; 0 always takes the likeliest token.")
-    var temperature: Float = 1
-
-    @Option(help: "Sample among the k likeliest tokens; 0 is off.")
-    var topK = 0
-
-    @Option(help: "Sample among the likeliest tokens that together have this probability; 1 is off.")
-    var topP: Float = 1
-
-    @Option(help: "Leave out tokens less likely than this share of the likeliest; 0 is off.")
-    var minP: Float = 0
-
-    @Option(help: "Makes tokens that already occurred less likely; 1 is off.")
-    var repetitionPenalty: Float = 1
-
-    @Option(help: "The seed of the random numbers.")
-    var seed: UInt64 = 0
-
-    func validate() throws {
-        let rules: [(holds: Bool, rule: String)] = [
-            (maxNewTokens >= 1, "--max-new-tokens must be at least 1, found \(maxNewTokens)"),
-            (temperature >= 0 && temperature.isFinite, "--temperature must be 0 or above, found \(temperature)"),
-            (topK >= 0, "--top-k must be 0 or above, found \(topK)"),
-            (topP > 0 && topP <= 1, "--top-p must be above 0 and at most 1, found \(topP)"),
-            (minP >= 0 && minP <= 1, "--min-p must be from 0 to 1, found \(minP)"),
-            (
-                repetitionPenalty > 0 && repetitionPenalty.isFinite,
-                "--repetition-penalty must be above 0, found \(repetitionPenalty)"
-            ),
-        ]
-        if let broken = rules.first(where: { !$0.holds }) { throw ValidationError(broken.rule) }
-    }
-
-    var parameters: SamplingParameters {
-        SamplingParameters(
-            temperature: temperature, topK: topK, topP: topP, minP: minP, repetitionPenalty: repetitionPenalty,
-            maxNewTokens: maxNewTokens, minNewTokens: 0, seed: seed)
     }
 }

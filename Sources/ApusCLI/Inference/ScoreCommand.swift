@@ -38,7 +38,7 @@ struct ScoreCommand: ParsableCommand {
         }
         let scores = try failing(as: .runFailed) {
             try TrainingPass(model: model, adapter: adapter).score(
-                [TokenGroup(prompt: prompt, completions: [tokens])], temperature: 1, adapterEnabled: adapter != nil)
+                [TokenGroup(prompt: prompt, completions: [tokens])], temperature: 1)
         }
         let result = ScoreResult(promptTokenIDs: prompt, tokenIDs: tokens, logProbs: scores[0][0].logProbs)
         if json {

@@ -50,22 +50,3 @@ enum CellWidth {
             })
     }
 }
-
-extension String {
-    /// The text as one line without control characters: what a model says must not move the cursor or colour the screen.
-    func printable(lineBreak: String) -> String {
-        var result = ""
-        for character in self {
-            if character.isNewline {
-                result += lineBreak
-            } else if character == "\t" {
-                result += " "
-            } else if character.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) {
-                result += "?"
-            } else {
-                result.append(character)
-            }
-        }
-        return result
-    }
-}

@@ -2,6 +2,8 @@
 struct StyledLine: Equatable, Sendable {
     enum Style: Sendable {
         case plain, bold, dim
+        /// What is done, of a bar.
+        case done
         /// Outside of what is healthy.
         case warning
 
@@ -10,6 +12,7 @@ struct StyledLine: Equatable, Sendable {
             case .plain: nil
             case .bold: "1"
             case .dim: "2"
+            case .done: "32"
             case .warning: "33"
             }
         }
@@ -39,6 +42,11 @@ struct StyledLine: Equatable, Sendable {
     /// The text with escape sequences for its looks.
     var coloredText: String {
         spans.map { span in span.style.code.map { "\u{1B}[\($0)m\(span.text)\u{1B}[0m" } ?? span.text }.joined()
+    }
+
+    /// The line as a terminal may get it, but for the escape sequences of its looks.
+    var printable: StyledLine {
+        spans.reduce(into: StyledLine()) { line, span in line.append(span.text.printable, span.style) }
     }
 
     /// The line, cut to so many cells.

@@ -39,7 +39,7 @@ struct SFTCommand: AsyncParsableCommand {
         if dryRun {
             Terminal.stream(try configuration.yaml)
         } else {
-            try SFTRun(configuration).run()
+            try await SFTRun(configuration).run()
         }
     }
 }

@@ -12,7 +12,7 @@ struct SFTRun {
     }
 
     /// - Throws: `CommandFailure` unless the run went to its end.
-    func run() throws {
+    func run() async throws {
         let trainer = try prepare()
         let display = SFTDisplay(stepCount: trainer.plan.maxSteps)
         defer { Terminal.clearTransientLine() }
@@ -20,7 +20,7 @@ struct SFTRun {
         let signals = StopSignals(trainer.stopSignal)
         let outcome: TrainingOutcome
         do {
-            outcome = try trainer.run()
+            outcome = try await trainer.run()
         } catch {
             throw CommandFailure(training: error)
         }
@@ -86,8 +86,8 @@ struct SFTRun {
                 settings.startsFromScratch
                 ? try FullParameters(randomFrom: folder, seed: seed, backend: backend)
                 : try FullParameters(directory: folder, backend: backend)
-            let precision = FullParameters.StoredPrecision(rawValue: shared.dtype) ?? .bfloat16
-            return (parameters.model, FullLearner(parameters, precision: precision, memory: memory))
+            parameters.storedPrecision = FullParameters.StoredPrecision(rawValue: shared.dtype) ?? .bfloat16
+            return (parameters.model, ModelLearner(parameters, memory: memory))
         }
         let model = try ModelLoading.model(
             path: shared.model, precision: shared.precision, threads: shared.threads,
@@ -96,7 +96,7 @@ struct SFTRun {
             if let path = shared.adapter { try ModelLoading.adapter(path: path, for: model) } else {
                 try LoRAAdapter(shared.loraConfiguration, for: model, seed: seed)
             }
-        return (model, AdapterLearner(model: model, adapter: adapter, memory: memory))
+        return (model, ModelLearner(adapter, of: model, memory: memory))
     }
 
     private func summary(_ trainer: SFTTrainer, _ learner: any Learner) -> String {
@@ -106,7 +106,7 @@ struct SFTRun {
         let unit = configuration.trainer.packing ? "\(plan.units) packs" : "\(plan.examples) examples"
         return """
             model    \(shared.model) (\(start))
-            trained  \(learner.parameterCount) parameters\(settings.usesPEFT ? " of the adapter" : "")
+            trained  \(learner.parameters.parameterCount) parameters\(settings.usesPEFT ? " of the adapter" : "")
             data     \(shared.dataset), \(unit), \(plan.unitsPerStep) in each of \(plan.maxSteps) steps
             """
     }

@@ -15,7 +15,8 @@ struct RunEnd {
         guard outcome.wasStopped, let signal = signals.received else { return }
         let place =
             checkpoint.map {
-                canGoOn ? "to go on: the same command with --resume_from_checkpoint \($0)" : "saved in \($0)"
+                canGoOn
+                    ? "to go on: the same command with --resume_from_checkpoint \($0.shellQuoted)" : "saved in \($0)"
             } ?? "nothing was saved"
         throw CommandFailure(signal.status, "stopped by \(signal.name) after step \(outcome.step); \(place)")
     }
@@ -39,7 +40,8 @@ struct RunEnd {
     /// - Parameter isAdapter: whether the checkpoint is an adapter of the run's model, or a model.
     func whatNext(_ settings: RunSettings, isAdapter: Bool = true) -> String? {
         guard let checkpoint = outcome.bestCheckpoint ?? checkpoint else { return nil }
-        let model = isAdapter ? "\(settings.model) --adapter \(checkpoint)" : checkpoint
+        let model =
+            isAdapter ? "\(settings.model.shellQuoted) --adapter \(checkpoint.shellQuoted)" : checkpoint.shellQuoted
         let precision = isAdapter ? settings.precision : .bf16
         let option = precision == ModelOptions.defaultPrecision ? "" : " --precision \(precision.rawValue)"
         return """

@@ -25,10 +25,11 @@ struct StepLine {
     func text(columns: Int? = nil) -> String { parts(columns).joined(separator: "  ") }
 
     /// The line with its step and reward in bold.
-    func coloredText(columns: Int? = nil) -> String {
+    func styled(columns: Int? = nil) -> StyledLine {
         let parts = parts(columns)
-        let head = parts.prefix(2).joined(separator: "  ")
-        return (["\u{1B}[1m\(head)\u{1B}[0m"] + parts.dropFirst(2)).joined(separator: "  ")
+        var line = StyledLine(parts.prefix(2).joined(separator: "  "), .bold)
+        for part in parts.dropFirst(2) { line.append("  " + part) }
+        return line
     }
 
     /// The names that the numbers in brackets belong to, for a terminal too narrow to repeat them with each step.

@@ -153,8 +153,7 @@ final class TrainingDisplay: Sendable {
                 tokensPerSecond: Self.tokensPerSecond(&state, record["num_tokens"], now),
                 secondsLeft: Self.secondsLeft(state, at: record.step, now))
         }
-        let columns = Terminal.outputColumns
-        Terminal.printLine(Terminal.showsColor ? line.coloredText(columns: columns) : line.text(columns: columns))
+        Terminal.printLine(line.styled(columns: Terminal.outputColumns))
         printCompletions(step: record.step)
     }
 

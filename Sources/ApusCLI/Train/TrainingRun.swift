@@ -60,13 +60,8 @@ struct TrainingRun {
             Terminal.printLine(summary(model, adapter, dataset, rewards))
             if let evaluation { Terminal.printLine("evaluate \(evaluation.count) prompts") }
             return try GRPOTrainer(
-                configuration: configuration.trainer,
-                policy: ModelPolicy(
-                    model: model, adapter: adapter, reference: try makeReference(for: model),
-                    keepsActivations: !configuration.trainer.gradientCheckpointing,
-                    memory: MemoryBudget(utilization: configuration.trainer.memoryUtilization)),
-                tokenizer: model.tokenizer, dataset: dataset, evaluationDataset: evaluation,
-                rewards: rewards)
+                model: model, adapter: adapter, reference: makeReference(for: model), dataset: dataset,
+                evaluationDataset: evaluation, rewards: rewards, configuration: configuration.trainer)
         }
     }
 

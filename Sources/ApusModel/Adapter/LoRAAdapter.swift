@@ -1,4 +1,4 @@
-package import ApusTensor
+public import ApusTensor
 internal import Foundation
 
 /// A low-rank adapter in training: its parameters, their gradients and AdamW's moments, each one flat fp32 buffer.
@@ -121,16 +121,16 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
     }
 
     /// Sets all gradients to zero.
-    package func zeroGradients() { buffers.gradients.clear() }
+    public func zeroGradients() { buffers.gradients.clear() }
 
     /// L2 norm of all gradients together.
-    package func gradientNorm() -> Double { backend.sumOfSquares(buffers.gradients).squareRoot() }
+    public func gradientNorm() -> Double { backend.sumOfSquares(buffers.gradients).squareRoot() }
 
     /// Multiplies all gradients.
-    package func scaleGradients(by factor: Float) { backend.scale(buffers.gradients, by: factor) }
+    public func scaleGradients(by factor: Float) { backend.scale(buffers.gradients, by: factor) }
 
     /// One AdamW step on all parameters with the gradients as they are.
-    package func adamWStep(_ step: AdamWStep) {
+    public func adamWStep(_ step: AdamWStep) {
         backend.adamW(
             step, parameters: buffers.parameters, firstMoment: buffers.firstMoment,
             secondMoment: buffers.secondMoment, gradients: buffers.gradients)

@@ -54,12 +54,12 @@ extension FullParameters {
     /// files a model folder that transformers, vLLM and this library load.
     ///
     /// - Throws: `FormatError` or `ModelError` when a file cannot be read or written.
-    public func save(to directory: URL, precision: StoredPrecision = .bfloat16) throws {
-        let type: ElementType = precision == .float32 ? .f32 : .bf16
+    public func save(to directory: URL) throws {
+        let type: ElementType = storedPrecision == .float32 ? .f32 : .bf16
         try writeParameters(to: directory.appending(path: "model.safetensors"), as: type)
         let source = URL(filePath: model.checkpointPath, directoryHint: .isDirectory)
         let text = try String(contentsOf: source.appending(path: "config.json"), encoding: .utf8)
-        try Data(Self.configuration(text, storedAs: precision).utf8).write(
+        try Data(Self.configuration(text, storedAs: storedPrecision).utf8).write(
             to: directory.appending(path: "config.json"))
         let generation = source.appending(path: "generation_config.json")
         if let data = try? Data(contentsOf: generation) {

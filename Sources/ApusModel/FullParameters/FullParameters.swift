@@ -1,4 +1,4 @@
-package import ApusTensor
+public import ApusTensor
 
 /// All weights of a small model in training: one flat fp32 buffer each for the parameters, their gradients and AdamW's two
 /// moments, 16 bytes a parameter, and 4 more for the copy that the kernels read.
@@ -7,6 +7,8 @@ package import ApusTensor
 public final class FullParameters: FlatParameters, @unchecked Sendable {
     /// The model that computes with these parameters, in fp32. Its weights move with every step.
     public let model: LanguageModel
+    /// How ``save(to:)`` stores them.
+    public var storedPrecision = StoredPrecision.bfloat16
     /// Matrices in the model's order, then gains and biases.
     package let tensors: [ParameterTensor]
     let buffers: ParameterBuffers
@@ -74,16 +76,16 @@ public final class FullParameters: FlatParameters, @unchecked Sendable {
     }
 
     /// Sets all gradients to zero.
-    package func zeroGradients() { buffers.gradients.clear() }
+    public func zeroGradients() { buffers.gradients.clear() }
 
     /// L2 norm of all gradients together.
-    package func gradientNorm() -> Double { model.backend.sumOfSquares(buffers.gradients).squareRoot() }
+    public func gradientNorm() -> Double { model.backend.sumOfSquares(buffers.gradients).squareRoot() }
 
     /// Multiplies all gradients.
-    package func scaleGradients(by factor: Float) { model.backend.scale(buffers.gradients, by: factor) }
+    public func scaleGradients(by factor: Float) { model.backend.scale(buffers.gradients, by: factor) }
 
     /// One AdamW step on all parameters with the gradients as they are. Gains and biases do not decay.
-    package func adamWStep(_ step: AdamWStep) {
+    public func adamWStep(_ step: AdamWStep) {
         var undecayed = step
         undecayed.weightDecay = 0
         for (step, range) in [(step, 0..<matrixElements), (undecayed, matrixElements..<parameterCount)] {

@@ -20,11 +20,9 @@ public struct TokenScores: Sendable, Equatable {
 /// the sampler kept in shared pages are used as they are: then training has no forward pass.
 package final class TrainingPass {
     let model: LanguageModel
-    private let adapter: LoRAAdapter?
+    private let trained: Trained
     /// What the reference policy is made of beside the model; nil where that is the model alone.
     private let reference: LoRAAdapter?
-    /// Trained in the adapter's place; nil leaves the model frozen.
-    private let parameters: FullParameters?
     let pages: PageStore
     private var workspace: Workspace?
     private(set) var kept: Kept?
@@ -44,24 +42,21 @@ package final class TrainingPass {
 
     /// A pass for one model and adapter, with pages of its own.
     package convenience init(model: LanguageModel, adapter: LoRAAdapter?) {
-        self.init(model: model, adapter: adapter, pages: PageStore(model: model, contents: .layerInputs))
+        self.init(
+            model: model, trained: adapter.map(Trained.adapter) ?? .frozen,
+            pages: PageStore(model: model, contents: .layerInputs))
     }
 
     /// A pass over pages that it may share with a sampler.
     ///
     /// - Parameters:
+    ///   - trained: what gradients are taken to.
     ///   - reference: a frozen adapter, beside which the model is the reference policy; nil for the model alone.
-    ///   - parameters: the model's own weights, where they are what gradients are taken to.
-    package init(
-        model: LanguageModel, adapter: LoRAAdapter?, reference: LoRAAdapter? = nil, parameters: FullParameters? = nil,
-        pages: PageStore
-    ) {
+    package init(model: LanguageModel, trained: Trained, reference: LoRAAdapter? = nil, pages: PageStore) {
         precondition(pages.contents != .keysAndValues, "the backward pass starts from layer inputs")
-        precondition(adapter == nil || parameters == nil, "an adapter trains beside frozen weights")
         self.model = model
-        self.adapter = adapter
+        self.trained = trained
         self.reference = reference
-        self.parameters = parameters
         self.pages = pages
     }
 
@@ -69,16 +64,17 @@ package final class TrainingPass {
     ///
     /// - Parameters:
     ///   - temperature: divides the logits.
-    ///   - adapterEnabled: false scores under the reference policy: the base model, or the one beside a frozen adapter.
+    ///   - policy: whose log-probabilities they are.
     /// - Throws: `ModelError` for an empty prompt or a token outside the vocabulary; `MemoryShortage` for more rows than the
     ///   memory budget holds; `TensorError` without memory.
     package func score(
-        _ groups: [TokenGroup], temperature: Float = 1, adapterEnabled: Bool = true
+        _ groups: [TokenGroup], temperature: Float = 1, under policy: ScoringPolicy = .current
     ) throws -> [[TokenScores]] {
         letGo()
         try check(groups)
         let run = try run(
-            groups, temperature: temperature, adapter: adapterEnabled ? adapter : reference, keepsInputs: false)
+            groups, temperature: temperature, adapter: policy == .current ? trained.adapter : reference,
+            keepsInputs: false)
         releasePages(of: run)
         return Self.arrange(run.scores, groups)
     }
@@ -90,10 +86,10 @@ package final class TrainingPass {
         letGo()
         try check(groups)
         let run =
-            if let rows = pages.keptRows(of: groups, adapter: adapter, temperature: temperature) {
+            if let rows = pages.keptRows(of: groups, adapter: trained.adapter, temperature: temperature) {
                 takeOver(rows.tables, rows.scores, groups, temperature)
             } else {
-                try run(groups, temperature: temperature, adapter: adapter, keepsInputs: true)
+                try run(groups, temperature: temperature, adapter: trained.adapter, keepsInputs: true)
             }
         kept = run
         return Self.arrange(run.scores, groups)
@@ -114,7 +110,7 @@ package final class TrainingPass {
         let live = g.indices.filter { g[$0] != 0 || (h?[$0] ?? 0) != 0 }
         guard !live.isEmpty else { return }
         let workspace = try reserveWorkspace(rows: kept.batch.rows)
-        let transformer = Transformer(model: model, adapter: adapter, parameters: parameters)
+        let transformer = Transformer(model: model, adapter: trained.adapter, parameters: trained.parameters)
         let hidden = transformer.finalHidden(kept.batch, workspace: workspace, inputs: inputs)
         let targets = live.map { kept.targets[$0] }
         let dTargets = try Matrix(rows: live.count, columns: hidden.columns)
@@ -182,7 +178,8 @@ package final class TrainingPass {
         if let workspace, workspace.capacity >= rows { return workspace }
         workspace = nil
         let made = try Workspace(
-            model.configuration, rank: max(adapter?.configuration.rank ?? 0, reference?.configuration.rank ?? 0),
+            model.configuration,
+            rank: max(trained.adapter?.configuration.rank ?? 0, reference?.configuration.rank ?? 0),
             capacity: rows, training: true,
             feedForwardRows: feedForwardRows)
         workspace = made

@@ -74,12 +74,3 @@ enum OptimizerFile {
         return try file.readFloats(entry.name)
     }
 }
-
-extension LoRAAdapter {
-    /// Reads the parameters and AdamW's moments of a checkpoint.
-    func restore(from directory: URL, beside model: LanguageModel) throws {
-        let saved = try LoRAAdapter(directory: directory, for: model)
-        try setParameters(saved.parameters)
-        try OptimizerFile.readMoments(into: self, from: directory)
-    }
-}

@@ -14,8 +14,8 @@ enum RunIdentity {
 
     /// The entries of a run.
     /// - Parameter dataset: the digest of its data.
-    static func entries(of trained: any TrainedParameters, dataset: String) -> [String: JSONValue] {
-        var entries = trained.identity
+    static func entries(of learner: any Learner, dataset: String) -> [String: JSONValue] {
+        var entries = learner.identity
         entries["code_version"] = .string(CodeVersion.current)
         entries["dataset"] = .string(dataset)
         return entries
@@ -47,11 +47,27 @@ enum RunIdentity {
         return entries
     }
 
-    /// The entries of an adapter beside a frozen model: the model's, and the adapter's shape.
-    static func entries(of adapter: LoRAAdapter, beside model: LanguageModel) -> [String: JSONValue] {
+    /// The entries of what is trained of a model: the model's, the adapter's shape or that all weights are trained, and the frozen
+    /// adapter of the reference policy.
+    static func entries(
+        of trained: Trained, in model: LanguageModel, reference: LoRAAdapter?
+    ) -> [String: JSONValue] {
+        var entries = entries(of: model)
+        switch trained {
+        case .frozen: break
+        case .adapter(let adapter): entries.merge(Self.entries(of: adapter)) { $1 }
+        case .full(let parameters):
+            entries["use_peft"] = .bool(false)
+            entries["dtype"] = .string(parameters.storedPrecision.rawValue)
+        }
+        entries["reference_adapter"] = reference.map { .string(digest(of: $0)) }
+        return entries
+    }
+
+    private static func entries(of adapter: LoRAAdapter) -> [String: JSONValue] {
         let shape = adapter.configuration
         let (modules, layers) = adapter.targets.names
-        var entries = entries(of: model)
+        var entries: [String: JSONValue] = [:]
         entries["lora_r"] = .number(Double(shape.rank))
         entries["lora_alpha"] = .number(shape.alpha)
         entries["lora_target_modules"] = .array(modules.map(JSONValue.string))

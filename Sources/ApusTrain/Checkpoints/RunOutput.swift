@@ -9,8 +9,15 @@ struct RunExtent {
     var epochs: Int
     /// What a micro-step takes.
     var batchSize: Int
+    /// What a pass over the data is cut into: micro-steps or sequences.
+    var unitsPerEpoch: Int
+    /// Units in one optimizer step; the last of a pass may have fewer.
+    var unitsPerStep: Int
     /// Optimizer steps between evaluations; without these, Transformers' default.
     var evalSteps = 500
+
+    /// Optimizer steps in one pass over the data.
+    var stepsPerEpoch: Int { max(1, (unitsPerEpoch + unitsPerStep - 1) / unitsPerStep) }
 }
 
 /// What a run writes, under the lock on its output folder: log lines and checkpoints.
@@ -71,8 +78,10 @@ final class RunOutput {
     /// - Parameter force: write what has not been written.
     /// - Returns: the line.
     func logIfDue(_ state: inout RunState, force: Bool) throws(TrainingError) -> MetricsRecord? {
-        let step = state.globalStep
-        guard state.stepsSinceLog > 0, force || settings.isLogDue(step: step, of: extent.maxSteps) else { return nil }
+        let step = state.counters.globalStep
+        guard state.counters.stepsSinceLog > 0, force || settings.isLogDue(step: step, of: extent.maxSteps) else {
+            return nil
+        }
         let record = state.takeLogLine()
         try append(record, "step \(step)")
         return record
@@ -93,7 +102,7 @@ final class RunOutput {
         _ state: inout RunState, isEpochEnd: Bool, isStopping: Bool, keeping best: Int? = nil,
         complete: (inout RunSnapshot) -> Void = { _ in }
     ) throws(TrainingError) {
-        let step = state.globalStep
+        let step = state.counters.globalStep
         guard step > 0, step != state.savedStep,
             step == best
                 || settings.isSaveDue(step: step, of: extent.maxSteps, isEpochEnd: isEpochEnd, isStopping: isStopping)

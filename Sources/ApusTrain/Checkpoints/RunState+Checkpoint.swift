@@ -2,8 +2,8 @@ import ApusData
 import Foundation
 
 extension RunState {
-    /// Goes to where a checkpoint left the run.
-    mutating func resume(_ point: ResumePoint) {
+    /// Where a checkpoint left the run.
+    init(_ point: ResumePoint) {
         counters = point.snapshot.counters
         gradientNorm = point.snapshot.gradientNorm ?? .nan
         learningRate = point.snapshot.learningRate

@@ -27,7 +27,6 @@ struct RunCounters: Codable, Sendable, Equatable {
 }
 
 /// What every run knows while it goes on.
-@dynamicMemberLookup
 struct RunState: Sendable {
     /// Where the run is.
     var counters = RunCounters()
@@ -43,11 +42,6 @@ struct RunState: Sendable {
     var history: [MetricsRecord] = []
     /// What the evaluations showed so far.
     var evaluations = EvaluationCourse()
-
-    subscript<Value>(dynamicMember path: WritableKeyPath<RunCounters, Value>) -> Value {
-        get { counters[keyPath: path] }
-        set { counters[keyPath: path] = newValue }
-    }
 
     /// Counts an optimizer step that is done.
     mutating func countStep(loss: Double) {

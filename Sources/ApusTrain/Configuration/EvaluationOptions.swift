@@ -1,3 +1,5 @@
+import ApusData
+
 /// When the model is evaluated within a run.
 public enum EvaluationStrategy: String, Codable, Sendable, SettingChoice {
     /// Never.
@@ -8,6 +10,21 @@ public enum EvaluationStrategy: String, Codable, Sendable, SettingChoice {
     case epoch
 
     package static var flags: (true: EvaluationStrategy?, false: EvaluationStrategy?) { (nil, .no) }
+}
+
+extension GRPOConfiguration {
+    /// Checks that there is something to evaluate on when evaluations are asked for.
+    func check(evaluationDataset: Dataset?) throws(ConfigurationError) {
+        guard evalStrategy != .no, evaluationDataset?.samples.isEmpty ?? true else { return }
+        throw ConfigurationError(
+            key: "eval_strategy", value: evalStrategy.rawValue,
+            rule: "needs data to evaluate on: give eval_dataset_name, or eval_size to split it off the training data")
+    }
+
+    /// Optimizer steps between evaluations, where steps are what counts.
+    func evaluationInterval(of maxSteps: Int) -> Int? {
+        evalStrategy == .steps ? interval(evalSteps ?? loggingSteps, of: maxSteps) : nil
+    }
 }
 
 /// How an evaluation cuts its completions into batches: derived from a configuration.

@@ -1,3 +1,5 @@
+import ApusTensor
+
 /// What a configuration says of AdamW, of its learning rate and of the length of the run.
 public protocol OptimizerSettings: DeclaredSettings {
     /// Peak learning rate.
@@ -85,9 +87,9 @@ extension OptimizerSettings {
     }
 
     /// The AdamW step with this number, from 1.
-    func optimizerStep(_ number: Int, learningRate: Double) -> OptimizerStep {
-        OptimizerStep(
-            learningRate: learningRate, beta1: adamBeta1, beta2: adamBeta2, epsilon: adamEpsilon,
-            weightDecay: weightDecay, step: number)
+    func adamWStep(_ number: Int, learningRate: Double) -> AdamWStep {
+        AdamWStep(
+            step: number, learningRate: learningRate, beta1: adamBeta1, beta2: adamBeta2, epsilon: adamEpsilon,
+            weightDecay: weightDecay)
     }
 }

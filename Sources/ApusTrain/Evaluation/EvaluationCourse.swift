@@ -49,6 +49,8 @@ struct BestModelCriterion: Sendable, Equatable {
     /// The metric of an evaluation's line, with `eval_` in front.
     let metric: String
     let greaterIsBetter: Bool
+    /// Whether its checkpoint is kept, and is what the run ends with.
+    let isKept: Bool
 
     /// `nil` where no step is chosen: neither a metric is named, nor the best model asked for, nor a plateau looked for.
     init?(_ configuration: GRPOConfiguration) {
@@ -58,6 +60,7 @@ struct BestModelCriterion: Sendable, Equatable {
         else { return nil }
         let name = configuration.metricForBestModel ?? Self.defaultMetric
         metric = name.hasPrefix("eval_") ? name : "eval_" + name
+        isKept = configuration.loadBestModelAtEnd
         greaterIsBetter = configuration.greaterIsBetter ?? !name.hasSuffix("loss")
     }
 

@@ -8,8 +8,6 @@ final class RunReports {
     private var monitor: TrainingMonitor
     private var tensorBoard: TensorBoardLog?
     private var completions: CompletionsLog?
-    /// The newest generation batch.
-    var rollout: RolloutReport?
 
     /// - Parameters:
     ///   - rewards: the run's reward functions.
@@ -28,8 +26,9 @@ final class RunReports {
     }
 
     /// Takes a log line.
+    /// - Parameter rollout: the newest generation batch.
     /// - Returns: what the user should hear about it.
-    func append(_ record: MetricsRecord) -> [String] {
+    func append(_ record: MetricsRecord, _ rollout: RolloutReport?) -> [String] {
         var warnings = monitor.observe(record) + appendToTensorBoard(record)
         do {
             if let rollout { try completions?.write(rollout, step: record.step) }

@@ -15,6 +15,13 @@ public struct SFTPlan: Sendable, Equatable {
     /// Passes over the data that are begun.
     public var epochs: Int
 
+    /// How far the run goes.
+    var extent: RunExtent {
+        RunExtent(
+            maxSteps: maxSteps, epochs: epochs, batchSize: microBatchSize, unitsPerEpoch: units,
+            unitsPerStep: unitsPerStep)
+    }
+
     init(_ configuration: SFTConfiguration, examples: Int, units: Int) {
         self.examples = examples
         self.units = units

@@ -16,10 +16,10 @@ public struct TrainingOutcome: Sendable, Equatable {
     public var bestCheckpoint: String?
 
     init(_ state: RunState, of maxSteps: Int, seconds: Double) {
-        step = state.globalStep
-        wasStopped = state.globalStep < maxSteps
-        meanLoss = state.totalLoss / Double(max(state.globalStep, 1))
-        tokens = state.tokensSeen
+        step = state.counters.globalStep
+        wasStopped = state.counters.globalStep < maxSteps
+        meanLoss = state.counters.totalLoss / Double(max(state.counters.globalStep, 1))
+        tokens = state.counters.tokensSeen
         evaluations = state.evaluations
         self.seconds = seconds
     }

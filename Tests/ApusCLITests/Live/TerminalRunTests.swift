@@ -28,6 +28,7 @@
             #expect(run.status == 0, "\(run.output)")
             #expect(run.output.contains("░") && run.output.contains("left "))
             #expect(run.output.contains("step 3/3"))
+            #expect(run.output.contains("\u{1B}[1mstep 3/3  reward ") && !run.output.contains("^["))
             // All that was drawn has been taken away, wrapping is on, and the cursor is shown.
             let drawings = run.output.components(separatedBy: "\u{1B}[?7l").count
             #expect(drawings == run.output.components(separatedBy: "\u{1B}[?7h").count)

@@ -21,10 +21,6 @@ struct TerminalTextTests {
         #expect(line.truncated(to: 2, mark: "~").coloredText == "\u{1B}[1ma~\u{1B}[0m")
     }
 
-    @Test func whatAModelSaysCannotSteerTheTerminal() {
-        #expect("a\r\nb\u{1B}[31mc\u{7}\td\u{9B}".printable(lineBreak: "⏎") == "a⏎b?[31mc? d?")
-    }
-
     @Test func barsHaveTheirWidth() {
         for width in 0...20 {
             for share in [-1, 0, 0.01, 0.5, 0.999, 1, 2, Double.nan] where !share.isNaN {

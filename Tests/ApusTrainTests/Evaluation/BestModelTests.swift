@@ -1,4 +1,5 @@
 import ApusData
+import ApusTensor
 import ApusTestSupport
 import Foundation
 import Testing
@@ -104,7 +105,7 @@ struct BestModelTests {
         // The policy's answers follow the count of its steps.
         for _ in 0..<step {
             policy.optimizerSteps.append(
-                OptimizerStep(learningRate: 0, beta1: 0, beta2: 0, epsilon: 0, weightDecay: 0, step: 0))
+                AdamWStep(step: 0, learningRate: 0, beta1: 0, beta2: 0, epsilon: 0, weightDecay: 0))
         }
         let continued = try await run(whole, policy: policy) {
             $0.saveSteps = 1

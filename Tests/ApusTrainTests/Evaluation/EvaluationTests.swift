@@ -18,7 +18,7 @@ struct EvaluationTests {
     }
 
     private func trainer(
-        _ configuration: GRPOConfiguration, policy: any Policy = FakePolicy(), evaluation: Dataset? = nil,
+        _ configuration: GRPOConfiguration, policy: FakePolicy = FakePolicy(), evaluation: Dataset? = nil,
         reward: TokenReward = GRPOTrainerTests.parity, recorder: EventRecorder = EventRecorder()
     ) throws -> GRPOTrainer {
         let trainer = try GRPOTrainer(
@@ -53,7 +53,7 @@ struct EvaluationTests {
             let adapter = try LoRAAdapter(LoRAConfiguration(rank: 4, alpha: 8), for: model, seed: 7)
             let recorder = EventRecorder()
             let trainer = try GRPOTrainer(
-                configuration: configuration, policy: ModelPolicy(model: model, adapter: adapter),
+                configuration: configuration, policy: Policy(model: model, adapter: adapter),
                 tokenizer: NumberTokenizer(), dataset: RecordedRun.dataset,
                 evaluationDataset: evaluates ? RecordedRun.dataset : nil,
                 rewards: [TokenReward("even") { tokens in Double(tokens.count { $0 % 2 == 0 }) }])
@@ -178,7 +178,7 @@ struct EvaluationTests {
                 last = try trainer(configuration, policy: FakePolicy())
                 _ = try await last.run()
             }
-            histories.append(last.state.history)
+            histories.append(last.loop.state.history)
         }
         // The stop cut the evaluation after step 2 short; the continuation made up for it.
         #expect(histories[0].count == 9)

@@ -1,18 +1,20 @@
 import ApusData
 import ApusModel
+import ApusTensor
 import Foundation
 import Testing
 
 @testable import ApusTrain
 
 /// Says of token t that its log-probability is -t / 10, and keeps what it is told. Its one parameter moves with its gradients.
-final class FakeLearner: Learner {
-    var contextLength = 64
-    var vocabularySize = 100_000
+final class FakeLearner: Learner, TrainedParameters {
+    var contextLength: Int? = 64
+    var vocabularySize: Int? = 100_000
+    var parameters: any TrainedParameters { self }
     let parameterCount = 1
     var batches: [[TokenGroup]] = []
     var gradients: [[[Float]]] = []
-    var steps: [OptimizerStep] = []
+    var steps: [AdamWStep] = []
     var norm = 0.5
     var identity: [String: JSONValue] = [:]
     private(set) var saves = 0
@@ -20,33 +22,37 @@ final class FakeLearner: Learner {
     private(set) var moment: Float = 0
     private var gradient: Float = 0
 
-    func forward(_ sequences: [TokenGroup]) throws -> [TokenScores] {
-        batches.append(sequences)
-        return sequences.map { sequence in
+    func score(
+        _ groups: [TokenGroup], temperature: Float, under policy: ScoringPolicy
+    ) throws -> [[TokenScores]] { try forward(groups, temperature: temperature) }
+
+    func forward(_ groups: [TokenGroup], temperature: Float) throws -> [[TokenScores]] {
+        batches.append(groups)
+        return groups.map { sequence in
             let logProbs = sequence.completions[0].map { -Float($0) / 10 }
-            return TokenScores(logProbs: logProbs, entropies: logProbs.map { _ in 0.25 })
+            return [TokenScores(logProbs: logProbs, entropies: logProbs.map { _ in 0.25 })]
         }
     }
 
-    func areLikeliest(_ isAsked: [[Bool]]) throws -> [[Bool]] {
+    func areLikeliest(_ isAsked: [[[Bool]]]) throws -> [[[Bool]]] {
         zip(isAsked, batches[batches.count - 1]).map { asked, sequence in
-            zip(asked, sequence.completions[0]).map { $0 && $1 % 2 == 0 }
+            [zip(asked[0], sequence.completions[0]).map { $0 && $1 % 2 == 0 }]
         }
     }
 
-    func backward(_ logProbGradients: [[Float]]) throws {
-        gradients.append(logProbGradients)
-        for (sequence, rows) in zip(batches[batches.count - 1], logProbGradients) {
+    func backward(_ logProbGradients: [[[Float]]], entropyGradients: [[[Float]]]?) throws {
+        gradients.append(logProbGradients.map { $0[0] })
+        for (sequence, rows) in zip(batches[batches.count - 1], logProbGradients.map { $0[0] }) {
             for (token, row) in zip(sequence.completions[0], rows) { gradient += Float(token) * row }
         }
     }
     func zeroGradients() { gradient = 0 }
     func gradientNorm() -> Double { norm }
     func scaleGradients(by factor: Float) {}
-    func optimizerStep(_ parameters: OptimizerStep) {
-        steps.append(parameters)
+    func adamWStep(_ step: AdamWStep) {
+        steps.append(step)
         moment = 0.9 * moment + gradient
-        parameter -= Float(parameters.learningRate) * moment
+        parameter -= Float(step.learningRate) * moment
     }
     func save(to directory: URL) throws {
         saves += 1

@@ -1,4 +1,5 @@
 import ApusData
+import ApusTensor
 import ApusTestSupport
 import Foundation
 import Testing
@@ -32,7 +33,7 @@ import Testing
     private func run(
         _ configuration: SFTConfiguration, _ learner: FakeLearner, examples: [TrainingExample] = examples,
         stopAt: Int? = nil
-    ) throws -> EventRecorder {
+    ) async throws -> EventRecorder {
         let recorder = EventRecorder()
         let trainer = try SFTTrainer(
             configuration: configuration, learner: learner, examples: examples, tokenizer: NoTokenizer())
@@ -41,7 +42,7 @@ import Testing
             recorder.append(event)
             if case .stepFinished(step: stopAt, of: _) = event { stop.request() }
         }
-        _ = try trainer.run()
+        _ = try await trainer.run()
         return recorder
     }
 
@@ -50,19 +51,19 @@ import Testing
     }
 
     @Test("Bad input 37: a supervised run that was stopped goes on bit for bit", arguments: [false, true], 1..<10)
-    func continuesBitForBit(packing: Bool, stop: Int) throws {
+    func continuesBitForBit(packing: Bool, stop: Int) async throws {
         let whole = FakeLearner()
         let folder = try TemporaryFolder()
-        try run(configuration(folder, packing: packing), whole)
+        try await run(configuration(folder, packing: packing), whole)
 
         let parts = try TemporaryFolder()
         var configuration = configuration(parts, packing: packing)
         configuration.saveSteps = 100
         let first = FakeLearner()
-        try run(configuration, first, stopAt: stop)
+        try await run(configuration, first, stopAt: stop)
         configuration.resumeFromCheckpoint = stop % 2 == 0 ? "true" : parts.url.path + "/checkpoint-\(stop)"
         let second = FakeLearner()
-        let recorder = try run(configuration, second)
+        let recorder = try await run(configuration, second)
 
         #expect(second.parameter == whole.parameter && second.moment == whole.moment)
         #expect(first.steps + second.steps == whole.steps)
@@ -72,10 +73,10 @@ import Testing
     }
 
     @Test("Bad input 42: a flipped bit in the newest checkpoint makes the run go back to the one before")
-    func damaged() throws {
+    func damaged() async throws {
         let folder = try TemporaryFolder()
         let whole = FakeLearner()
-        try run(configuration(folder), whole)
+        try await run(configuration(folder), whole)
         let wanted = try log(folder)
         let file = folder.url.appending(path: "checkpoint-10/optimizer.safetensors")
         var data = try Data(contentsOf: file)
@@ -84,7 +85,7 @@ import Testing
         var configuration = configuration(folder)
         configuration.resumeFromCheckpoint = "true"
         let again = FakeLearner()
-        let recorder = try run(configuration, again)
+        let recorder = try await run(configuration, again)
         #expect(recorder.warnings.count == 1)
         #expect(recorder.warnings[0].contains("checkpoint-10 is damaged: optimizer.safetensors"))
         #expect(recorder.warnings[0].hasSuffix("going back to checkpoint-9"))
@@ -94,9 +95,9 @@ import Testing
     }
 
     @Test("Bad input 41: other data, another model and other settings are refused in one message")
-    func otherRun() throws {
+    func otherRun() async throws {
         let folder = try TemporaryFolder()
-        try run(configuration(folder), FakeLearner(), stopAt: 2)
+        try await run(configuration(folder), FakeLearner(), stopAt: 2)
         var configuration = configuration(folder)
         configuration.resumeFromCheckpoint = "true"
         configuration.perDeviceTrainBatchSize = 4
@@ -104,8 +105,8 @@ import Testing
         configuration.learningRate = 0.01
         var examples = Self.examples
         examples[3].isLearnt[0].toggle()
-        let error = #expect(throws: TrainingError.self) {
-            try run(configuration, FakeLearner(), examples: examples)
+        let error = await #expect(throws: TrainingError.self) {
+            try await run(configuration, FakeLearner(), examples: examples)
         }
         #expect(error?.isBadInput == true && error?.code == .resume)
         let text = error?.description ?? ""
@@ -117,45 +118,45 @@ import Testing
 
         configuration.forceResume = true
         let forced = FakeLearner()
-        let recorder = try run(configuration, forced, examples: examples)
+        let recorder = try await run(configuration, forced, examples: examples)
         #expect(recorder.warnings.first?.hasPrefix("force_resume: ") == true)
         #expect(forced.steps.map(\.step) == Array(3...10))
     }
 
-    @Test func aCheckpointOfWhatWasTrainedAloneIsNoRun() throws {
+    @Test func aCheckpointOfWhatWasTrainedAloneIsNoRun() async throws {
         let folder = try TemporaryFolder()
         var configuration = configuration(folder)
         configuration.saveOnlyModel = true
         configuration.saveTotalLimit = 2
-        try run(configuration, FakeLearner())
+        try await run(configuration, FakeLearner())
         #expect(folder.names.filter { $0.hasPrefix("checkpoint") } == ["checkpoint-10", "checkpoint-9"])
         let files = try FileManager.default.contentsOfDirectory(
             atPath: folder.url.appending(path: "checkpoint-10").path)
         #expect(files.sorted() == ["apus_manifest.json", "model.safetensors", "trainer_state.json"])
         configuration.resumeFromCheckpoint = folder.url.appending(path: "checkpoint-9").path
-        let error = #expect(throws: TrainingError.self) { try run(configuration, FakeLearner()) }
+        let error = await #expect(throws: TrainingError.self) { try await run(configuration, FakeLearner()) }
         #expect(error?.description.contains("holds what was trained alone (save_only_model)") == true)
     }
 
     @Test("Bad input 40: a second supervised run in a folder is refused")
-    func twoRuns() throws {
+    func twoRuns() async throws {
         let folder = try TemporaryFolder()
         let first = try RunDirectory(path: folder.url.path)
-        let error = #expect(throws: TrainingError.self) { try run(configuration(folder), FakeLearner()) }
+        let error = await #expect(throws: TrainingError.self) { try await run(configuration(folder), FakeLearner()) }
         #expect(error?.code == .outputFolder)
         withExtendedLifetime(first) {}
     }
 
     @Test("Bad input 33: what was skipped is counted in the log, also after the run goes on")
-    func skipped() throws {
+    func skipped() async throws {
         let folder = try TemporaryFolder()
         let learner = FakeLearner()
         learner.norm = .infinity
         var configuration = configuration(folder)
         configuration.loggingSteps = 1
-        try run(configuration, learner, stopAt: 2)
+        try await run(configuration, learner, stopAt: 2)
         configuration.resumeFromCheckpoint = "true"
-        let recorder = try run(configuration, FakeLearner())
+        let recorder = try await run(configuration, FakeLearner())
         #expect(recorder.records.map { $0["skipped_steps"] } == Array(repeating: 2, count: 8))
     }
 }

@@ -1,4 +1,5 @@
 import ApusData
+import ApusTensor
 import ApusTestSupport
 import ApusText
 import Foundation

@@ -1,4 +1,5 @@
 import ApusFormats
+import ApusTensor
 import ApusTestSupport
 import Foundation
 import Testing

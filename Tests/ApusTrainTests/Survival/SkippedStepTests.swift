@@ -1,4 +1,5 @@
 import ApusData
+import ApusTensor
 import ApusTestSupport
 import Foundation
 import Testing
@@ -35,6 +36,16 @@ struct SkippedStepTests {
         #expect(run.recorder.records.map { $0["skipped_steps"] } == [nil, 1, 2, 2, 3, 3])
         #expect(run.recorder.warnings.map { String($0.prefix(17)) } == [2, 3, 5].map { "step \($0) is skipped" })
         #expect(!folder.names.contains { $0.hasPrefix("skipped") })
+    }
+
+    @Test("The sampler is given the parameters as each step that was applied left them, and no others")
+    func theSamplerTakesWhatWasApplied() async throws {
+        let folder = try TemporaryFolder()
+        let run = run(folder, badSteps: [2, 3])
+        try await run.run()
+        #expect(run.policy.published.count == 1 + 4)
+        #expect(run.policy.published.first == -1 && run.policy.published.last == run.policy.parameter)
+        #expect(Set(run.policy.published).count == 5)
     }
 
     @Test("A step that is skipped does not move the entropy bonus")

@@ -19,7 +19,8 @@ struct ModelOptions: ParsableArguments {
     @Option(help: ArgumentHelp(ModelOptions.precisionHelp))
     var precision = ModelOptions.defaultPrecision
 
-    @Option(help: "Threads to compute with (default: one a core). The numbers do not depend on it.")
+    @Option(
+        parsing: .unconditional, help: ModelOptions.threadsHelp, transform: NumericOption.integer(like: "threads"))
     var threads: Int?
 
     @Flag(name: .customLong("no-cache"), help: ArgumentHelp(ModelOptions.noCacheHelp))
@@ -28,13 +29,12 @@ struct ModelOptions: ParsableArguments {
     static let precisionHelp: String =
         "How weights are kept: nf4 (4 bits), int8 (8 bits), bf16, or f32 with fp32 reference arithmetic throughout."
 
+    static let threadsHelp: ArgumentHelp =
+        "Threads to compute with (default: one a core). The numbers do not depend on it."
+
     static let noCacheHelp: String =
         "Quantise the weights anew, and do not keep them for the next run. (\(WeightCache.environmentVariable)=off does so "
         + "for every command, and =FOLDER keeps them elsewhere.)"
-
-    func validate() throws {
-        if let threads, threads < 1 { throw ValidationError("--threads must be at least 1, found \(threads)") }
-    }
 
     /// Loads the model and, if one was named, its adapter.
     ///
@@ -43,7 +43,7 @@ struct ModelOptions: ParsableArguments {
         let model = try ModelLoading.model(
             path: model, precision: precision, threads: threads, usesCache: !noCache)
         guard let adapter else { return (model, nil) }
-        let loaded = try failing(as: .badInput) { try LoRAAdapter(directory: URL(filePath: adapter), for: model) }
+        let loaded = try failing(as: .badInput) { try ModelLoading.adapter(path: adapter, for: model) }
         return (model, loaded)
     }
 }
@@ -86,6 +86,21 @@ enum ModelLoading {
         guard Terminal.showsProgress else { return }
         Terminal.showTransient("loading \((fraction * 100).rounded().wholeNumber(in: 0...100)) %")
     }
+}
+
+/// The option of every command that keeps keys and values of its own accord.
+struct MemoryOptions: ParsableArguments {
+    @Option(
+        parsing: .unconditional,
+        help: """
+            Share of the memory that keys and values may take, with the weights \
+            (default: \(MemoryBudget.defaultUtilization)).
+            """,
+        transform: NumericOption.number(like: "memory_utilization"))
+    var memoryUtilization = MemoryBudget.defaultUtilization
+
+    /// What keys and values may take.
+    var budget: MemoryBudget { MemoryBudget(utilization: memoryUtilization) }
 }
 
 /// The options of every command that continues a prompt.

@@ -1,7 +1,8 @@
 import Foundation
 import Synchronization
 
-/// Standard output and standard error, and what they can show.
+/// Standard output and standard error, and what they can show. Text that others wrote (models, files, users) reaches a terminal
+/// without control characters, and anything else as it is.
 enum Terminal {
     /// Whether standard error is a terminal that understands a line being rewritten, and the user wants to see one.
     static var showsProgress: Bool { errorTraits.redraws && !isProgressSuppressed.load(ordering: .relaxed) }
@@ -53,26 +54,30 @@ enum Terminal {
     private static let screen = Mutex(Screen())
 
     /// One line on standard output, at once.
-    static func printLine(_ line: String) {
+    static func printLine(_ line: String) { printLine(StyledLine(line)) }
+
+    /// One line on standard output, at once, in colours where these can be shown.
+    static func printLine(_ line: StyledLine) {
+        let text = outputTraits.rendered(line)
         screen.withLock { screen in
             clearTransientLine(&screen)
-            withoutPanel(&screen) { $0 + line + "\n" }
+            withoutPanel(&screen) { $0 + text + "\n" }
         }
     }
 
     /// Text on standard output without a line break, at once.
     static func stream(_ text: String) {
-        write(text, to: .standardOutput)
+        write(outputTraits.rendered(StyledLine(text)), to: .standardOutput)
     }
 
     /// One line on standard error, after the program's name. Line breaks inside become spaces.
     static func complain(_ message: String) {
-        let line = message.split(whereSeparator: \.isNewline).joined(separator: " ")
+        let line = "apus: " + message.split(whereSeparator: \.isNewline).joined(separator: " ")
         screen.withLock { screen in
             clearTransientLine(&screen)
             withoutPanel(&screen) { erasure in
                 if !erasure.isEmpty { write(erasure, to: .standardOutput) }
-                write("apus: \(line)\n", to: .standardError)
+                writeError(StyledLine(line))
                 return ""
             }
         }
@@ -81,15 +86,17 @@ enum Terminal {
     /// A remark on standard error that scripts have no use for, dim where that can be shown. Call only when `showsProgress`.
     static func remark(_ text: String) {
         clearTransientLine()
-        let isPlain = !(ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
-        write(isPlain ? "\(text)\n" : "\u{1B}[2m\(text)\u{1B}[0m\n", to: .standardError)
+        writeError(StyledLine(text, .dim))
     }
 
     /// One line that a reward function printed, on standard error.
     static func printReward(_ line: String) {
         clearTransientLine()
-        let visible = line.unicodeScalars.filter { $0.value >= 0x20 || $0 == "\t" }
-        write("reward: \(String(String.UnicodeScalarView(visible)))\n", to: .standardError)
+        writeError(StyledLine("reward: " + line))
+    }
+
+    private static func writeError(_ line: StyledLine) {
+        write(errorTraits.rendered(line) + "\n", to: .standardError)
     }
 
     /// Shows a line that the next one replaces. Call only when `showsProgress`. It is cut to the terminal's width: one that
@@ -97,7 +104,8 @@ enum Terminal {
     static func showTransient(_ line: String) {
         screen.withLock { screen in
             screen.hasTransientLine = true
-            write("\r\u{1B}[K\(line.prefix((size(of: STDERR_FILENO)?.columns ?? 80) - 1))", to: .standardError)
+            let room = (size(of: STDERR_FILENO)?.columns ?? 80) - 1
+            write("\r\u{1B}[K\(line.printable.prefix(room))", to: .standardError)
         }
     }
 
@@ -137,7 +145,7 @@ enum Terminal {
     }
 
     private static func drawing(_ lines: [StyledLine], _ screen: inout Screen) -> String {
-        screen.panel.drawing(lines, columns: outputColumns ?? 80, isColored: showsColor)
+        screen.panel.drawing(lines.map(\.printable), columns: outputColumns ?? 80, isColored: showsColor)
     }
 
     /// A reader that has gone away (a closed pipe) is no reason to lose a run: what cannot be written is dropped.

@@ -15,6 +15,13 @@ public struct TrainingPlan: Sendable, Equatable {
     /// Bytes that the run means to hold; nil where that is not known.
     public var plannedMemory: Int?
 
+    /// How far the run goes.
+    func extent(_ configuration: GRPOConfiguration) -> RunExtent {
+        RunExtent(
+            maxSteps: maxSteps, epochs: epochs, batchSize: batch.microBatchSize, unitsPerEpoch: microStepsPerEpoch,
+            unitsPerStep: batch.accumulationSteps, evalSteps: configuration.evaluationInterval(of: maxSteps) ?? 500)
+    }
+
     init(_ configuration: GRPOConfiguration, batch: BatchPlan, prompts: Int) {
         self.batch = batch
         self.prompts = prompts

@@ -1,65 +1,58 @@
 import ApusData
 
-extension GRPOTrainer {
-    /// Turns every prompt that the run will use into tokens, so that one that cannot be used is found before anything is
-    /// computed or written.
-    func preparePrompts() throws(TrainingError) {
-        let used = usedPrompts
+/// Turns the prompts of a run into tokens, so that one that cannot be used is found before anything is computed or written.
+final class PromptReader {
+    private let configuration: GRPOConfiguration
+    private let tokenizer: any PromptTokenizer
+    private let contextLength: Int?
+    private let vocabularySize: Int?
+    private let tell: (TrainingEvent) -> Void
+    /// Whether it was said that a prompt brings along the token that begins every text: once is enough.
+    private var hasToldOfBeginning = false
+
+    init(
+        _ configuration: GRPOConfiguration, tokenizer: any PromptTokenizer, learner: any Learner,
+        tell: @escaping (TrainingEvent) -> Void
+    ) {
+        self.configuration = configuration
+        self.tokenizer = tokenizer
+        contextLength = learner.contextLength
+        vocabularySize = learner.vocabularySize
+        self.tell = tell
+    }
+
+    /// The tokens of some prompts of a data set, by their index: cut from the left to `max_prompt_length`, and with a completion
+    /// within the model's context.
+    /// - Parameters:
+    ///   - data: what messages call the data set.
+    ///   - kind: what they call its prompts.
+    /// - Throws: ``TrainingError`` with code `prompt`.
+    func tokens(
+        of indices: some Collection<Int>, in dataset: Dataset, _ data: String, _ kind: String
+    ) throws(TrainingError) -> [Int: [Int32]] {
+        var result: [Int: [Int32]] = [:]
         var cutCount = 0
-        for index in used.sorted() {
-            let (tokens, isCut) = try fittingTokens(of: dataset.samples[index], "prompt \(index + 1) of the data set")
+        for index in indices.sorted() {
+            let (tokens, isCut) = try fittingTokens(of: dataset.samples[index], "prompt \(index + 1) of \(data)")
             cutCount += isCut ? 1 : 0
-            promptTokens[index] = tokens
+            result[index] = tokens
         }
-        warnOfCuts(cutCount, of: used.count, "prompts")
-    }
-
-    /// The prompts that the run will draw, or may draw, by their index in the data set.
-    private var usedPrompts: Set<Int> {
-        guard !configuration.drawsBeyondBatch else { return Set(0..<plan.prompts) }
-        let every = plan.batch.generateEvery
-        let generations = (plan.maxSteps * plan.batch.accumulationSteps + every - 1) / every
-        var stream = promptStream
-        var used: Set<Int> = []
-        var position = 0
-        while position / plan.batch.promptsPerGeneration < generations, used.count < plan.prompts {
-            used.insert(stream.prompt(at: position))
-            position += 1
+        if cutCount > 0, let limit = configuration.maxPromptLength {
+            tell(
+                .warning(
+                    "\(cutCount) of \(indices.count) \(kind) are longer than max_prompt_length \(limit): they lose their first "
+                        + "tokens, the system prompt before all else (see overlong_prompts)"))
         }
-        return used
+        return result
     }
 
-    /// Turns the evaluation prompts into tokens, once.
-    func prepareEvaluationPrompts() throws(TrainingError) {
-        guard evaluationTokens == nil, let dataset = evaluationDataset else { return }
-        var cutCount = 0
-        var prompts: [[Int32]] = []
-        for (index, sample) in dataset.samples.enumerated() {
-            let (tokens, isCut) = try fittingTokens(of: sample, "prompt \(index + 1) of the evaluation data")
-            cutCount += isCut ? 1 : 0
-            prompts.append(tokens)
-        }
-        evaluationTokens = prompts
-        warnOfCuts(cutCount, of: prompts.count, "evaluation prompts")
-    }
-
-    private func warnOfCuts(_ count: Int, of all: Int, _ what: String) {
-        guard count > 0, let limit = configuration.maxPromptLength else { return }
-        onEvent?(
-            .warning(
-                "\(count) of \(all) \(what) are longer than max_prompt_length \(limit): they lose their first tokens, the "
-                    + "system prompt before all else (see overlong_prompts)"))
-    }
-
-    /// The tokens of a prompt, cut from the left to `max_prompt_length`, which with a completion fit the model's context.
-    /// - Parameter name: what messages call the prompt.
     private func fittingTokens(
         of sample: Sample, _ name: String
     ) throws(TrainingError) -> (tokens: [Int32], isCut: Bool) {
         let whole = try tokenizer.tokens(of: sample, name)
         if !hasToldOfBeginning, let repeated = tokenizer.repeatedBeginning(of: sample.prompt, named: name) {
             hasToldOfBeginning = true
-            onEvent?(.warning("\(repeated)"))
+            tell(.warning("\(repeated)"))
         }
         let limit = configuration.maxPromptLength ?? whole.count
         let isTooLong = whole.count > limit
@@ -70,14 +63,14 @@ extension GRPOTrainer {
                     + "overlong_prompts to drop or cut")
         }
         let tokens = Array(whole.suffix(limit))
-        try TrainingError.check(tokens, below: policy.vocabularySize, name)
+        try TrainingError.check(tokens, below: vocabularySize, name)
         try checkContext(tokens, name)
         return (tokens, isTooLong)
     }
 
     private func checkContext(_ tokens: [Int32], _ name: String) throws(TrainingError) {
         let completion = configuration.maxCompletionLength
-        guard let limit = policy.contextLength, tokens.count + completion > limit else { return }
+        guard let limit = contextLength, tokens.count + completion > limit else { return }
         throw TrainingError(
             .prompt,
             "\(name) has \(tokens.count) tokens, with max_completion_length \(completion) that is more than "

@@ -1,0 +1,40 @@
+import Apus
+import ArgumentParser
+
+/// How answers are drawn.
+struct EvalSampling: ParsableArguments {
+    @Option(
+        parsing: .unconditional, help: "Divides the logits; 0 always takes the likeliest token (default: 0).",
+        transform: NumericOption.temperature)
+    var temperature = 0.0
+
+    @Option(
+        parsing: .unconditional, help: "Completions of each problem (default: 1).",
+        transform: NumericOption.integer(like: "num_generations_eval"))
+    var n = 1
+
+    @Option(
+        parsing: .unconditional, help: NumericOption.topPHelp, transform: NumericOption.number(like: "top_p"))
+    var topP = 1.0
+
+    @Option(
+        parsing: .unconditional,
+        help: "Stop after this many tokens (default: max_completion_length, or half of the context).",
+        transform: NumericOption.integer(like: "max_completion_length"))
+    var maxNewTokens: Int?
+
+    @Option(
+        parsing: .unconditional, help: NumericOption.seedHelp, transform: NumericOption.integer(like: "seed"))
+    var seed = 0
+
+    func validate() throws {
+        if n > 1, temperature == 0 {
+            throw ValidationError("--n \(n) needs --temperature above 0: greedy answers are all alike")
+        }
+    }
+
+    func parameters(limit: Int) -> SamplingParameters {
+        SamplingParameters(
+            temperature: Float(temperature), topP: Float(topP), maxNewTokens: maxNewTokens ?? limit, seed: UInt64(seed))
+    }
+}

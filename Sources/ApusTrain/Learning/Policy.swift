@@ -1,0 +1,47 @@
+public import ApusModel
+
+/// A model as the policy of a run: where its completions come from, and what learns from them.
+public struct Policy {
+    /// Samples completions.
+    public var sampler: any Sampler
+    /// Scores them and moves the parameters.
+    public var learner: any Learner
+
+    /// A policy of two parts, which may be one.
+    public init(sampler: any Sampler, learner: any Learner) {
+        self.sampler = sampler
+        self.learner = learner
+    }
+
+    /// A model with a LoRA adapter: sampler, scorer and optimizer share one copy of the weights and one store of pages.
+    /// - Parameters:
+    ///   - reference: the frozen adapter of the reference policy; nil where that is the base model alone.
+    ///   - samplesExactLogProbs: use the sampler's log-probabilities; false computes the same numbers again where the policy
+    ///     may move before they are used.
+    ///   - keepsRollouts: train on the rows that the sampler computed, as long as the policy has not moved; false computes
+    ///     the same rows again.
+    ///   - keepsActivations: keep what the inside of layers computes, in 16 bits, in place of computing it again: faster for
+    ///     two to three times the memory a token.
+    ///   - memory: what keys, values and kept rows may take.
+    public init(
+        model: LanguageModel, adapter: LoRAAdapter, reference: LoRAAdapter? = nil, samplesExactLogProbs: Bool = true,
+        keepsRollouts: Bool = true, keepsActivations: Bool = false, memory: MemoryBudget = MemoryBudget()
+    ) {
+        let pages = PageStore(model: model, contents: keepsActivations ? .activations : .layerInputs, budget: memory)
+        self.init(
+            sampler: EngineSampler(
+                model: model, adapter: adapter, samplesExactLogProbs: samplesExactLogProbs,
+                keepsRollouts: keepsRollouts, pages: pages),
+            learner: ModelLearner(adapter, of: model, reference: reference, pages: pages))
+    }
+
+    /// The same with what a configuration says of memory and of what is kept in it.
+    public init(
+        model: LanguageModel, adapter: LoRAAdapter, reference: LoRAAdapter? = nil, configuration: GRPOConfiguration
+    ) {
+        self.init(
+            model: model, adapter: adapter, reference: reference,
+            keepsActivations: !configuration.gradientCheckpointing,
+            memory: MemoryBudget(utilization: configuration.memoryUtilization))
+    }
+}
