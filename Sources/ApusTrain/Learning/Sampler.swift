@@ -50,5 +50,5 @@ extension Sampler {
     public var memoryShortfall: String? { nil }
 
     /// Nothing to do: the parameters are shared.
-    public nonisolated(nonsending) func publish(_ parameters: any TrainedParameters) async throws {}
+    public nonisolated(nonsending) func publish(_ parameters: any TrainedParameters) async {}
 }
