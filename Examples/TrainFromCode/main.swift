@@ -15,13 +15,13 @@ let correct = Reward("correct") { completion, columns in
 let brief = Reward("brief") { completion, _ in completion.count < 200 ? 1 : 0 }
 
 var configuration = GRPOConfiguration()
-configuration.learningRate = 5e-4
+configuration.optimizer.learningRate = 5e-4
 configuration.perDeviceTrainBatchSize = 128  // 16 problems with 8 answers each
 configuration.maxCompletionLength = 64
-configuration.maxSteps = 20
-configuration.loggingSteps = 1
+configuration.optimizer.maxSteps = 20
+configuration.output.loggingSteps = 1
 configuration.rewardWeights = [1, 0.1]
-configuration.outputDir = "outputs/from-code"
+configuration.output.outputDir = "outputs/from-code"
 
 let trainer = try GRPOTrainer(
     model: model, adapter: adapter, dataset: .arithmetic(count: 500, seed: 0), rewards: [correct, brief],

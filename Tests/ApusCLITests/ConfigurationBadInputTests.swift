@@ -42,7 +42,7 @@ import Testing
         let configuration = try resolve(
             "model: m\nmax_prompt_length: 256\nwarmup_ratio: 0.1\nmax_lora_rank: 8\nvllm_gpu_memory_utilization: 0.5\n")
         #expect(configuration.trainer.maxPromptLength == 256)
-        #expect(configuration.trainer.warmupRatio == 0.1)
+        #expect(configuration.trainer.optimizer.warmupRatio == 0.1)
         #expect(configuration.settings.loraRank == 8)
         #expect(configuration.notices.count == 1)
     }

@@ -62,7 +62,7 @@ import Testing
     @Test func theCommandLineWins() throws {
         let configuration = try resolve("model: a\nlearning_rate: 1e-4\n", ["--model", "b", "--learning_rate=2e-5"])
         #expect(configuration.settings.model == "b")
-        #expect(configuration.trainer.learningRate == 2e-5)
+        #expect(configuration.trainer.optimizer.learningRate == 2e-5)
     }
 
     @Test func textIsTextWhateverItLooksLike() throws {
@@ -75,7 +75,7 @@ import Testing
             "--model", "m", "--reward_funcs", "[tutorial]", "--lr_scheduler_type", "cosine", "--lr_scheduler_kwargs",
             "{num_cycles: 2}",
         ])
-        #expect(configuration.trainer.lrSchedulerArguments.numCycles == 2)
+        #expect(configuration.trainer.optimizer.lrSchedulerArguments.numCycles == 2)
     }
 
     @Test func theHomeFolderIsFoundInEveryPath() throws {

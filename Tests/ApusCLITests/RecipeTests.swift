@@ -30,12 +30,12 @@ import Testing
         #expect(
             run.settings.systemPrompt
                 == "Respond in the following format:\n<reasoning>\n...\n</reasoning>\n<answer>\n...\n</answer>\n")
-        #expect(run.trainer.learningRate == 5e-6)
+        #expect(run.trainer.optimizer.learningRate == 5e-6)
         #expect(run.trainer.maxPromptLength == 256)
         #expect(run.trainer.maxCompletionLength == 200)
-        #expect(run.trainer.maxSteps == 250)
+        #expect(run.trainer.optimizer.maxSteps == 250)
         #expect(run.trainer.seed == 3407)
-        #expect(run.trainer.outputDir == "outputs")
+        #expect(run.trainer.output.outputDir == "outputs")
         let plan = try BatchPlan(run.trainer)
         #expect(plan.promptsPerGeneration == 4)
         #expect(plan.generationBatchSize == 24)
@@ -48,7 +48,7 @@ import Testing
         #expect(plan.groupSize == 8)
         #expect(run.trainer.lossType == .drGRPO)
         #expect(run.trainer.scaleRewards == .none)
-        #expect(run.trainer.adamBeta2 == 0.99)
+        #expect(run.trainer.optimizer.adamBeta2 == 0.99)
         #expect(run.notices.isEmpty)
     }
 }

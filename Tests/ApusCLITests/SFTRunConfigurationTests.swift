@@ -23,7 +23,7 @@ import Testing
         let run = try resolve(
             "--learning_rate", "2e-4", "--per_device_train_batch_size", "4", "--packing", "--max_length", "256",
             "--completion_only_loss", "false", "--lora_r", "8", "--dataset_name", "a.jsonl")
-        #expect(run.trainer.learningRate == 2e-4)
+        #expect(run.trainer.optimizer.learningRate == 2e-4)
         #expect(run.trainer.perDeviceTrainBatchSize == 4)
         #expect(run.trainer.packing)
         #expect(run.trainer.maxLength == 256)

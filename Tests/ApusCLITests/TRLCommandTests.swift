@@ -62,7 +62,7 @@ import Testing
     @Test func argumentsOfASchedule() throws {
         let yaml = "lr_scheduler_type: cosine_with_min_lr\nlr_scheduler_kwargs:\n  min_lr_rate: 0.1"
         let configuration = try resolve(yaml)
-        #expect(configuration.trainer.lrSchedulerArguments.minLRRate == 0.1)
+        #expect(configuration.trainer.optimizer.lrSchedulerArguments.minLRRate == 0.1)
         let folder = try TemporaryFolder()
         let written = try RunConfiguration(
             arguments: [folder.write(Data(configuration.yaml.utf8), as: "whole.yaml")])

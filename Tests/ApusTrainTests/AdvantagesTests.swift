@@ -51,7 +51,7 @@ struct AdvantagesTests {
             configuration.numIterations = test.cfg.num_iterations ?? 1
             configuration.stepsPerGeneration = test.cfg.steps_per_generation
             configuration.generationBatchSize = test.cfg.generation_batch_size
-            configuration.numTrainEpochs = test.cfg.num_train_epochs ?? 3
+            configuration.optimizer.numTrainEpochs = test.cfg.num_train_epochs ?? 3
             configuration.strictBatchSize = true
             let batch = try BatchPlan(configuration)
             #expect(batch.stepsPerGeneration == test.steps_per_generation, "\(test.name)")

@@ -12,7 +12,7 @@ struct CheckpointTests {
         _ folder: TemporaryFolder, _ policy: FakePolicy = FakePolicy(), _ change: (inout GRPOConfiguration) -> Void
     ) throws -> GRPOTrainer {
         var configuration = GRPOTrainerTests.configuration(folder)
-        configuration.saveStrategy = .steps
+        configuration.output.saveStrategy = .steps
         change(&configuration)
         return try GRPOTrainer(
             configuration: configuration, policy: policy, tokenizer: NumberTokenizer(),
@@ -21,7 +21,7 @@ struct CheckpointTests {
 
     @Test func aCheckpointIsWrittenAtTheEnd() async throws {
         let folder = try TemporaryFolder()
-        _ = try await trainer(folder) { $0.saveSteps = 250 }.run()
+        _ = try await trainer(folder) { $0.output.saveSteps = 250 }.run()
         #expect(folder.names == [".apus.lock", "checkpoint-3", "metrics.jsonl"])
         let files = try FileManager.default.contentsOfDirectory(
             atPath: folder.url.appending(path: "checkpoint-3").path)
@@ -106,7 +106,7 @@ struct CheckpointTests {
         let folder = try TemporaryFolder()
         let file = folder.url.appending(path: "file")
         try Data().write(to: file)
-        let trainer = try trainer(folder) { $0.outputDir = file.appending(path: "run").path }
+        let trainer = try trainer(folder) { $0.output.outputDir = file.appending(path: "run").path }
         let error = await #expect(throws: TrainingError.self) { _ = try await trainer.run() }
         #expect(error?.code == .outputFolder && error?.isBadInput == true)
         #expect(

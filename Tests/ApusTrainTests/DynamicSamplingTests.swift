@@ -22,7 +22,7 @@ struct DynamicSamplingTests {
         let folder = try TemporaryFolder()
         var configuration = GRPOTrainerTests.configuration(folder)
         configuration.perDeviceTrainBatchSize = 16
-        configuration.maxSteps = 4
+        configuration.optimizer.maxSteps = 4
         configuration.dynamicSampling = true
         change(&configuration)
         if policy.optimizerSteps.isEmpty { policy.complete = Self.complete }
@@ -82,8 +82,8 @@ struct DynamicSamplingTests {
         let recorder = try await run(policy) {
             $0.lossType = type
             $0.maxNumGenBatches = 2
-            $0.maxSteps = 3
-            $0.maxGradNorm = 0
+            $0.optimizer.maxSteps = 3
+            $0.optimizer.maxGradNorm = 0
         }
         let reports = rollouts(recorder)
         #expect(reports.contains { $0.advantages.contains(0) })
@@ -116,7 +116,7 @@ struct DynamicSamplingTests {
         for selects in [false, true] {
             let recorder = try await run(FakePolicy()) {
                 $0.maxNumGenBatches = 50
-                $0.maxSteps = 30
+                $0.optimizer.maxSteps = 30
                 $0.selectiveRollout = selects
             }
             drawn[selects] = recorder.records.reduce(0) { $0 + ($1["dynamic_sampling/prompts_drawn"] ?? 0) }
@@ -135,9 +135,9 @@ struct DynamicSamplingTests {
             let folder = try TemporaryFolder()
             var configuration = GRPOTrainerTests.configuration(folder)
             configuration.maxCompletionLength = 6
-            configuration.learningRate = 1e-3
+            configuration.optimizer.learningRate = 1e-3
             configuration.perDeviceTrainBatchSize = 8
-            configuration.maxSteps = 3
+            configuration.optimizer.maxSteps = 3
             configuration.dynamicSampling = true
             let adapter = try LoRAAdapter(LoRAConfiguration(rank: 4, alpha: 8), for: model, seed: 7)
             let recorder = EventRecorder()

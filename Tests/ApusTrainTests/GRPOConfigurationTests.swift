@@ -32,9 +32,9 @@ struct GRPOConfigurationTests {
             "max_steps": .number(250),
         ])
         #expect(configuration.scaleRewards == .none)
-        #expect(configuration.learningRate == 5e-6)
+        #expect(configuration.optimizer.learningRate == 5e-6)
         #expect(configuration.epsilonHigh == 0.28)
-        #expect(configuration.maxSteps == 250)
+        #expect(configuration.optimizer.maxSteps == 250)
     }
 
     @Test(arguments: [

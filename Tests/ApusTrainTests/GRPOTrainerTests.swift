@@ -19,12 +19,12 @@ struct GRPOTrainerTests {
 
     static func configuration(_ folder: TemporaryFolder) -> GRPOConfiguration {
         var configuration = GRPOConfiguration()
-        configuration.outputDir = folder.url.path
+        configuration.output.outputDir = folder.url.path
         configuration.perDeviceTrainBatchSize = 4
         configuration.numGenerations = 4
-        configuration.maxSteps = 3
-        configuration.loggingSteps = 1
-        configuration.saveStrategy = .no
+        configuration.optimizer.maxSteps = 3
+        configuration.output.loggingSteps = 1
+        configuration.output.saveStrategy = .no
         return configuration
     }
 
@@ -52,7 +52,7 @@ struct GRPOTrainerTests {
             configuration.gradientAccumulationSteps = 4
             configuration.perDeviceTrainBatchSize = 4
             configuration.beta = 0.1
-            configuration.maxSteps = 1
+            configuration.optimizer.maxSteps = 1
             let policy = FakePolicy()
             policy.complete = { prompt, sample in
                 FakePolicy.completion(Array(repeating: 7, count: (Int(prompt[0]) + sample * sample) % 7 + 1))
@@ -74,7 +74,7 @@ struct GRPOTrainerTests {
             let folder = try TemporaryFolder()
             var configuration = Self.configuration(folder)
             configuration[keyPath: change] = 0.1
-            configuration.maxSteps = 1
+            configuration.optimizer.maxSteps = 1
             let policy = FakePolicy()
             let trainer = try GRPOTrainer(
                 configuration: configuration, policy: policy, tokenizer: NumberTokenizer(),
@@ -108,8 +108,8 @@ struct GRPOTrainerTests {
     @Test func gradientsAreClippedByTheGlobalNorm() async throws {
         let folder = try TemporaryFolder()
         var configuration = Self.configuration(folder)
-        configuration.maxGradNorm = 0.5
-        configuration.maxSteps = 1
+        configuration.optimizer.maxGradNorm = 0.5
+        configuration.optimizer.maxSteps = 1
         let policy = FakePolicy()
         policy.normOverride = 4
         let recorder = EventRecorder()
@@ -126,7 +126,7 @@ struct GRPOTrainerTests {
     func stepsThatAreNotFiniteAreSkippedAndThenEndTheRun() async throws {
         let folder = try TemporaryFolder()
         var configuration = Self.configuration(folder)
-        configuration.maxSteps = 20
+        configuration.optimizer.maxSteps = 20
         let policy = FakePolicy()
         policy.parameter = .nan
         let recorder = EventRecorder()
@@ -144,8 +144,8 @@ struct GRPOTrainerTests {
     @Test func aRequestToStopFinishesTheStepAndSaves() async throws {
         let folder = try TemporaryFolder()
         var configuration = Self.configuration(folder)
-        configuration.saveStrategy = .steps
-        configuration.maxSteps = 10
+        configuration.output.saveStrategy = .steps
+        configuration.optimizer.maxSteps = 10
         let trainer = try GRPOTrainer(
             configuration: configuration, policy: FakePolicy(), tokenizer: NumberTokenizer(),
             dataset: Self.prompts(4), rewards: [Self.parity])
@@ -194,7 +194,7 @@ struct GRPOTrainerTests {
     @Test func equalRewardsForManyGenerationsAreReported() async throws {
         let folder = try TemporaryFolder()
         var configuration = Self.configuration(folder)
-        configuration.maxSteps = 45
+        configuration.optimizer.maxSteps = 45
         let recorder = EventRecorder()
         let trainer = try GRPOTrainer(
             configuration: configuration, policy: FakePolicy(), tokenizer: NumberTokenizer(),
@@ -209,7 +209,7 @@ struct GRPOTrainerTests {
         let folder = try TemporaryFolder()
         var configuration = Self.configuration(folder)
         configuration.maskTruncatedCompletions = true
-        configuration.maxSteps = 1
+        configuration.optimizer.maxSteps = 1
         let policy = FakePolicy()
         policy.complete = { _, sample in
             FakePolicy.completion(Array(repeating: 7, count: sample + 1), sample == 3 ? .length : .stop)
@@ -254,7 +254,7 @@ struct GRPOTrainerTests {
             return FakePolicy.completion(Array(repeating: 7, count: sample + 1))
         }
         var configuration = Self.configuration(folder)
-        configuration.maxSteps = 1
+        configuration.optimizer.maxSteps = 1
         let recorder = EventRecorder()
         let trainer = try GRPOTrainer(
             configuration: configuration, policy: policy, tokenizer: NumberTokenizer(), dataset: Self.prompts(4),

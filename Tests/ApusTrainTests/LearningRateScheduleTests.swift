@@ -95,8 +95,8 @@ struct LearningRateScheduleTests {
     @Test func tutorialRatesAgree() throws {
         let file = try Fixture.json("optimizer.json", as: ScheduleFile.self)
         var configuration = GRPOConfiguration()
-        configuration.learningRate = 5e-6
-        configuration.warmupRatio = 0.1
+        configuration.optimizer.learningRate = 5e-6
+        configuration.optimizer.warmupRatio = 0.1
         let schedule = LearningRateSchedule(configuration, maxSteps: 250)
         for (step, rate) in file.tutorial_lr {
             let step = try #require(Int(step))
@@ -107,7 +107,7 @@ struct LearningRateScheduleTests {
     @Test func warmupRoundsUp() throws {
         for test in try Fixture.json("optimizer.json", as: ScheduleFile.self).warmup {
             var configuration = GRPOConfiguration()
-            configuration.warmupSteps = test.warmup_steps
+            configuration.optimizer.warmupSteps = test.warmup_steps
             #expect(LearningRateSchedule.warmupSteps(configuration, maxSteps: test.max_steps) == test.resolved)
         }
     }

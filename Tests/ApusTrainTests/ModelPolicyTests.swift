@@ -19,15 +19,15 @@ struct ModelPolicyTests {
 
     private func configuration(_ output: URL) -> GRPOConfiguration {
         var configuration = GRPOConfiguration()
-        configuration.outputDir = output.path
+        configuration.output.outputDir = output.path
         configuration.perDeviceTrainBatchSize = 4
         configuration.gradientAccumulationSteps = 2
         configuration.numGenerations = 4
         configuration.maxCompletionLength = 6
-        configuration.maxSteps = 4
-        configuration.loggingSteps = 1
-        configuration.saveSteps = 100
-        configuration.learningRate = 1e-3
+        configuration.optimizer.maxSteps = 4
+        configuration.output.loggingSteps = 1
+        configuration.output.saveSteps = 100
+        configuration.optimizer.learningRate = 1e-3
         return configuration
     }
 
@@ -136,7 +136,7 @@ struct ModelPolicyTests {
         let folder = try TemporaryFolder()
         let model = try model()
         var configuration = configuration(folder.url.appending(path: "run"))
-        configuration.maxSteps = 8
+        configuration.optimizer.maxSteps = 8
         // Few completions earn it, so that some groups have equal rewards and some have not.
         let reward = TokenReward("coarse") { tokens in tokens.count { $0 % 2 == 0 } > 4 ? 1 : 0 }
         let kept = try await run(configuration, model: model, reward: reward)
@@ -195,7 +195,7 @@ struct ModelPolicyTests {
         let whole = try await run(configuration(folder.url.appending(path: "whole")), model: model)
         var parts = configuration(folder.url.appending(path: "parts"))
         _ = try await run(parts, model: model, stopAt: 2)
-        parts.resumeFromCheckpoint = "true"
+        parts.output.resumeFromCheckpoint = "true"
         let resumed = try await run(parts, model: model)
         #expect(resumed.parameters == whole.parameters)
         #expect(resumed.moments == whole.moments)
@@ -210,7 +210,7 @@ struct ModelPolicyTests {
         let tiny = try TinyModel("tiny_llama", precision: .f32, backend: CPUBackend(threads: 1))
         var configuration = configuration(folder.url)
         configuration.beta = 0.1
-        configuration.learningRate = 0
+        configuration.optimizer.learningRate = 0
         let reference = try LoRAAdapter(zero: tiny.adapter.configuration, for: tiny.model)
         try reference.setParameters(tiny.adapter.parameters)
         let policy = Policy(

@@ -25,8 +25,8 @@ struct PromptTests {
         _ change: (inout GRPOConfiguration) -> Void
     ) throws -> GRPOTrainer {
         var configuration = GRPOTrainerTests.configuration(folder)
-        configuration.maxSteps = dataset.count
-        configuration.outputDir = folder.url.appending(path: "run").path
+        configuration.optimizer.maxSteps = dataset.count
+        configuration.output.outputDir = folder.url.appending(path: "run").path
         if evaluation != nil { configuration.evalStrategy = .steps }
         change(&configuration)
         let trainer = try GRPOTrainer(

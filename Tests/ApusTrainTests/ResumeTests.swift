@@ -15,12 +15,12 @@ struct ResumeTests {
 
     private func configuration(_ folder: TemporaryFolder, _ kind: Kind) -> GRPOConfiguration {
         var configuration = GRPOTrainerTests.configuration(folder)
-        configuration.maxSteps = 10
-        configuration.saveStrategy = .steps
-        configuration.saveSteps = 100
-        configuration.learningRate = 0.05
-        configuration.warmupSteps = 2
-        configuration.loggingSteps = 2
+        configuration.optimizer.maxSteps = 10
+        configuration.output.saveStrategy = .steps
+        configuration.output.saveSteps = 100
+        configuration.optimizer.learningRate = 0.05
+        configuration.optimizer.warmupSteps = 2
+        configuration.output.loggingSteps = 2
         configuration.useAdaptiveEntropy = true
         configuration.entropyTarget = 1
         configuration.beta = 0.1
@@ -75,7 +75,7 @@ struct ResumeTests {
         var configuration = configuration(parts, kind)
         let first = FakePolicy()
         _ = try await run(configuration, policy: first, stopAt: stop)
-        configuration.resumeFromCheckpoint = stop % 2 == 0 ? "true" : parts.url.path + "/checkpoint-\(stop)"
+        configuration.output.resumeFromCheckpoint = stop % 2 == 0 ? "true" : parts.url.path + "/checkpoint-\(stop)"
         let second = FakePolicy()
         let records = try await run(configuration, policy: second)
 
@@ -93,12 +93,12 @@ struct ResumeTests {
     func theLastLine() async throws {
         let folder = try TemporaryFolder()
         var configuration = configuration(folder, .reusing)
-        configuration.maxSteps = 9
+        configuration.optimizer.maxSteps = 9
         let expected = try await run(configuration, policy: FakePolicy())
         let log = folder.url.appending(path: "metrics.jsonl")
         let whole = try String(contentsOf: log, encoding: .utf8)
         try Data(whole.split(separator: "\n").dropLast().map { $0 + "\n" }.joined().utf8).write(to: log)
-        configuration.resumeFromCheckpoint = "true"
+        configuration.output.resumeFromCheckpoint = "true"
         let records = try await run(configuration, policy: FakePolicy())
         #expect(records.map(values) == expected.suffix(1).map(values))
         #expect(try String(contentsOf: log, encoding: .utf8).split(separator: "\n").count == expected.count)
@@ -111,7 +111,7 @@ struct ResumeTests {
         _ = try await run(configuration(first, .reusing), policy: FakePolicy(), stopAt: 5)
         let second = try TemporaryFolder()
         var configuration = configuration(second, .reusing)
-        configuration.resumeFromCheckpoint = first.url.path + "/checkpoint-5"
+        configuration.output.resumeFromCheckpoint = first.url.path + "/checkpoint-5"
         let policy = FakePolicy()
         _ = try await run(configuration, policy: policy)
         #expect(policy.parameter == whole.parameter && policy.moment == whole.moment)

@@ -38,16 +38,16 @@ struct GRPOBench {
 
     private func configuration(_ output: URL) -> GRPOConfiguration {
         var configuration = GRPOConfiguration()
-        configuration.outputDir = output.path
+        configuration.output.outputDir = output.path
         configuration.perDeviceTrainBatchSize = group
         configuration.numGenerations = group
         configuration.maxCompletionLength = tokens
-        configuration.learningRate = 5e-6
+        configuration.optimizer.learningRate = 5e-6
         configuration.gradientCheckpointing = gradientCheckpointing
         configuration.lossType = .grpo
-        configuration.maxSteps = steps
-        configuration.loggingSteps = 1
-        configuration.saveStrategy = .no
+        configuration.optimizer.maxSteps = steps
+        configuration.output.loggingSteps = 1
+        configuration.output.saveStrategy = .no
         return configuration
     }
 

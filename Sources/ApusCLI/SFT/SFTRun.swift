@@ -25,7 +25,7 @@ struct SFTRun {
             throw CommandFailure(training: error)
         }
         let end = RunEnd(
-            outcome: outcome, checkpoint: display.lastCheckpoint, canGoOn: !configuration.trainer.saveOnlyModel)
+            outcome: outcome, checkpoint: display.lastCheckpoint, canGoOn: !configuration.trainer.output.saveOnlyModel)
         try end.failIfStopped(by: signals)
         Terminal.printLine("\(outcome.step) steps, \(outcome.tokens) tokens, \(timeSpan(outcome.seconds))")
         end.whatNext(shared, isAdapter: settings.usesPEFT).map(Terminal.printLine)

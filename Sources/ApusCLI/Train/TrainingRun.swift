@@ -32,7 +32,7 @@ struct TrainingRun {
             throw CommandFailure(training: error)
         }
         let end = RunEnd(
-            outcome: outcome, checkpoint: display.lastCheckpoint, canGoOn: !configuration.trainer.saveOnlyModel)
+            outcome: outcome, checkpoint: display.lastCheckpoint, canGoOn: !configuration.trainer.output.saveOnlyModel)
         try end.failIfStopped(by: signals)
         if let accuracy = end.accuracy { Terminal.printLine("\n\(accuracy.text)\n\(accuracy.verdict)\n") }
         end.whatNext(settings).map(Terminal.printLine)

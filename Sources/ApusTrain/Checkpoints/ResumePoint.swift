@@ -12,10 +12,10 @@ struct ResumePoint {
 
     /// Reads a checkpoint and puts the parameters and the optimizer where it left them.
     /// - Parameters:
-    ///   - configuration: this run's settings, by key.
+    ///   - configuration: this run's settings, all of them.
     ///   - identity: what this run is made of, see ``RunIdentity``.
     init(
-        _ folder: URL, _ settings: some OutputSettings, configuration: [String: JSONValue],
+        _ folder: URL, _ settings: OutputSettings, of configuration: any DeclaredSettings,
         identity: [String: JSONValue], restoring trained: any TrainedParameters, tell: (TrainingEvent) -> Void
     ) throws(TrainingError) {
         guard SavedCheckpoint.holdsRun(folder) else {
@@ -26,7 +26,7 @@ struct ResumePoint {
         self.folder = folder
         snapshot = try Self.read(RunSnapshot.fileName, in: folder)
         let differences = snapshot.differences(
-            from: configuration, identity, effects: type(of: settings).resumeEffects)
+            from: configuration.members, identity, effects: type(of: configuration).resumeEffects)
         try Self.judge(differences, folder, isForced: settings.forceResume, tell)
         isOfAnotherRun = !differences.refused.isEmpty
         let log: TrainerState.LogHistory = try Self.read(TrainerState.fileName, in: folder)
@@ -41,7 +41,7 @@ struct ResumePoint {
     }
 
     /// The folder that `resume_from_checkpoint` names, found whole; `nil` when it names none or the newest.
-    static func namedCheckpoint(_ settings: some OutputSettings) throws(TrainingError) -> URL? {
+    static func namedCheckpoint(_ settings: OutputSettings) throws(TrainingError) -> URL? {
         guard let path = settings.resumeFromCheckpoint else { return nil }
         let output = URL(filePath: settings.outputDir, directoryHint: .isDirectory)
         guard path != SavedCheckpoint.newest else {

@@ -26,7 +26,7 @@ final class RunOutput {
     let directory: RunDirectory
     /// The checkpoint that the run goes on from, if it does.
     let resumed: ResumePoint?
-    private let settings: any OutputSettings
+    private let settings: OutputSettings
     private let extent: RunExtent
     /// The run's settings, by key.
     private let configuration: [String: JSONValue]
@@ -41,7 +41,8 @@ final class RunOutput {
     ///   - identity: what the run is made of, see ``RunIdentity``.
     ///   - trained: is put where the checkpoint left it.
     init(
-        _ settings: some OutputSettings, extent: RunExtent, identity: [String: JSONValue],
+        _ settings: OutputSettings, of configuration: any DeclaredSettings, extent: RunExtent,
+        identity: [String: JSONValue],
         trained: any TrainedParameters,
         tokenizer: any PromptTokenizer, tell: @escaping (TrainingEvent) -> Void
     ) throws(TrainingError) {
@@ -51,7 +52,7 @@ final class RunOutput {
         self.directory = directory
         self.settings = settings
         self.extent = extent
-        configuration = settings.members
+        self.configuration = configuration.members
         self.identity = identity
         self.trained = trained
         self.tokenizer = tokenizer
@@ -69,7 +70,7 @@ final class RunOutput {
         let folder =
             if let named { named } else { try ResumePoint.newestWholeCheckpoint(in: directory.url, tell: tell) }
         let point = try ResumePoint(
-            folder, settings, configuration: configuration, identity: identity, restoring: trained, tell: tell)
+            folder, settings, of: configuration, identity: identity, restoring: trained, tell: tell)
         resumed = point
         log = try MetricsLog(directory: directory.url, continuing: point.history)
     }

@@ -23,7 +23,7 @@ extension RunState {
 
     /// Transformers' file.
     /// - Parameter folder: the output folder.
-    func trainerState(_ settings: some OutputSettings, _ extent: RunExtent, in folder: URL) -> TrainerState {
+    func trainerState(_ settings: OutputSettings, _ extent: RunExtent, in folder: URL) -> TrainerState {
         let best = evaluations.best.map {
             (value: $0.value, checkpoint: SavedCheckpoint.url(step: $0.step, in: folder))
         }

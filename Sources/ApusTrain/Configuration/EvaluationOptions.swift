@@ -23,7 +23,7 @@ extension GRPOConfiguration {
 
     /// Optimizer steps between evaluations, where steps are what counts.
     func evaluationInterval(of maxSteps: Int) -> Int? {
-        evalStrategy == .steps ? interval(evalSteps ?? loggingSteps, of: maxSteps) : nil
+        evalStrategy == .steps ? output.interval(evalSteps ?? output.loggingSteps, of: maxSteps) : nil
     }
 }
 

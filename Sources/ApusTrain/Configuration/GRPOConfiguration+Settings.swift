@@ -13,14 +13,15 @@ extension GRPOConfiguration {
     /// TRL takes true for the newest checkpoint, and one name for a list of programs.
     /// - Throws: ``ConfigurationError`` for a program that Apus does not write for.
     public static func normalized(_ value: JSONValue, of key: String) throws(ConfigurationError) -> JSONValue {
-        key == "report_to" ? try ReportTarget.names(value) : normalizedOutput(value, of: key)
+        key == "report_to" ? try ReportTarget.names(value) : OutputSettings.normalized(value, of: key)
     }
 
     /// Every setting, in the order in which they are shown.
     public static let declarations: [SettingDeclaration<GRPOConfiguration>] =
-        stepSize + lengthDeclarations + order + sampling + loss + rewards + optimizerDeclarations
-        + checkpointDeclarations + notFinite + evaluation
-        + logDeclarations + reports
+        stepSize + OptimizerSettings.length.map { $0.within(\.optimizer) } + order + sampling + loss + rewards
+        + OptimizerSettings.adamW.map { $0.within(\.optimizer) }
+        + OutputSettings.checkpoints.map { $0.within(\.output) } + notFinite + evaluation
+        + OutputSettings.log.map { $0.within(\.output) } + reports
 
     private static let stepSize = SettingDeclaration<GRPOConfiguration>.in(
         .stepSize,

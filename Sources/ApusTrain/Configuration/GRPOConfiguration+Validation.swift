@@ -3,8 +3,8 @@ extension GRPOConfiguration {
     /// - Throws: ``ConfigurationError`` naming the key, its value and the rule.
     public func validate() throws(ConfigurationError) {
         try validateBounds()
-        try validateOptimizer()
-        try validateOutput()
+        try optimizer.validate()
+        try output.validate()
         try validateLoss()
         try validateEvaluation()
         guard loggingDir != "" else {
@@ -53,7 +53,7 @@ extension GRPOConfiguration {
                 rule: "must be 1 with eval_temperature 0: greedy answers to a prompt are all alike")
         }
         try validateBestModel()
-        guard lrSchedulerType != .reduceOnPlateau || evalStrategy != .no else {
+        guard optimizer.lrSchedulerType != .reduceOnPlateau || evalStrategy != .no else {
             throw ConfigurationError(
                 key: "lr_scheduler_type", value: "'reduce_lr_on_plateau'",
                 rule: "follows evaluations: set eval_strategy to steps or epoch")
@@ -70,7 +70,9 @@ extension GRPOConfiguration {
             throw ConfigurationError(key: "load_best_model_at_end", value: "true", rule: rule)
         }
         if evalStrategy == .no { try refuse("needs evaluations to choose by: set eval_strategy to steps or epoch") }
-        if saveStrategy == .no { try refuse("needs checkpoints to choose from: set save_strategy to steps or epoch") }
-        if saveOnlyModel { try refuse("needs whole checkpoints: set save_only_model to false") }
+        if output.saveStrategy == .no {
+            try refuse("needs checkpoints to choose from: set save_strategy to steps or epoch")
+        }
+        if output.saveOnlyModel { try refuse("needs whole checkpoints: set save_only_model to false") }
     }
 }

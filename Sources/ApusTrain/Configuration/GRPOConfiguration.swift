@@ -2,10 +2,10 @@ public import ApusData
 
 /// Everything that a GRPO run can be told, under the names that TRL's `GRPOConfig` gives its settings.
 ///
-/// The type is flat and its keys are TRL's (`per_device_train_batch_size`, `num_generations`, …), so one file serves both
+/// Its keys are TRL's (`per_device_train_batch_size`, `num_generations`, …), so one file serves both
 /// worlds. Defaults are those of trl 1.16. Settings that are off by default are `nil` and are written as `null`.
 /// ``init(settings:)`` reads a partial set of keys over the defaults; ``validate()`` checks the rules between them.
-public struct GRPOConfiguration: OptimizerSettings, OutputSettings {
+public struct GRPOConfiguration: DeclaredSettings {
     // MARK: Batches
 
     /// Completions in one micro-step. When a generation batch cannot be cut into whole groups it is raised to
@@ -120,65 +120,20 @@ public struct GRPOConfiguration: OptimizerSettings, OutputSettings {
     /// Generations in a row with a broken function after which the run stops all the same.
     public var rewardFailureBatches = 5
 
-    // MARK: Optimizer
+    // MARK: Optimizer, log and checkpoints
 
-    /// Peak learning rate.
-    public var learningRate = 1e-6
-    /// Shape of the learning rate over the run.
-    public var lrSchedulerType = ScheduleKind.linear
-    /// What that shape takes besides.
-    public var lrSchedulerArguments = ScheduleArguments()
-    /// Optimizer steps of warm-up; below 1, a share of all steps.
-    public var warmupSteps = 0.0
-    /// Warm-up as a share of all steps, when ``warmupSteps`` is 0 (key of older Transformers).
-    public var warmupRatio = 0.0
-    /// AdamW's decay of the first moment.
-    public var adamBeta1 = 0.9
-    /// AdamW's decay of the second moment.
-    public var adamBeta2 = 0.999
-    /// AdamW's term in the denominator.
-    public var adamEpsilon = 1e-8
-    /// AdamW's decoupled weight decay.
-    public var weightDecay = 0.0
-    /// Global gradient norm to clip to; 0 is off.
-    public var maxGradNorm = 1.0
-    /// Optimizer steps of the run; 0 or less means ``numTrainEpochs`` decides.
-    public var maxSteps = -1
-    /// Passes over the prompts.
-    public var numTrainEpochs = 3.0
-
-    // MARK: Logging and saving
-
-    /// Folder of checkpoints and metrics.
-    public var outputDir = "trainer_output"
-    /// Optimizer steps between log lines; below 1, a share of all steps.
-    public var loggingSteps = 10.0
-    /// Log the first step too.
-    public var loggingFirstStep = false
-    /// When checkpoints are written.
-    public var saveStrategy = SaveStrategy.steps
-    /// Optimizer steps between checkpoints; below 1, a share of all steps.
-    public var saveSteps = 500.0
-    /// How many checkpoints to keep; `nil` keeps all.
-    public var saveTotalLimit: Int?
-    /// Save the adapter without the optimizer and the state that a continuation needs.
-    public var saveOnlyModel = false
-    /// Checkpoint folder to go on from; `true` is the newest whole one in ``outputDir``.
-    public var resumeFromCheckpoint: String?
-    /// Go on from a checkpoint of another model, data set or configuration, with a warning. Not a TRL key.
-    public var forceResume = false
-    /// What happens when a checkpoint or a log line cannot be written. Not a TRL key.
-    public var onSaveFailure = SaveFailureResponse.stop
-    /// Optimizer steps in a row whose loss or gradient is not finite, after which ``onNotFinite`` applies. Not a TRL key.
-    public var maxSkippedSteps = 3
-    /// What happens then. Not a TRL key.
+    /// AdamW, its learning rate and the length of the run; the rate's default is TRL's for GRPO.
+    public var optimizer = OptimizerSettings(learningRate: 1e-6)
+    /// The log, the checkpoints, and the run that is continued.
+    public var output = OutputSettings()
+    /// What happens after ``OutputSettings/maxSkippedSteps``. Not a TRL key.
     public var onNotFinite = NotFiniteResponse.stop
 
     // MARK: Evaluation
 
     /// When the model is evaluated on data that it is not trained on.
     public var evalStrategy = EvaluationStrategy.no
-    /// Optimizer steps between evaluations; below 1, a share of all steps; `nil` means ``loggingSteps``.
+    /// Optimizer steps between evaluations; below 1, a share of all steps; `nil` means ``OutputSettings/loggingSteps``.
     public var evalSteps: Double?
     /// Steps (epochs, where ``evalStrategy`` counts these) before the first evaluation.
     public var evalDelay = 0.0
@@ -199,7 +154,7 @@ public struct GRPOConfiguration: OptimizerSettings, OutputSettings {
     public var greaterIsBetter: Bool?
     /// Where metrics go beside `metrics.jsonl`.
     public var reportTo: [ReportTarget] = []
-    /// Folder of TensorBoard's event files; `nil` is a folder in `runs` in ``outputDir``.
+    /// Folder of TensorBoard's event files; `nil` is a folder in `runs` in ``OutputSettings/outputDir``.
     public var loggingDir: String?
     /// Write the completions behind each log line to `completions/completions_<step>.jsonl`.
     public var logCompletions = false

@@ -24,14 +24,14 @@ struct LearningRateSchedule: Sendable {
         self.maxSteps = maxSteps
     }
 
-    init(_ settings: some OptimizerSettings, maxSteps: Int) {
+    init(_ settings: OptimizerSettings, maxSteps: Int) {
         self.init(
             kind: settings.lrSchedulerType, arguments: settings.lrSchedulerArguments, peak: settings.learningRate,
             warmupSteps: Self.warmupSteps(settings, maxSteps: maxSteps), maxSteps: maxSteps)
     }
 
     /// `warmup_steps`, which below 1 is a share of all steps; `warmup_ratio` where it is not given.
-    static func warmupSteps(_ settings: some OptimizerSettings, maxSteps: Int) -> Int {
+    static func warmupSteps(_ settings: OptimizerSettings, maxSteps: Int) -> Int {
         let steps = settings.warmupSteps
         let number =
             steps >= 1 ? steps : (Double(maxSteps) * (steps > 0 ? steps : settings.warmupRatio)).rounded(.up)

@@ -1,36 +1,39 @@
 import ApusTensor
 
 /// What a configuration says of AdamW, of its learning rate and of the length of the run.
-public protocol OptimizerSettings: DeclaredSettings {
+public struct OptimizerSettings: Sendable, Equatable {
     /// Peak learning rate.
-    var learningRate: Double { get set }
+    public var learningRate: Double
     /// Shape of the learning rate over the run.
-    var lrSchedulerType: ScheduleKind { get set }
+    public var lrSchedulerType = ScheduleKind.linear
     /// What that shape takes besides.
-    var lrSchedulerArguments: ScheduleArguments { get set }
+    public var lrSchedulerArguments = ScheduleArguments()
     /// Optimizer steps of warm-up; below 1, a share of all steps.
-    var warmupSteps: Double { get set }
-    /// Warm-up as a share of all steps, when ``warmupSteps`` is 0.
-    var warmupRatio: Double { get set }
+    public var warmupSteps = 0.0
+    /// Warm-up as a share of all steps, when ``warmupSteps`` is 0 (key of older Transformers).
+    public var warmupRatio = 0.0
     /// AdamW's decay of the first moment.
-    var adamBeta1: Double { get set }
+    public var adamBeta1 = 0.9
     /// AdamW's decay of the second moment.
-    var adamBeta2: Double { get set }
+    public var adamBeta2 = 0.999
     /// AdamW's term in the denominator.
-    var adamEpsilon: Double { get set }
+    public var adamEpsilon = 1e-8
     /// AdamW's decoupled weight decay.
-    var weightDecay: Double { get set }
+    public var weightDecay = 0.0
     /// Global gradient norm to clip to; 0 is off.
-    var maxGradNorm: Double { get set }
+    public var maxGradNorm = 1.0
     /// Optimizer steps of the run; 0 or less means ``numTrainEpochs`` decides.
-    var maxSteps: Int { get set }
+    public var maxSteps = -1
     /// Passes over the data.
-    var numTrainEpochs: Double { get set }
+    public var numTrainEpochs = 3.0
+
+    /// Transformers' defaults with a learning rate.
+    public init(learningRate: Double) { self.learningRate = learningRate }
 }
 
 extension OptimizerSettings {
     /// How long a run is.
-    package static var lengthDeclarations: [SettingDeclaration<Self>] {
+    static var length: [SettingDeclaration<OptimizerSettings>] {
         [
             .integer(
                 "max_steps", \.maxSteps, .atLeast(-Double(Int32.max), limit: Double(Int32.max)),
@@ -43,7 +46,7 @@ extension OptimizerSettings {
     }
 
     /// AdamW and its learning rate.
-    package static var optimizerDeclarations: [SettingDeclaration<Self>] {
+    static var adamW: [SettingDeclaration<OptimizerSettings>] {
         SettingDeclaration.in(
             .optimizer,
             [
@@ -73,7 +76,7 @@ extension OptimizerSettings {
     }
 
     /// Checks the rules between these settings.
-    func validateOptimizer() throws(ConfigurationError) {
+    func validate() throws(ConfigurationError) {
         try lrSchedulerArguments.validate(for: lrSchedulerType, peak: learningRate)
         guard maxSteps <= 0, numTrainEpochs == 0 else { return }
         throw ConfigurationError(

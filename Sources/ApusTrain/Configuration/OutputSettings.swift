@@ -1,34 +1,37 @@
 import ApusData
 
 /// What a configuration says of a run's log and checkpoints, and of the run that it continues.
-public protocol OutputSettings: DeclaredSettings {
+public struct OutputSettings: Sendable, Equatable {
     /// Folder of checkpoints and metrics.
-    var outputDir: String { get set }
+    public var outputDir = "trainer_output"
     /// Optimizer steps between log lines; below 1, a share of all steps.
-    var loggingSteps: Double { get set }
+    public var loggingSteps = 10.0
     /// Log the first step too.
-    var loggingFirstStep: Bool { get set }
+    public var loggingFirstStep = false
     /// When checkpoints are written.
-    var saveStrategy: SaveStrategy { get set }
+    public var saveStrategy = SaveStrategy.steps
     /// Optimizer steps between checkpoints; below 1, a share of all steps.
-    var saveSteps: Double { get set }
+    public var saveSteps = 500.0
     /// How many checkpoints to keep; `nil` keeps all.
-    var saveTotalLimit: Int? { get set }
+    public var saveTotalLimit: Int?
     /// Save what is trained without the optimizer and the state that a continuation needs.
-    var saveOnlyModel: Bool { get set }
+    public var saveOnlyModel = false
     /// Checkpoint folder to go on from; `true` is the newest whole one in ``outputDir``.
-    var resumeFromCheckpoint: String? { get set }
-    /// Go on from a checkpoint of another model, data set or configuration, with a warning.
-    var forceResume: Bool { get set }
-    /// What happens when a checkpoint or a log line cannot be written.
-    var onSaveFailure: SaveFailureResponse { get set }
-    /// Optimizer steps in a row whose loss or gradient is not finite, after which the run stops.
-    var maxSkippedSteps: Int { get set }
+    public var resumeFromCheckpoint: String?
+    /// Go on from a checkpoint of another model, data set or configuration, with a warning. Not a TRL key.
+    public var forceResume = false
+    /// What happens when a checkpoint or a log line cannot be written. Not a TRL key.
+    public var onSaveFailure = SaveFailureResponse.stop
+    /// Optimizer steps in a row whose loss or gradient is not finite, after which the run stops. Not a TRL key.
+    public var maxSkippedSteps = 3
+
+    /// Transformers' defaults.
+    public init() {}
 }
 
 extension OutputSettings {
     /// Log lines.
-    package static var logDeclarations: [SettingDeclaration<Self>] {
+    static var log: [SettingDeclaration<OutputSettings>] {
         SettingDeclaration.in(
             .log,
             [
@@ -42,7 +45,7 @@ extension OutputSettings {
     }
 
     /// Checkpoints, and the run that is continued.
-    package static var checkpointDeclarations: [SettingDeclaration<Self>] {
+    static var checkpoints: [SettingDeclaration<OutputSettings>] {
         SettingDeclaration.in(
             .checkpoints,
             [
@@ -86,12 +89,12 @@ extension OutputSettings {
     }
 
     /// Other forms of values: a checkpoint may be asked for by true.
-    static func normalizedOutput(_ value: JSONValue, of key: String) -> JSONValue {
+    static func normalized(_ value: JSONValue, of key: String) -> JSONValue {
         key == "resume_from_checkpoint" ? value.checkpointPath : value
     }
 
     /// Checks the rules of these settings beside their bounds.
-    func validateOutput() throws(ConfigurationError) {
+    func validate() throws(ConfigurationError) {
         guard !outputDir.isEmpty else {
             throw ConfigurationError(key: "output_dir", value: "''", rule: "must be a path")
         }

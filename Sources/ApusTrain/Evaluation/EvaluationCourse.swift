@@ -56,7 +56,7 @@ struct BestModelCriterion: Sendable, Equatable {
     init?(_ configuration: GRPOConfiguration) {
         guard
             configuration.loadBestModelAtEnd || configuration.metricForBestModel != nil
-                || configuration.lrSchedulerType == .reduceOnPlateau
+                || configuration.optimizer.lrSchedulerType == .reduceOnPlateau
         else { return nil }
         let name = configuration.metricForBestModel ?? Self.defaultMetric
         metric = name.hasPrefix("eval_") ? name : "eval_" + name

@@ -50,7 +50,8 @@ public final class GRPOTrainer {
         var plan = TrainingPlan(configuration, batch: batch, prompts: dataset.samples.count)
         plan.plannedMemory = policy.sampler.plannedMemory
         let loop = RunLoop(
-            configuration, extent: plan.extent(configuration), parameters: policy.learner.parameters,
+            configuration, configuration.optimizer, configuration.output, extent: plan.extent(configuration),
+            parameters: policy.learner.parameters,
             stopSignal: stopSignal, bestModel: BestModelCriterion(configuration))
         let scorer = RolloutScorer(
             configuration, sampler: policy.sampler, tokenizer: tokenizer, rewards: rewards, loop: loop)

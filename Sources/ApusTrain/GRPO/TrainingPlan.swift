@@ -27,10 +27,10 @@ public struct TrainingPlan: Sendable, Equatable {
         self.prompts = prompts
         microStepsPerEpoch = prompts / batch.promptsPerGeneration * batch.generateEvery
         stepsPerEpoch = max(1, (microStepsPerEpoch + batch.accumulationSteps - 1) / batch.accumulationSteps)
-        maxSteps = configuration.stepCount(stepsPerEpoch: stepsPerEpoch)
+        maxSteps = configuration.optimizer.stepCount(stepsPerEpoch: stepsPerEpoch)
         epochs =
-            configuration.maxSteps > 0
+            configuration.optimizer.maxSteps > 0
             ? (maxSteps + stepsPerEpoch - 1) / stepsPerEpoch
-            : configuration.numTrainEpochs.rounded(.up).wholeNumber(in: 1...Int(Int32.max))
+            : configuration.optimizer.numTrainEpochs.rounded(.up).wholeNumber(in: 1...Int(Int32.max))
     }
 }

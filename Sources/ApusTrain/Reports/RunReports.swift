@@ -19,9 +19,9 @@ final class RunReports {
         monitor = TrainingMonitor(rewards: rewards)
         if configuration.reportTo.contains(.tensorboard) {
             tensorBoard = try TensorBoardLog(
-                outputDir: configuration.outputDir, loggingDir: configuration.loggingDir, lastStep: lastStep)
+                outputDir: configuration.output.outputDir, loggingDir: configuration.loggingDir, lastStep: lastStep)
         }
-        if configuration.logCompletions { completions = CompletionsLog(outputDir: configuration.outputDir) }
+        if configuration.logCompletions { completions = CompletionsLog(outputDir: configuration.output.outputDir) }
         for record in history { _ = monitor.observe(record) }
     }
 

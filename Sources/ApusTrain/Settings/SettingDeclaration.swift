@@ -42,6 +42,22 @@ public struct SettingDeclaration<Settings: Sendable>: Sendable {
     /// The same, saying why its default is not TRL's.
     package func otherDefault(_ reason: String) -> Self { changed { $0.otherDefault = reason } }
 
+    /// The same setting of settings that hold these.
+    func within<Whole>(_ path: any WritableKeyPath<Whole, Settings> & Sendable) -> SettingDeclaration<Whole> {
+        let (read, write) = (read, write)
+        return SettingDeclaration<Whole>(
+            facts: facts, read: { read($0[keyPath: path]) }, write: { write(&$0[keyPath: path], $1) })
+    }
+
+    private init(
+        facts: SettingFacts, read: @escaping @Sendable (Settings) -> JSONValue,
+        write: @escaping @Sendable (inout Settings, JSONValue) -> Bool
+    ) {
+        self.facts = facts
+        self.read = read
+        self.write = write
+    }
+
     private func changed(_ change: (inout SettingFacts) -> Void) -> Self {
         var copy = self
         change(&copy.facts)

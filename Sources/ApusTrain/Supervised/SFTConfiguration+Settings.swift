@@ -12,9 +12,9 @@ extension SFTConfiguration {
     /// - Throws: ``ConfigurationError`` naming the key, its value and the rule.
     public func validate() throws(ConfigurationError) {
         try validateBounds()
-        try validateOptimizer()
-        try validateOutput()
-        guard lrSchedulerType != .reduceOnPlateau else {
+        try optimizer.validate()
+        try output.validate()
+        guard optimizer.lrSchedulerType != .reduceOnPlateau else {
             throw ConfigurationError(
                 key: "lr_scheduler_type", value: "'reduce_lr_on_plateau'",
                 rule: "follows evaluations, which a supervised run does not have: choose another")
@@ -23,12 +23,14 @@ extension SFTConfiguration {
 
     /// TRL takes true for the newest checkpoint.
     public static func normalized(_ value: JSONValue, of key: String) -> JSONValue {
-        normalizedOutput(value, of: key)
+        OutputSettings.normalized(value, of: key)
     }
 
     /// Every setting, in the order in which they are shown.
     public static let declarations: [SettingDeclaration<SFTConfiguration>] =
-        own + lengthDeclarations + optimizerDeclarations + logDeclarations + checkpointDeclarations
+        own + OptimizerSettings.length.map { $0.within(\.optimizer) }
+        + OptimizerSettings.adamW.map { $0.within(\.optimizer) } + OutputSettings.log.map { $0.within(\.output) }
+        + OutputSettings.checkpoints.map { $0.within(\.output) }
 
     private static let own: [SettingDeclaration<SFTConfiguration>] = [
         .integer(

@@ -28,7 +28,7 @@ public struct SFTPlan: Sendable, Equatable {
         microBatchSize = configuration.perDeviceTrainBatchSize
         unitsPerStep = microBatchSize * configuration.gradientAccumulationSteps
         stepsPerEpoch = max(1, (units + unitsPerStep - 1) / unitsPerStep)
-        maxSteps = configuration.stepCount(stepsPerEpoch: stepsPerEpoch)
+        maxSteps = configuration.optimizer.stepCount(stepsPerEpoch: stepsPerEpoch)
         epochs = (maxSteps + stepsPerEpoch - 1) / stepsPerEpoch
     }
 }

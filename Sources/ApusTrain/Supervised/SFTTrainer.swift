@@ -51,7 +51,8 @@ public final class SFTTrainer {
             ? SequencePacker.packs(fitting.map(\.count), limit: limit) : fitting.indices.map { [$0] }
         let plan = SFTPlan(configuration, examples: fitting.count, units: units.count)
         loop = RunLoop(
-            configuration, extent: plan.extent, parameters: learner.parameters, stopSignal: stopSignal)
+            configuration, configuration.optimizer, configuration.output, extent: plan.extent,
+            parameters: learner.parameters, stopSignal: stopSignal)
         step = SFTStep(configuration, plan, learner: learner, examples: fitting, units: units, loop: loop)
         self.configuration = configuration
         self.plan = plan

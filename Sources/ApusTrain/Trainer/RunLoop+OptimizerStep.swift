@@ -21,10 +21,10 @@ extension RunLoop {
         state.learningRate = schedule.learningRate(step: step, evaluations: evaluations ?? [])
         guard state.gradientNorm.isFinite else { return fault ?? .gradient }
         state.counters.skippedInRow = 0
-        let scale = settings.maxGradNorm / (state.gradientNorm + 1e-6)
-        if settings.maxGradNorm > 0, scale < 1 { parameters.scaleGradients(by: Float(scale)) }
+        let scale = optimizer.maxGradNorm / (state.gradientNorm + 1e-6)
+        if optimizer.maxGradNorm > 0, scale < 1 { parameters.scaleGradients(by: Float(scale)) }
         state.counters.appliedSteps += 1
-        parameters.adamWStep(settings.adamWStep(state.counters.appliedSteps, learningRate: state.learningRate))
+        parameters.adamWStep(optimizer.adamWStep(state.counters.appliedSteps, learningRate: state.learningRate))
         return nil
     }
 
@@ -34,7 +34,7 @@ extension RunLoop {
         state.counters.skippedInRow += 1
         state.counters.skippedSteps += 1
         let inRow = state.counters.skippedInRow
-        guard inRow >= settings.maxSkippedSteps else {
+        guard inRow >= outputSettings.maxSkippedSteps else {
             return tell(.warning("step \(step + 1) is skipped: \(fault.subject) not finite"))
         }
         try method.giveUp(

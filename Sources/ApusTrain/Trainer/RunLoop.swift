@@ -60,10 +60,9 @@ extension TrainingMethod {
 
 /// A run from its first optimizer step to its last: passes over the data, the optimizer, log lines, evaluations, checkpoints.
 final class RunLoop {
-    /// What a run may be told beside its own settings.
-    typealias Settings = OptimizerSettings & OutputSettings
-
-    let settings: any Settings
+    let configuration: any DeclaredSettings
+    let optimizer: OptimizerSettings
+    let outputSettings: OutputSettings
     let extent: RunExtent
     let parameters: any TrainedParameters
     let schedule: LearningRateSchedule
@@ -82,16 +81,19 @@ final class RunLoop {
     private(set) var output: RunOutput?
 
     init(
-        _ settings: any Settings, extent: RunExtent, parameters: any TrainedParameters, stopSignal: StopSignal,
+        _ configuration: any DeclaredSettings, _ optimizer: OptimizerSettings, _ output: OutputSettings,
+        extent: RunExtent, parameters: any TrainedParameters, stopSignal: StopSignal,
         bestModel: BestModelCriterion? = nil
     ) {
         began = clock.now
-        self.settings = settings
+        self.configuration = configuration
+        self.optimizer = optimizer
+        outputSettings = output
         self.extent = extent
         self.parameters = parameters
         self.stopSignal = stopSignal
         self.bestModel = bestModel
-        var schedule = LearningRateSchedule(settings, maxSteps: extent.maxSteps)
+        var schedule = LearningRateSchedule(optimizer, maxSteps: extent.maxSteps)
         if let bestModel { schedule.greaterIsBetter = bestModel.greaterIsBetter }
         self.schedule = schedule
     }
@@ -109,7 +111,8 @@ final class RunLoop {
         identity: [String: JSONValue], tokenizer: any PromptTokenizer, for method: any TrainingMethod
     ) throws(TrainingError) {
         let output = try RunOutput(
-            settings, extent: extent, identity: identity, trained: parameters, tokenizer: tokenizer,
+            outputSettings, of: configuration, extent: extent, identity: identity, trained: parameters,
+            tokenizer: tokenizer,
             tell: { [weak self] in self?.tell($0) })
         self.output = output
         guard let point = output.resumed else { return }

@@ -10,7 +10,7 @@ struct TrainingPanelTests {
     /// A run of 50 steps in the middle of sampling for its 13th, after steps of 10 seconds.
     private static func state(_ change: (inout MetricsRecord) -> Void = { _ in }) throws -> PanelState {
         var configuration = GRPOConfiguration()
-        configuration.maxSteps = 50
+        configuration.optimizer.maxSteps = 50
         configuration.numGenerations = 4
         var plan = TrainingPlan(configuration, batch: try BatchPlan(configuration), prompts: 100)
         plan.plannedMemory = 1_288_490_189

@@ -17,10 +17,10 @@ struct BestModelTests {
         _ change: (inout GRPOConfiguration) -> Void = { _ in }
     ) async throws -> TrainingOutcome {
         var configuration = GRPOTrainerTests.configuration(folder)
-        configuration.saveStrategy = .steps
-        configuration.saveSteps = 100
-        configuration.maxSteps = 4
-        configuration.learningRate = 0.05
+        configuration.output.saveStrategy = .steps
+        configuration.output.saveSteps = 100
+        configuration.optimizer.maxSteps = 4
+        configuration.optimizer.learningRate = 0.05
         configuration.evalStrategy = .steps
         configuration.evalSteps = 1
         configuration.evalOnStart = true
@@ -55,7 +55,7 @@ struct BestModelTests {
         let folder = try TemporaryFolder()
         let policy = FakePolicy()
         let recorder = EventRecorder()
-        let outcome = try await run(folder, policy: policy, recorder: recorder) { $0.saveTotalLimit = limit }
+        let outcome = try await run(folder, policy: policy, recorder: recorder) { $0.output.saveTotalLimit = limit }
         // Step 1 was the best when it came; the last step is saved as ever.
         #expect(
             checkpoints(folder)
@@ -100,7 +100,7 @@ struct BestModelTests {
     @Test(arguments: 1..<4)
     func aContinuedRunChoosesAsTheWholeRunDoes(from step: Int) async throws {
         let whole = try TemporaryFolder()
-        let outcome = try await run(whole) { $0.saveSteps = 1 }
+        let outcome = try await run(whole) { $0.output.saveSteps = 1 }
         let policy = FakePolicy()
         // The policy's answers follow the count of its steps.
         for _ in 0..<step {
@@ -108,8 +108,8 @@ struct BestModelTests {
                 AdamWStep(step: 0, learningRate: 0, beta1: 0, beta2: 0, epsilon: 0, weightDecay: 0))
         }
         let continued = try await run(whole, policy: policy) {
-            $0.saveSteps = 1
-            $0.resumeFromCheckpoint = whole.url.appending(path: "checkpoint-\(step)").path
+            $0.output.saveSteps = 1
+            $0.output.resumeFromCheckpoint = whole.url.appending(path: "checkpoint-\(step)").path
         }
         #expect(continued.evaluations == outcome.evaluations)
         #expect(continued.bestCheckpoint == outcome.bestCheckpoint)
@@ -156,10 +156,10 @@ extension BestModelTests {
         _ = try await run(folder, policy: policy) {
             $0.loadBestModelAtEnd = false
             $0.evalOnStart = false
-            $0.lrSchedulerType = .reduceOnPlateau
-            $0.lrSchedulerArguments.factor = 0.5
-            $0.lrSchedulerArguments.patience = 0
-            $0.maxSteps = 4
+            $0.optimizer.lrSchedulerType = .reduceOnPlateau
+            $0.optimizer.lrSchedulerArguments.factor = 0.5
+            $0.optimizer.lrSchedulerArguments.patience = 0
+            $0.optimizer.maxSteps = 4
         }
         #expect(policy.optimizerSteps.map(\.learningRate) == [0.05, 0.05, 0.05, 0.025])
     }

@@ -37,8 +37,8 @@ struct EvaluationTests {
             let folder = try TemporaryFolder()
             var configuration = GRPOTrainerTests.configuration(folder)
             configuration.maxCompletionLength = 6
-            configuration.learningRate = 1e-3
-            configuration.maxSteps = 4
+            configuration.optimizer.learningRate = 1e-3
+            configuration.optimizer.maxSteps = 4
             configuration.beta = hasKL ? 0.1 : 0
             if reuse {
                 configuration.stepsPerGeneration = 2
@@ -71,7 +71,7 @@ struct EvaluationTests {
     @Test func metricsAreThoseOfTrainingUnderTheirEvalNames() async throws {
         let folder = try TemporaryFolder()
         var configuration = configuration(folder)
-        configuration.maxSteps = 1
+        configuration.optimizer.maxSteps = 1
         configuration.numGenerationsEval = 2
         configuration.perDeviceEvalBatchSize = 4
         let policy = FakePolicy()
@@ -108,7 +108,7 @@ struct EvaluationTests {
     @Test func metricsAreMeansOverBatches() async throws {
         let folder = try TemporaryFolder()
         var configuration = configuration(folder)
-        configuration.maxSteps = 1
+        configuration.optimizer.maxSteps = 1
         configuration.numGenerationsEval = 1
         configuration.perDeviceEvalBatchSize = 2
         let policy = FakePolicy()
@@ -129,7 +129,7 @@ struct EvaluationTests {
     @Test func accuracyIsLoggedWhereThereAreReferenceAnswers() async throws {
         let folder = try TemporaryFolder()
         var configuration = configuration(folder)
-        configuration.maxSteps = 1
+        configuration.optimizer.maxSteps = 1
         let samples = (0..<4).map { Sample(prompt: .text("\($0 + 10)"), columns: ["answer": .string("\($0 % 2 + 7)")]) }
         let recorder = EventRecorder()
         _ = try await trainer(configuration, evaluation: Dataset(samples: samples), recorder: recorder).run()
@@ -153,7 +153,7 @@ struct EvaluationTests {
         configuration.evalDelay = delay
         configuration.evalOnStart = onStart
         configuration.perDeviceTrainBatchSize = 16
-        configuration.maxSteps = 6
+        configuration.optimizer.maxSteps = 6
         let recorder = EventRecorder()
         _ = try await trainer(configuration, recorder: recorder).run()
         #expect(recorder.evaluations.map(\.step) == steps)
@@ -165,8 +165,8 @@ struct EvaluationTests {
             let folder = try TemporaryFolder()
             var configuration = configuration(folder)
             configuration.evalOnStart = true
-            configuration.saveStrategy = .steps
-            configuration.maxSteps = 4
+            configuration.output.saveStrategy = .steps
+            configuration.optimizer.maxSteps = 4
             let policy = FakePolicy()
             let first = try trainer(configuration, policy: policy)
             let signal = first.stopSignal
@@ -174,7 +174,7 @@ struct EvaluationTests {
             _ = try await first.run()
             var last = first
             if stop != nil {
-                configuration.resumeFromCheckpoint = "true"
+                configuration.output.resumeFromCheckpoint = "true"
                 last = try trainer(configuration, policy: FakePolicy())
                 _ = try await last.run()
             }
@@ -215,7 +215,7 @@ struct EvaluationTests {
     @Test func aPromptThatDoesNotFitIsFoundBeforeTheFirstStep() async throws {
         let folder = try TemporaryFolder()
         var configuration = configuration(folder)
-        configuration.outputDir = folder.url.appending(path: "run").path
+        configuration.output.outputDir = folder.url.appending(path: "run").path
         configuration.maxCompletionLength = 10
         let policy = FakePolicy()
         policy.contextLength = 12
@@ -249,7 +249,7 @@ struct EvaluationTests {
         var configuration = configuration(folder)
         configuration.numGenerationsEval = 1
         configuration.perDeviceEvalBatchSize = 2
-        configuration.maxSteps = 2
+        configuration.optimizer.maxSteps = 2
         change(&configuration)
         let policy = FakePolicy()
         policy.complete = { prompt, _ in FakePolicy.completion(Array(repeating: 7, count: Int(prompt[0]) - 9)) }

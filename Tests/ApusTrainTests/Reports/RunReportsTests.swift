@@ -25,8 +25,8 @@ struct RunReportsTests {
         let folder = try TemporaryFolder()
         _ = try await run(folder) {
             $0.logCompletions = true
-            $0.loggingSteps = 2
-            $0.maxSteps = 4
+            $0.output.loggingSteps = 2
+            $0.optimizer.maxSteps = 4
         }
         let completions = folder.url.appending(path: "completions")
         let names = try FileManager.default.contentsOfDirectory(atPath: completions.path).sorted()
@@ -68,8 +68,8 @@ struct RunReportsTests {
         let error = await #expect(throws: TrainingError.self) {
             _ = try await run(folder, rewards: [GRPOTrainerTests.constant]) {
                 $0.stopAfterEqualRewards = 5
-                $0.saveStrategy = .steps
-                $0.maxSteps = 50
+                $0.output.saveStrategy = .steps
+                $0.optimizer.maxSteps = 50
             }
         }
         #expect(error?.code == .equalRewards && error?.isBadInput == false)
@@ -80,7 +80,7 @@ struct RunReportsTests {
     @Test func speedAndMemoryAreLogged() async throws {
         let folder = try TemporaryFolder()
         let recorder = EventRecorder()
-        _ = try await run(folder, recorder) { $0.maxSteps = 1 }
+        _ = try await run(folder, recorder) { $0.optimizer.maxSteps = 1 }
         let record = try #require(recorder.records.first)
         #expect((record["tokens_per_second"] ?? 0) > 0)
         #expect((record["memory/resident_mib"] ?? 0) > 1)

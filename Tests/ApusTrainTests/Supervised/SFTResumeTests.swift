@@ -16,16 +16,16 @@ import Testing
 
     private func configuration(_ folder: TemporaryFolder, packing: Bool = false) -> SFTConfiguration {
         var configuration = SFTConfiguration()
-        configuration.outputDir = folder.url.path
+        configuration.output.outputDir = folder.url.path
         configuration.perDeviceTrainBatchSize = packing ? 1 : 2
         configuration.gradientAccumulationSteps = 2
         configuration.packing = packing
         configuration.maxLength = 12
-        configuration.learningRate = 0.05
-        configuration.warmupSteps = 2
-        configuration.loggingSteps = 3
-        configuration.maxSteps = 10
-        configuration.saveSteps = 1
+        configuration.optimizer.learningRate = 0.05
+        configuration.optimizer.warmupSteps = 2
+        configuration.output.loggingSteps = 3
+        configuration.optimizer.maxSteps = 10
+        configuration.output.saveSteps = 1
         return configuration
     }
 
@@ -58,10 +58,10 @@ import Testing
 
         let parts = try TemporaryFolder()
         var configuration = configuration(parts, packing: packing)
-        configuration.saveSteps = 100
+        configuration.output.saveSteps = 100
         let first = FakeLearner()
         try await run(configuration, first, stopAt: stop)
-        configuration.resumeFromCheckpoint = stop % 2 == 0 ? "true" : parts.url.path + "/checkpoint-\(stop)"
+        configuration.output.resumeFromCheckpoint = stop % 2 == 0 ? "true" : parts.url.path + "/checkpoint-\(stop)"
         let second = FakeLearner()
         let recorder = try await run(configuration, second)
 
@@ -83,7 +83,7 @@ import Testing
         data[0] ^= 1
         try data.write(to: file)
         var configuration = configuration(folder)
-        configuration.resumeFromCheckpoint = "true"
+        configuration.output.resumeFromCheckpoint = "true"
         let again = FakeLearner()
         let recorder = try await run(configuration, again)
         #expect(recorder.warnings.count == 1)
@@ -99,10 +99,10 @@ import Testing
         let folder = try TemporaryFolder()
         try await run(configuration(folder), FakeLearner(), stopAt: 2)
         var configuration = configuration(folder)
-        configuration.resumeFromCheckpoint = "true"
+        configuration.output.resumeFromCheckpoint = "true"
         configuration.perDeviceTrainBatchSize = 4
         configuration.seed = 7
-        configuration.learningRate = 0.01
+        configuration.optimizer.learningRate = 0.01
         var examples = Self.examples
         examples[3].isLearnt[0].toggle()
         let error = await #expect(throws: TrainingError.self) {
@@ -116,7 +116,7 @@ import Testing
         ] { #expect(text.contains(part), "\(part) in \(text)") }
         #expect(!text.contains("\n") && !text.contains("learning_rate"))
 
-        configuration.forceResume = true
+        configuration.output.forceResume = true
         let forced = FakeLearner()
         let recorder = try await run(configuration, forced, examples: examples)
         #expect(recorder.warnings.first?.hasPrefix("force_resume: ") == true)
@@ -126,14 +126,14 @@ import Testing
     @Test func aCheckpointOfWhatWasTrainedAloneIsNoRun() async throws {
         let folder = try TemporaryFolder()
         var configuration = configuration(folder)
-        configuration.saveOnlyModel = true
-        configuration.saveTotalLimit = 2
+        configuration.output.saveOnlyModel = true
+        configuration.output.saveTotalLimit = 2
         try await run(configuration, FakeLearner())
         #expect(folder.names.filter { $0.hasPrefix("checkpoint") } == ["checkpoint-10", "checkpoint-9"])
         let files = try FileManager.default.contentsOfDirectory(
             atPath: folder.url.appending(path: "checkpoint-10").path)
         #expect(files.sorted() == ["apus_manifest.json", "model.safetensors", "trainer_state.json"])
-        configuration.resumeFromCheckpoint = folder.url.appending(path: "checkpoint-9").path
+        configuration.output.resumeFromCheckpoint = folder.url.appending(path: "checkpoint-9").path
         let error = await #expect(throws: TrainingError.self) { try await run(configuration, FakeLearner()) }
         #expect(error?.description.contains("holds what was trained alone (save_only_model)") == true)
     }
@@ -153,9 +153,9 @@ import Testing
         let learner = FakeLearner()
         learner.norm = .infinity
         var configuration = configuration(folder)
-        configuration.loggingSteps = 1
+        configuration.output.loggingSteps = 1
         try await run(configuration, learner, stopAt: 2)
-        configuration.resumeFromCheckpoint = "true"
+        configuration.output.resumeFromCheckpoint = "true"
         let recorder = try await run(configuration, FakeLearner())
         #expect(recorder.records.map { $0["skipped_steps"] } == Array(repeating: 2, count: 8))
     }

@@ -20,10 +20,10 @@ import Testing
         _ examples: [TrainingExample], _ change: (inout SFTConfiguration) -> Void = { _ in }
     ) async throws -> [MetricsRecord] {
         var configuration = SFTConfiguration()
-        configuration.outputDir = try #require(folder).url.appending(path: "out").path
+        configuration.output.outputDir = try #require(folder).url.appending(path: "out").path
         configuration.shuffleDataset = false
-        configuration.loggingSteps = 1
-        configuration.maxSteps = 1
+        configuration.output.loggingSteps = 1
+        configuration.optimizer.maxSteps = 1
         change(&configuration)
         let trainer = try SFTTrainer(
             configuration: configuration, learner: learner, examples: examples, tokenizer: NoTokenizer())
@@ -76,8 +76,8 @@ import Testing
     @Test func theLastStepOfAPassIsSmaller() async throws {
         let records = try await run([2, 4, 6].map { example([$0]) }) {
             $0.perDeviceTrainBatchSize = 2
-            $0.maxSteps = -1
-            $0.numTrainEpochs = 2
+            $0.optimizer.maxSteps = -1
+            $0.optimizer.numTrainEpochs = 2
         }
         #expect(records.map { ($0["loss"] ?? 0) * 10 }.map { $0.rounded() } == [3, 6, 3, 6])
         #expect(records.compactMap { $0["epoch"] }.map { ($0 * 3).rounded() } == [2, 3, 5, 6])
@@ -88,7 +88,7 @@ import Testing
         _ = try await run((2..<12).map { example([$0]) }) {
             $0.shuffleDataset = true
             $0.perDeviceTrainBatchSize = 10
-            $0.maxSteps = 2
+            $0.optimizer.maxSteps = 2
         }
         let passes = learner.batches.map { $0.map { $0.completions[0][0] } }
         #expect(passes[0] != passes[1])
@@ -125,14 +125,16 @@ import Testing
     @Test("Bad input 33: steps that are not finite are skipped, three in a row end the run")
     func notFinite() async throws {
         learner.norm = .nan
-        let error = await #expect(throws: TrainingError.self) { try await run([example([2])]) { $0.maxSteps = 9 } }
+        let error = await #expect(throws: TrainingError.self) {
+            try await run([example([2])]) { $0.optimizer.maxSteps = 9 }
+        }
         #expect(error?.code == .notFinite)
         #expect(learner.steps.isEmpty)
         #expect(learner.batches.count == 3)
     }
 
     @Test func theCheckpointHoldsTRLsState() async throws {
-        _ = try await run([example([2])]) { $0.maxSteps = 3 }
+        _ = try await run([example([2])]) { $0.optimizer.maxSteps = 3 }
         let checkpoint = try #require(folder).url.appending(path: "out/checkpoint-3/trainer_state.json")
         let state = try JSONDecoder().decode([String: JSONValue].self, from: Data(contentsOf: checkpoint))
         #expect(state["global_step"] == 3.0)

@@ -38,7 +38,7 @@ struct DamagedCheckpointTests {
         let folder = try TemporaryFolder()
         let whole = try await finished(folder)
         try damage.apply(to: whole.file(file, of: 3))
-        var again = ShortRun(folder, steps: 3) { $0.resumeFromCheckpoint = "true" }
+        var again = ShortRun(folder, steps: 3) { $0.output.resumeFromCheckpoint = "true" }
         again.policy = FakePolicy()
         try await again.run()
         #expect(again.recorder.warnings.count == 1)
@@ -55,7 +55,7 @@ struct DamagedCheckpointTests {
         let folder = try TemporaryFolder()
         let whole = try await finished(folder)
         try damage.apply(to: whole.file(file, of: 3))
-        let again = ShortRun(folder, steps: 3) { $0.resumeFromCheckpoint = whole.checkpoint(3).path }
+        let again = ShortRun(folder, steps: 3) { $0.output.resumeFromCheckpoint = whole.checkpoint(3).path }
         let error = await #expect(throws: TrainingError.self) { try await again.run() }
         #expect(error?.isBadInput == true)
         let text = error?.description ?? ""
@@ -72,7 +72,7 @@ struct DamagedCheckpointTests {
         let fault = try #require(SavedCheckpoint.fault(in: whole.checkpoint(3)))
         // A flipped bit in a digest looks like a change of the file whose digest it is.
         if damage != .flippedBit { #expect(fault.hasPrefix("apus_manifest.json ")) }
-        let again = ShortRun(folder, steps: 3) { $0.resumeFromCheckpoint = "true" }
+        let again = ShortRun(folder, steps: 3) { $0.output.resumeFromCheckpoint = "true" }
         try await again.run()
         #expect(again.recorder.warnings.first?.hasSuffix("going back to checkpoint-2") == true)
     }
@@ -83,12 +83,12 @@ struct DamagedCheckpointTests {
         let whole = try await finished(folder)
         try Damage.flippedBit.apply(to: whole.file("optimizer.safetensors", of: 3))
         try Damage.missing.apply(to: whole.file("apus_state.json", of: 2))
-        let again = ShortRun(folder, steps: 3) { $0.resumeFromCheckpoint = "true" }
+        let again = ShortRun(folder, steps: 3) { $0.output.resumeFromCheckpoint = "true" }
         try await again.run()
         #expect(again.recorder.warnings.count == 2)
         for step in 1...3 { try Damage.truncated.apply(to: whole.file("tokenizer.json", of: step)) }
         let error = await #expect(throws: TrainingError.self) {
-            try await ShortRun(folder, steps: 3) { $0.resumeFromCheckpoint = "true" }.run()
+            try await ShortRun(folder, steps: 3) { $0.output.resumeFromCheckpoint = "true" }.run()
         }
         for step in 1...3 {
             #expect(

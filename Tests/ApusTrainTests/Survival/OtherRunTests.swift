@@ -20,7 +20,7 @@ struct OtherRunTests {
 
     private func continuation(_ change: (inout GRPOConfiguration) -> Void = { _ in }) -> ShortRun {
         let run = ShortRun(folder, steps: 4) {
-            $0.resumeFromCheckpoint = "true"
+            $0.output.resumeFromCheckpoint = "true"
             change(&$0)
         }
         run.policy.identity = ["model": "sha256 aa", "lora_r": 16.0, "lora_target_modules": .array(["q_proj"])]
@@ -82,7 +82,7 @@ struct OtherRunTests {
     @Test("Bad input 41: force_resume goes on with a warning")
     func forced() async throws {
         var run = continuation {
-            $0.forceResume = true
+            $0.output.forceResume = true
             $0.seed = 7
             $0.gradientAccumulationSteps = 2
         }
@@ -96,9 +96,9 @@ struct OtherRunTests {
 
     @Test func whatIsTheUsersToChangeIsNoticed() async throws {
         let run = continuation {
-            $0.learningRate = 0.01
-            $0.loggingSteps = 2
-            $0.saveTotalLimit = 9
+            $0.optimizer.learningRate = 0.01
+            $0.output.loggingSteps = 2
+            $0.output.saveTotalLimit = 9
         }
         try await run.run()
         let notice = try #require(run.recorder.notices.first { $0.hasPrefix("goes on with other settings") })
@@ -111,7 +111,7 @@ struct OtherRunTests {
     }
 
     @Test func aPathThatIsNoFolderIsRefused() async throws {
-        let text = await refusal(continuation { $0.resumeFromCheckpoint = folder.url.path + "/nowhere" })
+        let text = await refusal(continuation { $0.output.resumeFromCheckpoint = folder.url.path + "/nowhere" })
         #expect(text.hasSuffix("no such folder; check the path"))
     }
 }
@@ -148,8 +148,8 @@ struct OtherRewardTests {
 
     private func resumed(_ identity: RewardIdentity, isForced: Bool = false) -> ShortRun {
         run(identity, steps: 3) {
-            $0.resumeFromCheckpoint = "true"
-            $0.forceResume = isForced
+            $0.output.resumeFromCheckpoint = "true"
+            $0.output.forceResume = isForced
         }
     }
 

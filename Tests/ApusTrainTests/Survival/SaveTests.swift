@@ -10,17 +10,17 @@ import Testing
 struct SaveTests {
     @Test func onlyTheNewestAreKept() async throws {
         let folder = try TemporaryFolder()
-        let run = ShortRun(folder, steps: 5) { $0.saveTotalLimit = 2 }
+        let run = ShortRun(folder, steps: 5) { $0.output.saveTotalLimit = 2 }
         try await run.run()
         #expect(run.checkpointNames == ["checkpoint-4", "checkpoint-5"])
     }
 
     @Test func theCheckpointThatARunWentOnFromStaysUntilANewerOneIsWhole() async throws {
         let folder = try TemporaryFolder()
-        try await ShortRun(folder, steps: 2) { $0.saveTotalLimit = 1 }.run()
+        try await ShortRun(folder, steps: 2) { $0.output.saveTotalLimit = 1 }.run()
         let again = ShortRun(folder, steps: 4) {
-            $0.saveTotalLimit = 1
-            $0.resumeFromCheckpoint = "true"
+            $0.output.saveTotalLimit = 1
+            $0.output.resumeFromCheckpoint = "true"
         }
         again.policy.saveError = POSIXError(.ENOSPC)
         await #expect(throws: TrainingError.self) { try await again.run() }
@@ -41,8 +41,8 @@ struct SaveTests {
         }
         // Going back to 2 leaves 3 behind: it goes first.
         let again = ShortRun(folder, steps: 4) {
-            $0.resumeFromCheckpoint = folder.url.path + "/checkpoint-2"
-            $0.saveTotalLimit = 2
+            $0.output.resumeFromCheckpoint = folder.url.path + "/checkpoint-2"
+            $0.output.saveTotalLimit = 2
         }
         try await again.run()
         #expect(again.checkpointNames == ["checkpoint-3", "checkpoint-4"])
@@ -51,7 +51,7 @@ struct SaveTests {
 
     @Test func onlyTheModel() async throws {
         let folder = try TemporaryFolder()
-        let run = ShortRun(folder, steps: 1) { $0.saveOnlyModel = true }
+        let run = ShortRun(folder, steps: 1) { $0.output.saveOnlyModel = true }
         try await run.run()
         let files = try FileManager.default.contentsOfDirectory(atPath: run.checkpoint(1).path)
         #expect(
@@ -59,7 +59,7 @@ struct SaveTests {
                 "adapter_model.safetensors", "apus_manifest.json", "tokenizer.json", "trainer_state.json",
             ])
         for path in ["true", run.checkpoint(1).path] {
-            let again = ShortRun(folder, steps: 2) { $0.resumeFromCheckpoint = path }
+            let again = ShortRun(folder, steps: 2) { $0.output.resumeFromCheckpoint = path }
             let error = await #expect(throws: TrainingError.self) { try await again.run() }
             #expect(error?.description.contains("holds what was trained alone (save_only_model)") == true)
         }
@@ -96,7 +96,7 @@ struct SaveTests {
     @Test("Bad input 34: with on_save_failure continue a run goes on to the next save")
     func aFullDiskThatEmpties() async throws {
         let folder = try TemporaryFolder()
-        let run = ShortRun(folder, steps: 4) { $0.onSaveFailure = .continue }
+        let run = ShortRun(folder, steps: 4) { $0.output.onSaveFailure = .continue }
         nonisolated(unsafe) let policy = run.policy  // The callback runs on the thread that trains.
         try await run.run { step in policy.saveError = step == 2 ? POSIXError(.ENOSPC) : nil }
         #expect(run.checkpointNames == ["checkpoint-1", "checkpoint-3", "checkpoint-4"])
@@ -107,7 +107,7 @@ struct SaveTests {
     @Test("Bad input 34: the last save of a run must succeed")
     func theLastSave() async throws {
         let folder = try TemporaryFolder()
-        let run = ShortRun(folder, steps: 2) { $0.onSaveFailure = .continue }
+        let run = ShortRun(folder, steps: 2) { $0.output.onSaveFailure = .continue }
         run.policy.saveError = POSIXError(.ENOSPC)
         let error = await #expect(throws: TrainingError.self) { try await run.run() }
         #expect(error?.code == .output)

@@ -16,11 +16,11 @@ struct ShortRun {
     init(_ folder: TemporaryFolder, steps: Int, _ change: (inout GRPOConfiguration) -> Void = { _ in }) {
         self.folder = folder
         configuration = GRPOTrainerTests.configuration(folder)
-        configuration.saveStrategy = .steps
-        configuration.saveSteps = 1
-        configuration.learningRate = 0.05
-        configuration.lrSchedulerType = .constant
-        configuration.maxSteps = steps
+        configuration.output.saveStrategy = .steps
+        configuration.output.saveSteps = 1
+        configuration.optimizer.learningRate = 0.05
+        configuration.optimizer.lrSchedulerType = .constant
+        configuration.optimizer.maxSteps = steps
         change(&configuration)
     }
 

@@ -20,7 +20,7 @@ struct SkippedStepTests {
     }
 
     private func run(_ folder: TemporaryFolder, badSteps: Set<Int>, limit: Int = 3) -> ShortRun {
-        var run = ShortRun(folder, steps: 6) { $0.maxSkippedSteps = limit }
+        var run = ShortRun(folder, steps: 6) { $0.output.maxSkippedSteps = limit }
         let policy = UnstablePolicy()
         policy.badSteps = badSteps
         run.policy = policy
@@ -139,9 +139,9 @@ struct SkippedStepTests {
     func theCountIsPartOfTheState() async throws {
         let folder = try TemporaryFolder()
         var run = run(folder, badSteps: [2])
-        run.configuration.maxSteps = 3
+        run.configuration.optimizer.maxSteps = 3
         try await run.run()
-        let again = ShortRun(folder, steps: 5) { $0.resumeFromCheckpoint = "true" }
+        let again = ShortRun(folder, steps: 5) { $0.output.resumeFromCheckpoint = "true" }
         try await again.run()
         #expect(again.recorder.records.map { $0["skipped_steps"] } == [1, 1])
         #expect(again.policy.optimizerSteps.map(\.step) == [3, 4])
