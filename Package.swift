@@ -39,14 +39,14 @@ let package = Package(
         ),
         .target(name: "CBlocks", cSettings: cSettings),
         module("ApusFormats", ["CBlocks"]),
-        module("ApusText", []),
+        module("ApusText", ["ApusFormats"]),
         module("ApusTensor", ["CKernels"]),
         module("ApusModel", ["ApusTensor", "ApusFormats", "ApusText"]),
         module("ApusExport", ["ApusModel", "ApusFormats", "ApusText"]),
         module("ApusGeneration", ["ApusModel", "ApusTensor"]),
-        module("ApusData", ["ApusText"]),
+        module("ApusData", ["ApusFormats", "ApusText"]),
         .target(
-            name: "ApusRewards", dependencies: ["ApusData", "ApusText"],
+            name: "ApusRewards", dependencies: ["ApusData", "ApusFormats", "ApusText"],
             // The script travels inside the program: an installed `apus` is one file.
             resources: [.embedInCode("Python/reward_worker.py")], swiftSettings: swiftSettings
         ),
@@ -84,7 +84,7 @@ let package = Package(
         tests(
             "ApusExportTests", ["ApusExport", "ApusModel", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
         tests("ApusGenerationTests", ["ApusGeneration", "ApusModel", "ApusTensor", "ApusText", "ApusTestModels"]),
-        tests("ApusDataTests", ["ApusData", "ApusText"]),
+        tests("ApusDataTests", ["ApusData", "ApusFormats", "ApusText"]),
         tests("ApusRewardsTests", ["ApusRewards", "ApusData", "ApusText"]),
         tests(
             "ApusTrainTests",

@@ -90,9 +90,9 @@ struct BitsAndBytesParts {
             members.set("nested_offset", .number(Double(offset)))
         }
         let longestNumber = 24
-        var text = Array(JSONWriter().write(.object(members)).utf8)
+        var text = Array(JSONWriter().write(TemplateValue.object(members)).utf8)
         members.removeAll { $0.key == "nested_offset" }
-        let rest = JSONWriter().write(.object(members)).utf8.count
+        let rest = JSONWriter().write(TemplateValue.object(members)).utf8.count
         let length = offset == nil ? rest : rest + #", "nested_offset": "#.utf8.count + longestNumber
         text += [UInt8](repeating: UInt8(ascii: " "), count: (length + 7) / 8 * 8 - text.count)
         return text

@@ -51,7 +51,7 @@ struct ModelFolderFiles {
         var members: [TemplateValue.Member] = []
         if let bos = model.configuration.bosToken { members.set("bos_token_id", .integer(Int(bos))) }
         members.set("eos_token_id", .array(model.configuration.endTokens.map { .integer(Int($0)) }))
-        return Data((JSONWriter(indent: 2).write(.object(members)) + "\n").utf8)
+        return Data((JSONWriter(indent: 2).write(TemplateValue.object(members)) + "\n").utf8)
     }
 }
 

@@ -77,7 +77,7 @@ extension LoRAConfigurationFile {
             "use_qalora": .boolean(false),
             "use_rslora": .boolean(usesRSLoRA),
         ]
-        return Data(PEFTValue.object(values).json(indent: "").utf8)
+        return Data(JSONWriter(indent: 2, sortsKeys: true).write(PEFTValue.object(values)).utf8)
     }
 
     /// Encodes the keys that this type reads; `encoded()` gives the complete file.
@@ -128,8 +128,8 @@ extension LoRAConfigurationFile.TargetModules: Codable {
     }
 }
 
-/// JSON in the layout of Python's `json.dumps(indent=2, sort_keys=True)`, which `JSONEncoder` cannot produce.
-private enum PEFTValue {
+/// The values of the file: `JSONEncoder` cannot produce the layout of Python's `json.dumps(indent=2, sort_keys=True)`.
+private enum PEFTValue: JSONWritable {
     case null
     case boolean(Bool)
     case whole(Int)
@@ -138,23 +138,15 @@ private enum PEFTValue {
     case array([PEFTValue])
     case object([String: PEFTValue])
 
-    func json(indent: String) -> String {
-        let inner = indent + "  "
+    var json: JSONNode<PEFTValue> {
         switch self {
-        case .null: return "null"
-        case .boolean(let value): return value ? "true" : "false"
-        case .whole(let value): return "\(value)"
-        case .number(let value): return "\(value)"
-        case .text(let value): return jsonString(value)
-        case .array(let values):
-            if values.isEmpty { return "[]" }
-            return "[\n" + values.map { inner + $0.json(indent: inner) }.joined(separator: ",\n") + "\n\(indent)]"
-        case .object(let values):
-            if values.isEmpty { return "{}" }
-            let lines = values.sorted { $0.key < $1.key }.map {
-                "\(inner)\(jsonString($0.key)): \($0.value.json(indent: inner))"
-            }
-            return "{\n" + lines.joined(separator: ",\n") + "\n\(indent)}"
+        case .null: .null
+        case .boolean(let value): .bool(value)
+        case .whole(let value): .number("\(value)")
+        case .number(let value): .number(JSONWriter.describe(value))
+        case .text(let value): .string(value)
+        case .array(let values): .array(values)
+        case .object(let values): .object(values.map { ($0.key, $0.value) })
         }
     }
 }

@@ -17,9 +17,9 @@ struct SafetensorsHeader {
             throw FormatError(
                 .malformed, file: path, "the header does not start with '{'; this is not a safetensors file")
         }
-        var scanner = JSONScanner(json)
-        do throws(JSONScanner.Failure) {
-            try parse(&scanner, dataStart: 8 + length, path: path)
+        var reader = JSONReader([UInt8](json))
+        do throws(JSONReader.Failure) {
+            try parse(&reader, dataStart: 8 + length)
         } catch {
             let message = "the header is not valid at byte \(8 + error.offset): \(error.message); the file is damaged"
             throw FormatError(.malformed, file: path, message)
@@ -46,81 +46,71 @@ struct SafetensorsHeader {
         return Int(length)
     }
 
-    private mutating func parse(_ scanner: inout JSONScanner, dataStart: Int, path: String) throws(JSONScanner.Failure)
-    {
-        var first = true
-        var sawMetadata = false
-        try scanner.beginObject()
-        while let name = try scanner.nextKey(first: &first) {
+    private mutating func parse(_ reader: inout JSONReader, dataStart: Int) throws(JSONReader.Failure) {
+        try reader.beginObject()
+        while let name = try reader.nextKey() {
             if name == "__metadata__" {
-                guard !sawMetadata else { throw Self.duplicate(name, scanner) }
-                sawMetadata = true
-                try parseMetadata(&scanner)
+                metadata = try Self.texts(&reader)
             } else {
-                let entry = try Self.parseEntry(name, &scanner, dataStart: dataStart)
-                guard entries.updateValue(entry, forKey: name) == nil else { throw Self.duplicate(name, scanner) }
+                entries[name] = try Self.parseEntry(name, &reader, dataStart: dataStart)
             }
         }
-        try scanner.end()
+        guard reader.peek() == nil else { throw Self.fault(reader, "data after the end of the document") }
     }
 
-    private mutating func parseMetadata(_ scanner: inout JSONScanner) throws(JSONScanner.Failure) {
-        var first = true
-        try scanner.beginObject()
-        while let key = try scanner.nextKey(first: &first) {
-            let value = try scanner.string()
-            guard metadata.updateValue(value, forKey: key) == nil else { throw Self.duplicate(key, scanner) }
-        }
+    /// An object of texts.
+    static func texts(_ reader: inout JSONReader) throws(JSONReader.Failure) -> [String: String] {
+        var texts: [String: String] = [:]
+        try reader.beginObject()
+        while let key = try reader.nextKey() { texts[key] = try reader.string() }
+        return texts
     }
 
     private static func parseEntry(
-        _ name: String, _ scanner: inout JSONScanner, dataStart: Int
-    ) throws(JSONScanner.Failure) -> TensorEntry {
-        var first = true
+        _ name: String, _ reader: inout JSONReader, dataStart: Int
+    ) throws(JSONReader.Failure) -> TensorEntry {
         var dtype: String?
         var shape: [Int]?
         var offsets: [Int]?
-        try scanner.beginObject()
-        while let key = try scanner.nextKey(first: &first) {
+        try reader.beginObject()
+        while let key = try reader.nextKey() {
             switch key {
-            case "dtype":
-                guard dtype == nil else { throw duplicate("\(name).\(key)", scanner) }
-                dtype = try scanner.string()
-            case "shape":
-                guard shape == nil else { throw duplicate("\(name).\(key)", scanner) }
-                shape = try counts(&scanner)
-            case "data_offsets":
-                guard offsets == nil else { throw duplicate("\(name).\(key)", scanner) }
-                offsets = try counts(&scanner)
-            default:
-                try scanner.skipValue()
+            case "dtype": dtype = try reader.string()
+            case "shape": shape = try counts(&reader)
+            case "data_offsets": offsets = try counts(&reader)
+            default: try reader.skipValue()
             }
         }
         guard let dtype, let shape, let offsets, offsets.count == 2, offsets[0] <= offsets[1] else {
-            throw fault(scanner, "tensor '\(name)' needs dtype, shape and data_offsets [begin, end]")
+            throw fault(reader, "tensor '\(name)' needs dtype, shape and data_offsets [begin, end]")
         }
         guard let type = ElementType(safetensors: dtype) else {
-            throw fault(scanner, "tensor '\(name)' has dtype '\(dtype)', which is not supported")
+            throw fault(reader, "tensor '\(name)' has dtype '\(dtype)', which is not supported")
         }
         let (end, overflow) = offsets[1].addingReportingOverflow(dataStart)
-        guard !overflow else { throw fault(scanner, "tensor '\(name)' ends beyond 2^63") }
+        guard !overflow else { throw fault(reader, "tensor '\(name)' ends beyond 2^63") }
         return TensorEntry(name: name, type: type, shape: shape, byteRange: offsets[0] + dataStart..<end)
     }
 
-    private static func counts(_ scanner: inout JSONScanner) throws(JSONScanner.Failure) -> [Int] {
-        var result: [Int] = []
-        var first = true
-        try scanner.beginArray()
-        while try scanner.nextElement(first: &first) { result.append(try scanner.count()) }
-        return result
+    private static func counts(_ reader: inout JSONReader) throws(JSONReader.Failure) -> [Int] {
+        var counts: [Int] = []
+        try reader.beginArray()
+        while try reader.nextElement() {
+            let start = reader.offset
+            let text = try reader.number()
+            guard text.utf8.allSatisfy({ 0x30...0x39 ~= $0 }) else {
+                throw JSONReader.Failure(offset: start, message: "wanted a non-negative whole number")
+            }
+            guard let count = Int(text) else {
+                throw JSONReader.Failure(offset: start, message: "number above 2^63")
+            }
+            counts.append(count)
+        }
+        return counts
     }
 
-    private static func duplicate(_ key: String, _ scanner: JSONScanner) -> JSONScanner.Failure {
-        fault(scanner, "'\(key)' appears twice")
-    }
-
-    private static func fault(_ scanner: JSONScanner, _ message: String) -> JSONScanner.Failure {
-        JSONScanner.Failure(offset: scanner.offset, message: message)
+    private static func fault(_ reader: JSONReader, _ message: String) -> JSONReader.Failure {
+        JSONReader.Failure(offset: reader.offset, message: message)
     }
 
     private func checkSizes(path: String) throws(FormatError) {

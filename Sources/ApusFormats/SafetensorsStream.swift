@@ -17,7 +17,9 @@ public struct SafetensorsStream: TensorStream {
     public func header() -> [UInt8] {
         var parts: [String] = []
         if !metadata.isEmpty {
-            let pairs = metadata.sorted { $0.key < $1.key }.map { "\(jsonString($0.key)):\(jsonString($0.value))" }
+            let pairs = metadata.sorted { $0.key < $1.key }.map {
+                "\(JSONWriter.quoted($0.key)):\(JSONWriter.quoted($0.value))"
+            }
             parts.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
         }
         var offset = 0
@@ -25,7 +27,7 @@ public struct SafetensorsStream: TensorStream {
             let end = offset + tensor.byteCount
             let shape = tensor.shape.map(String.init).joined(separator: ",")
             let fields = "\"dtype\":\"\(tensor.type.rawValue)\",\"shape\":[\(shape)]"
-            parts.append("\(jsonString(tensor.name)):{\(fields),\"data_offsets\":[\(offset),\(end)]}")
+            parts.append("\(JSONWriter.quoted(tensor.name)):{\(fields),\"data_offsets\":[\(offset),\(end)]}")
             offset = end
         }
         var text = Array("{\(parts.joined(separator: ","))}".utf8)

@@ -90,11 +90,9 @@ struct ShardIndex {
 
     init(path: String) throws(FormatError) {
         let file = try MappedFile(path: path)
-        do throws(JSONScanner.Failure) {
-            try file.withBytes { (bytes) throws(JSONScanner.Failure) in
-                var scanner = JSONScanner(bytes)
-                try parse(&scanner)
-            }
+        do throws(JSONReader.Failure) {
+            var reader = JSONReader(file.withBytes { [UInt8]($0) })
+            try parse(&reader)
         } catch {
             throw FormatError(.malformed, file: path, "not a shard index at byte \(error.offset): \(error.message)")
         }
@@ -105,33 +103,18 @@ struct ShardIndex {
         }
     }
 
-    private mutating func parse(_ scanner: inout JSONScanner) throws(JSONScanner.Failure) {
-        var first = true
+    private mutating func parse(_ reader: inout JSONReader) throws(JSONReader.Failure) {
         var found = false
-        try scanner.beginObject()
-        while let key = try scanner.nextKey(first: &first) {
+        try reader.beginObject()
+        while let key = try reader.nextKey() {
             guard key == "weight_map" else {
-                try scanner.skipValue()
+                try reader.skipValue()
                 continue
             }
-            guard !found else {
-                throw JSONScanner.Failure(offset: scanner.offset, message: "'weight_map' appears twice")
-            }
             found = true
-            try parseWeightMap(&scanner)
+            weightMap = try SafetensorsHeader.texts(&reader)
         }
-        try scanner.end()
-        guard found else { throw JSONScanner.Failure(offset: scanner.offset, message: "'weight_map' is missing") }
-    }
-
-    private mutating func parseWeightMap(_ scanner: inout JSONScanner) throws(JSONScanner.Failure) {
-        var first = true
-        try scanner.beginObject()
-        while let tensor = try scanner.nextKey(first: &first) {
-            let shard = try scanner.string()
-            guard weightMap.updateValue(shard, forKey: tensor) == nil else {
-                throw JSONScanner.Failure(offset: scanner.offset, message: "'\(tensor)' appears twice")
-            }
-        }
+        try reader.end()
+        guard found else { throw JSONReader.Failure(offset: reader.offset, message: "'weight_map' is missing") }
     }
 }

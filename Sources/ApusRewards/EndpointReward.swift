@@ -28,7 +28,7 @@ struct EndpointReward: OutsideReward {
     }
 
     func evaluate(_ context: RewardContext) async throws -> RewardEvaluation {
-        let answer = try await answer(to: TransferredBatch.encoder.encode(TransferredBatch(context: context)))
+        let answer = try await answer(to: TransferredBatch(context: context).json())
         let count = context.completions.count
         guard answer.rewards.count == count else {
             throw RewardError.wrongCount(function: name, wanted: count, found: answer.rewards.count)
@@ -102,7 +102,7 @@ struct EndpointReward: OutsideReward {
         case .bool(let flag): "\(flag)"
         case .array: "a list"
         case .object: "a mapping"
-        case .null, .number: "null"
+        case .null, .number, .bigInteger: "null"
         }
     }
 }

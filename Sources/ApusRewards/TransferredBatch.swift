@@ -1,4 +1,5 @@
 import ApusData
+import ApusFormats
 import ApusText
 import Foundation
 
@@ -6,69 +7,45 @@ import Foundation
 ///
 /// Prompts that are conversations are lists of messages, and their completions are lists of one message; plain prompts and
 /// their completions are texts. The first prompt decides, as in TRL.
-struct TransferredBatch: Encodable {
+struct TransferredBatch {
     let context: RewardContext
 
-    /// Keys in one order, so that what a function sees is the same in every run.
-    static var encoder: JSONEncoder {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
-        return encoder
+    /// The batch as JSON, with other members beside it: integers of any size are whole, and keys in one order, so that what
+    /// a function sees is the same in every run.
+    func json(_ others: [String: JSONValue] = [:]) -> Data {
+        Data(JSONWriter.compact.write(JSONValue.object(members.merging(others) { $1 })).utf8)
     }
 
-    private enum CodingKeys: String, CodingKey {
-        case prompts
-        case completions
-        case completionTokens = "completion_ids"
-        case columns
-        case trainerState = "trainer_state"
+    private var members: [String: JSONValue] {
+        let isConversation = if case .messages? = context.prompts.first { true } else { false }
+        return [
+            "prompts": .array(context.prompts.map(isConversation ? Self.turns : Self.text)),
+            "completions": .array(
+                context.completions.map { isConversation ? .array([Self.turn("assistant", $0)]) : .string($0) }),
+            "completion_ids": .array(context.completionTokens.map { .array($0.map { .number(Double($0)) }) }),
+            "columns": .object(context.columns.mapValues(JSONValue.array)),
+            "trainer_state": .object([
+                "global_step": .number(Double(context.globalStep)), "max_steps": .number(Double(context.maxSteps)),
+                "epoch": .number(context.epoch),
+            ]),
+        ]
     }
 
-    private struct Turn: Encodable {
-        var role: String
-        var content: String
-    }
-
-    private struct State: Encodable {
-        var globalStep: Int
-        var maxSteps: Int
-        var epoch: Double
-
-        private enum CodingKeys: String, CodingKey {
-            case globalStep = "global_step"
-            case maxSteps = "max_steps"
-            case epoch
-        }
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        if case .messages? = context.prompts.first {
-            try container.encode(context.prompts.map(Self.turns), forKey: .prompts)
-            let replies = context.completions.map { [Turn(role: "assistant", content: $0)] }
-            try container.encode(replies, forKey: .completions)
-        } else {
-            try container.encode(context.prompts.map(Self.text), forKey: .prompts)
-            try container.encode(context.completions, forKey: .completions)
-        }
-        try container.encode(context.completionTokens, forKey: .completionTokens)
-        try container.encode(context.columns, forKey: .columns)
-        try container.encode(
-            State(globalStep: context.globalStep, maxSteps: context.maxSteps, epoch: context.epoch),
-            forKey: .trainerState)
-    }
-
-    private static func turns(_ prompt: Prompt) -> [Turn] {
+    private static func turns(_ prompt: Prompt) -> JSONValue {
         switch prompt {
-        case .messages(let messages): messages.map { Turn(role: $0.role, content: $0.content) }
-        case .text(let text): [Turn(role: "user", content: text)]
+        case .messages(let messages): .array(messages.map { turn($0.role, $0.content) })
+        case .text(let text): .array([turn("user", text)])
         }
     }
 
-    private static func text(_ prompt: Prompt) -> String {
+    private static func turn(_ role: String, _ content: String) -> JSONValue {
+        .object(["role": .string(role), "content": .string(content)])
+    }
+
+    private static func text(_ prompt: Prompt) -> JSONValue {
         switch prompt {
-        case .text(let text): text
-        case .messages(let messages): messages.map(\.content).joined(separator: "\n")
+        case .text(let text): .string(text)
+        case .messages(let messages): .string(messages.map(\.content).joined(separator: "\n"))
         }
     }
 }

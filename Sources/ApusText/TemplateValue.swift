@@ -1,3 +1,5 @@
+public import ApusFormats
+
 /// A value that a chat template can read: JSON data with the order of keys kept and integers apart from fractions,
 /// since templates print both.
 public enum TemplateValue: Sendable, Equatable {
@@ -7,6 +9,8 @@ public enum TemplateValue: Sendable, Equatable {
     case bool(Bool)
     /// A whole number.
     case integer(Int)
+    /// A whole number beyond that.
+    case bigInteger(BigInteger)
     /// A number that was written with a fraction or an exponent.
     case number(Double)
     /// Text.
@@ -95,6 +99,60 @@ extension TemplateValue {
     ///
     /// - Throws: `TextError` when the bytes are no valid JSON.
     public init(json: some Sequence<UInt8>) throws(TextError) {
-        self = try JSONParser.parse(Array(json), name: "JSON")
+        try self.init(json: Array(json), name: "JSON")
+    }
+
+    /// Reads a JSON document; `name` is what errors call it.
+    init(json bytes: [UInt8], name: String) throws(TextError) {
+        do throws(JSONReader.Failure) {
+            var reader = JSONReader(bytes, isLenient: true)
+            self = try reader.document()
+        } catch {
+            let message = "\(name): not valid JSON at byte \(error.offset): \(error.message); fetch the file again"
+            throw TextError(code: .malformed, message: message)
+        }
+    }
+}
+
+extension TemplateValue: JSONReadable {
+    /// Nothing.
+    public static var jsonNull: TemplateValue { .null }
+    /// A truth value.
+    public init(jsonWord value: Bool) { self = .bool(value) }
+    /// Text.
+    public init(jsonText text: String) { self = .string(text) }
+    /// A list.
+    public init(jsonElements elements: [TemplateValue]) { self = .array(elements) }
+    /// A mapping.
+    public init(jsonMembers members: [Member]) { self = .object(members) }
+    /// One key of a mapping with its value.
+    public static func jsonMember(_ key: String, _ value: TemplateValue) -> Member { Member(key: key, value: value) }
+
+    /// A number, which stays whole without fraction and exponent, whatever its size.
+    public init?(jsonNumber text: String) {
+        if let value = Int(text) {
+            self = .integer(value)
+        } else if let value = BigInteger(text) {
+            self = .bigInteger(value)
+        } else {
+            guard let value = Double(text) else { return nil }
+            self = .number(value)
+        }
+    }
+}
+
+extension TemplateValue: JSONWritable {
+    /// The value as JSON, its numbers in Python's spelling.
+    public var json: JSONNode<TemplateValue> {
+        switch self {
+        case .null: .null
+        case .bool(let value): .bool(value)
+        case .integer(let value): .number(String(value))
+        case .bigInteger(let value): .number(value.description)
+        case .number(let value): .number(JSONWriter.describe(value))
+        case .string(let value): .string(value)
+        case .array(let elements): .array(elements)
+        case .object(let members): .object(members.map { ($0.key, $0.value) })
+        }
     }
 }

@@ -1,3 +1,4 @@
+import ApusFormats
 public import Foundation
 
 extension Tokenizer {

@@ -20,7 +20,7 @@ struct TokenizerConfiguration: Sendable {
         for name in ["tokenizer_config.json", "special_tokens_map.json"] {
             let file = directory.appending(path: name)
             guard FileManager.default.fileExists(atPath: file.path) else { continue }
-            let value = try JSONParser.parse(Self.read(file), name: file.path)
+            let value = try TemplateValue(json: Self.read(file), name: file.path)
             for key in Self.roleKeys where roles[key] == nil {
                 roles[key] = value[key]?.string ?? value[key]?["content"]?.string
             }

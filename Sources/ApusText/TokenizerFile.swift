@@ -6,7 +6,7 @@ struct TokenizerFile {
     let name: String
 
     init(_ bytes: [UInt8], name: String) throws(TextError) {
-        root = try JSONParser.parse(bytes, name: name)
+        root = try TemplateValue(json: bytes, name: name)
         self.name = name
     }
 

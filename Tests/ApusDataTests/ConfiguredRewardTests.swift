@@ -115,6 +115,18 @@ struct ConfiguredRewardTests {
         #expect(try await scores(.jsonSchema, ["schema": schema, "tag": "out"], ["<out>\(good)</out>"]) == [1])
     }
 
+    @Test("Integers that no double holds are told apart")
+    func bigIntegers() async throws {
+        let (one, other) = ("9007199254740993", "9007199254740992")
+        let constant = try JSONValue(json: #"{"const": \#(one), "type": "integer", "minimum": 1}"#.utf8)
+        #expect(try await scores(.jsonSchema, ["schema": constant], [one, other, "-\(one)"]) == [1, 0, 0])
+        let answer = try JSONValue(json: one.utf8)
+        for kind in [ConfiguredReward.exact, .numeric] {
+            #expect(try await scores(kind, ["extract": "text"], [one, other], answer: answer) == [1, 0])
+        }
+        #expect(try await scores(.numeric, ["extract": "text", "tolerance": 1.0], [other], answer: answer) == [1])
+    }
+
     @Test(
         "Parameters that cannot be used are named",
         arguments: [

@@ -3,6 +3,10 @@ import ApusText
 import Foundation
 import Testing
 
+extension JSONValue {
+    fileprivate var bigInteger: String? { if case .bigInteger(let value) = self { "\(value)" } else { nil } }
+}
+
 @Suite("Datasets are read")
 struct DatasetTests {
     private let gsm8k = ColumnMapping(
@@ -74,11 +78,23 @@ struct DatasetTests {
 
     @Test(
         "A numeric answer becomes the text that JSON would show",
-        arguments: [("42", "42"), ("0.5", "0.5"), ("-3.0", "-3")])
+        arguments: [
+            ("42", "42"), ("0.5", "0.5"), ("-3.0", "-3"), ("9007199254740993", "9007199254740993"),
+            ("100000000000000000000", "100000000000000000000"),
+            ("-12345678901234567890123", "-12345678901234567890123"),
+        ])
     func numericAnswer(json: String, text: String) throws {
         let mapping = ColumnMapping(answer: "gold")
         let sample = try #require(try dataset("{\"question\":\"q\",\"gold\":\(json)}", mapping).samples.first)
         #expect(sample.columns["answer"] == .string(text))
+    }
+
+    @Test("Integers of any size stand in a row as they are written", arguments: ["data.jsonl", "data.json"])
+    func bigIntegers(name: String) throws {
+        let row = #"{"question":"q","id":12345678901234567890123,"list":[9007199254740993]}"#
+        let sample = try #require(try dataset(name.hasSuffix("l") ? row : "[\(row)]", name: name).samples.first)
+        #expect(sample.columns["id"]?.bigInteger == "12345678901234567890123")
+        #expect(sample.columns["list"]?.array?.first?.bigInteger == "9007199254740993")
     }
 
     @Test("A JSON array gives the same rows as lines do")

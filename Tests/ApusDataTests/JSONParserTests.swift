@@ -1,3 +1,4 @@
+import ApusFormats
 import Foundation
 import Testing
 
@@ -5,7 +6,7 @@ import Testing
 
 @Suite("The JSON reader")
 struct JSONParserTests {
-    private func parse(_ text: String) throws -> JSONValue { try JSONParser.parse(Array(text.utf8)[...]) }
+    private func parse(_ text: String) throws -> JSONValue { try JSONValue(json: text.utf8) }
 
     private static let document =
         #" {"a": [1, -2.5e-3, 0, -0, 1E+2], "b\"\\\/\b\f\n\r\t\u0041": {"é": "\ud83d\ude00€", "": []}, "c": [true, false, null, {}]} "#
@@ -21,7 +22,7 @@ struct JSONParserTests {
     func truncated() {
         let bytes = Array(Self.document.utf8)
         for length in 0..<bytes.count - 1 {
-            #expect(throws: JSONParser.Failure.self, "\(length)") { try JSONParser.parse(bytes[..<length]) }
+            #expect(throws: JSONReader.Failure.self, "\(length)") { try JSONValue(json: bytes[..<length]) }
         }
     }
 
@@ -34,7 +35,7 @@ struct JSONParserTests {
                 var changed = bytes
                 changed[position] = byte
                 guard String(validating: changed, as: UTF8.self) != nil,
-                    let value = try? JSONParser.parse(changed[...])
+                    let value = try? JSONValue(json: changed)
                 else { continue }
                 read += 1
                 #expect(value == (try JSONDecoder().decode(JSONValue.self, from: Data(changed))))
@@ -52,17 +53,56 @@ struct JSONParserTests {
             "nul",
         ])
     func refused(text: String) {
-        #expect(throws: JSONParser.Failure.self) { try parse(text) }
+        #expect(throws: JSONReader.Failure.self) { try parse(text) }
+    }
+
+    @Test(
+        "Integers keep every digit, read and written, also by way of Foundation",
+        arguments: [
+            "9007199254740993", "-9007199254740993", "9223372036854775807", "18446744073709551615",
+            "18446744073709551616", "100000000000000000000", "12345678901234567890123",
+            "1" + String(repeating: "0", count: 37) + "1",
+        ])
+    func integers(text: String) throws {
+        let value = try parse(text)
+        #expect(JSONWriter.compact.write(value) == text)
+        #expect(try parse("{\"a\":[\(text)]}").object?["a"]?.array == [value])
+        #expect(String(decoding: try JSONEncoder().encode(value), as: UTF8.self) == text)
+        #expect(try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8)) == value)
+        #expect(value.number == Double(text) && value.kindName == "a number" && value.brief == text)
+    }
+
+    @Test("Numbers that a double holds are doubles, however they are written, and come back through Foundation")
+    func doubles() throws {
+        for text in ["9007199254740992", "0", "-0", "1e0", "1e20", "1.2345678901234567e+22", "1e300", "5e-324", "0.1"] {
+            let value = try parse(text)
+            #expect(value == .number(try #require(Double(text))))
+            #expect(try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(value)) == value)
+            #expect(try parse(JSONWriter.compact.write(value)) == value)
+        }
+        #expect(try parse("100000000000000000000") == parse("1e20"))
+        #expect(
+            JSONWriter.compact.write(JSONValue.array([.number(.nan), 0.5, 3.0, .number(1e20)]))
+                == "[null,0.5,3,100000000000000000000]")
+    }
+
+    @Test("An integer that is too long for Foundation is text there, and whole everywhere else")
+    func longIntegers() throws {
+        let digits = String(repeating: "7", count: 400)
+        let value = try parse(digits)
+        #expect(JSONWriter.compact.write(value) == digits)
+        #expect(String(decoding: try JSONEncoder().encode(value), as: UTF8.self) == "\"\(digits)\"")
+        #expect(throws: JSONReader.Failure.self) { try parse(String(repeating: "7", count: 4301)) }
     }
 
     @Test("Nesting is bounded, so that no file can overflow the stack")
     func depth() throws {
-        let deep = JSONParser.maximumDepth
+        let deep = JSONReader.maximumDepth
         #expect(throws: Never.self) {
             try parse(String(repeating: "[", count: deep) + String(repeating: "]", count: deep))
         }
         for opening in ["[", "{\"a\":"] {
-            #expect(throws: JSONParser.Failure.self) { try parse(String(repeating: opening, count: 100_000)) }
+            #expect(throws: JSONReader.Failure.self) { try parse(String(repeating: opening, count: 100_000)) }
         }
     }
 }

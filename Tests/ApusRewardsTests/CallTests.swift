@@ -46,6 +46,30 @@ struct CallTests {
                 """)
     }
 
+    @Test("Integers of any size arrive whole, and go back into the completions as they are")
+    func bigIntegers() async throws {
+        let numbers = [
+            "9007199254740993", "12345678901234567890123", "18446744073709551616",
+            "1" + String(repeating: "7", count: 60),
+        ]
+        let source = """
+            def f(n, completions, log_extra, **kwargs):
+                log_extra('same', [m for m in n])
+                log_extra('next', [m + 1 for m in n])
+                return [float(str(m) == c[0]['content']) for m, c in zip(n, completions)]
+            """
+        let python = try PythonSuite(source)
+        let rows = numbers.map { #"{"question": "q", "n": \#($0)}"# }.joined(separator: "\n")
+        let samples = try Dataset(path: python.folder.write(Data(rows.utf8), as: "rows.jsonl")).samples
+        let tokens = numbers.map { _ in [Int32(1)] }
+        let table = try await python.table(
+            RewardContext(samples: samples, completions: numbers, completionTokens: tokens))
+        #expect(table.rows == numbers.map { _ in [1] })
+        // What Foundation's decoder does not read as a number is text.
+        #expect(table.extraColumns["same"] == samples.dropLast().compactMap { $0.columns["n"] } + [.string(numbers[3])])
+        #expect(table.extraColumns["next"]?.first == .number(9_007_199_254_740_994))
+    }
+
     @Test("Coroutines are awaited; partial functions, callable instances and methods are functions")
     func kindsOfFunction() async throws {
         let source = """

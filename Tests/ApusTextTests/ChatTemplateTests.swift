@@ -79,6 +79,22 @@ struct TemplateGolden: Decodable, Sendable {
         }
     }
 
+    @Test func `integers of any size and the order of keys survive`() throws {
+        let text =
+            #"{"z": 18446744073709551615, "a": [-9223372036854775809, 9223372036854775807], "m": 12345678901234567890123}"#
+        let value = try TemplateValue(json: text.utf8)
+        let source = "{{ v | tojson }} {{ v.z }} {{ v.a }} {{ v.m | int }} {{ v.m is integer }} {{ v.m is float }}"
+        let numbers =
+            "18446744073709551615 [-9223372036854775809, 9223372036854775807] 12345678901234567890123 True False"
+        #expect(try ChatTemplate(source: source).render(["v": value]) == "\(text) \(numbers)")
+        let sums = "{{ v.z == v.z }} {{ v.z == v.m }} {{ v.m > v.z }} {{ v.z + 1 > 0 }} {{ 'x' if v.z }}"
+        #expect(try ChatTemplate(source: sums).render(["v": value]) == "True False True True x")
+        // Equal keys: the last one counts.
+        #expect(try TemplateValue(json: #"{"a": 1, "a": 2}"#.utf8)["a"] == 2)
+        let error = #expect(throws: TextError.self) { try TemplateValue(json: #"{"a": }"#.utf8) }
+        #expect(error?.message == "JSON: not valid JSON at byte 6: wanted a value, found '}'; fetch the file again")
+    }
+
     @Test func `tells dates as strftime does`() throws {
         let zone = try #require(TimeZone(secondsFromGMT: 0))
         for moment in try Self.golden.get().dates {

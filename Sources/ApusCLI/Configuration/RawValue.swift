@@ -33,7 +33,7 @@ indirect enum RawValue: Equatable, Sendable {
             if isNull { return .null }
             guard isPlain else { return .string(text) }
             if let flag = Self.flag(text) { return .bool(flag) }
-            if let number = Self.number(text) { return .number(number) }
+            if let number = Self.number(text) { return JSONValue(jsonNumber: text) ?? .number(number) }
             return .string(text)
         }
     }

@@ -37,6 +37,7 @@ struct ConfigurationReference {
         case .null: "null"
         case .bool(let flag): "\(flag)"
         case .number(let number): compact(number)
+        case .bigInteger(let number): "\(number)"
         case .string(let text): text
         case .array(let items): items.compactMap(\.string).joined(separator: ", ")
         case .object: "{}"

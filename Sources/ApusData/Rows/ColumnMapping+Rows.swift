@@ -60,7 +60,7 @@ extension ColumnMapping {
         switch (try value(of: column, for: "the answer", in: row, at: place), answerExtraction) {
         case (.string(let text), .none): return text
         case (.string(let text), .afterHashes): return PythonText(text).afterLast("####").stripped.string
-        case (.number(let number), .none): return Int(exactly: number).map(String.init) ?? "\(number)"
+        case (let value, .none) where value.number != nil: return value.brief
         case (let other, .none):
             throw place.error(
                 .wrongType, "wanted text or a number in column '\(column)' for the answer, found \(other.kindName)")

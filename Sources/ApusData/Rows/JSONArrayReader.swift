@@ -1,24 +1,22 @@
-import Foundation
+import ApusFormats
 
 /// The rows of a JSON array, one at a time, each with the line that it starts on.
 struct JSONArrayReader {
     private let file: String
     private let bytes: [UInt8]
-    private var parser: JSONParser
-    private var isFirst = true
+    private var reader: JSONReader
     private var line = 1
-    private var counted: Int
+    private var counted = 0
 
     init(path: String) throws(DataError) {
         file = path
-        var reader = try LineReader(path: path)
-        bytes = try reader.rest()
+        var lines = try LineReader(path: path)
+        bytes = try lines.rest()
         guard String(validating: bytes, as: UTF8.self) != nil else {
             throw DataError(.invalidText, file: path, message: "wanted UTF-8 text, found other bytes; save it as UTF-8")
         }
-        parser = JSONParser(bytes[...])
-        counted = 0
-        guard let first = parser.peek() else {
+        reader = JSONReader(bytes)
+        guard let first = reader.peek() else {
             throw DataError(.empty, file: path, message: "wanted at least one row, found 0: the file is empty")
         }
         if first == UInt8(ascii: "{") {
@@ -26,37 +24,30 @@ struct JSONArrayReader {
                 .wrongType, file: path,
                 message: "wanted an array of rows, found an object; for one object a line name the file .jsonl")
         }
-        try located { (parser) throws(JSONParser.Failure) in try parser.expect("[") }
+        do throws(JSONReader.Failure) { try reader.beginArray() } catch { throw located(error) }
     }
 
     /// The next row; nil after the last one, when nothing but white space may follow the array.
     mutating func next() throws(DataError) -> (row: [String: JSONValue], place: RowPlace)? {
-        if parser.peek() == UInt8(ascii: "]") {
-            try located { (parser) throws(JSONParser.Failure) in
-                try parser.expect("]")
-                try parser.end()
+        let place: RowPlace
+        let value: JSONValue
+        do throws(JSONReader.Failure) {
+            guard try reader.nextElement() else {
+                try reader.end()
+                return nil
             }
-            return nil
+            place = RowPlace(file: file, line: lineNumber(at: reader.offset))
+            value = try reader.value()
+        } catch {
+            throw located(error)
         }
-        if !isFirst { try located { (parser) throws(JSONParser.Failure) in try parser.expect(",") } }
-        isFirst = false
-        _ = parser.peek()
-        let place = RowPlace(file: file, line: lineNumber(at: parser.position))
-        let value = try located { (parser) throws(JSONParser.Failure) in try parser.value() }
         return (try place.members(of: value), place)
     }
 
-    /// Runs one parsing step and turns its failure into an error with a line.
-    private mutating func located<R>(
-        _ step: (inout JSONParser) throws(JSONParser.Failure) -> R
-    ) throws(DataError) -> R {
-        do {
-            return try step(&parser)
-        } catch {
-            throw DataError(
-                .invalidJSON, file: file, line: lineNumber(at: error.offset),
-                message: "\(error.reason); the file must be one array of objects")
-        }
+    private mutating func located(_ failure: JSONReader.Failure) -> DataError {
+        DataError(
+            .invalidJSON, file: file, line: lineNumber(at: failure.offset),
+            message: "\(failure.message.onOneLine); the file must be one array of objects")
     }
 
     /// Positions only grow, so each byte is looked at once over all calls.

@@ -1,4 +1,6 @@
-/// A JSON tree. Numbers are doubles: integers beyond 2^53 lose their last digits, so identifiers belong in strings.
+public import ApusFormats
+
+/// A JSON tree. Numbers are doubles, and integers that no double holds keep their digits.
 public enum JSONValue: Sendable, Equatable {
     /// `null`.
     case null
@@ -6,6 +8,8 @@ public enum JSONValue: Sendable, Equatable {
     case bool(Bool)
     /// A number; always finite when it was read from a file.
     case number(Double)
+    /// A whole number that is no double, or of more than 38 digits.
+    case bigInteger(BigInteger)
     /// Text.
     case string(String)
     /// An array.
@@ -18,8 +22,14 @@ extension JSONValue {
     /// The text of a string; nil for every other kind.
     public var string: String? { if case .string(let value) = self { value } else { nil } }
 
-    /// The value of a number; nil for every other kind.
-    public var number: Double? { if case .number(let value) = self { value } else { nil } }
+    /// The value of a number, as near as a double is; nil for every other kind.
+    public var number: Double? {
+        switch self {
+        case .number(let value): value
+        case .bigInteger(let value): value.nearest
+        default: nil
+        }
+    }
 
     /// The elements of an array; nil for every other kind.
     public var array: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
@@ -32,7 +42,7 @@ extension JSONValue {
         switch self {
         case .null: "null"
         case .bool: "a boolean"
-        case .number: "a number"
+        case .number, .bigInteger: "a number"
         case .string: "text"
         case .array: "an array"
         case .object: "an object"
@@ -60,7 +70,8 @@ extension JSONValue: Codable {
         } else if let value = try? container.decode(Bool.self) {
             self = .bool(value)
         } else if let value = try? container.decode(Double.self) {
-            self = .number(value)
+            let whole = abs(value) < 0x1p53 ? nil : try? container.decode(Int128.self)
+            self = whole.flatMap { JSONValue(jsonNumber: String($0)) } ?? .number(value)
         } else if let value = try? container.decode(String.self) {
             self = .string(value)
         } else if let value = try? container.decode([JSONValue].self) {
@@ -70,17 +81,84 @@ extension JSONValue: Codable {
         }
     }
 
-    /// Encodes the tree; a whole number is written without a decimal point.
+    /// Encodes the tree; a whole number is written without a decimal point. Encoders take integers of 38 digits: one that is
+    /// longer becomes text.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         switch self {
         case .null: try container.encodeNil()
         case .bool(let value): try container.encode(value)
         case .number(let value):
-            if let whole = Int(exactly: value) { try container.encode(whole) } else { try container.encode(value) }
+            if let whole = Int128(exactly: value) {
+                try Self.encode(whole, in: &container)
+            } else {
+                try container.encode(value)
+            }
+        case .bigInteger(let value):
+            if let whole = Int128(value.description) {
+                try Self.encode(whole, in: &container)
+            } else {
+                try container.encode(value.description)
+            }
         case .string(let value): try container.encode(value)
         case .array(let value): try container.encode(value)
         case .object(let value): try container.encode(value)
+        }
+    }
+
+    /// Some encoders know `Int` alone.
+    private static func encode(_ whole: Int128, in container: inout any SingleValueEncodingContainer) throws {
+        if let word = Int(exactly: whole) { try container.encode(word) } else { try container.encode(whole) }
+    }
+}
+
+extension JSONValue: JSONReadable {
+    /// Reads a JSON document with every digit of its integers.
+    package init(json: some Sequence<UInt8>) throws(JSONReader.Failure) {
+        var reader = JSONReader(Array(json))
+        self = try reader.document()
+    }
+
+    /// `null`.
+    public static var jsonNull: JSONValue { .null }
+    /// `true` or `false`.
+    public init(jsonWord value: Bool) { self = .bool(value) }
+    /// Text.
+    public init(jsonText text: String) { self = .string(text) }
+    /// An array.
+    public init(jsonElements elements: [JSONValue]) { self = .array(elements) }
+    /// An object.
+    public init(jsonMembers members: [(String, JSONValue)]) {
+        var object: [String: JSONValue] = [:]
+        for (key, value) in members { object[key] = value }
+        self = .object(object)
+    }
+    /// A member of an object.
+    public static func jsonMember(_ key: String, _ value: JSONValue) -> (String, JSONValue) { (key, value) }
+
+    /// A number: a double where that is the same number, else its digits; nil for what is no finite double.
+    public init?(jsonNumber text: String) {
+        if Int128(text).flatMap(Double.init(exactly:)) == nil, let integer = BigInteger(text) {
+            self = .bigInteger(integer)
+        } else if let number = Double(text), number.isFinite {
+            self = .number(number)
+        } else {
+            return nil
+        }
+    }
+}
+
+extension JSONValue: JSONWritable {
+    /// The value as JSON; a whole number is written without a decimal point, and what is not finite as null.
+    public var json: JSONNode<JSONValue> {
+        switch self {
+        case .null: .null
+        case .bool(let value): .bool(value)
+        case .number(let value) where !value.isFinite: .null
+        case .number, .bigInteger: .number(brief)
+        case .string(let value): .string(value)
+        case .array(let elements): .array(elements)
+        case .object(let members): .object(members.map { ($0.key, $0.value) })
         }
     }
 }

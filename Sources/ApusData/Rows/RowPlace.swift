@@ -1,3 +1,5 @@
+import ApusFormats
+
 /// Where a row stands, for messages.
 struct RowPlace {
     let file: String
@@ -13,12 +15,11 @@ struct RowPlace {
             throw error(.invalidText, "wanted UTF-8 text, found other bytes; save the file as UTF-8")
         }
         let value: JSONValue
-        do throws(JSONParser.Failure) {
-            value = try JSONParser.parse(bytes)
+        do throws(JSONReader.Failure) {
+            value = try JSONValue(json: bytes)
         } catch {
-            let column = error.offset - bytes.startIndex + 1
-            throw self.error(
-                .invalidJSON, "\(error.reason) at byte \(column) of the line; each line must be one object")
+            let found = "\(error.message.onOneLine) at byte \(error.offset + 1) of the line"
+            throw self.error(.invalidJSON, "\(found); each line must be one object")
         }
         return try members(of: value)
     }

@@ -85,7 +85,7 @@ extension FullParameters {
         let members = try TemplateValue(json: text.utf8).members ?? []
         let key = "quantization_config"
         guard members.contains(where: { $0.key == key }) else { return text }
-        return JSONWriter(indent: 2).write(.object(members.filter { $0.key != key })) + "\n"
+        return JSONWriter(indent: 2).write(TemplateValue.object(members.filter { $0.key != key })) + "\n"
     }
 
     private static func requireFolder(_ directory: URL) throws(ModelError) {

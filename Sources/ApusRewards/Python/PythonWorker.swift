@@ -30,8 +30,9 @@ final class PythonWorker: Sendable {
     ///
     /// - Throws: ``PythonLoadError`` or ``WorkerFailure``. After a failure the process and all that it started are gone.
     func call(_ function: Int, on context: RewardContext, stopsAtFirstFailure: Bool) async throws -> CallReply {
-        let request = CallRequest(
-            function: function, batch: TransferredBatch(context: context), stopsAtFirstFailure: stopsAtFirstFailure)
+        let request = TransferredBatch(context: context).json([
+            "function": .number(Double(function)), "stop_at_first_failure": .bool(stopsAtFirstFailure),
+        ])
         return try await onQueue { worker in
             try worker.process.withLock { process in
                 try worker.startIfNeeded(&process)
@@ -64,6 +65,7 @@ final class PythonWorker: Sendable {
             processLimit: PythonOptions.processLimit)
         let reply: LoadReply
         do {
+            let request = try JSONEncoder().encode(request)
             reply = try exchange(&process, request, for: LoadReply.self, within: options.loadTimeout)
         } catch let failure as WorkerFailure {
             let names = functions.map(\.text).joined(separator: ", ")
@@ -77,7 +79,7 @@ final class PythonWorker: Sendable {
     }
 
     private func exchange<Reply: Decodable>(
-        _ process: inout WorkerProcess?, _ request: some Encodable, for type: Reply.Type, within limit: Duration
+        _ process: inout WorkerProcess?, _ request: Data, for type: Reply.Type, within limit: Duration
     ) throws -> Reply {
         guard var current = process else { throw WorkerFailure.ended("it is not running") }
         do {

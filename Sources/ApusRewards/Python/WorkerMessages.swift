@@ -1,5 +1,4 @@
 import ApusData
-import ApusText
 
 /// Asks a worker to load functions; they are called by their index in the list.
 struct LoadRequest: Encodable {
@@ -40,26 +39,7 @@ struct EndNotice: Decodable {
     var status: Int?
 }
 
-/// Asks for the scores of some completions.
-struct CallRequest: Encodable {
-    var function: Int
-    var batch: TransferredBatch
-    var stopsAtFirstFailure: Bool
-
-    private enum CodingKeys: String, CodingKey {
-        case function
-        case stopsAtFirstFailure = "stop_at_first_failure"
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(function, forKey: .function)
-        try container.encode(stopsAtFirstFailure, forKey: .stopsAtFirstFailure)
-        try batch.encode(to: encoder)
-    }
-}
-
-/// The answer to ``CallRequest``. Without scores, all completions failed.
+/// The scores of a batch. Without scores, all completions failed.
 struct CallReply: Decodable {
     struct Failure: Decodable {
         var sample: Int?

@@ -58,14 +58,12 @@ struct WorkerProcess {
     ///
     /// - Throws: ``WorkerFailure``; the process cannot be used after that, and has to be stopped.
     mutating func exchange<Reply: Decodable>(
-        _ request: some Encodable, for type: Reply.Type, within limit: Duration
+        _ request: Data, for type: Reply.Type, within limit: Duration
     ) throws(WorkerFailure) -> Reply {
         let deadline = ContinuousClock.now + limit
         let answer: Data
         do throws(WorkerFailure) {
-            let message: Data
-            do { message = try TransferredBatch.encoder.encode(request) } catch { throw .garbled("\(error)") }
-            try channel.send(message, until: deadline)
+            try channel.send(request, until: deadline)
             answer = try channel.receive(until: deadline)
             channel.drainOutput()
         } catch {

@@ -419,6 +419,8 @@ def as_json(value):
     value = plain(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if isinstance(value, int) and abs(value) >= 10**38:
+        return str(value)  # The run reads 38 digits as a number.
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return str(value)

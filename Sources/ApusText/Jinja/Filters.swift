@@ -1,3 +1,5 @@
+import ApusFormats
+
 extension Interpreter {
     /// Applies a filter.
     mutating func apply(_ name: String, to value: Value, _ arguments: CallArguments) throws(TextError) -> Value {
@@ -118,6 +120,7 @@ extension Interpreter {
 
     private func wholeNumber(_ value: Value, _ arguments: CallArguments) throws(TextError) -> Value {
         if let whole = value.wholeNumber { return .integer(whole) }
+        if case .bigInteger = value { return value }
         if case .string(let text) = value, let whole = Int(text.stripped(of: nil)) { return .integer(whole) }
         var number = value.floatingNumber
         if case .string(let text) = value { number = Double(text.stripped(of: nil)) }

@@ -1,3 +1,4 @@
+import ApusFormats
 internal import Foundation
 
 extension Interpreter {
@@ -127,6 +128,7 @@ extension Interpreter {
                 guard let other = second[member.key], try areEqual(member.value, other) else { return false }
             }
             return true
+        case (.bigInteger(let first), .bigInteger(let second)): return first == second
         case (.namespace(let first), .namespace(let second)): return first === second
         default:
             if let first = left.wholeNumber, let second = right.wholeNumber { return first == second }

@@ -1,3 +1,5 @@
+import ApusFormats
+
 extension Interpreter {
     /// A value as it is printed: text as it is, everything else as Python's `str`.
     mutating func text(of value: Value) throws(TextError) -> String {
@@ -16,6 +18,7 @@ extension Interpreter {
         case .none: return "None"
         case .bool(let value): return value ? "True" : "False"
         case .integer(let value): return String(value)
+        case .bigInteger(let value): return value.description
         case .number(let value):
             return value.isFinite ? JSONWriter.describe(value) : value.isNaN ? "nan" : value < 0 ? "-inf" : "inf"
         case .string(let text): return try quoted(text)
@@ -68,6 +71,7 @@ extension Interpreter {
         case .none: return .null
         case .bool(let value): return .bool(value)
         case .integer(let value): return .integer(value)
+        case .bigInteger(let value): return .bigInteger(value)
         case .number(let value): return .number(value)
         case .string(let text):
             try budget.spend(bytes: text.utf8.count, line: line)

@@ -1,3 +1,5 @@
+import ApusFormats
+
 /// What an expression of a template evaluates to.
 enum Value {
     /// Nothing was there; the string is what it was called. It prints as nothing and is false, but has no attributes.
@@ -5,6 +7,7 @@ enum Value {
     case none
     case bool(Bool)
     case integer(Int)
+    case bigInteger(BigInteger)
     case number(Double)
     case string(String)
     case list(List)
@@ -73,6 +76,7 @@ enum Value {
         case .undefined, .none: false
         case .bool(let value): value
         case .integer(let value): value != 0
+        case .bigInteger(let value): value.nearest != 0
         case .number(let value): value != 0
         case .string(let value): !value.isEmpty
         case .list(let list): !list.items.isEmpty
@@ -87,7 +91,7 @@ enum Value {
         case .undefined(let name): "undefined '\(name)'"
         case .none: "none"
         case .bool: "a truth value"
-        case .integer, .number: "a number"
+        case .integer, .bigInteger, .number: "a number"
         case .string: "a string"
         case .list: "a list"
         case .dictionary: "a mapping"
@@ -107,8 +111,11 @@ enum Value {
     }
 
     var floatingNumber: Double? {
-        if case .number(let value) = self { return value }
-        return wholeNumber.map(Double.init)
+        switch self {
+        case .number(let value): value
+        case .bigInteger(let value): value.nearest
+        default: wholeNumber.map(Double.init)
+        }
     }
 }
 
@@ -119,6 +126,7 @@ extension Value {
         case .null: self = .none
         case .bool(let value): self = .bool(value)
         case .integer(let value): self = .integer(value)
+        case .bigInteger(let value): self = .bigInteger(value)
         case .number(let value): self = .number(value)
         case .string(let value): self = .string(value)
         case .array(let elements): self = .list(List(elements.map(Value.init)))

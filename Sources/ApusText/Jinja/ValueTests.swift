@@ -31,9 +31,9 @@ extension Interpreter {
         case ("none", .none): true
         case ("string", .string): true
         case ("boolean", .bool): true
-        case ("integer", .integer): true
+        case ("integer", .integer), ("integer", .bigInteger): true
         case ("float", .number): true
-        case ("number", .integer), ("number", .number), ("number", .bool): true
+        case ("number", .integer), ("number", .bigInteger), ("number", .number), ("number", .bool): true
         case ("mapping", .dictionary): true
         case ("sequence", .list), ("sequence", .string), ("sequence", .dictionary), ("sequence", .undefined): true
         case ("iterable", .list), ("iterable", .string), ("iterable", .dictionary), ("iterable", .undefined): true

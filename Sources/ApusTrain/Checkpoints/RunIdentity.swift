@@ -135,6 +135,7 @@ private struct DatasetHash {
         case .null: add("0", 0)
         case .bool(let flag): add("b", flag ? 1 : 0)
         case .number(let number): add("n", Int(bitPattern: UInt(number.bitPattern)))
+        case .bigInteger(let number): add("i", "\(number)")
         case .string(let text): add("s", text)
         case .array(let items):
             add("a", items.count)

@@ -1,4 +1,5 @@
 import ApusData
+import ApusFormats
 import ApusText
 import Foundation
 
@@ -53,10 +54,5 @@ struct CompletionsLog {
         }
     }
 
-    private static func text(_ value: JSONValue) -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        guard let data = try? encoder.encode(value) else { preconditionFailure("finite values have a JSON form") }
-        return String(decoding: data, as: UTF8.self)
-    }
+    private static func text(_ value: JSONValue) -> String { JSONWriter.compact.write(value) }
 }

@@ -101,6 +101,7 @@ extension JSONValue {
         case .bool(let flag): "\(flag)"
         case .number(let number):
             number == number.rounded() && abs(number) < 1e15 ? "\(number.wholeNumber(in: .min ... .max))" : "\(number)"
+        case .bigInteger(let number): "\(number)"
         case .string(let text): "'\(text)'"
         case .array(let values): "[" + values.map(\.shown).joined(separator: ", ") + "]"
         case .object: "a mapping"

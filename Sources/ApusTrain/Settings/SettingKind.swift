@@ -87,7 +87,7 @@ package enum SettingKind: Equatable, Sendable {
     /// What is wrong with the first number of a value that is out of bounds, and the number.
     package func fault(of value: JSONValue) -> (number: Double, rule: String)? {
         guard let bounds else { return nil }
-        for case .number(let number) in value.array ?? [value] {
+        for number in (value.array ?? [value]).compactMap(\.number) {
             // No limit is kept as 0.
             if case .limit = self, number == 0 { continue }
             if let rule = bounds.rule(against: number) { return (number, rule) }

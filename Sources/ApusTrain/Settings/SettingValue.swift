@@ -20,7 +20,7 @@ extension Int: SettingValue {
 
 extension Double: SettingValue {
     package init?(setting: JSONValue) {
-        guard case .number(let number) = setting, number.isFinite else { return nil }
+        guard let number = setting.number, number.isFinite else { return nil }
         self = number
     }
     package var setting: JSONValue { .number(self) }

@@ -58,14 +58,15 @@ extension ConfiguredReward {
                 return scores.otherwise
             }
             let allowed = max(absolute, relative * abs(wanted.value))
-            return scores.of(found == wanted || abs(found.value - wanted.value) <= allowed)
+            // Different numbers may be one double, so that doubles count only where a difference is allowed.
+            return scores.of(found == wanted || allowed > 0 && abs(found.value - wanted.value) <= allowed)
         }
     }
 
     private static func reference(_ column: String, _ columns: [String: JSONValue]) throws -> String {
         switch columns[column] {
         case .string(let text)?: return text
-        case .number(let number)?: return JSONValue.number(number).brief
+        case let value? where value.number != nil: return value.brief
         default: throw ColumnError(wanted: column, found: columns)
         }
     }

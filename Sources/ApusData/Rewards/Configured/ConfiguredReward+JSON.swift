@@ -21,7 +21,7 @@ extension ConfiguredReward {
         let place = try parameters.choice("extract", JSONPlace.self) ?? (tag == nil ? .auto : .tag)
         return Reward(label, aim: scores.aim(.form)) { completion, _ in
             guard let text = json(in: PythonText(completion), place, tag ?? "answer"),
-                let value = try? JSONParser.parse(Array(text.utf8)[...])
+                let value = try? JSONValue(json: text.utf8)
             else { return scores.otherwise }
             return schema.accepts(value) ? scores.score : wellFormed
         }

@@ -73,7 +73,7 @@ struct JSONSchema: Sendable {
         guard kinds.isEmpty || kinds.contains(where: { $0.holds(candidate) }) else { return false }
         if let allowed, !allowed.contains(candidate) { return false }
         switch candidate {
-        case .number(let number): return value.contains(number)
+        case .number, .bigInteger: return value.contains(candidate.number ?? .nan)
         case .string(let text): return length.contains(Double(text.unicodeScalars.count))
         case .array(let values):
             return count.contains(Double(values.count)) && items.allSatisfy { values.allSatisfy($0.accepts) }
@@ -91,7 +91,7 @@ extension JSONSchema.Kind {
     fileprivate func holds(_ value: JSONValue) -> Bool {
         switch (self, value) {
         case (.object, .object), (.array, .array), (.string, .string), (.number, .number), (.boolean, .bool),
-            (.null, .null):
+            (.null, .null), (.number, .bigInteger), (.integer, .bigInteger):
             true
         case (.integer, .number(let number)): number == number.rounded()
         default: false

@@ -105,7 +105,8 @@ extension JSONValue {
         switch self {
         case .null: "null"
         case .bool(let flag): "\(flag)"
-        case .number(let number): Int(exactly: number).map(String.init) ?? "\(number)"
+        case .number(let number): Int128(exactly: number).map(String.init) ?? "\(number)"
+        case .bigInteger(let number): "\(number)"
         case .string(let text): "'\(text.prefix(60).description.onOneLine)'"
         case .array(let items): "a list of \(items.count)"
         case .object: "a mapping"

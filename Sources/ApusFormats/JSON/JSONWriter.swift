@@ -1,19 +1,41 @@
-/// Writes values as Python's `json.dumps(value, ensure_ascii=False)` does, byte for byte: templates print tool
+/// One level of a JSON document, for the writer.
+public enum JSONNode<Tree> {
+    /// `null`.
+    case null
+    /// `true` or `false`.
+    case bool(Bool)
+    /// A number as it is written.
+    case number(String)
+    /// Text.
+    case string(String)
+    /// The elements of an array.
+    case array([Tree])
+    /// The members of an object in their order.
+    case object([(key: String, value: Tree)])
+}
+
+/// A type of trees that is written as JSON.
+public protocol JSONWritable {
+    /// The uppermost node.
+    var json: JSONNode<Self> { get }
+}
+
+/// Writes trees as Python's `json.dumps(value, ensure_ascii=False)` does, byte for byte: templates print tool
 /// definitions this way and models were trained on that spelling.
-package struct JSONWriter {
+public struct JSONWriter {
     /// Spaces a level; nil writes everything on one line.
-    var indent: Int?
+    public var indent: Int?
     /// What stands between elements; nil is Python's default.
-    var itemSeparator: String?
+    public var itemSeparator: String?
     /// What stands between a key and its value.
-    var keySeparator: String
+    public var keySeparator: String
     /// Whether characters outside ASCII are written as `\u` escapes.
-    var escapesNonASCII: Bool
+    public var escapesNonASCII: Bool
     /// Whether keys are written in order of their scalars.
-    var sortsKeys: Bool
+    public var sortsKeys: Bool
 
     /// A writer with Python's defaults; `indent` breaks lines as `json.dumps(indent:)` does.
-    package init(
+    public init(
         indent: Int? = nil, itemSeparator: String? = nil, keySeparator: String = ": ", escapesNonASCII: Bool = false,
         sortsKeys: Bool = false
     ) {
@@ -24,19 +46,21 @@ package struct JSONWriter {
         self.sortsKeys = sortsKeys
     }
 
-    /// The text of a value.
-    package func write(_ value: TemplateValue) -> String {
+    /// Everything on one line and without spaces, in an order of keys that is the same in every run.
+    public static var compact: JSONWriter { JSONWriter(itemSeparator: ",", keySeparator: ":", sortsKeys: true) }
+
+    /// The text of a tree.
+    public func write(_ tree: some JSONWritable) -> String {
         var text = ""
-        append(value, level: 0, to: &text)
+        append(tree, level: 0, to: &text)
         return text
     }
 
-    private func append(_ value: TemplateValue, level: Int, to text: inout String) {
-        switch value {
+    private func append(_ tree: some JSONWritable, level: Int, to text: inout String) {
+        switch tree.json {
         case .null: text += "null"
         case .bool(let value): text += value ? "true" : "false"
-        case .integer(let value): text += String(value)
-        case .number(let value): text += Self.describe(value)
+        case .number(let spelling): text += spelling
         case .string(let value): append(value, to: &text)
         case .array(let elements):
             appendItems(elements, brackets: ("[", "]"), level: level, to: &text) { element, text in
@@ -72,6 +96,13 @@ package struct JSONWriter {
         text += "\n" + String(repeating: " ", count: indent * level)
     }
 
+    /// Text as a JSON string with its quotes; only what must be escaped is.
+    public static func quoted(_ string: String) -> String {
+        var text = ""
+        JSONWriter().append(string, to: &text)
+        return text
+    }
+
     private func append(_ string: String, to text: inout String) {
         text += "\""
         for scalar in string.unicodeScalars {
@@ -97,12 +128,12 @@ package struct JSONWriter {
     }
 
     /// The order of Python's strings: by scalar.
-    static func precedes(_ left: String, _ right: String) -> Bool {
+    public static func precedes(_ left: String, _ right: String) -> Bool {
         left.utf8.lexicographicallyPrecedes(right.utf8)
     }
 
     /// A fraction as Python prints it: shortest digits, an exponent of at least two digits outside 1e-4 ..< 1e16.
-    static func describe(_ value: Double) -> String {
+    public static func describe(_ value: Double) -> String {
         guard value.isFinite else { return value.isNaN ? "NaN" : value < 0 ? "-Infinity" : "Infinity" }
         let text = value.description
         guard let mark = text.firstIndex(of: "e") else { return text }
