@@ -72,7 +72,7 @@ import Testing
     @Test("Bad input 27: 1e-6, which YAML reads as text, is a number")
     func scientificNotation() throws {
         for text in ["1e-6", "'1e-6'", "1E-6"] {
-            #expect(try resolve("model: m\nlearning_rate: \(text)\n").trainer.learningRate == 1e-6)
+            #expect(try resolve("model: m\nlearning_rate: \(text)\n").trainer.optimizer.learningRate == 1e-6)
         }
     }
 

@@ -35,7 +35,7 @@ import Testing
     }
 
     @Test func negativeNumbersAreValues() throws {
-        #expect(try resolve("model: m", ["--max_steps", "-1"]).trainer.maxSteps == -1)
+        #expect(try resolve("model: m", ["--max_steps", "-1"]).trainer.optimizer.maxSteps == -1)
     }
 
     @Test func yamlListsAreUnderstood() throws {

@@ -32,21 +32,23 @@ import Testing
 
     @Test func numbersThatYAMLReadsAsTextAreNumbers() throws {
         for text in ["1e-6", "\"1e-6\"", "1.0e-06", "0.000001"] {
-            #expect(try resolve("model: m\nlearning_rate: \(text)\n").trainer.learningRate == 1e-6)
+            #expect(try resolve("model: m\nlearning_rate: \(text)\n").trainer.optimizer.learningRate == 1e-6)
         }
-        #expect(try resolve("model: m\nmax_steps: 1e3\n").trainer.maxSteps == 1000)
+        #expect(try resolve("model: m\nmax_steps: 1e3\n").trainer.optimizer.maxSteps == 1000)
     }
 
     @Test func yamlsBooleansReachTheWordsTheyStandFor() throws {
-        #expect(try resolve("model: m\nsave_strategy: no\n").trainer.saveStrategy == .no)
+        #expect(try resolve("model: m\nsave_strategy: no\n").trainer.output.saveStrategy == .no)
         #expect(try resolve("model: m\nscale_rewards: false\n").trainer.scaleRewards == .none)
         #expect(try resolve("model: m\nscale_rewards: True\n").trainer.scaleRewards == .group)
     }
 
     @Test func resumingTakesAFolderOrAFlag() throws {
-        #expect(try resolve("model: m\nresume_from_checkpoint: True\n").trainer.resumeFromCheckpoint == "true")
-        #expect(try resolve("model: m\nresume_from_checkpoint: false\n").trainer.resumeFromCheckpoint == nil)
-        #expect(try resolve("model: m", ["--resume_from_checkpoint", "o/c-5"]).trainer.resumeFromCheckpoint == "o/c-5")
+        #expect(try resolve("model: m\nresume_from_checkpoint: True\n").trainer.output.resumeFromCheckpoint == "true")
+        #expect(try resolve("model: m\nresume_from_checkpoint: false\n").trainer.output.resumeFromCheckpoint == nil)
+        #expect(
+            try resolve("model: m", ["--resume_from_checkpoint", "o/c-5"]).trainer.output.resumeFromCheckpoint
+                == "o/c-5")
     }
 
     @Test func nothingMeansTheDefault() throws {

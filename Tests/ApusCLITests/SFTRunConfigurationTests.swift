@@ -37,10 +37,10 @@ import Testing
         let trainer = try resolve().trainer
         #expect(trainer == SFTConfiguration())
         #expect(trainer.maxLength == 1024)
-        #expect(trainer.learningRate == 2e-5)
+        #expect(trainer.optimizer.learningRate == 2e-5)
         #expect(trainer.perDeviceTrainBatchSize == 8)
-        #expect(trainer.numTrainEpochs == 3)
-        #expect(trainer.loggingSteps == 10)
+        #expect(trainer.optimizer.numTrainEpochs == 3)
+        #expect(trainer.output.loggingSteps == 10)
     }
 
     @Test func nothingLiftsTheLengthLimit() throws {
@@ -49,10 +49,10 @@ import Testing
     }
 
     @Test func aContinuationIsNamedAsInTrain() throws {
-        #expect(try resolve("--resume_from_checkpoint", "true").trainer.resumeFromCheckpoint == "true")
-        #expect(try resolve("--resume_from_checkpoint", "false").trainer.resumeFromCheckpoint == nil)
-        #expect(try resolve("--resume_from_checkpoint", "out/checkpoint-3", "--force").trainer.forceResume)
-        #expect(try SFTConfiguration(settings: ["resume_from_checkpoint": true]).resumeFromCheckpoint == "true")
+        #expect(try resolve("--resume_from_checkpoint", "true").trainer.output.resumeFromCheckpoint == "true")
+        #expect(try resolve("--resume_from_checkpoint", "false").trainer.output.resumeFromCheckpoint == nil)
+        #expect(try resolve("--resume_from_checkpoint", "out/checkpoint-3", "--force").trainer.output.forceResume)
+        #expect(try SFTConfiguration(settings: ["resume_from_checkpoint": true]).output.resumeFromCheckpoint == "true")
     }
 
     @Test func whatIsPrintedResolvesToTheSame() throws {

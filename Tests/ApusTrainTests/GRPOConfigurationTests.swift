@@ -23,7 +23,9 @@ struct GRPOConfigurationTests {
         let standard = GRPOConfiguration()
         #expect(try GRPOConfiguration(settings: [:]) == standard)
         #expect(standard.lossType == .dapo && standard.beta == 0 && standard.useBiasCorrectionKL)
-        #expect(standard.numGenerations == 8 && standard.maxCompletionLength == 512 && standard.learningRate == 1e-6)
+        #expect(
+            standard.numGenerations == 8 && standard.maxCompletionLength == 512
+                && standard.optimizer.learningRate == 1e-6)
     }
 
     @Test func booleansNamesAndNumbersInQuotesAreRead() throws {

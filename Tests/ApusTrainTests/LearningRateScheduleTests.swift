@@ -97,7 +97,7 @@ struct LearningRateScheduleTests {
         var configuration = GRPOConfiguration()
         configuration.optimizer.learningRate = 5e-6
         configuration.optimizer.warmupRatio = 0.1
-        let schedule = LearningRateSchedule(configuration, maxSteps: 250)
+        let schedule = LearningRateSchedule(configuration.optimizer, maxSteps: 250)
         for (step, rate) in file.tutorial_lr {
             let step = try #require(Int(step))
             #expect(isClose(schedule.learningRate(step: step - 1) / 5e-6, rate / 5e-6, tolerance: 1e-12))
@@ -108,7 +108,8 @@ struct LearningRateScheduleTests {
         for test in try Fixture.json("optimizer.json", as: ScheduleFile.self).warmup {
             var configuration = GRPOConfiguration()
             configuration.optimizer.warmupSteps = test.warmup_steps
-            #expect(LearningRateSchedule.warmupSteps(configuration, maxSteps: test.max_steps) == test.resolved)
+            #expect(
+                LearningRateSchedule.warmupSteps(configuration.optimizer, maxSteps: test.max_steps) == test.resolved)
         }
     }
 }
