@@ -39,6 +39,16 @@ import Testing
         return url.path
     }
 
+    @Test("A limit asks so many problems, also where a training configuration's own evaluations ask fewer")
+    func theLimitCounts() throws {
+        let recipe = try folder.write(
+            Data("model: \(model)\ndataset_name: arithmetic\neval_size: 3\n".utf8), as: "recipe.yaml")
+        for (arguments, count) in [([], 3.0), (["--limit", "5"], 5), (["--limit", "2"], 2)] {
+            let fields = try object(try eval([recipe, "--json"] + arguments))
+            #expect(fields["problems"] == .number(count))
+        }
+    }
+
     @Test func jsonHasItsFields() throws {
         let fields = try object(try eval(["--limit", "12", "--temperature", "1", "--n", "2", "--json"]))
         #expect(

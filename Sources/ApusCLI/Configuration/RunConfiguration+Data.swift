@@ -18,15 +18,17 @@ extension RunConfiguration {
         {
             return try training.splittingOff(size, seed: trainer.dataSeed ?? trainer.seed)
         }
-        return (training, try makeEvaluationDataset())
+        return (training, try makeEvaluationDataset(size: settings.evaluationSize))
     }
 
     /// The data that an evaluation on its own takes: what a run would evaluate on, or without that the whole file.
     ///
+    /// - Parameter count: how many problems, where these are not what a run splits off its data; nil for as many as a run's
+    ///   evaluation asks.
     /// - Throws: `DataError`.
-    func makeDatasetToEvaluate() throws -> Dataset {
+    func makeDatasetToEvaluate(count: Int?) throws -> Dataset {
         guard settings.evaluationDataset == nil, settings.dataset != RunSettings.builtInDataset else {
-            return try makeEvaluationDataset()
+            return try makeEvaluationDataset(size: count.map(Double.init) ?? settings.evaluationSize)
         }
         let whole = try makeTrainingDataset()
         guard let size = settings.evaluationSize else { return whole }
@@ -46,11 +48,11 @@ extension RunConfiguration {
     private static let evaluationLimit = 10_000_000
 
     /// The data set of its own that an evaluation takes: the file that `eval_dataset_name` names, or held-out problems.
-    private func makeEvaluationDataset() throws -> Dataset {
+    private func makeEvaluationDataset(size: Double?) throws -> Dataset {
         let name = settings.evaluationDataset ?? settings.dataset
         guard name != RunSettings.builtInDataset else {
             return .arithmetic(
-                count: settings.evaluationSize.map { $0.wholeNumber(in: 1...Self.evaluationLimit) }
+                count: size.map { $0.wholeNumber(in: 1...Self.evaluationLimit) }
                     ?? Self.builtInEvaluationSize,
                 seed: Self.evaluationSeed, heldOut: true, systemPrompt: settings.systemPrompt)
         }
@@ -60,7 +62,7 @@ extension RunConfiguration {
                     + "rows off \(name)")
         }
         let dataset = try Dataset(path: name, mapping: columnMapping)
-        guard let size = settings.evaluationSize else { return dataset }
+        guard let size else { return dataset }
         return Dataset(samples: Array(dataset.samples.prefix(size.wholeNumber(in: 1...Self.evaluationLimit))))
     }
 

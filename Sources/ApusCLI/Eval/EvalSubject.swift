@@ -26,7 +26,7 @@ struct EvalSubject: ParsableArguments {
     var dataset: String?
 
     @Option(
-        parsing: .unconditional, help: "Ask only this many problems, the first ones.",
+        parsing: .unconditional, help: "Ask this many problems, the first ones.",
         transform: NumericOption.integer(like: "dataset_size"))
     var limit: Int?
 
@@ -64,7 +64,7 @@ struct EvalSubject: ParsableArguments {
 
     /// The problems to ask.
     func samples(of configuration: RunConfiguration) throws -> [Sample] {
-        let samples = try configuration.makeDatasetToEvaluate().samples
+        let samples = try configuration.makeDatasetToEvaluate(count: limit).samples
         return Array(samples.prefix(limit ?? samples.count))
     }
 
