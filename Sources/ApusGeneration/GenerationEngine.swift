@@ -8,9 +8,9 @@ public final class GenerationEngine {
     /// Sequences that are decoded together.
     package static let laneLimit = 256
     /// Rows of a prefill pass; more prompts are prefilled in several.
-    private static let prefillRows = 2048
+    static let prefillRows = 2048
     /// Rows of logits held at once.
-    private static let logitRows = 32
+    static let logitRows = 32
 
     private let model: LanguageModel
     private let adapter: LoRAAdapter?
@@ -179,6 +179,11 @@ public final class GenerationEngine {
             let drawn = try model.backend.sample(logits, rows: rules, scoreTemperature: temperature)
             for (index, token) in zip(part, drawn) { scheduler.append(token, to: sequences[index]) }
         }
+    }
+
+    /// Bytes of the hidden states and the logits that tokens are drawn from.
+    static func logitBytes(_ configuration: ModelConfiguration) -> Int {
+        MemoryLayout<Float>.stride * logitRows * (configuration.hiddenSize + configuration.vocabularySize)
     }
 
     private func reserveHead() throws -> (states: Matrix, logits: Matrix) {

@@ -16,7 +16,8 @@ public enum WeightPrecision: String, Codable, Sendable, CaseIterable {
     /// Whether packing costs more than reading the result from a file, which is small.
     var isQuantized: Bool { self == .int8 || self == .nf4 }
 
-    var linearFormat: WeightFormat {
+    /// The form of the linear layers.
+    package var linearFormat: WeightFormat {
         switch self {
         case .f32: .f32
         case .bf16: .bf16
@@ -26,7 +27,7 @@ public enum WeightPrecision: String, Codable, Sendable, CaseIterable {
     }
 
     /// The form of the head, and of the embedding table that it shares.
-    func headFormat(_ configuration: ModelConfiguration) -> WeightFormat {
+    package func headFormat(_ configuration: ModelConfiguration) -> WeightFormat {
         switch self {
         case .f32: .f32
         case .bf16: .bf16
@@ -151,7 +152,7 @@ public final class LanguageModel: Sendable {
 
 extension KeyValueCache.Shape {
     /// The layout of a model's keys and values: fp32 where everything is, for comparisons.
-    init(_ configuration: ModelConfiguration, _ precision: WeightPrecision) {
+    package init(_ configuration: ModelConfiguration, _ precision: WeightPrecision) {
         self.init(
             layers: configuration.layerCount, heads: configuration.headCount,
             keyValueHeads: configuration.keyValueHeadCount, headSize: configuration.headSize,

@@ -54,21 +54,19 @@ public final class RewardSuite: Sendable {
         }
     }
 
-    /// Calls each function that runs outside of this process on two completions of one sample, so that one that cannot be
-    /// called shows before anything takes long.
+    /// Calls each function on two completions of one sample, so that one that cannot be called, or misses a column, shows before
+    /// anything takes long.
     ///
     /// - Returns: What went wrong, where failures are to be taken as missing scores.
     /// - Throws: ``RewardError`` of the first function that fails, where the run is to stop.
     public func check(on sample: Sample) async throws -> [RewardError] {
-        let outside = functions.filter { $0 is PythonReward || $0 is EndpointReward }
-        guard !outside.isEmpty else { return [] }
-        let answer = sample.columns["answer"]?.string ?? "1"
+        let answer = sample.columns["answer"]?.answerText ?? "1"
         let completions = [
             "<reasoning>\nThis is a test.\n</reasoning>\n<answer>\n\(answer)\n</answer>\n", "This is a test.",
         ]
         let context = RewardContext(
             samples: [sample, sample], completions: completions, completionTokens: [[1, 2, 3], [1, 2]])
-        return try await RewardTable(outside, on: context, failure: policy).failures.map(\.first)
+        return try await RewardTable(functions, on: context, failure: policy).failures.map(\.first)
     }
 
     /// Ends the processes and all that they started.

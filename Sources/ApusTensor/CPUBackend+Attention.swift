@@ -39,10 +39,15 @@ extension CPUBackend {
 
     /// See `Backend`.
     public func prepareAttention(_ shape: KeyValueCache.Shape, maxContext: Int) throws {
+        try reserveScratch(attentionScratch(shape, maxContext: maxContext))
+    }
+
+    /// What each thread works in, in fp32 values: forwards or backwards over the longest sequence.
+    func attentionScratch(_ shape: KeyValueCache.Shape, maxContext: Int) -> Int {
         var pages = shape.pages(at: nil)
-        let forward = kernels.attention.forward_scratch(&pages, Int32(maxContext))
-        let backward = kernels.attention.backward_scratch(&pages, Int32(maxContext))
-        try reserveScratch(max(forward, backward))
+        return max(
+            kernels.attention.forward_scratch(&pages, Int32(maxContext)),
+            kernels.attention.backward_scratch(&pages, Int32(maxContext)))
     }
 
     /// See `Backend`. A task is one segment and one key/value head; what a completion adds to its prompt's keys is kept

@@ -98,7 +98,7 @@ extension CPUBackend {
     public func sample(_ logits: Matrix, rows: [SamplingRow], scoreTemperature: Float) throws -> [SampledToken] {
         precondition(rows.count == logits.rows, "one rule a row")
         // Two rows: the logits that the filters change, and their own scratch.
-        try reserveScratch(2 * logits.columns)
+        try reserveScratch(Self.samplingScratch(logits.columns))
         let nothing = SampledToken(token: -1, score: HeadScore(logProb: .nan, entropy: .nan, logSumExp: .nan))
         var drawn = [SampledToken](repeating: nothing, count: rows.count)
         drawn.withUnsafeMutableBufferPointer { drawn in
@@ -171,6 +171,14 @@ extension CPUBackend {
     private func headBlocks(_ targets: Int) -> Int {
         let turns = (targets + Self.headRows * pool.threads - 1) / (Self.headRows * pool.threads)
         return min(targets, turns * pool.threads)
+    }
+
+    /// What each thread works in when it draws a token, in fp32 values.
+    static func samplingScratch(_ vocabularySize: Int) -> Int { 2 * vocabularySize }
+
+    /// Bytes of one thread's buffers for the head: hidden states and a tile of logits, in fp32 and rounded.
+    public static func headBytes(hiddenSize: Int) -> Int {
+        2 * MemoryLayout<Float>.stride * headRows * (hiddenSize + tile)
     }
 
     private func headBuffers(_ blocks: Int, _ head: Weight) throws -> [HeadBuffer] {

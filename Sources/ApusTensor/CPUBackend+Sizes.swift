@@ -19,6 +19,11 @@ extension CPUBackend {
         try makeAdapterWeight(outputs: outputs, inputs: inputs, beside: base).byteCount
     }
 
-    /// Bytes of scratch that each thread keeps for products, however small.
-    public var scratchBytes: Int { Int(kernels.linear.scratch_floats) * MemoryLayout<Float>.stride }
+    /// Bytes of scratch of each thread: for products, for attention over the longest sequence, and for the logits of a token.
+    public func scratchBytes(_ shape: KeyValueCache.Shape, maxContext: Int, vocabularySize: Int) -> Int {
+        let floats = max(
+            Int(kernels.linear.scratch_floats), attentionScratch(shape, maxContext: maxContext),
+            Self.samplingScratch(vocabularySize))
+        return floats * MemoryLayout<Float>.stride
+    }
 }

@@ -169,7 +169,7 @@ import Testing
         "Bad input 28: what cannot be loaded or called is refused before the model is read",
         arguments: [
             ("import nowhere", "reward_funcs: "), ("def g(): pass", "it has no 'f'; its functions are g"),
-            ("def f(completions): return [0.0] * len(completions)", "tried on the first sample: reward 'f' failed"),
+            ("def f(nothing): return [0.0] * len(nothing)", "tried on the first sample: reward 'f' failed"),
         ])
     func refused(source: String, message: String) throws {
         let outcome = try train(source)

@@ -35,9 +35,6 @@ struct DatasetErrorTests {
         Bad(
             name: "a.jsonl", text: #"{"question":"q","answer":4}"#, mapping: withAnswer, code: .wrongType, line: 1,
             says: ["'answer'", "found a number"]),
-        Bad(
-            name: "a.jsonl", text: #"{"question":"q","answer":["4"]}"#, mapping: ColumnMapping(answer: "answer"),
-            code: .wrongType, line: 1, says: ["'answer'", "found an array"]),
         Bad(name: "a.jsonl", text: #"{"prompt":[]}"#, code: .wrongType, line: 1, says: ["found an empty list"]),
         Bad(
             name: "a.jsonl", text: #"{"prompt":[{"role":"user","content":"u"},{"role":"user","text":"u"}]}"#,

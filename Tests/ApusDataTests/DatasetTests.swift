@@ -77,7 +77,7 @@ struct DatasetTests {
     }
 
     @Test(
-        "A numeric answer becomes the text that JSON would show",
+        "A numeric answer stays a number, and rewards that compare text see what JSON would show",
         arguments: [
             ("42", "42"), ("0.5", "0.5"), ("-3.0", "-3"), ("9007199254740993", "9007199254740993"),
             ("100000000000000000000", "100000000000000000000"),
@@ -86,7 +86,14 @@ struct DatasetTests {
     func numericAnswer(json: String, text: String) throws {
         let mapping = ColumnMapping(answer: "gold")
         let sample = try #require(try dataset("{\"question\":\"q\",\"gold\":\(json)}", mapping).samples.first)
-        #expect(sample.columns["answer"] == .string(text))
+        #expect(sample.columns["answer"]?.answerText == text && sample.columns["answer"]?.string == nil)
+    }
+
+    @Test("An answer has its own type", arguments: ["true", "[1,2]", "null", #"{"a":1}"#])
+    func answerTypes(json: String) throws {
+        let mapping = ColumnMapping(answer: "answer")
+        let row = try #require(try dataset("{\"question\":\"q\",\"answer\":\(json)}", mapping).samples.first)
+        #expect(row.columns["answer"] == (try JSONValue(json: Array(json.utf8))))
     }
 
     @Test("Integers of any size stand in a row as they are written", arguments: ["data.jsonl", "data.json"])

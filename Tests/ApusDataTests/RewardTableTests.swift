@@ -97,7 +97,7 @@ struct RewardTableTests {
         let reward = try #require(BuiltInRewards.named("correctness_reward_func"))
         for (columns, wanted) in [
             (["kind": "add", "gold": "4"] as [String: JSONValue], "wanted column 'answer', found gold, kind"),
-            (["answer": 4.0], "wanted text in column 'answer', found a number"), ([:], "found no columns"),
+            (["answer": .array([])], "wanted text in column 'answer', found an array"), ([:], "found no columns"),
         ] {
             let context = RewardContext(
                 samples: [Sample(prompt: .text(""), columns: columns)], completions: ["x"], completionTokens: [[]])

@@ -121,7 +121,7 @@ struct CallTests {
         #expect(message == "reward 'f' failed: gave log_extra('x') 1 values for 6 completions")
     }
 
-    @Test("Numbers of other libraries count: whatever has item(), fractions and decimals")
+    @Test("Numbers of other libraries count: whatever has item(), fractions, decimals, and truth values as in TRL")
     func numbers() async throws {
         let source = """
             import decimal, fractions
@@ -129,9 +129,83 @@ struct CallTests {
                 def __init__(self, value): self.value = value
                 def item(self): return self.value
             def f(completions, **kwargs):
-                return [Scalar(0.5), Scalar(float('nan')), fractions.Fraction(1, 4), decimal.Decimal('0.125'), 2, -0.0]
+                return [Scalar(0.5), Scalar(float('nan')), fractions.Fraction(1, 4), decimal.Decimal('0.125'), True, -0.0]
             """
-        #expect(try await PythonSuite(source).table(.six).rows == [[0.5], [nil], [0.25], [0.125], [2], [0]])
+        #expect(try await PythonSuite(source).table(.six).rows == [[0.5], [nil], [0.25], [0.125], [1], [0]])
+    }
+
+    @Test("A time limit of a function's own works: no signal is blocked, and none ignored that Python does not")
+    func alarms() async throws {
+        let source = """
+            import signal, time
+            class Late(Exception): pass
+            def late(*_): raise Late()
+            def f(completions, **kwargs):
+                assert not signal.pthread_sigmask(signal.SIG_BLOCK, [])
+                signal.signal(signal.SIGALRM, late)
+                signal.setitimer(signal.ITIMER_REAL, 0.05)
+                try:
+                    time.sleep(10)
+                except Late:
+                    return [1] * len(completions)
+            """
+        #expect(try await PythonSuite(source).table(.conversation(["a"])).rows == [[1]])
+    }
+
+    @Test("Coroutines of all calls run in one loop: what a function keeps between calls belongs to it")
+    func oneLoop() async throws {
+        let source = """
+            import asyncio
+            gate = None
+            async def f(completions, **kwargs):
+                global gate
+                gate = gate or asyncio.Semaphore(1)
+                async def one():
+                    async with gate:
+                        await asyncio.sleep(0.001)
+                        loop = id(asyncio.get_running_loop())
+                        return loop == kept.setdefault('loop', loop)
+                return await asyncio.gather(*(one() for _ in completions))
+            kept = {}
+            """
+        let python = try PythonSuite(source)
+        defer { python.suite.stop() }
+        for _ in 0..<2 {
+            let table = try await RewardTable(python.suite.functions, on: .six, failure: .stop)
+            #expect(table.rows == Array(repeating: [1], count: 6))
+        }
+    }
+
+    @Test("A function that names its arguments gets those, and trainer_state has transformers' fields")
+    func namedArguments() async throws {
+        let source = """
+            def f(completions, answer, trainer_state):
+                state = trainer_state
+                whole = state.is_world_process_zero and state.log_history == [] and state.best_metric is None
+                return [float(whole and state.num_train_epochs == 0 and state.global_step == 5)] * len(answer)
+            """
+        #expect(try await PythonSuite(source).table(.conversation(["a"])).rows == [[1]])
+    }
+
+    @Test("A file in a package is its module there, whose relative imports work")
+    func packages() async throws {
+        let python = try PythonSuite("f = None")
+        let package = python.folder.url.appending(path: "mylib/deep")
+        try FileManager.default.createDirectory(at: package, withIntermediateDirectories: true)
+        for (name, text) in [
+            ("mylib/__init__.py", ""), ("mylib/deep/__init__.py", ""), ("mylib/parts.py", "VALUE = 3"),
+            (
+                "mylib/deep/score.py",
+                "from ..parts import VALUE\ndef f(completions, **k): return [VALUE] * len(completions)"
+            ),
+        ] { try Data(text.utf8).write(to: python.folder.url.appending(path: name)) }
+        let folder = python.folder.url.path
+        let suite = try RewardSuite(
+            [try RewardDeclaration("mylib.deep.score.f").resolved(in: [folder])], python: PythonOptions(),
+            failure: .stop)
+        defer { suite.stop() }
+        let table = try await RewardTable(suite.functions, on: .conversation(["a"]), failure: .stop)
+        #expect(table.rows == [[3]])
     }
 
     @Test("A file imports its neighbours, and a module beside the configuration is found by its dotted name")

@@ -96,7 +96,6 @@ struct MisbehaviourTests {
             ("'abcdef'", nil, "returned 'abcdef' (str); return a list"),
             ("dict.fromkeys(range(6))", nil, "(dict); return a list"), ("None", nil, "returned None (NoneType)"),
             ("[1, 1, 1, '0.5', 1, 1]", 3, "returned '0.5' (str); return a number"),
-            ("[1, True, 1, 1, 1, 1]", 1, "returned True (bool); return a number"),
             ("[1, 1, 1, 1, 1, float('inf')]", 5, "returned inf; return a finite number"),
             ("[-1e400, 1, 1, 1, 1, 1]", 0, "returned -inf; return a finite number"),
             ("[1, 1, [1], 1, 1, 1]", 2, "returned [1] (list); return a number"),

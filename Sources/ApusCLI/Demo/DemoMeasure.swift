@@ -22,7 +22,7 @@ struct DemoMeasure {
         reward = report.record["eval_reward"] ?? .nan
         questions = report.samples.map { $0.columns["question"]?.string ?? "" }
         answers = zip(report.samples, report.completions).map { sample, texts in
-            let reference = sample.columns["answer"]?.string ?? ""
+            let reference = sample.columns["answer"]?.answerText ?? ""
             return texts.map { text in
                 Answer(
                     text: text, isRight: AnswerGrading.strict.isCorrect(text, answer: reference),

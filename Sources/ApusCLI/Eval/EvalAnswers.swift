@@ -27,7 +27,8 @@ enum EvalAnswers {
         let lines = try samples.enumerated().map { index, sample in
             try JSONLine.encode(
                 Row(
-                    problem: index + 1, prompt: text(of: sample.prompt), answer: sample.columns["answer"]?.string ?? "",
+                    problem: index + 1, prompt: text(of: sample.prompt),
+                    answer: sample.columns["answer"]?.answerText ?? "",
                     before: before.map { answers($0, index) }, after: after.map { answers($0, index) }))
         }
         do {

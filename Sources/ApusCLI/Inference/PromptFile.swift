@@ -41,9 +41,11 @@ struct PromptFile {
         guard let text = String(data: data, encoding: .utf8) else {
             throw CommandFailure(.badInput, "\(path): wanted UTF-8, found other bytes; save the file as UTF-8")
         }
-        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated()
-        let prompts = lines.filter { !$0.element.allSatisfy(\.isWhitespace) }.map { index, line in
-            SourcedPrompt(text: String(line), place: "\(path):\(index + 1)")
+        // A line ends with LF or CRLF and nothing else, as for Python: U+2028 and its like are part of a prompt.
+        let lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+        let prompts = lines.compactMap { index, line -> SourcedPrompt? in
+            let text = String(line.last == "\r" ? line.dropLast() : line)
+            return text.allSatisfy(\.isWhitespace) ? nil : SourcedPrompt(text: text, place: "\(path):\(index + 1)")
         }
         guard !prompts.isEmpty else { throw CommandFailure(.badInput, "\(path): wanted a prompt a line, found none") }
         return prompts

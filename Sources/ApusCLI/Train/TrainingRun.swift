@@ -65,7 +65,7 @@ struct TrainingRun {
         }
     }
 
-    /// Calls the rewards that run outside of this process once, so that what cannot work shows now.
+    /// Calls the rewards once, so that what cannot work shows now.
     private func check(_ rewards: RewardSuite, on dataset: Dataset) async throws {
         guard let sample = dataset.samples.first else { return }
         do {

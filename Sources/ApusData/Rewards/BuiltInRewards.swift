@@ -57,7 +57,9 @@ public enum BuiltInRewards {
         _ name: String, _ score: @escaping @Sendable (_ completion: PythonText, _ answer: PythonText) -> Double?
     ) -> Reward {
         Reward(name, aim: RewardAim(.answer, maximum: 2)) { completion, columns in
-            guard let answer = columns["answer"]?.string else { throw ColumnError(wanted: "answer", found: columns) }
+            guard let answer = columns["answer"]?.answerText else {
+                throw ColumnError(wanted: "answer", found: columns)
+            }
             return score(PythonText(completion), PythonText(answer))
         }
     }

@@ -35,7 +35,9 @@ struct ColumnError: Error, CustomStringConvertible {
     var description: String {
         if let value = found[wanted] { return "wanted text in column '\(wanted)', found \(value.kindName)" }
         let names = found.keys.sorted().joined(separator: ", ")
-        return "wanted column '\(wanted)', found \(names.isEmpty ? "no columns" : names)"
+        let advice =
+            wanted == "answer" ? "; name the right column with answer_column, or take rewards that need none" : ""
+        return "wanted column '\(wanted)', found \(names.isEmpty ? "no columns" : names)" + advice
     }
 }
 

@@ -8,7 +8,7 @@ extension ColumnMapping {
     func sample(from row: [String: JSONValue], at place: RowPlace) throws(DataError) -> Sample {
         let prompt = try prompt(from: row, at: place)
         var columns = row.filter { !Self.reserved.contains($0.key) }
-        if let answer { columns["answer"] = .string(try answerText(in: answer, of: row, at: place)) }
+        if let answer { columns["answer"] = try answerValue(in: answer, of: row, at: place) }
         return Sample(prompt: prompt, columns: columns)
     }
 
@@ -53,17 +53,13 @@ extension ColumnMapping {
         return messages
     }
 
-    /// The reference answer as text: rewards compare text, so a number is written as JSON would write it.
-    private func answerText(
+    /// The reference answer in its own type, as every column.
+    private func answerValue(
         in column: String, of row: [String: JSONValue], at place: RowPlace
-    ) throws(DataError) -> String {
+    ) throws(DataError) -> JSONValue {
         switch (try value(of: column, for: "the answer", in: row, at: place), answerExtraction) {
-        case (.string(let text), .none): return text
-        case (.string(let text), .afterHashes): return PythonText(text).afterLast("####").stripped.string
-        case (let value, .none) where value.number != nil: return value.brief
-        case (let other, .none):
-            throw place.error(
-                .wrongType, "wanted text or a number in column '\(column)' for the answer, found \(other.kindName)")
+        case (let value, .none): return value
+        case (.string(let text), .afterHashes): return .string(PythonText(text).afterLast("####").stripped.string)
         case (let other, .afterHashes):
             throw place.error(
                 .wrongType,

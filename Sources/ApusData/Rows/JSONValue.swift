@@ -22,6 +22,17 @@ extension JSONValue {
     /// The text of a string; nil for every other kind.
     public var string: String? { if case .string(let value) = self { value } else { nil } }
 
+    /// A reference answer as rewards compare it: text as it is, numbers and truth values as JSON writes them; nil for every other
+    /// kind.
+    public var answerText: String? {
+        switch self {
+        case .string(let text): text
+        case .bool(let flag): flag ? "true" : "false"
+        case .number, .bigInteger: brief
+        case .null, .array, .object: nil
+        }
+    }
+
     /// The value of a number, as near as a double is; nil for every other kind.
     public var number: Double? {
         switch self {

@@ -13,7 +13,7 @@ package enum ProcessMemory {
     /// Bytes that the process may use.
     ///
     /// - Parameter root: where `/proc` and `/sys` lie.
-    static func limit(root: String = "/") -> Int {
+    package static func limit(root: String = "/") -> Int {
         let groups = text(root + "proc/self/cgroup").split(separator: "\n").flatMap { line -> [Int] in
             let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
             guard fields.count == 3 else { return [] }

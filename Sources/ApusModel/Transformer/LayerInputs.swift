@@ -20,7 +20,8 @@ package final class LayerInputs {
     private static func streams(layers: Int) -> Int { 2 * layers + 1 }
 
     /// Bytes of one token.
-    static func tokenBytes(_ configuration: ModelConfiguration, _ precision: WeightPrecision, activations: Bool) -> Int
+    package static func tokenBytes(_ configuration: ModelConfiguration, _ precision: WeightPrecision, activations: Bool)
+        -> Int
     {
         let width = configuration.hiddenSize
         let row = precision == .f32 ? width * MemoryLayout<Float>.stride : ShortRows.rowBytes(columns: width)

@@ -17,8 +17,36 @@ package final class Workspace {
     }
 
     /// The most rows of gate, up and activated: they are the widest, and 6 MiB of each keep the kernels busy.
-    static func feedForwardRows(_ configuration: ModelConfiguration) -> Int {
+    package static func feedForwardRows(_ configuration: ModelConfiguration) -> Int {
         max(256, (6 << 20) / (4 * configuration.intermediateSize) / 64 * 64)
+    }
+
+    private static let wideSlots = Slot.gate.rawValue...Slot.activated.rawValue
+
+    /// The widths of what is held but for the adapter's projections, in the order of the slots.
+    private static func widths(_ configuration: ModelConfiguration, training: Bool) -> [Int] {
+        let hidden = configuration.hiddenSize
+        let queryWidth = configuration.headCount * configuration.headSize
+        let keyWidth = configuration.keyValueHeadCount * configuration.headSize
+        let middle = configuration.intermediateSize
+        return [hidden, hidden, queryWidth, keyWidth, keyWidth, queryWidth, hidden, middle, middle, middle]
+            + [configuration.headCount]
+            + (training ? [hidden, queryWidth, keyWidth, keyWidth, queryWidth] : [])
+    }
+
+    /// Bytes that passes over some rows write to; what they never touch takes no memory.
+    ///
+    /// - Parameter projectedColumns: columns of all adapters' projections of a layer together.
+    package static func byteCount(
+        _ configuration: ModelConfiguration, rows: Int, projectedColumns: Int, training: Bool
+    ) -> Int {
+        let fewer = min(rows, feedForwardRows(configuration))
+        let held = widths(configuration, training: training).enumerated().reduce(0) { sum, slot in
+            // Only a backward pass asks for the sums of exponentials.
+            if !training, slot.offset == Slot.logSumExp.rawValue { return sum }
+            return sum + slot.element * (wideSlots.contains(slot.offset) ? fewer : rows)
+        }
+        return MemoryLayout<Float>.stride * (held + rows * projectedColumns * (training ? 2 : 1))
     }
 
     /// Room for `capacity` rows; `training` adds what the backward pass needs.
@@ -30,16 +58,10 @@ package final class Workspace {
     ) throws {
         self.capacity = capacity
         self.feedForwardRows = feedForwardRows ?? Self.feedForwardRows(configuration)
-        let hidden = configuration.hiddenSize
-        let queryWidth = configuration.headCount * configuration.headSize
-        let keyWidth = configuration.keyValueHeadCount * configuration.headSize
-        let middle = configuration.intermediateSize
         widths =
-            [hidden, hidden, queryWidth, keyWidth, keyWidth, queryWidth, hidden, middle, middle, middle]
-            + [configuration.headCount]
-            + (training ? [hidden, queryWidth, keyWidth, keyWidth, queryWidth] : [])
+            Self.widths(configuration, training: training)
             + [Int](repeating: max(rank, 1), count: 2 * LinearModule.allCases.count)
-        let wide = Slot.gate.rawValue...Slot.activated.rawValue
+        let wide = Self.wideSlots
         let (rows, fewer) = (capacity, min(capacity, self.feedForwardRows))
         storages = try widths.enumerated().map { slot, width in
             try Storage(count: width * (wide.contains(slot) ? fewer : rows))

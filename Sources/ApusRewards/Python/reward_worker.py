@@ -29,9 +29,7 @@ def main():
     control = socket.socket(fileno=os.dup(1))
     os.dup2(2, 1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    # What a run ignores, the functions and what they start need not.
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    reset_signals()
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     watcher = os.getpid()
     child = os.fork()
@@ -44,6 +42,19 @@ def main():
         os._exit(0)
     requests.close()
     watch(control, child)
+
+
+def reset_signals():
+    """What a run ignores or blocks, the functions and what they start need not: a time limit of their own is an alarm."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    # Those that Python ignores by itself stay so.
+    own = {getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)}
+    for number in signal.valid_signals() - own:
+        try:
+            if signal.getsignal(number) == signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
+        except (OSError, ValueError):
+            pass
 
 
 def prctl(option, value):
@@ -159,6 +170,8 @@ def descendants():
 def serve(requests):
     own = os.getpid()
     functions = []
+    # A module that a name begins with is looked for where the run was started.
+    sys.path.insert(0, os.getcwd())
     send(requests, {"python": sys.version.split()[0]})
     while True:
         request = receive(requests)
@@ -291,6 +304,12 @@ def suggestion(module, name):
 def load_file(path):
     import importlib.util
 
+    package = package_of(path)
+    if package is not None:
+        root, name = package
+        if root not in sys.path:
+            sys.path.insert(0, root)
+        return load_module(name)
     name = os.path.splitext(os.path.basename(path))[0]
     loaded = sys.modules.get(name)
     if loaded is not None and getattr(loaded, "__file__", None) == path:
@@ -311,6 +330,17 @@ def load_file(path):
     return module
 
 
+def package_of(path):
+    """The folder above the package that a file is part of, and its name from there; None for a file on its own."""
+    folder, parts = os.path.dirname(path), [os.path.splitext(os.path.basename(path))[0]]
+    while os.path.isfile(os.path.join(folder, "__init__.py")) and os.path.basename(folder).isidentifier():
+        parts.insert(0, os.path.basename(folder))
+        folder = os.path.dirname(folder)
+    if len(parts) == 1 or not parts[-1].isidentifier():
+        return None
+    return folder, ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
 def load_module(name):
     import importlib
 
@@ -327,11 +357,21 @@ def signature_of(function):
 # The child: calling --------------------------------------------------------------------------------------------------
 
 
+# The fields of transformers' TrainerState that a run does not tell, as they are before the first step.
+STATE = {
+    "epoch": 0.0, "global_step": 0, "max_steps": 0, "logging_steps": 500, "eval_steps": 500, "save_steps": 500,
+    "train_batch_size": None, "num_train_epochs": 0, "num_input_tokens_seen": 0, "total_flos": 0, "log_history": [],
+    "best_metric": None, "best_global_step": None, "best_model_checkpoint": None, "is_local_process_zero": True,
+    "is_world_process_zero": True, "is_hyper_param_search": False, "trial_name": None, "trial_params": None,
+    "stateful_callbacks": {},
+}
+
+
 def call(function, request):
     """Scores all completions; when that fails, each alone, to tell which one is at fault."""
     columns = request["columns"]
     columns.update({key: request[key] for key in ("prompts", "completions", "completion_ids")})
-    state = types.SimpleNamespace(**request["trainer_state"])
+    state = types.SimpleNamespace(**{**STATE, **request["trainer_state"]})
     count = len(request["completions"])
     log = Log(count)
     try:
@@ -368,16 +408,38 @@ def one_by_one(function, columns, state, count, stops):
 
 
 def invoke(function, columns, state, log):
-    """Calls a function as TRL does."""
-    result = function(**columns, trainer_state=state, log_extra=log.log_extra, log_metric=log.log_metric)
-    if inspect.isawaitable(result):
+    """Calls a function as TRL does; one that names its arguments gets those that it names."""
+    arguments = {**columns, "trainer_state": state, "log_extra": log.log_extra, "log_metric": log.log_metric}
+    result = function(**named(function, arguments))
+    return event_loop().run_until_complete(awaited(result)) if inspect.isawaitable(result) else result
+
+
+def named(function, arguments):
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return arguments
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return arguments
+    names = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    return {key: value for key, value in arguments.items() if key in names}
+
+
+async def awaited(result):
+    return await result
+
+
+loops = []
+
+
+def event_loop():
+    """One for the life of the process: a client or a semaphore that a function keeps belongs to the loop that it met first."""
+    if not loops:
         import asyncio
 
-        async def awaited():
-            return await result
-
-        return asyncio.run(awaited())
-    return result
+        loops.append(asyncio.new_event_loop())
+        asyncio.set_event_loop(loops[0])
+    return loops[0]
 
 
 class Log:
@@ -449,8 +511,6 @@ def checked_score(value):
     if value is None:
         return None, None
     number = plain(value)
-    if isinstance(number, bool):
-        return None, f"returned {shown(value)}; return a number, such as float(...) of it"
     if not isinstance(number, numbers.Real) and type(number).__name__ != "Decimal":
         return None, f"returned {shown(value)}; return a number, or None where it does not apply"
     try:

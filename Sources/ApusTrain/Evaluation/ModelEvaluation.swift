@@ -71,7 +71,7 @@ public struct ModelEvaluation: Sendable {
     }
 
     private static func reference(of sample: Sample, number: Int) throws(TrainingError) -> String {
-        if let answer = sample.columns["answer"]?.string { return answer }
+        if let answer = sample.columns["answer"]?.answerText { return answer }
         throw TrainingError(
             .prompt,
             "problem \(number): wanted a reference answer as text, found none; name its column with answer_column")

@@ -219,7 +219,7 @@ private struct Evaluation {
 
     /// Which answers are right; `nil` where samples have no reference answer.
     var answers: GradedAnswers? {
-        let references = samples.compactMap { $0.columns["answer"]?.string }
+        let references = samples.compactMap { $0.columns["answer"]?.answerText }
         guard references.count == samples.count else { return nil }
         return GradedAnswers(
             completions, references: references, meanLength: lengths.mean,

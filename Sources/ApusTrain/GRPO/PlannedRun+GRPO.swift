@@ -1,3 +1,4 @@
+public import ApusGeneration
 public import ApusModel
 
 extension PlannedRun {

@@ -64,10 +64,7 @@ extension ConfiguredReward {
     }
 
     private static func reference(_ column: String, _ columns: [String: JSONValue]) throws -> String {
-        switch columns[column] {
-        case .string(let text)?: return text
-        case let value? where value.number != nil: return value.brief
-        default: throw ColumnError(wanted: column, found: columns)
-        }
+        guard let text = columns[column]?.answerText else { throw ColumnError(wanted: column, found: columns) }
+        return text
     }
 }

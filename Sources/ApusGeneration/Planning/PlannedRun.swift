@@ -1,3 +1,5 @@
+public import ApusModel
+
 /// The sizes of a training run that decide how much memory it takes.
 public struct PlannedRun: Sendable, Equatable {
     /// The base model's shape.

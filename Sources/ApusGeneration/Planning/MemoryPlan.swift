@@ -1,3 +1,4 @@
+import ApusModel
 public import ApusTensor
 
 /// What a training run will hold in memory, part by part, known before anything is loaded.
@@ -63,7 +64,7 @@ public struct MemoryPlan: Sendable, Equatable {
     /// - Throws: `ModelError` for an impossible adapter, `TensorError` for an impossible weight.
     public init(_ run: PlannedRun, utilization: Double, limit: Int? = nil, backend: CPUBackend) throws {
         let limit = limit ?? Self.processLimit
-        let sizes = RunSizes(run)
+        let sizes = RunSizes(run, backend)
         let loaded = try Self.loadedParts(run, sizes, backend)
         let held = loaded.reduce(0) { $0 + $1.bytes }
         wantedPages = sizes.pages * sizes.pageBytes
@@ -72,7 +73,7 @@ public struct MemoryPlan: Sendable, Equatable {
         let pages = Part(
             name: "keys, values, kept rows", bytes: min(wantedPages - sizes.untouchedBytes, pageBudget),
             detail: "\(sizes.pages * KeyValueCache.pageTokens) tokens, \(sizes.tokenBytes / 1024) KiB each")
-        let work = Self.workParts(run, sizes, backend)
+        let work = Self.workParts(run, sizes)
         parts = loaded + [pages] + work
         least = held + leastPages + work.reduce(0) { $0 + $1.bytes }
         self.limit = limit

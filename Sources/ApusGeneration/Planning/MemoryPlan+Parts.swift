@@ -1,3 +1,4 @@
+import ApusModel
 import ApusTensor
 
 extension MemoryPlan {
@@ -29,15 +30,15 @@ extension MemoryPlan {
     }
 
     /// What a step works with. Checkpoints are written tensor by tensor, and take next to nothing.
-    static func workParts(_ run: PlannedRun, _ sizes: RunSizes, _ backend: CPUBackend) -> [Part] {
+    static func workParts(_ run: PlannedRun, _ sizes: RunSizes) -> [Part] {
         [
             Part(
                 name: "sampling", bytes: sizes.samplingBytes,
-                detail: "activations of \(sizes.samplingRows) rows, logits of \(RunSizes.logitRows)"),
+                detail: "activations of \(sizes.samplingRows) rows, logits of \(GenerationEngine.logitRows)"),
             Part(
                 name: "training", bytes: sizes.trainingBytes, detail: "activations of \(sizes.trainingRows) rows"),
             Part(
-                name: "threads", bytes: run.threads * (max(backend.scratchBytes, sizes.scratchBytes) + sizes.headBytes),
+                name: "threads", bytes: run.threads * sizes.threadBytes,
                 detail: "scratch of \(run.threads)"),
         ]
     }

@@ -4,6 +4,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
+@testable import ApusGeneration
 @testable import ApusModel
 
 /// The plan's figures against the things themselves, where these can be had without a run.
