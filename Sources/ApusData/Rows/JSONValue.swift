@@ -125,6 +125,8 @@ extension JSONValue: Codable {
 
 extension JSONValue: JSONReadable {
     /// Reads a JSON document with every digit of its integers.
+    ///
+    /// - Throws: `JSONReader.Failure` where the bytes are not one document.
     package init(json: some Sequence<UInt8>) throws(JSONReader.Failure) {
         var reader = JSONReader(Array(json))
         self = try reader.document()

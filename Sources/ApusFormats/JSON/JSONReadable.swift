@@ -21,6 +21,8 @@ public protocol JSONReadable {
 
 extension JSONReader {
     /// The one value that the bytes hold.
+    ///
+    /// - Throws: ``Failure`` where the bytes are not one document.
     public mutating func document<Tree: JSONReadable>() throws(Failure) -> Tree {
         let tree: Tree = try value()
         try end()
@@ -28,6 +30,8 @@ extension JSONReader {
     }
 
     /// One value of any kind.
+    ///
+    /// - Throws: ``Failure`` where no value stands.
     public mutating func value<Tree: JSONReadable>() throws(Failure) -> Tree {
         switch current {
         case UInt8(ascii: "{"):
@@ -62,6 +66,8 @@ extension JSONReader {
     }
 
     /// Passes over one value of any kind.
+    ///
+    /// - Throws: ``Failure`` where no value stands.
     public mutating func skipValue() throws(Failure) {
         let _: Skipped = try value()
     }

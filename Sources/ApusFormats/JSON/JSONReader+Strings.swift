@@ -1,5 +1,7 @@
 extension JSONReader {
     /// A string in quotes, its escapes resolved.
+    ///
+    /// - Throws: ``Failure`` where no string stands.
     public mutating func string() throws(Failure) -> String {
         try expect(UInt8(ascii: "\""))
         let start = offset

@@ -42,15 +42,21 @@ public struct JSONReader {
     }
 
     /// Enters an object; then call `nextKey()` until it returns nil.
+    ///
+    /// - Throws: ``Failure`` where no object begins, or too deep.
     public mutating func beginObject() throws(Failure) {
         try begin(UInt8(ascii: "{"))
         if !isLenient { keys.append([]) }
     }
 
     /// Enters an array; then call `nextElement()` until it returns false.
+    ///
+    /// - Throws: ``Failure`` where no array begins, or too deep.
     public mutating func beginArray() throws(Failure) { try begin(UInt8(ascii: "[")) }
 
     /// The next key of the object with its colon consumed, or nil after consuming the closing brace.
+    ///
+    /// - Throws: ``Failure`` where no key stands, or one for the second time.
     public mutating func nextKey() throws(Failure) -> String? {
         guard try advance(closing: UInt8(ascii: "}")) else {
             if !isLenient { keys.removeLast() }
@@ -69,9 +75,13 @@ public struct JSONReader {
     }
 
     /// Whether another element follows in the array, at the next byte; consumes the closing bracket when not.
+    ///
+    /// - Throws: ``Failure`` where neither a comma nor the bracket stands.
     public mutating func nextElement() throws(Failure) -> Bool { try advance(closing: UInt8(ascii: "]")) }
 
     /// A number as it is written.
+    ///
+    /// - Throws: ``Failure`` where no number stands.
     public mutating func number() throws(Failure) -> String {
         let start = offset
         if current == UInt8(ascii: "-") { offset += 1 }
@@ -99,6 +109,8 @@ public struct JSONReader {
     }
 
     /// Checks that only white space is left.
+    ///
+    /// - Throws: ``Failure`` where something else follows.
     public mutating func end() throws(Failure) {
         if peek() != nil { throw failure("the end") }
     }
