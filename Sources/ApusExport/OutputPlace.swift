@@ -1,4 +1,5 @@
 import ApusFormats
+import ApusText
 import Foundation
 
 /// Where an export goes: checked before any work, filled under another name, renamed when it is complete.
@@ -115,12 +116,11 @@ struct OutputPlace {
 
 /// The names of files that exports of a folder write, of this version and of others.
 private enum ExportedName {
-    private static let names: Set = [
-        "config.json", "generation_config.json", "adapter_config.json", "adapter_model.safetensors",
-        "model.safetensors",
-        "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-        "added_tokens.json", "chat_template.jinja", "vocab.json", "merges.txt", "tokenizer.model",
-    ]
+    private static let names = Set(
+        [
+            "config.json", "generation_config.json", "adapter_config.json", "adapter_model.safetensors",
+            "model.safetensors", "model.safetensors.index.json", "tokenizer.model",
+        ] + Tokenizer.files)
 
     static func isKnown(_ name: String) -> Bool {
         names.contains(name) || name.wholeMatch(of: /model-\d+-of-\d+\.safetensors/) != nil

@@ -2,6 +2,12 @@ import ApusFormats
 public import Foundation
 
 extension Tokenizer {
+    /// The files that a tokenizer may lie in.
+    package static let files = [
+        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
+        "added_tokens.json", "vocab.json", "merges.txt",
+    ]
+
     /// Writes the files that `AutoTokenizer.from_pretrained` needs to tokenize identically. Files that were read from a
     /// folder are copied as they are; for a GGUF file tokenizer.json and tokenizer_config.json are made.
     ///
@@ -37,7 +43,7 @@ extension Tokenizer {
     }
 
     private static func copyFiles(from source: URL, to directory: URL) throws {
-        for name in TokenizerConfiguration.files {
+        for name in Self.files {
             let file = source.appending(path: name)
             let copy = directory.appending(path: name)
             guard FileManager.default.fileExists(atPath: file.path),

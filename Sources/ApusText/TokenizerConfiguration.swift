@@ -7,10 +7,6 @@ struct TokenizerConfiguration: Sendable {
     var chatTemplate: String?
 
     static let roleKeys = ["bos_token", "eos_token", "pad_token", "unk_token"]
-    static let files = [
-        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
-        "added_tokens.json", "vocab.json", "merges.txt",
-    ]
 
     init() {}
 

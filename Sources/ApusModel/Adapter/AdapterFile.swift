@@ -8,6 +8,8 @@ package final class AdapterFile: Sendable {
     /// What `adapter_config.json` says, with the modules and layers that the file holds matrices for: there may be a pattern
     /// in their place.
     package let configuration: LoRAConfigurationFile
+    /// The shape of the adapter.
+    package let shape: LoRAConfiguration
     /// The modules that the file adapts.
     package let targets: LoRATargets
     /// The adapted modules in the order of the model's layers, as paths such as `model.layers.3.self_attn.q_proj`.
@@ -28,28 +30,30 @@ package final class AdapterFile: Sendable {
         let folder = URL(filePath: directory, directoryHint: .isDirectory)
         var configuration = try LoRAConfigurationFile(path: folder.appending(path: "adapter_config.json").path)
         let source = try SafetensorsFile(path: folder.appending(path: "adapter_model.safetensors").path)
-        let known = Set((0..<model.layerCount).flatMap { layer in LinearModule.allCases.map { $0.path(layer: layer) } })
-        let (names, others) = try Self.pairs(in: source, of: known)
+        let places = (0..<model.layerCount).flatMap { layer in
+            LinearModule.allCases.map { (module: $0, path: $0.path(layer: layer)) }
+        }
+        let (names, others) = try Self.pairs(in: source, of: Set(places.map(\.path)))
         copiesOfBase = try others.isEmpty ? [] : ForeignTensors(others, in: source, base: base()).copies()
         let targets = LoRATargets(layerCount: model.layerCount) { names[$0.path(layer: $1)] != nil }
-        configuration.targetModules = .names(targets.names.modules)
-        configuration.layersToTransform = targets.names.layers
+        let (targetModules, layers) = targets.names
+        configuration.targetModules = .names(targetModules)
+        configuration.layersToTransform = layers
+        shape = LoRAConfiguration(
+            rank: configuration.rank, alpha: configuration.alpha, targetModules: targetModules,
+            layersToTransform: layers, usesRSLoRA: configuration.usesRSLoRA, baseModel: configuration.baseModel)
         path = directory
         self.configuration = configuration
         self.targets = targets
         self.source = source
         self.names = names
-        modules = (0..<model.layerCount).flatMap { layer in LinearModule.allCases.map { $0.path(layer: layer) } }
-            .filter(names.keys.contains)
-        try checkShapes(model)
-    }
-
-    /// The shape of the adapter.
-    package var shape: LoRAConfiguration {
-        LoRAConfiguration(
-            rank: configuration.rank, alpha: configuration.alpha, targetModules: targets.names.modules,
-            layersToTransform: targets.names.layers, usesRSLoRA: configuration.usesRSLoRA,
-            baseModel: configuration.baseModel)
+        modules = places.map(\.path).filter(names.keys.contains)
+        for (module, path) in places {
+            guard let pair = names[path] else { continue }
+            let (outputs, inputs) = module.shape(model)
+            try check(pair.a, [configuration.rank, inputs])
+            try check(pair.b, [outputs, configuration.rank])
+        }
     }
 
     /// What B A is multiplied by.
@@ -76,17 +80,6 @@ package final class AdapterFile: Sendable {
             return nil
         }
         return LowRankUpdate(a: pair.a, b: pair.b, rank: configuration.rank, scale: scale)
-    }
-
-    private func checkShapes(_ model: ModelConfiguration) throws {
-        for layer in 0..<model.layerCount {
-            for module in LinearModule.allCases {
-                guard let pair = names[module.path(layer: layer)] else { continue }
-                let (outputs, inputs) = module.shape(model)
-                try check(pair.a, [configuration.rank, inputs])
-                try check(pair.b, [outputs, configuration.rank])
-            }
-        }
     }
 
     private func check(_ name: String, _ wanted: [Int]) throws {

@@ -61,11 +61,12 @@ public final class GRPOTrainer {
         self.tokenizer = tokenizer
         self.loop = loop
         step = GRPOStep(configuration, plan, dataset: dataset, policy: policy, scorer: scorer, loop: loop)
-        // Sizes that cannot be are refused with or without data.
-        let evaluator = try GRPOEvaluator(
-            configuration, plan, dataset: evaluation?.dataset ?? Dataset(samples: []), learner: policy.learner,
-            scorer: scorer, loop: loop)
-        self.evaluator = evaluation?.dataset.samples.isEmpty ?? true ? nil : evaluator
+        evaluator = try evaluation.flatMap { data, _ in
+            data.samples.isEmpty
+                ? nil
+                : try GRPOEvaluator(
+                    configuration, plan, dataset: data, learner: policy.learner, scorer: scorer, loop: loop)
+        }
         reader = PromptReader(
             configuration, tokenizer: tokenizer, learner: policy.learner, tell: { [weak loop] in loop?.tell($0) })
     }

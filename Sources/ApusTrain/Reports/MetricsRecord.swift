@@ -48,7 +48,7 @@ public struct MetricsRecord: Sendable, Equatable, Codable {
 
     /// The line as one JSON object without a line break, in order: what `metrics.jsonl` holds.
     public var json: String {
-        let members = entries.map { "\(Self.quoted($0.name)): \($0.value.map(Self.number) ?? "null")" }
+        let members = entries.map { "\(Self.quoted($0.name)): \($0.value.map(\.plainText) ?? "null")" }
         return "{" + (members + ["\"step\": \(step)"]).joined(separator: ", ") + "}"
     }
 
@@ -57,10 +57,6 @@ public struct MetricsRecord: Sendable, Equatable, Codable {
         let intValue: Int? = nil
         init(stringValue: String) { self.stringValue = stringValue }
         init?(intValue: Int) { nil }
-    }
-
-    private static func number(_ value: Double) -> String {
-        value == value.rounded() && abs(value) < 1e15 ? "\(value.wholeNumber(in: .min ... .max))" : "\(value)"
     }
 
     private static func quoted(_ text: String) -> String {

@@ -99,8 +99,7 @@ extension JSONValue {
         switch self {
         case .null: "null"
         case .bool(let flag): "\(flag)"
-        case .number(let number):
-            number == number.rounded() && abs(number) < 1e15 ? "\(number.wholeNumber(in: .min ... .max))" : "\(number)"
+        case .number(let number): number.plainText
         case .bigInteger(let number): "\(number)"
         case .string(let text): "'\(text)'"
         case .array(let values): "[" + values.map(\.shown).joined(separator: ", ") + "]"

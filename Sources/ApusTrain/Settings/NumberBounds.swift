@@ -62,8 +62,8 @@ package struct NumberBounds: Sendable, Equatable {
     package func rule(against value: Double) -> String? {
         guard value.isFinite else { return "must be a finite number" }
         guard isAboveLower(value), isBelowUpper(value) else { return words + note }
-        if value < limits.lowerBound { return "must be at least \(Self.text(limits.lowerBound))" }
-        if value > limits.upperBound { return "must be at most \(Self.text(limits.upperBound))" }
+        if value < limits.lowerBound { return "must be at least \(limits.lowerBound.plainText)" }
+        if value > limits.upperBound { return "must be at most \(limits.upperBound.plainText)" }
         return nil
     }
 
@@ -84,19 +84,22 @@ package struct NumberBounds: Sendable, Equatable {
 
     private var words: String {
         switch (lower, upper) {
-        case (.included(let least), nil): "must be at least \(Self.text(least))"
-        case (.excluded(let bound), nil): "must be above \(Self.text(bound))"
-        case (.included(let least), .included(let most)?): "must be from \(Self.text(least)) to \(Self.text(most))"
+        case (.included(let least), nil): "must be at least \(least.plainText)"
+        case (.excluded(let bound), nil): "must be above \(bound.plainText)"
+        case (.included(let least), .included(let most)?): "must be from \(least.plainText) to \(most.plainText)"
         case (.included(let least), .excluded(let bound)?):
-            "must be from \(Self.text(least)) up to, not including, \(Self.text(bound))"
+            "must be from \(least.plainText) up to, not including, \(bound.plainText)"
         case (.excluded(let bound), .included(let most)?):
-            "must be above \(Self.text(bound)) and at most \(Self.text(most))"
+            "must be above \(bound.plainText) and at most \(most.plainText)"
         case (.excluded(let low), .excluded(let high)?):
-            "must be above \(Self.text(low)) and below \(Self.text(high))"
+            "must be above \(low.plainText) and below \(high.plainText)"
         }
     }
+}
 
-    private static func text(_ number: Double) -> String {
-        number == number.rounded() && abs(number) < 1e15 ? "\(number.wholeNumber(in: .min ... .max))" : "\(number)"
+extension Double {
+    /// The number without a fraction of nothing: `3`, `0.5`, `1e+16`.
+    var plainText: String {
+        self == rounded() && abs(self) < 1e15 ? "\(wholeNumber(in: .min ... .max))" : "\(self)"
     }
 }
