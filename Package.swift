@@ -38,6 +38,8 @@ let package = Package(
             name: "CDemo", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror", "-Wno-c23-extensions"])]
         ),
         .target(name: "CBlocks", cSettings: cSettings),
+        .target(name: "CTransfer", cSettings: cSettings, linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
+        module("ApusNetwork", ["CTransfer"]),
         module("ApusFormats", ["CBlocks"]),
         module("ApusText", ["ApusFormats"]),
         module("ApusTensor", ["CKernels"]),
@@ -46,7 +48,7 @@ let package = Package(
         module("ApusGeneration", ["ApusModel", "ApusTensor"]),
         module("ApusData", ["ApusFormats", "ApusText"]),
         .target(
-            name: "ApusRewards", dependencies: ["ApusData", "ApusFormats", "ApusText"],
+            name: "ApusRewards", dependencies: ["ApusData", "ApusFormats", "ApusNetwork", "ApusText"],
             // The script travels inside the program: an installed `apus` is one file.
             resources: [.embedInCode("Python/reward_worker.py")], swiftSettings: swiftSettings
         ),

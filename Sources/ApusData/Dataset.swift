@@ -1,3 +1,6 @@
+// What columns hold: whoever reads data reads these.
+@_exported public import enum ApusFormats.JSONValue
+
 /// Samples in order. Never empty when it was read from a file.
 public struct Dataset: Sendable, Equatable {
     /// The rows in the order of the source.

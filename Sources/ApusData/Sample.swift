@@ -14,10 +14,13 @@ public struct Sample: Sendable, Equatable {
     public var prompt: Prompt
     /// Everything a reward may ask for, by column name ("answer", …).
     public var columns: [String: JSONValue]
+    /// What the chat template may read beside the messages, by name.
+    public var templateVariables: [String: JSONValue]
 
     /// A row.
-    public init(prompt: Prompt, columns: [String: JSONValue] = [:]) {
+    public init(prompt: Prompt, columns: [String: JSONValue] = [:], templateVariables: [String: JSONValue] = [:]) {
         self.prompt = prompt
         self.columns = columns
+        self.templateVariables = templateVariables
     }
 }

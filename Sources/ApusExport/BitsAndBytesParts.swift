@@ -79,7 +79,7 @@ struct BitsAndBytesParts {
     /// The JSON beside the codes, padded with spaces to a length that does not depend on the offset: the header of the file
     /// is written before the offset is known.
     private static func stateText(shape: [Int], offset: Float?) -> [UInt8] {
-        var members: [TemplateValue.Member] = []
+        var members: [JSONValue.Member] = []
         members.set("quant_type", "nf4")
         members.set("blocksize", .integer(NF4.blockSize))
         members.set("dtype", "bfloat16")
@@ -90,9 +90,9 @@ struct BitsAndBytesParts {
             members.set("nested_offset", .number(Double(offset)))
         }
         let longestNumber = 24
-        var text = Array(JSONWriter().write(TemplateValue.object(members)).utf8)
+        var text = Array(JSONWriter().write(JSONValue.object(members)).utf8)
         members.removeAll { $0.key == "nested_offset" }
-        let rest = JSONWriter().write(TemplateValue.object(members)).utf8.count
+        let rest = JSONWriter().write(JSONValue.object(members)).utf8.count
         let length = offset == nil ? rest : rest + #", "nested_offset": "#.utf8.count + longestNumber
         text += [UInt8](repeating: UInt8(ascii: " "), count: (length + 7) / 8 * 8 - text.count)
         return text

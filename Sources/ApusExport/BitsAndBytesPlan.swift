@@ -34,12 +34,12 @@ struct BitsAndBytesPlan {
     }
 
     /// `quantization_config` of config.json.
-    var configuration: TemplateValue {
+    var configuration: JSONValue {
         [
             "_load_in_4bit": true, "_load_in_8bit": false, "bnb_4bit_compute_dtype": "bfloat16",
             "bnb_4bit_quant_storage": "uint8", "bnb_4bit_quant_type": "nf4",
             "bnb_4bit_use_double_quant": .bool(doubleQuantization), "llm_int8_enable_fp32_cpu_offload": false,
-            "llm_int8_has_fp16_weight": false, "llm_int8_skip_modules": nil, "llm_int8_threshold": 6.0,
+            "llm_int8_has_fp16_weight": false, "llm_int8_skip_modules": .null, "llm_int8_threshold": 6.0,
             "load_in_4bit": true, "load_in_8bit": false, "quant_method": "bitsandbytes",
         ]
     }

@@ -5,9 +5,9 @@ extension ModelConfiguration {
     /// The members of a config.json that transformers 4 and 5 read as this configuration.
     ///
     /// - Throws: `ExportError` for rotary divisors that are not those of Llama 3.1's rule.
-    func huggingFaceMembers() throws -> [TemplateValue.Member] {
+    func huggingFaceMembers() throws -> [JSONValue.Member] {
         let isLlama = architecture == .llama
-        var members: [TemplateValue.Member] = []
+        var members: [JSONValue.Member] = []
         members.set("architectures", [.string(isLlama ? "LlamaForCausalLM" : "Qwen2ForCausalLM")])
         if isLlama { members.set("attention_bias", false) }
         members.set("attention_dropout", 0.0)
@@ -34,11 +34,11 @@ extension ModelConfiguration {
         return members
     }
 
-    private var tokenList: TemplateValue {
+    private var tokenList: JSONValue {
         endTokens.isEmpty ? .null : .array(endTokens.map { .integer(Int($0)) })
     }
 
-    private func ropeScalingValue() throws -> TemplateValue {
+    private func ropeScalingValue() throws -> JSONValue {
         switch ropeScaling {
         case .none: return .null
         case .linear(let factor): return ["rope_type": "linear", "factor": .number(factor)]
@@ -58,7 +58,7 @@ extension ModelConfiguration {
         }
     }
 
-    private static func llama3(factor: Double, low: Double, high: Double, original: Int) -> TemplateValue {
+    private static func llama3(factor: Double, low: Double, high: Double, original: Int) -> JSONValue {
         [
             "rope_type": "llama3", "factor": .number(factor), "low_freq_factor": .number(low),
             "high_freq_factor": .number(high), "original_max_position_embeddings": .integer(original),

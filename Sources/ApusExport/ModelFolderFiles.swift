@@ -9,7 +9,7 @@ struct ModelFolderFiles {
     /// The name of the weights' type, such as `bfloat16`.
     let dtype: String
     /// What config.json says under `quantization_config`; nil for plain weights.
-    var quantization: TemplateValue?
+    var quantization: JSONValue?
 
     /// Writes them all.
     func write(to folder: URL) throws {
@@ -20,7 +20,7 @@ struct ModelFolderFiles {
         try model.tokenizer.save(to: folder)
     }
 
-    private func write(_ value: TemplateValue, to file: URL) throws {
+    private func write(_ value: JSONValue, to file: URL) throws {
         try Data((JSONWriter(indent: 2).write(value) + "\n").utf8).write(to: file)
     }
 
@@ -30,10 +30,10 @@ struct ModelFolderFiles {
     }
 
     /// The model's own config.json with the type and the quantisation of the weights replaced, or one made from GGUF metadata.
-    private func configuration() throws -> TemplateValue {
-        var members: [TemplateValue.Member]
+    private func configuration() throws -> JSONValue {
+        var members: [JSONValue.Member]
         if let file = source("config.json") {
-            members = try TemplateValue(json: Data(contentsOf: file)).members ?? []
+            members = try JSONValue(json: Data(contentsOf: file), isLenient: true).members ?? []
         } else {
             members = try model.configuration.huggingFaceMembers()
         }
@@ -48,20 +48,20 @@ struct ModelFolderFiles {
         if let file = source("generation_config.json") {
             return FileManager.default.fileExists(atPath: file.path) ? try Data(contentsOf: file) : nil
         }
-        var members: [TemplateValue.Member] = []
+        var members: [JSONValue.Member] = []
         if let bos = model.configuration.bosToken { members.set("bos_token_id", .integer(Int(bos))) }
         members.set("eos_token_id", .array(model.configuration.endTokens.map { .integer(Int($0)) }))
-        return Data((JSONWriter(indent: 2).write(TemplateValue.object(members)) + "\n").utf8)
+        return Data((JSONWriter(indent: 2).write(JSONValue.object(members)) + "\n").utf8)
     }
 }
 
-extension [TemplateValue.Member] {
+extension [JSONValue.Member] {
     /// Replaces the value of a key where it stands, or adds the key at the end.
-    mutating func set(_ key: String, _ value: TemplateValue) {
+    mutating func set(_ key: String, _ value: JSONValue) {
         if let index = firstIndex(where: { $0.key == key }) {
             self[index].value = value
         } else {
-            append(TemplateValue.Member(key: key, value: value))
+            append(JSONValue.Member(key: key, value: value))
         }
     }
 }

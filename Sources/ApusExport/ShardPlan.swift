@@ -45,9 +45,9 @@ struct ShardPlan {
         }
         guard shards.count > 1 else { return }
         let map = shards.flatMap { shard in
-            shard.stream.tensors.map { TemplateValue.Member(key: $0.name, value: .string(shard.name)) }
+            shard.stream.tensors.map { JSONValue.Member(key: $0.name, value: .string(shard.name)) }
         }.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
-        let index: TemplateValue = ["metadata": ["total_size": .integer(totalSize)], "weight_map": .object(map)]
+        let index: JSONValue = ["metadata": ["total_size": .integer(totalSize)], "weight_map": .object(map)]
         let text = JSONWriter(indent: 2).write(index) + "\n"
         try Data(text.utf8).write(to: folder.appending(path: "model.safetensors.index.json"))
     }

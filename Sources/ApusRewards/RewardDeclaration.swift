@@ -1,5 +1,5 @@
 public import ApusData
-package import Foundation
+import Foundation
 
 /// A reward as a configuration names it: a name, or a mapping with `name` and parameters.
 ///
@@ -16,7 +16,7 @@ public struct RewardDeclaration: Sendable, Equatable {
         /// A function written in Python.
         case python(PythonFunction)
         /// A server.
-        case endpoint(URL)
+        case endpoint
     }
 
     /// The name as it is written.
@@ -35,7 +35,7 @@ public struct RewardDeclaration: Sendable, Equatable {
         if BuiltInRewards.sets[name] != nil || BuiltInRewards.named(name) != nil { return .builtIn }
         if let kind = ConfiguredReward(rawValue: name) { return .configured(kind) }
         if name.hasPrefix("http://") || name.hasPrefix("https://") {
-            return URL(string: name).flatMap { $0.host == nil ? nil : .endpoint($0) }
+            return .endpoint
         }
         return PythonFunction(name).map(Kind.python)
     }

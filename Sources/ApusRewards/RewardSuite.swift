@@ -24,11 +24,11 @@ public final class RewardSuite: Sendable {
             switch declaration.kind {
             case .builtIn: functions += try BuiltInRewards.functions(named: [declaration.name])
             case .configured(let reward): functions.append(try reward.function(parameters: declaration.parameters))
-            case .endpoint(let url):
+            case .endpoint:
                 let endpoint = try EndpointOptions(declaration)
                 functions.append(
                     EndpointReward(
-                        name: endpoint.label, url: url, timeout: endpoint.timeout ?? options.timeout,
+                        name: endpoint.label, url: endpoint.url, timeout: endpoint.timeout ?? options.timeout,
                         retries: endpoint.retries))
             case .python(let function):
                 let label = try declaration.label(or: function.name)

@@ -10,10 +10,10 @@ import Foundation
 struct TransferredBatch {
     let context: RewardContext
 
-    /// The batch as JSON, with other members beside it: integers of any size are whole, and keys in one order, so that what
-    /// a function sees is the same in every run.
+    /// The batch as JSON, with other members beside it: integers of any size are whole, and the keys of what the data have stand
+    /// in their order there.
     func json(_ others: [String: JSONValue] = [:]) -> Data {
-        Data(JSONWriter.compact.write(JSONValue.object(members.merging(others) { $1 })).utf8)
+        Data(JSONWriter.ordered.write(JSONValue.object(members.merging(others) { $1 })).utf8)
     }
 
     private var members: [String: JSONValue] {
@@ -21,11 +21,13 @@ struct TransferredBatch {
         return [
             "prompts": .array(context.prompts.map(isConversation ? Self.turns : Self.text)),
             "completions": .array(
-                context.completions.map { isConversation ? .array([Self.turn("assistant", $0)]) : .string($0) }),
-            "completion_ids": .array(context.completionTokens.map { .array($0.map { .number(Double($0)) }) }),
+                context.completions.map {
+                    isConversation ? [Message(role: "assistant", content: $0).json] : .string($0)
+                }),
+            "completion_ids": .array(context.completionTokens.map { .array($0.map { .integer(Int($0)) }) }),
             "columns": .object(context.columns.mapValues(JSONValue.array)),
             "trainer_state": .object([
-                "global_step": .number(Double(context.globalStep)), "max_steps": .number(Double(context.maxSteps)),
+                "global_step": .integer(context.globalStep), "max_steps": .integer(context.maxSteps),
                 "epoch": .number(context.epoch),
             ]),
         ]
@@ -33,13 +35,9 @@ struct TransferredBatch {
 
     private static func turns(_ prompt: Prompt) -> JSONValue {
         switch prompt {
-        case .messages(let messages): .array(messages.map { turn($0.role, $0.content) })
-        case .text(let text): .array([turn("user", text)])
+        case .messages(let messages): .array(messages.map(\.json))
+        case .text(let text): [Message(role: "user", content: text).json]
         }
-    }
-
-    private static func turn(_ role: String, _ content: String) -> JSONValue {
-        .object(["role": .string(role), "content": .string(content)])
     }
 
     private static func text(_ prompt: Prompt) -> JSONValue {

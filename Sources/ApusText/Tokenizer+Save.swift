@@ -59,34 +59,34 @@ extension Tokenizer {
 extension GGUFVocabulary {
     /// A tokenizer.json that encodes as this vocabulary does. Added tokens are listed in the model's vocabulary too:
     /// `tokenizers` would number them anew otherwise.
-    func tokenizerFile() throws(TextError) -> TemplateValue {
+    func tokenizerFile() throws(TextError) -> JSONValue {
         let family = try family()
         let vocabulary = tokens.indices.filter(isUsed).map { id in
-            TemplateValue.Member(key: tokens[id], value: .integer(id))
+            JSONValue.Member(key: tokens[id], value: .integer(id))
         }
         return [
-            "version": "1.0", "truncation": nil, "padding": nil,
+            "version": "1.0", "truncation": .null, "padding": .null,
             "added_tokens": .array(addedTokens().map(\.json)),
-            "normalizer": family.composesUnicode ? ["type": "NFC"] : nil,
+            "normalizer": family.composesUnicode ? ["type": "NFC"] : .null,
             "pre_tokenizer": family.pattern.json,
             "post_processor": postProcessor,
             "decoder": ["type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true],
             "model": [
-                "type": "BPE", "dropout": nil, "unk_token": nil, "continuing_subword_prefix": nil,
-                "end_of_word_suffix": nil, "fuse_unk": false, "byte_fallback": false,
+                "type": "BPE", "dropout": .null, "unk_token": .null, "continuing_subword_prefix": .null,
+                "end_of_word_suffix": .null, "fuse_unk": false, "byte_fallback": false,
                 "ignore_merges": .bool(family.ignoresMerges), "vocab": .object(vocabulary),
                 "merges": .array(merges.map { .string($0) }),
             ],
         ]
     }
 
-    private var postProcessor: TemplateValue {
-        func special(_ id: Int32) -> TemplateValue { .string(token(id) ?? "") }
-        func piece(_ id: Int32) -> TemplateValue { ["SpecialToken": ["id": special(id), "type_id": 0]] }
+    private var postProcessor: JSONValue {
+        func special(_ id: Int32) -> JSONValue { .string(token(id) ?? "") }
+        func piece(_ id: Int32) -> JSONValue { ["SpecialToken": ["id": special(id), "type_id": 0]] }
         let around = prefix + suffix
-        if around.isEmpty { return nil }
-        let text: TemplateValue = ["Sequence": ["id": "A", "type_id": 0]]
-        let second: TemplateValue = ["Sequence": ["id": "B", "type_id": 1]]
+        if around.isEmpty { return .null }
+        let text: JSONValue = ["Sequence": ["id": "A", "type_id": 0]]
+        let second: JSONValue = ["Sequence": ["id": "B", "type_id": 1]]
         let single = prefix.map(piece) + [text] + suffix.map(piece)
         return [
             "type": "TemplateProcessing", "single": .array(single), "pair": .array(single + [second]),
@@ -102,8 +102,8 @@ extension GGUFVocabulary {
         ]
     }
 
-    func configurationFile() -> TemplateValue {
-        var members: [TemplateValue.Member] = [
+    func configurationFile() -> JSONValue {
+        var members: [JSONValue.Member] = [
             .init(key: "tokenizer_class", value: "PreTrainedTokenizerFast"),
             .init(key: "clean_up_tokenization_spaces", value: false),
         ]
@@ -117,7 +117,7 @@ extension GGUFVocabulary {
 }
 
 extension AddedToken {
-    fileprivate var json: TemplateValue {
+    fileprivate var json: JSONValue {
         [
             "id": .integer(Int(id)), "content": .string(content), "single_word": false, "lstrip": .bool(stripsLeft),
             "rstrip": .bool(stripsRight), "normalized": .bool(isNormalized), "special": .bool(isSpecial),
@@ -127,11 +127,11 @@ extension AddedToken {
 
 extension SplitPattern {
     /// The 'pre_tokenizer' of a tokenizer.json.
-    fileprivate var json: TemplateValue {
-        func byteLevel(splits: Bool) -> TemplateValue {
+    fileprivate var json: JSONValue {
+        func byteLevel(splits: Bool) -> JSONValue {
             ["type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": .bool(splits)]
         }
-        func sequence(_ first: TemplateValue, _ second: TemplateValue) -> TemplateValue {
+        func sequence(_ first: JSONValue, _ second: JSONValue) -> JSONValue {
             ["type": "Sequence", "pretokenizers": [first, second]]
         }
         switch self {
@@ -139,7 +139,7 @@ extension SplitPattern {
         case .gpt2(digitsApart: true):
             return sequence(["type": "Digits", "individual_digits": true], byteLevel(splits: true))
         case .gpt4(let pattern):
-            let split: TemplateValue = [
+            let split: JSONValue = [
                 "type": "Split", "pattern": ["Regex": .string(pattern.expression)], "behavior": "Isolated",
                 "invert": false,
             ]

@@ -26,6 +26,8 @@ public final class Tokenizer: Sendable {
     let roles: [String: String]
     /// Parsed once; kept as a result so that a model with a broken template still encodes plain text.
     let parsedTemplate: Result<ChatTemplate, TextError>
+    /// Whether the template shows a content that is a list of parts.
+    let takesParts: Bool
 
     /// Where a tokenizer came from, which decides how it is saved.
     enum Origin: Sendable {
@@ -77,6 +79,7 @@ public final class Tokenizer: Sendable {
         roles = configuration.roles
         chatTemplate = configuration.chatTemplate
         parsedTemplate = Self.parse(configuration.chatTemplate)
+        takesParts = Self.takesParts(parsedTemplate, roles: roles)
     }
 
     private static func parse(_ source: String?) -> Result<ChatTemplate, TextError> {

@@ -1,3 +1,4 @@
+import ApusFormats
 import Foundation
 
 /// What the files beside tokenizer.json say: which tokens have a role, and the chat template.
@@ -16,7 +17,7 @@ struct TokenizerConfiguration: Sendable {
         for name in ["tokenizer_config.json", "special_tokens_map.json"] {
             let file = directory.appending(path: name)
             guard FileManager.default.fileExists(atPath: file.path) else { continue }
-            let value = try TemplateValue(json: Self.read(file), name: file.path)
+            let value = try Self.json(Self.read(file), name: file.path)
             for key in Self.roleKeys where roles[key] == nil {
                 roles[key] = value[key]?.string ?? value[key]?["content"]?.string
             }
@@ -29,10 +30,20 @@ struct TokenizerConfiguration: Sendable {
     }
 
     /// A template, or the one named "default" of a list of named templates.
-    private static func template(_ value: TemplateValue?) -> String? {
+    private static func template(_ value: JSONValue?) -> String? {
         if let text = value?.string { return text }
         let named = value?.array?.first { $0["name"]?.string == "default" }
         return named?["template"]?.string
+    }
+
+    /// The JSON of a tokenizer's file, which may be as other readers take it; `name` is what errors call it.
+    static func json(_ bytes: [UInt8], name: String) throws(TextError) -> JSONValue {
+        do throws(JSONReader.Failure) {
+            return try JSONValue(json: bytes, isLenient: true)
+        } catch {
+            let message = "\(name): not valid JSON at byte \(error.offset): \(error.message); fetch the file again"
+            throw TextError(code: .malformed, message: message)
+        }
     }
 
     static func read(_ file: URL) throws(TextError) -> [UInt8] {

@@ -2,11 +2,11 @@
 /// implemented is refused by name.
 struct TokenizerFile {
     private static let maximumID = 1 << 24
-    let root: TemplateValue
+    let root: JSONValue
     let name: String
 
     init(_ bytes: [UInt8], name: String) throws(TextError) {
-        root = try TemplateValue(json: bytes, name: name)
+        root = try TokenizerConfiguration.json(bytes, name: name)
         self.name = name
     }
 
@@ -40,7 +40,7 @@ struct TokenizerFile {
 // MARK: - Model
 
 extension TokenizerFile {
-    private func checkedModel() throws(TextError) -> TemplateValue {
+    private func checkedModel() throws(TextError) -> JSONValue {
         guard let model = root["model"] else { throw malformed("no 'model'") }
         if let type = model["type"]?.string, type != "BPE" { throw unsupported("a '\(type)' model") }
         if model["byte_fallback"]?.bool == true { throw unsupported("'byte_fallback'") }
@@ -51,7 +51,7 @@ extension TokenizerFile {
         return model
     }
 
-    private func vocabulary(_ model: TemplateValue, _ added: [AddedToken]) throws(TextError) -> [String?] {
+    private func vocabulary(_ model: JSONValue, _ added: [AddedToken]) throws(TextError) -> [String?] {
         guard let members = model["vocab"]?.members else { throw malformed("'model.vocab' is not an object") }
         var tokens: [String?] = []
         tokens.reserveCapacity(members.count + added.count)
@@ -71,7 +71,7 @@ extension TokenizerFile {
     }
 
     /// Merges are "left right" in older files and ["left", "right"] in newer ones.
-    private func merges(_ model: TemplateValue) throws(TextError) -> PackedTexts {
+    private func merges(_ model: JSONValue) throws(TextError) -> PackedTexts {
         guard let merges = model["merges"]?.array else { throw malformed("'model.merges' is not a list") }
         var lines = PackedTexts([])
         for merge in merges {
@@ -141,7 +141,7 @@ extension TokenizerFile {
         return pattern
     }
 
-    private func splitPattern(_ step: TemplateValue) throws(TextError) -> SplitPattern {
+    private func splitPattern(_ step: JSONValue) throws(TextError) -> SplitPattern {
         guard step["behavior"]?.string == "Isolated", step["invert"]?.bool != true else {
             throw unsupported("a 'Split' that is not 'Isolated'")
         }
@@ -155,14 +155,14 @@ extension TokenizerFile {
     }
 
     /// The steps of a pipeline: a 'Sequence' stands for what it lists.
-    private func flatten(_ value: TemplateValue, list: String) -> [TemplateValue] {
+    private func flatten(_ value: JSONValue, list: String) -> [JSONValue] {
         guard case .object = value else { return [] }
         guard value["type"]?.string == "Sequence" else { return [value] }
         return (value[list]?.array ?? []).flatMap { flatten($0, list: list) }
     }
 
     /// The special tokens that 'TemplateProcessing' puts around a single text.
-    private func postProcessor(_ value: TemplateValue) throws(TextError) -> (prefix: [Int32], suffix: [Int32]) {
+    private func postProcessor(_ value: JSONValue) throws(TextError) -> (prefix: [Int32], suffix: [Int32]) {
         var prefix: [Int32] = []
         var suffix: [Int32] = []
         for step in flatten(value, list: "processors") {

@@ -51,7 +51,7 @@ import Testing
     @Test func theMannerDoesNotChangeTheProblems() {
         func questions(_ manner: ArithmeticManner) -> [String] {
             Demonstration.arithmetic(count: 50, seed: 9, manner: manner).compactMap {
-                guard case .conversation(let messages, 1) = $0 else { return nil }
+                guard case .conversation(let messages, 1, _) = $0 else { return nil }
                 return messages[0].content
             }
         }

@@ -42,6 +42,18 @@ struct DatasetErrorTests {
         Bad(
             name: "a.jsonl", text: #"{"prompt":["hello"]}"#, code: .wrongType, line: 1,
             says: ["found text as message 1"]),
+        Bad(
+            name: "a.jsonl", text: #"{"prompt":[{"role":"user","content":[{"type":"image"}]}]}"#, code: .wrongType,
+            line: 1, says: ["parts of text in the content of message 1", "a part of type 'image'"]),
+        Bad(
+            name: "a.jsonl", text: #"{"prompt":[{"role":"user","content":4}]}"#, code: .wrongType, line: 1,
+            says: ["text or a list of parts", "found a number"]),
+        Bad(
+            name: "a.jsonl", text: #"{"prompt":"q","tools":"f"}"#, code: .wrongType, line: 1,
+            says: ["column 'tools'", "found text"]),
+        Bad(
+            name: "a.jsonl", text: #"{"prompt":"q","chat_template_kwargs":[]}"#, code: .wrongType, line: 1,
+            says: ["'chat_template_kwargs'", "found an array"]),
         Bad(name: "a.jsonl", text: good + "[1]", code: .wrongType, line: 2, says: ["an object", "found an array"]),
         Bad(
             name: "a.jsonl", text: good + good + #"{"question":"#, code: .invalidJSON, line: 3,

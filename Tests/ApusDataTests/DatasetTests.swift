@@ -1,4 +1,5 @@
 import ApusData
+import ApusFormats
 import ApusText
 import Foundation
 import Testing
@@ -101,7 +102,7 @@ struct DatasetTests {
         let row = #"{"question":"q","id":12345678901234567890123,"list":[9007199254740993]}"#
         let sample = try #require(try dataset(name.hasSuffix("l") ? row : "[\(row)]", name: name).samples.first)
         #expect(sample.columns["id"]?.bigInteger == "12345678901234567890123")
-        #expect(sample.columns["list"]?.array?.first?.bigInteger == "9007199254740993")
+        #expect(sample.columns["list"]?.array?.first?.integer == 9_007_199_254_740_993)
     }
 
     @Test("A JSON array gives the same rows as lines do")
@@ -114,14 +115,56 @@ struct DatasetTests {
         }
     }
 
-    @Test("A mapping is written with all its keys, and read with any of them")
-    func mappingCoding() throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
-        let text = String(decoding: try encoder.encode(ColumnMapping()), as: UTF8.self)
-        #expect(text == #"{"answer":null,"answer_extraction":"none","prompt":"question","system_prompt":null}"#)
-        #expect(try JSONDecoder().decode(ColumnMapping.self, from: Data("{}".utf8)) == ColumnMapping())
-        let decoded = try JSONDecoder().decode(ColumnMapping.self, from: encoder.encode(gsm8k))
-        #expect(decoded == gsm8k)
+    @Test("Objects keep the order of their keys, and 1 and 1.0 stay apart", arguments: ["data.jsonl", "data.json"])
+    func types(name: String) throws {
+        let tests = #"{"z": 1, "a": 1.0, "m": [null, {"y": true, "b": 1e3}]}"#
+        let row = "{\"question\": \"q\", \"tests\": \(tests)}"
+        let sample = try #require(try dataset(name.hasSuffix("l") ? row : "[\(row)]", name: name).samples.first)
+        #expect(JSONWriter().write(try #require(sample.columns["tests"])) == tests.replacing("1e3", with: "1000.0"))
+    }
+
+    @Test("A prompt is enough; where other rows have an answer, one without it is missed by its line")
+    func answersOrNone() throws {
+        let without = #"{"prompt":"a"}"# + "\n"
+        #expect(try dataset(without + without).samples.map(\.columns) == [[:], [:]])
+        let with = #"{"prompt":"a","answer":null}"# + "\n"
+        #expect(try dataset(with + with).samples.map(\.columns) == [["answer": .null], ["answer": .null]])
+        for (text, line) in [(with + without + without, 2), (without + with, 1)] {
+            let error = #expect(throws: DataError.self) { try dataset(text) }
+            #expect(error?.code == .missingColumn && error?.line == line)
+        }
+        let named = #expect(throws: DataError.self) { try dataset(without, ColumnMapping(answer: "answer")) }
+        #expect(named?.code == .missingColumn)
+    }
+
+    @Test("A message keeps its keys, but for those that are null, and content of parts")
+    func messageKeys() throws {
+        let text =
+            #"{"prompt":[{"role":"user","content":[{"type":"text","text":"a"}],"name":null},{"role":"assistant","#
+            + #""content":null,"tool_calls":[{"function":{"name":"f","arguments":{"z":1,"a":2}}}]},"#
+            + #"{"role":"tool","tool_call_id":"1","content":"3"}]}"#
+        guard case .messages(let messages) = try dataset(text).samples.first?.prompt else {
+            Issue.record("wanted a conversation")
+            return
+        }
+        #expect(messages.map { $0.fields.map(\.key) } == [
+            ["role", "content"], ["role", "tool_calls"], ["role", "tool_call_id", "content"],
+        ])
+        #expect(messages.map(\.content) == ["a", "", "3"])
+        #expect(JSONWriter().write(messages[1].json).hasSuffix(#""arguments": {"z": 1, "a": 2}}}]}"#))
+    }
+
+    @Test("Tools, text and chat_template_kwargs of a row reach the template, each over what all rows have")
+    func templateVariables() throws {
+        let rows = [
+            #"{"prompt":"a","tools":[{"name":"f"}],"effort":"low","messages":"m","n":1}"#,
+            #"{"prompt":"a","tools":"[{\"name\": \"f\"}]","chat_template_kwargs":{"effort":"high","think":false}}"#,
+            #"{"prompt":"a","tools":[],"chat_template_kwargs":null}"#,
+        ]
+        let mapping = ColumnMapping(templateArguments: ["effort": "none", "think": true])
+        let variables = try dataset(rows.joined(separator: "\n"), mapping).samples.map(\.templateVariables)
+        #expect(variables[0] == ["effort": "low", "think": true, "tools": [["name": "f"]]])
+        #expect(variables[1] == ["effort": "high", "think": false, "tools": [["name": "f"]]])
+        #expect(variables[2] == ["effort": "none", "think": true])
     }
 }

@@ -28,9 +28,9 @@ struct CallTests {
         #expect(
             try await seen(.conversation(["a", "b"])) == """
                 {'answer': ['4', '4'], 'completion_ids': [[7, 8], [7, 8]], 'completions': \
-                [[{'content': 'a', 'role': 'assistant'}], [{'content': 'b', 'role': 'assistant'}]], 'level': [3, 3], \
-                'prompts': [[{'content': 'Calculate.', 'role': 'system'}, {'content': '2 + 2?', 'role': 'user'}], \
-                [{'content': 'Calculate.', 'role': 'system'}, {'content': '2 + 2?', 'role': 'user'}]]} \
+                [[{'role': 'assistant', 'content': 'a'}], [{'role': 'assistant', 'content': 'b'}]], 'level': [3.0, 3.0], \
+                'prompts': [[{'role': 'system', 'content': 'Calculate.'}, {'role': 'user', 'content': '2 + 2?'}], \
+                [{'role': 'system', 'content': 'Calculate.'}, {'role': 'user', 'content': '2 + 2?'}]]} \
                 ['log_extra', 'log_metric'] 5 20 0.25
                 """)
     }
@@ -42,7 +42,7 @@ struct CallTests {
         #expect(
             try await seen(context) == """
                 {'completion_ids': [[1], []], 'completions': ['4\u{1F600}', '0'], 'kind': ['add', None], \
-                'prompts': ['2 + 2 =', '1 - 1 =']} ['log_extra', 'log_metric'] 0 0 0
+                'prompts': ['2 + 2 =', '1 - 1 =']} ['log_extra', 'log_metric'] 0 0 0.0
                 """)
     }
 

@@ -105,7 +105,7 @@ import Testing
                 source += (parts.randomElement(using: &generator) ?? "") + " "
             }
             source += Bool.random(using: &generator) ? "}}" : "%}{% endif %}"
-            _ = try? ChatTemplate(source: source).render(["x": "ab", "l": [1, "two", nil]], limits: small)
+            _ = try? ChatTemplate(source: source).render(["x": "ab", "l": [1, "two", .null]], limits: small)
         }
     }
 }

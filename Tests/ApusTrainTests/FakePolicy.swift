@@ -131,8 +131,8 @@ extension GRPOTrainer {
 
 /// A tokenizer whose text is token numbers, separated by blanks.
 struct NumberTokenizer: PromptTokenizer {
-    func tokens(of prompt: Prompt) throws -> [Int32] {
-        guard case .text(let text) = prompt else { return [] }
+    func tokens(of sample: Sample) throws -> [Int32] {
+        guard case .text(let text) = sample.prompt else { return [] }
         return text.split(separator: " ").compactMap { Int32($0) }
     }
     func text(of completion: [Int32]) -> String { completion.map { "\($0)" }.joined(separator: " ") }

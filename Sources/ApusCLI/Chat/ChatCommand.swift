@@ -26,6 +26,8 @@ struct ChatCommand: ParsableCommand {
     @Option(help: "A system message before the conversation.")
     var system: String?
 
+    @OptionGroup var template: TemplateOptions
+
     @OptionGroup var sampling: SamplingOptions
 
     @OptionGroup var memory: MemoryOptions
@@ -37,7 +39,8 @@ struct ChatCommand: ParsableCommand {
         }
         let engine = GenerationEngine(model: model, adapter: adapter, memory: memory.budget)
         let conversation = Conversation(
-            system: system, tokenizer: model.tokenizer, contextLength: model.configuration.contextLength,
+            system: system, templateArguments: template.chatTemplateKwargs, tokenizer: model.tokenizer,
+            contextLength: model.configuration.contextLength,
             answerLength: sampling.maxNewTokens)
         var session = ChatSession(
             conversation: conversation, engine: engine, tokenizer: model.tokenizer, sampling: sampling.parameters)

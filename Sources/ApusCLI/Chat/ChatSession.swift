@@ -1,4 +1,5 @@
 import Apus
+import ApusFormats
 import Foundation
 
 /// Reads messages, streams answers, obeys commands.
@@ -100,9 +101,7 @@ struct ChatSession {
     private func save(to path: String) {
         do {
             let file = try LineFile(path: path)
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            try file.append(String(decoding: try encoder.encode(conversation.messages), as: UTF8.self))
+            try file.append(JSONWriter(indent: 2).write(JSONValue.array(conversation.messages.map(\.json))))
             Terminal.complain("saved \(conversation.messages.count) messages to \(path)")
         } catch {
             Terminal.complain(String(describing: error))

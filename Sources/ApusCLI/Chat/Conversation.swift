@@ -22,11 +22,16 @@ struct Conversation {
     private(set) var messages: [Message]
     private let system: [Message]
     private let tokenizer: Tokenizer
+    private let templateArguments: [String: JSONValue]
     private let contextLength: Int
     private let answerLength: Int
 
     /// - Parameter answerLength: room that an answer should have, in tokens; at most half of the context is kept free.
-    init(system: String?, tokenizer: Tokenizer, contextLength: Int, answerLength: Int) {
+    init(
+        system: String?, templateArguments: [String: JSONValue] = [:], tokenizer: Tokenizer, contextLength: Int,
+        answerLength: Int
+    ) {
+        self.templateArguments = templateArguments
         self.system = system.map { [Message(role: "system", content: $0)] } ?? []
         self.tokenizer = tokenizer
         self.contextLength = contextLength
@@ -43,7 +48,7 @@ struct Conversation {
         var turns = messages.dropFirst(system.count) + [Message(role: "user", content: text)]
         var dropped = 0
         while true {
-            let tokens = try tokenizer.encodeChat(system + turns, addGenerationPrompt: true)
+            let tokens = try tokenizer.encodePrompt(system + turns, variables: templateArguments)
             if tokens.count + answerLength <= contextLength || turns.count == 1 {
                 guard tokens.count < contextLength else {
                     throw TooLong(tokens: tokens.count, contextLength: contextLength)

@@ -56,8 +56,7 @@ enum ConfigurationFile {
         case .sequence(let sequence):
             return .list(try sequence.map(raw))
         case .mapping(let mapping):
-            let entries = try mapping.map { (key, value) in (key.string ?? "", try raw(value)) }
-            return .map(Dictionary(entries) { _, last in last })
+            return .map(try mapping.map { key, value in RawValue.Entry(key: key.string ?? "", value: try raw(value)) })
         case .alias(let alias):
             throw SettingError("YAML alias '\(alias.anchor)' has no anchor")
         }

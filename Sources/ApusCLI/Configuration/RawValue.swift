@@ -7,12 +7,24 @@ indirect enum RawValue: Equatable, Sendable {
     /// `isPlain` is false when the text stood in quotes: then `null` and `true` are just words.
     case scalar(String, isPlain: Bool)
     case list([RawValue])
-    case map([String: RawValue])
+    case map([Entry])
+
+    /// One key of a mapping with its value.
+    struct Entry: Equatable, Sendable {
+        var key: String
+        var value: RawValue
+    }
 
     /// YAML's spellings of "nothing", and Python's.
     var isNull: Bool {
         guard case .scalar(let text, isPlain: true) = self else { return false }
         return ["", "~", "null", "Null", "NULL", "None"].contains(text)
+    }
+
+    /// The value of a key of a mapping; nil where there is none.
+    subscript(key: String) -> RawValue? {
+        guard case .map(let entries) = self else { return nil }
+        return entries.last { $0.key == key }?.value
     }
 
     /// As it is shown in a message.
@@ -28,12 +40,12 @@ indirect enum RawValue: Equatable, Sendable {
     var untyped: JSONValue {
         switch self {
         case .list(let items): return .array(items.map(\.untyped))
-        case .map(let entries): return .object(entries.mapValues(\.untyped))
+        case .map(let entries): return .object(entries.map { .init(key: $0.key, value: $0.value.untyped) })
         case .scalar(let text, let isPlain):
             if isNull { return .null }
             guard isPlain else { return .string(text) }
             if let flag = Self.flag(text) { return .bool(flag) }
-            if let number = Self.number(text) { return JSONValue(jsonNumber: text) ?? .number(number) }
+            if let number = Self.number(text) { return JSONValue(jsonNumber: text.replacing("_", with: "")) ?? .number(number) }
             return .string(text)
         }
     }

@@ -69,6 +69,7 @@ extension RunConfiguration {
     private var columnMapping: ColumnMapping {
         ColumnMapping(
             prompt: settings.promptColumn, answer: settings.answerColumn, systemPrompt: settings.systemPrompt,
-            answerExtraction: settings.answerExtraction == "after_hashes" ? .afterHashes : .none)
+            answerExtraction: settings.answerExtraction == "after_hashes" ? .afterHashes : .none,
+            templateArguments: settings.templateArguments)
     }
 }

@@ -70,13 +70,19 @@ extension RunSettings {
                 "the column with the user's message. A column `prompt` with a list of messages is used as it is"
             ).from(.apus).also("dataset_prompt_column"),
             .optionalText(
-                "answer_column", \.answerColumn, "the column with the reference answer, which rewards see as `answer`"
+                "answer_column", \.answerColumn,
+                "the column with the reference answer, which rewards see as `answer`; null is the column of that name, where "
+                    + "the data have one"
             ).from(.apus),
             SettingDeclaration(
                 "answer_extraction", \.answerExtraction, .choice(["none", "after_hashes"], false: "none"),
                 "`after_hashes` takes the text after the last `####`, as GSM8K marks its answers"
             ).from(.apus),
             .optionalText("system_prompt", \.systemPrompt, "a system message before every prompt").from(.apus),
+            SettingDeclaration(
+                "chat_template_kwargs", \.templateArguments, .mapping,
+                "what the chat template may read beside the messages, such as `{enable_thinking: false}`; a column of that name, "
+                    + "or one of text that the template reads, says it for a row"),
             SettingDeclaration(
                 "reward_funcs", \.rewardFunctions, .rewardList,
                 "built-in functions and sets of them (below), ones with parameters, Python functions "

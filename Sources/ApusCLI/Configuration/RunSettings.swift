@@ -30,9 +30,11 @@ struct RunSettings: DeclaredSettings {
     /// How many problems the built-in dataset has.
     var datasetSize = 1000
     var promptColumn = "question"
-    var answerColumn: String? = "answer"
+    var answerColumn: String?
     var answerExtraction = "none"
     var systemPrompt: String?
+    /// What the chat template may read beside the messages.
+    var templateArguments: [String: JSONValue] = [:]
     /// A file to evaluate on, or `arithmetic` for held-out problems of the built-in kind; nil for none of its own.
     var evaluationDataset: String?
     /// Rows of the training data to evaluate on instead (below 1, a share of them); of the built-in data set, how many

@@ -17,8 +17,7 @@ extension SettingKind {
     private func scalar(_ text: String) -> JSONValue? {
         switch self {
         case .integer:
-            guard let number = RawValue.number(text), Int(exactly: number) != nil else { return nil }
-            return .number(number)
+            return RawValue.number(text).flatMap(Int.init(exactly:)).map(JSONValue.integer)
         case .number: return RawValue.number(text).map(JSONValue.number)
         case .flag: return (RawValue.flag(text) ?? ["1": true, "0": false][text]).map(JSONValue.bool)
         case .flagOr(let word):
@@ -49,8 +48,8 @@ extension SettingKind {
             var rewards: [JSONValue] = []
             for item in items {
                 switch item {
-                case .map(let members):
-                    guard case .scalar? = members["name"] else { return nil }
+                case .map:
+                    guard case .scalar? = item["name"] else { return nil }
                     rewards.append(item.untyped)
                 // Names between commas may stand in one argument: `--reward_funcs a,b c`.
                 case .scalar: rewards += list(item) { .string($0) }?.array ?? []

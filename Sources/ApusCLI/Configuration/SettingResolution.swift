@@ -64,7 +64,7 @@ struct SettingResolution {
     /// The path of the one data set that a list names.
     private static func onlyDataset(of setting: WrittenSetting) throws -> WrittenSetting? {
         if setting.value.isNull { return nil }
-        guard case .list(let entries) = setting.value, entries.count == 1, case .map(let entry)? = entries.first,
+        guard case .list(let entries) = setting.value, entries.count == 1, let entry = entries.first,
             let path = entry["data_files"] ?? entry["path"], case .scalar = path
         else {
             throw SettingError(

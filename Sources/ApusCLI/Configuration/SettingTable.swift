@@ -101,7 +101,6 @@ enum SettingTable {
         Setting("datasets", .datasets),
         Setting("chat_template", .refused(unless: [], reason: "the template is that of the model's tokenizer")),
         Setting("callbacks", .refused(unless: ["[]"], reason: "there are no callbacks in a configuration")),
-        Setting("chat_template_kwargs", .refused(unless: [], reason: "templates see the messages and nothing else")),
         Setting("ignore_data_skip", .refused(unless: ["false"], reason: "a resumed run goes on with the next prompts")),
         Setting(
             "lora_dropout",

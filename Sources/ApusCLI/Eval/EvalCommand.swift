@@ -55,10 +55,11 @@ struct EvalCommand: ParsableCommand {
         if adapterOnly, settings.adapter == nil {
             throw CommandFailure(.badInput, "--adapter-only: there is no adapter; give --adapter too")
         }
-        let repeated = samples.enumerated().lazy.compactMap {
-            model.tokenizer.repeatedBeginning(of: $1.prompt, named: "problem \($0 + 1)")
+        var remarks = PromptRemarks()
+        for (index, sample) in samples.enumerated() {
+            let found = model.tokenizer.remarks(on: sample, named: "problem \(index + 1)")
+            for remark in remarks.new(among: found) { Terminal.complain("\(remark)") }
         }
-        if let first = repeated.first { Terminal.complain("\(first)") }
         let adapter = try settings.adapter.map { path in
             try failing(as: .badInput) { try ModelLoading.adapter(path: path, for: model) }
         }

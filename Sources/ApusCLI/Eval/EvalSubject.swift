@@ -65,6 +65,12 @@ struct EvalSubject: ParsableArguments {
     /// The problems to ask.
     func samples(of configuration: RunConfiguration) throws -> [Sample] {
         let samples = try configuration.makeDatasetToEvaluate(count: limit).samples
+        if let index = samples.firstIndex(where: { $0.columns["answer"]?.answerText == nil }) {
+            throw CommandFailure(
+                .badInput,
+                "problem \(index + 1) of \(dataName(of: configuration)): wanted column 'answer' with the reference answer as "
+                    + "text or a number, found none; name its column with --answer-column")
+        }
         return Array(samples.prefix(limit ?? samples.count))
     }
 

@@ -119,6 +119,22 @@ struct PromptOptions: ParsableArguments {
     }
 }
 
+/// What a chat template is given beside the messages.
+struct TemplateOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "What the chat template may read beside the messages, such as '{enable_thinking: false}'.",
+            valueName: "mapping"), transform: Self.mapping)
+    var chatTemplateKwargs: [String: JSONValue] = [:]
+
+    private static func mapping(_ text: String) throws -> [String: JSONValue] {
+        guard let members = try ConfigurationFile.parseValue(text)?.untyped.object else {
+            throw ValidationError("--chat-template-kwargs wants a mapping such as '{enable_thinking: false}', found '\(text)'")
+        }
+        return members
+    }
+}
+
 /// How a prompt becomes tokens.
 struct PromptFormat: ParsableArguments {
     @Option(help: "A system message before the prompt.")
@@ -127,8 +143,13 @@ struct PromptFormat: ParsableArguments {
     @Flag(help: "Take the prompt as text, without the model's chat template.")
     var raw = false
 
+    @OptionGroup var template: TemplateOptions
+
     func validate() throws {
         if raw, system != nil { throw ValidationError("--system needs the chat template; leave out --raw") }
+        if raw, !template.chatTemplateKwargs.isEmpty {
+            throw ValidationError("--chat-template-kwargs needs the chat template; leave out --raw")
+        }
     }
 
     /// The tokens of a text, at least one.
@@ -137,17 +158,20 @@ struct PromptFormat: ParsableArguments {
     func tokens(of prompt: String, for tokenizer: Tokenizer) throws -> [Int32] {
         if raw { return try checked(tokenizer.encodePrompt(prompt)) }
         let system = system.map { [Message(role: "system", content: $0)] } ?? []
-        return try tokens(of: system + [Message(role: "user", content: prompt)], for: tokenizer)
+        let messages = system + [Message(role: "user", content: prompt)]
+        return try tokens(of: messages, variables: template.chatTemplateKwargs, for: tokenizer)
     }
 
     /// The tokens of a conversation, ready to be continued.
     ///
     /// - Throws: `CommandFailure` with status 2.
-    func tokens(of messages: [Message], for tokenizer: Tokenizer) throws -> [Int32] {
+    func tokens(
+        of messages: [Message], variables: [String: JSONValue], for tokenizer: Tokenizer
+    ) throws -> [Int32] {
         guard tokenizer.chatTemplate != nil else {
             throw CommandFailure(.badInput, "the model has no chat template; give the whole prompt with --raw")
         }
-        return try checked(failing(as: .badInput) { try tokenizer.encodeChat(messages, addGenerationPrompt: true) })
+        return try checked(failing(as: .badInput) { try tokenizer.encodePrompt(messages, variables: variables) })
     }
 
     private func checked(_ tokens: [Int32]) throws -> [Int32] {

@@ -3,15 +3,16 @@ import Foundation
 
 /// A prompt and where it came from, for error messages.
 struct SourcedPrompt {
-    var prompt: Prompt
+    var sample: Sample
     var place: String
+    var prompt: Prompt { sample.prompt }
 
-    init(prompt: Prompt, place: String) {
-        self.prompt = prompt
+    init(_ sample: Sample, place: String) {
+        self.sample = sample
         self.place = place
     }
 
-    init(text: String?, place: String) { self.init(prompt: .text(text ?? ""), place: place) }
+    init(text: String?, place: String) { self.init(Sample(prompt: .text(text ?? "")), place: place) }
 }
 
 /// The prompts of a file.
@@ -25,10 +26,12 @@ struct PromptFile {
         if URL(filePath: path).pathExtension.lowercased() == "txt" {
             prompts = try Self.lines(of: path)
         } else {
-            let mapping = ColumnMapping(prompt: column, systemPrompt: format.system)
+            var mapping = ColumnMapping(
+                prompt: column, systemPrompt: format.system, templateArguments: format.template.chatTemplateKwargs)
+            mapping.allowsPartialAnswers = true
             let dataset = try failing(as: .badInput) { try Dataset(path: path, mapping: mapping) }
             prompts = dataset.samples.enumerated().map { index, sample in
-                SourcedPrompt(prompt: sample.prompt, place: "\(path), row \(index + 1)")
+                SourcedPrompt(sample, place: "\(path), row \(index + 1)")
             }
         }
     }
@@ -53,13 +56,15 @@ struct PromptFile {
 }
 
 extension PromptFormat {
-    /// Says of the first prompt that brings along the token which begins every text that it stands there once.
+    /// Says what there is to warn of in prompts, each thing once.
     func warn(of prompts: [SourcedPrompt], _ tokenizer: Tokenizer) {
-        guard raw else { return }
-        let repeated = prompts.lazy.compactMap {
-            tokenizer.repeatedBeginning(of: $0.prompt.shownText, named: $0.place)
+        var remarks = PromptRemarks()
+        for prompt in prompts {
+            if case .text = prompt.prompt, !raw { continue }
+            for remark in remarks.new(among: tokenizer.remarks(on: prompt.sample, named: prompt.place)) {
+                Terminal.complain("\(remark)")
+            }
         }
-        if let first = repeated.first { Terminal.complain("\(first)") }
     }
 
     /// The tokens of a prompt from a file, at least one.
@@ -70,7 +75,10 @@ extension PromptFormat {
             switch source.prompt {
             case .text(let text): return try tokens(of: text, for: tokenizer)
             case .messages(let messages):
-                guard raw else { return try tokens(of: messages, for: tokenizer) }
+                guard raw else {
+                    let variables = source.sample.templateVariables
+                    return try tokens(of: messages, variables: variables, for: tokenizer)
+                }
                 guard messages.count == 1 else {
                     throw CommandFailure(.badInput, "--raw wants text, found a conversation; leave out --raw")
                 }

@@ -80,7 +80,7 @@ struct PlanReport {
 
     /// The object of `--json`.
     var json: JSONValue {
-        func size(_ bytes: Int) -> JSONValue { .number(Double(bytes)) }
+        func size(_ bytes: Int) -> JSONValue { .integer(bytes) }
         let memory = plan.memory
         return .object([
             "model": .string(plan.configuration.settings.model),

@@ -36,6 +36,7 @@ struct ConfigurationReference {
         switch defaults[key] ?? .null {
         case .null: "null"
         case .bool(let flag): "\(flag)"
+        case .integer(let number): "\(number)"
         case .number(let number): compact(number)
         case .bigInteger(let number): "\(number)"
         case .string(let text): text

@@ -38,10 +38,6 @@ struct SFTRun {
             let (model, learner) = try makeLearner()
             let tokenizer = DemonstrationTokenizer(
                 model.tokenizer, endTokens: model.endTokens, configuration: configuration.trainer)
-            let repeated = demonstrations.enumerated().lazy.compactMap {
-                tokenizer.repeatedBeginning(of: $1, number: $0 + 1)
-            }
-            if let first = repeated.first { Terminal.complain("\(first)") }
             let examples = try makeExamples(demonstrations, tokenizer)
             let trainer = try SFTTrainer(
                 configuration: configuration.trainer, learner: learner, examples: examples,
@@ -59,7 +55,9 @@ struct SFTRun {
                 systemPrompt: shared.systemPrompt)
         }
         let mapping = DemonstrationMapping(
-            prompt: ColumnMapping(prompt: shared.promptColumn, systemPrompt: shared.systemPrompt),
+            prompt: ColumnMapping(
+                prompt: shared.promptColumn, systemPrompt: shared.systemPrompt,
+                templateArguments: shared.templateArguments),
             completion: settings.completionColumn, text: settings.textColumn)
         return try mapping.demonstrations(path: shared.dataset)
     }
@@ -70,8 +68,12 @@ struct SFTRun {
     ) throws -> [TrainingExample] {
         let progress = CountedProgress("turning the data into tokens", of: "examples")
         defer { progress.finish() }
+        var remarks = PromptRemarks()
         return try demonstrations.enumerated().map { index, demonstration in
             progress.show(done: index, of: demonstrations.count)
+            for remark in remarks.new(among: tokenizer.remarks(on: demonstration, number: index + 1)) {
+                Terminal.complain("\(remark)")
+            }
             return try tokenizer.example(demonstration, number: index + 1)
         }
     }

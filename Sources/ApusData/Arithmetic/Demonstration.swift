@@ -4,10 +4,11 @@ public import ApusText
 public enum Demonstration: Sendable, Equatable {
     /// Text that is continued as it is by a completion.
     case continuation(prompt: String, completion: String)
-    /// A conversation, rendered by the chat template; the messages from `promptCount` on are the completion.
-    case conversation([Message], promptCount: Int)
+    /// A conversation, rendered by the chat template; the messages from `promptCount` on are the completion, and `variables`
+    /// are what the template may read beside them.
+    case conversation([Message], promptCount: Int, variables: [String: JSONValue] = [:])
     /// A conversation that is not split into prompt and completion.
-    case dialogue([Message])
+    case dialogue([Message], variables: [String: JSONValue] = [:])
     /// Plain text without a prompt.
     case text(String)
 }
@@ -20,7 +21,7 @@ public enum Demonstration: Sendable, Equatable {
 ///
 /// A prompt from the column `prompt` that is text stands as it is; one from any other column, or with a system prompt, is a
 /// user's message, as in ``ColumnMapping``.
-public struct DemonstrationMapping: Codable, Sendable, Equatable {
+public struct DemonstrationMapping: Sendable, Equatable {
     /// Where prompts are, and the system message that is put before them.
     public var prompt: ColumnMapping
     /// The column that holds the completion.
@@ -53,7 +54,9 @@ extension DemonstrationMapping {
     /// The demonstration that one row stands for.
     func demonstration(from row: [String: JSONValue], at place: RowPlace) throws(DataError) -> Demonstration {
         if case .array(let turns)? = row[messages] {
-            return .dialogue(prompt.withSystemPrompt(try prompt.messages(turns, in: messages, at: place)))
+            return .dialogue(
+                prompt.withSystemPrompt(try prompt.messages(turns, in: messages, at: place)),
+                variables: try variables(of: row, at: place))
         }
         if row[completion] != nil { return try pair(from: row, at: place) }
         if case .string(let body)? = row[text] {
@@ -69,17 +72,25 @@ extension DemonstrationMapping {
                 + "column '\(text)', found \(found); name the right columns (prompt_column, completion_column)")
     }
 
+    private func variables(
+        of row: [String: JSONValue], at place: RowPlace
+    ) throws(DataError) -> [String: JSONValue] {
+        try prompt.templateVariables(of: row, except: [completion, messages, text], at: place)
+    }
+
     private func pair(from row: [String: JSONValue], at place: RowPlace) throws(DataError) -> Demonstration {
         let question = try prompt.prompt(from: row, at: place)
+        let variables = try variables(of: row, at: place)
         switch (question, row[completion]) {
         case (.text(let question), .string(let answer)?):
             return .continuation(prompt: question, completion: answer)
         case (.messages(let question), .string(let answer)?):
             return .conversation(
-                question + [Message(role: "assistant", content: answer)], promptCount: question.count)
+                question + [Message(role: "assistant", content: answer)], promptCount: question.count,
+                variables: variables)
         case (.messages(let question), .array(let turns)?):
             let answer = try prompt.messages(turns, in: completion, at: place)
-            return .conversation(question + answer, promptCount: question.count)
+            return .conversation(question + answer, promptCount: question.count, variables: variables)
         case (.text, .array?):
             throw place.error(
                 .wrongType,

@@ -33,6 +33,8 @@ public struct JSONWriter {
     public var escapesNonASCII: Bool
     /// Whether keys are written in order of their scalars.
     public var sortsKeys: Bool
+    /// Whether numbers that JSON has no spelling for are written as Python does (`NaN`); else they are null.
+    public var writesNonFinite = true
 
     /// A writer with Python's defaults; `indent` breaks lines as `json.dumps(indent:)` does.
     public init(
@@ -47,7 +49,18 @@ public struct JSONWriter {
     }
 
     /// Everything on one line and without spaces, in an order of keys that is the same in every run.
-    public static var compact: JSONWriter { JSONWriter(itemSeparator: ",", keySeparator: ":", sortsKeys: true) }
+    public static var compact: JSONWriter {
+        var writer = JSONWriter(itemSeparator: ",", keySeparator: ":", sortsKeys: true)
+        writer.writesNonFinite = false
+        return writer
+    }
+
+    /// Everything on one line and without spaces, keys in their own order, for readers who see that order.
+    public static var ordered: JSONWriter {
+        var writer = compact
+        writer.sortsKeys = false
+        return writer
+    }
 
     /// The text of a tree.
     public func write(_ tree: some JSONWritable) -> String {
@@ -60,7 +73,7 @@ public struct JSONWriter {
         switch tree.json {
         case .null: text += "null"
         case .bool(let value): text += value ? "true" : "false"
-        case .number(let spelling): text += spelling
+        case .number(let spelling): text += writesNonFinite || Self.isFinite(spelling) ? spelling : "null"
         case .string(let value): append(value, to: &text)
         case .array(let elements):
             appendItems(elements, brackets: ("[", "]"), level: level, to: &text) { element, text in
@@ -120,6 +133,10 @@ public struct JSONWriter {
             }
         }
         text += "\""
+    }
+
+    private static func isFinite(_ spelling: String) -> Bool {
+        spelling.utf8.last.map { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 } ?? false
     }
 
     private static func escape(_ unit: UInt16) -> String {

@@ -82,10 +82,10 @@ extension FullParameters {
 
     /// Trained weights are stored plain, however the folder that they began from holds its own.
     private static func withoutQuantization(_ text: String) throws -> String {
-        let members = try TemplateValue(json: text.utf8).members ?? []
+        let members = try JSONValue(json: text.utf8, isLenient: true).members ?? []
         let key = "quantization_config"
         guard members.contains(where: { $0.key == key }) else { return text }
-        return JSONWriter(indent: 2).write(TemplateValue.object(members.filter { $0.key != key })) + "\n"
+        return JSONWriter(indent: 2).write(JSONValue.object(members.filter { $0.key != key })) + "\n"
     }
 
     private static func requireFolder(_ directory: URL) throws(ModelError) {

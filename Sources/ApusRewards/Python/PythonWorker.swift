@@ -31,7 +31,7 @@ final class PythonWorker: Sendable {
     /// - Throws: ``PythonLoadError`` or ``WorkerFailure``. After a failure the process and all that it started are gone.
     func call(_ function: Int, on context: RewardContext, stopsAtFirstFailure: Bool) async throws -> CallReply {
         let request = TransferredBatch(context: context).json([
-            "function": .number(Double(function)), "stop_at_first_failure": .bool(stopsAtFirstFailure),
+            "function": .integer(function), "stop_at_first_failure": .bool(stopsAtFirstFailure),
         ])
         return try await onQueue { worker in
             try worker.process.withLock { process in

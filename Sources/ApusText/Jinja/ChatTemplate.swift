@@ -7,12 +7,14 @@ public import Foundation
 /// for it through `strftime_now`.
 public struct ChatTemplate: Sendable {
     private let statements: [Statement]
+    /// The names that the template reads, its own among them.
+    let names: Set<String>
 
     /// Parses a template.
     ///
     /// - Throws: `TextError` with the template's line.
     public init(source: String) throws(TextError) {
-        statements = try Parser.parse(source)
+        (statements, names) = try Parser.parse(source)
     }
 
     /// Renders the template.
@@ -23,7 +25,7 @@ public struct ChatTemplate: Sendable {
     ///   - date: the time that `strftime_now` tells.
     /// - Throws: `TextError` with the template's line when the template fails, refuses, or runs into a limit.
     public func render(
-        _ variables: [String: TemplateValue], limits: Limits = Limits(), date: Date = Date()
+        _ variables: [String: JSONValue], limits: Limits = Limits(), date: Date = Date()
     ) throws(TextError) -> String {
         var interpreter = Interpreter(variables: variables, limits: limits, date: date)
         return try interpreter.render(statements)

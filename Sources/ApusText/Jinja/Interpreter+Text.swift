@@ -65,7 +65,7 @@ extension Interpreter {
     }
 
     /// The data of a value, for `tojson`.
-    mutating func data(of value: Value) throws(TextError) -> TemplateValue {
+    mutating func data(of value: Value) throws(TextError) -> JSONValue {
         try budget.spend(bytes: 16, line: line)
         switch value {
         case .none: return .null
@@ -77,11 +77,11 @@ extension Interpreter {
             try budget.spend(bytes: text.utf8.count, line: line)
             return .string(text)
         case .list(let list):
-            var elements: [TemplateValue] = []
+            var elements: [JSONValue] = []
             for item in list.items { elements.append(try data(of: item)) }
             return .array(elements)
         case .dictionary(let dictionary):
-            var members: [TemplateValue.Member] = []
+            var members: [JSONValue.Member] = []
             for member in dictionary.members {
                 members.append(.init(key: member.key, value: try data(of: member.value)))
             }

@@ -17,7 +17,7 @@ struct Interpreter {
         case next, breakLoop, continueLoop
     }
 
-    init(variables: [String: TemplateValue], limits: ChatTemplate.Limits, date: Date) {
+    init(variables: [String: JSONValue], limits: ChatTemplate.Limits, date: Date) {
         scopes = [variables.mapValues(Value.init)]
         budget = Budget(limits)
         self.date = date

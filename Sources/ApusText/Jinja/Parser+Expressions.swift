@@ -147,7 +147,9 @@ extension Parser {
         case .name("true"), .name("True"): return Expression(kind: .literal(.bool(true)), line: line)
         case .name("false"), .name("False"): return Expression(kind: .literal(.bool(false)), line: line)
         case .name("none"), .name("None"): return Expression(kind: .literal(.null), line: line)
-        case .name(let name): return Expression(kind: .name(name), line: line)
+        case .name(let name):
+            names.insert(name)
+            return Expression(kind: .name(name), line: line)
         case .integer(let value): return Expression(kind: .literal(.integer(value)), line: line)
         case .number(let value): return Expression(kind: .literal(.number(value)), line: line)
         case .string(var text):

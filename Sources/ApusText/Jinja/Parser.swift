@@ -6,12 +6,14 @@ struct Parser {
     private let tokens: [Token]
     private var position = 0
     private var depth = 0
+    /// The names that expressions read so far.
+    var names: Set<String> = []
 
-    static func parse(_ source: String) throws(TextError) -> [Statement] {
+    static func parse(_ source: String) throws(TextError) -> (statements: [Statement], names: Set<String>) {
         var parser = Parser(tokens: try Lexer.tokens(of: source))
         let statements = try parser.statements(until: [])
         guard parser.current.kind == .end else { throw parser.unexpected("the end of the template") }
-        return statements
+        return (statements, parser.names)
     }
 
     private init(tokens: [Token]) { self.tokens = tokens }

@@ -58,7 +58,7 @@ struct MacroDefinition: Sendable {
 
 struct Expression: Sendable {
     indirect enum Kind: Sendable {
-        case literal(TemplateValue)
+        case literal(JSONValue)
         case name(String)
         case list([Expression])
         case tuple([Expression])

@@ -121,7 +121,7 @@ enum Value {
 
 extension Value {
     /// What a template sees of the caller's data.
-    init(_ value: TemplateValue) {
+    init(_ value: JSONValue) {
         switch value {
         case .null: self = .none
         case .bool(let value): self = .bool(value)

@@ -68,11 +68,11 @@ enum RunIdentity {
         let shape = adapter.configuration
         let (modules, layers) = adapter.targets.names
         var entries: [String: JSONValue] = [:]
-        entries["lora_r"] = .number(Double(shape.rank))
+        entries["lora_r"] = .integer(shape.rank)
         entries["lora_alpha"] = .number(shape.alpha)
         entries["lora_target_modules"] = .array(modules.map(JSONValue.string))
         // Absent where all layers are adapted, as in checkpoints of earlier versions.
-        entries["layers_to_transform"] = layers.map { .array($0.map { .number(Double($0)) }) }
+        entries["layers_to_transform"] = layers.map { .array($0.map(JSONValue.integer)) }
         entries["use_rslora"] = .bool(shape.usesRSLoRA)
         return entries
     }
@@ -113,9 +113,13 @@ private struct DatasetHash {
             for message in messages {
                 add("r", message.role)
                 add("c", message.content)
+                if message != Message(role: message.role, content: message.content) { add(message.json) }
             }
         }
         add(.object(sample.columns))
+        // What columns say is hashed already, and a run without other variables has the digest of earlier versions.
+        let others = sample.templateVariables.filter { sample.columns[$0.key] != $0.value }
+        if !others.isEmpty { add(.object(others)) }
     }
 
     mutating func add(_ example: TrainingExample) {
@@ -134,6 +138,9 @@ private struct DatasetHash {
         switch value {
         case .null: add("0", 0)
         case .bool(let flag): add("b", flag ? 1 : 0)
+        // A whole number that is a double counts as that, as in checkpoints of earlier versions.
+        case .integer(let number) where Double(exactly: number) == nil: add("i", "\(number)")
+        case .integer(let number): add(.number(Double(number)))
         case .number(let number): add("n", Int(bitPattern: UInt(number.bitPattern)))
         case .bigInteger(let number): add("i", "\(number)")
         case .string(let text): add("s", text)
@@ -142,9 +149,9 @@ private struct DatasetHash {
             for item in items { add(item) }
         case .object(let members):
             add("o", members.count)
-            for (key, item) in members.sorted(by: { $0.key < $1.key }) {
-                add("k", key)
-                add(item)
+            for member in members.sorted(by: { $0.key < $1.key }) {
+                add("k", member.key)
+                add(member.value)
             }
         }
     }

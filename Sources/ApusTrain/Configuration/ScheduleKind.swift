@@ -175,7 +175,7 @@ extension ScheduleArguments: SettingValue {
             self.init()
             return
         }
-        guard case .object(let members) = setting, let value = try? ScheduleArguments(laying: members) else {
+        guard let members = setting.object, let value = try? ScheduleArguments(laying: members) else {
             return nil
         }
         self = value

@@ -81,7 +81,7 @@ public struct ModelEvaluation: Sendable {
         of sample: Sample, number: Int, _ tokenizer: Tokenizer
     ) throws(TrainingError) -> [Int32] {
         do {
-            return try tokenizer.tokens(of: sample.prompt)
+            return try tokenizer.tokens(of: sample)
         } catch {
             throw TrainingError(.prompt, "problem \(number) cannot be turned into tokens: \(error)")
         }

@@ -7,8 +7,7 @@ final class PromptReader {
     private let contextLength: Int?
     private let vocabularySize: Int?
     private let tell: (TrainingEvent) -> Void
-    /// Whether it was said that a prompt brings along the token that begins every text: once is enough.
-    private var hasToldOfBeginning = false
+    private var remarks = PromptRemarks()
 
     init(
         _ configuration: GRPOConfiguration, tokenizer: any PromptTokenizer, learner: any Learner,
@@ -50,10 +49,7 @@ final class PromptReader {
         of sample: Sample, _ name: String
     ) throws(TrainingError) -> (tokens: [Int32], isCut: Bool) {
         let whole = try tokenizer.tokens(of: sample, name)
-        if !hasToldOfBeginning, let repeated = tokenizer.repeatedBeginning(of: sample.prompt, named: name) {
-            hasToldOfBeginning = true
-            tell(.warning("\(repeated)"))
-        }
+        for remark in remarks.new(among: tokenizer.remarks(on: sample, named: name)) { tell(.warning("\(remark)")) }
         let limit = configuration.maxPromptLength ?? whole.count
         let isTooLong = whole.count > limit
         if isTooLong, configuration.overlongPrompts == .error {
@@ -97,7 +93,7 @@ extension PromptTokenizer {
     func tokens(of sample: Sample, _ name: String) throws(TrainingError) -> [Int32] {
         let tokens: [Int32]
         do {
-            tokens = try self.tokens(of: sample.prompt)
+            tokens = try self.tokens(of: sample)
         } catch {
             throw TrainingError(.prompt, "\(name) cannot be turned into tokens: \(error)")
         }

@@ -31,7 +31,7 @@ struct CompletionsLog {
     /// One completion as a JSON object, its members in TRL's order.
     static func line(_ report: RolloutReport, _ row: Int, step: Int) -> String {
         var members: [(name: String, value: JSONValue)] = [
-            ("step", .number(Double(step))), ("prompt", json(report.prompts[row])),
+            ("step", .integer(step)), ("prompt", json(report.prompts[row])),
             ("completion", .string(report.completions[row])),
         ]
         for (name, value) in zip(report.rewardNames, report.rewards[row]) {
@@ -50,7 +50,7 @@ struct CompletionsLog {
         switch prompt {
         case .text(let text): .string(text)
         case .messages(let messages):
-            .array(messages.map { .object(["role": .string($0.role), "content": .string($0.content)]) })
+            .array(messages.map(\.json))
         }
     }
 

@@ -81,7 +81,7 @@ extension SettingKind {
         switch self {
         case .integer, .number, .limit:
             guard case .string(let text) = value, let number = Double(text) else { return value }
-            return .number(number)
+            return JSONValue(jsonNumber: text) ?? .number(number)
         default: return value
         }
     }
@@ -99,6 +99,7 @@ extension JSONValue {
         switch self {
         case .null: "null"
         case .bool(let flag): "\(flag)"
+        case .integer(let number): "\(number)"
         case .number(let number): number.plainText
         case .bigInteger(let number): "\(number)"
         case .string(let text): "'\(text)'"

@@ -10,12 +10,15 @@ package protocol SettingValue: Sendable, Equatable {
 
 extension Int: SettingValue {
     package init?(setting: JSONValue) {
-        guard case .number(let number) = setting, abs(number) <= 0x1p53, let value = Int(exactly: number) else {
-            return nil
+        switch setting {
+        case .integer(let value) where value.magnitude <= 1 << 53: self = value
+        case .number(let number) where abs(number) <= 0x1p53:
+            guard let value = Int(exactly: number) else { return nil }
+            self = value
+        default: return nil
         }
-        self = value
     }
-    package var setting: JSONValue { .number(Double(self)) }
+    package var setting: JSONValue { .integer(self) }
 }
 
 extension Double: SettingValue {
@@ -62,6 +65,14 @@ extension Array: SettingValue where Element: SettingValue {
         self = values
     }
     package var setting: JSONValue { .array(map(\.setting)) }
+}
+
+extension Dictionary: SettingValue where Key == String, Value == JSONValue {
+    package init?(setting: JSONValue) {
+        guard let members = setting == .null ? [:] : setting.object else { return nil }
+        self = members
+    }
+    package var setting: JSONValue { isEmpty ? .null : .object(self) }
 }
 
 /// A value that is one of a few words.

@@ -35,8 +35,9 @@ public struct DemonstrationTokenizer {
         do {
             switch demonstration {
             case .continuation(let prompt, let completion): found = continuation(prompt, completion)
-            case .conversation(let messages, let count): found = try conversation(messages, promptCount: count)
-            case .dialogue(let messages): found = try dialogue(messages)
+            case .conversation(let messages, let count, let variables):
+                found = try conversation(messages, promptCount: count, variables)
+            case .dialogue(let messages, let variables): found = try dialogue(messages, variables)
             case .text(let text): found = try whole(ended(tokenizer.encodePrompt(text)))
             }
         } catch {
@@ -48,14 +49,16 @@ public struct DemonstrationTokenizer {
         return example
     }
 
-    /// What there is to warn of when a demonstration brings along the token that begins every text; nil for any other.
+    /// What there is to warn of in a demonstration.
     ///
     /// - Parameter number: where it stands in the data.
-    public func repeatedBeginning(of demonstration: Demonstration, number: Int) -> RepeatedBeginning? {
-        switch demonstration {
+    public func remarks(on demonstration: Demonstration, number: Int) -> [PromptRemark] {
+        let name = "example \(number) of the data set"
+        return switch demonstration {
         case .continuation(let text, _), .text(let text):
-            tokenizer.repeatedBeginning(of: text, named: "example \(number) of the data set")
-        case .conversation, .dialogue: nil
+            tokenizer.repeatedBeginning(of: text, named: name).map { [.repeatedBeginning($0)] } ?? []
+        case .conversation(let messages, _, let variables), .dialogue(let messages, let variables):
+            tokenizer.remarks(on: messages, variables: variables, named: name)
         }
     }
 
@@ -64,28 +67,32 @@ public struct DemonstrationTokenizer {
         return joined(question, ended(tokenizer.encode(completion, addSpecialTokens: false)))
     }
 
-    private func conversation(_ messages: [Message], promptCount: Int) throws -> ([Int32], [Bool]) {
-        if assistantOnly { return try dialogue(messages) }
-        let before = try tokenizer.renderChat(Array(messages[..<promptCount]), addGenerationPrompt: true)
-        let text = try tokenizer.renderChat(messages, addGenerationPrompt: false)
+    private func conversation(
+        _ messages: [Message], promptCount: Int, _ variables: [String: JSONValue]
+    ) throws -> ([Int32], [Bool]) {
+        if assistantOnly { return try dialogue(messages, variables) }
+        let before = try tokenizer.renderPrompt(Array(messages[..<promptCount]), variables: variables)
+        let text = try tokenizer.renderChat(messages, addGenerationPrompt: false, variables: variables)
         let completion = try Self.remainder(of: text, after: before)
         let question = tokenizer.encode(before, addSpecialTokens: false)
         return joined(question, endedTurn(tokenizer.encode(completion, addSpecialTokens: false)))
     }
 
     /// A conversation as a whole, or its assistant's turns: each is what the template adds after asking for it.
-    private func dialogue(_ messages: [Message]) throws -> ([Int32], [Bool]) {
+    private func dialogue(_ messages: [Message], _ variables: [String: JSONValue]) throws -> ([Int32], [Bool]) {
         guard assistantOnly else {
             if completionOnly == true { throw MaskError.needsCompletion }
-            let text = try tokenizer.renderChat(messages, addGenerationPrompt: false)
+            let text = try tokenizer.renderChat(messages, addGenerationPrompt: false, variables: variables)
             return try whole(endedTurn(tokenizer.encode(text, addSpecialTokens: false)))
         }
         var tokens: [Int32] = []
         var isLearnt: [Bool] = []
         var done = ""
         for (index, message) in messages.enumerated() where message.role == "assistant" {
-            let before = try tokenizer.renderChat(Array(messages[..<index]), addGenerationPrompt: true)
-            let after = try tokenizer.renderChat(Array(messages[...index]), addGenerationPrompt: false)
+            let before = try tokenizer.renderChat(
+                Array(messages[..<index]), addGenerationPrompt: true, variables: variables)
+            let after = try tokenizer.renderChat(
+                Array(messages[...index]), addGenerationPrompt: false, variables: variables)
             let question = tokenizer.encode(try Self.remainder(of: before, after: done), addSpecialTokens: false)
             let answer = endedTurn(
                 tokenizer.encode(try Self.remainder(of: after, after: before), addSpecialTokens: false))

@@ -48,7 +48,7 @@ struct RunReportsTests {
         #expect(
             CompletionsLog.line(report, 0, step: 7)
                 == #"{"step": 7, "prompt": [{"content":"a\n\"b\"","role":"user"}], "completion": "\u001bé", "#
-                + #""x": null, "a": 2, "b": "y", "advantage": null, "is_truncated": true}"#)
+                + #""x": null, "a": 2.0, "b": "y", "advantage": null, "is_truncated": true}"#)
         #expect(CompletionsLog.fileName(step: 123_456) == "completions_123456.jsonl")
     }
 

@@ -65,9 +65,9 @@ import Testing
             let plain = try tokenizer.example(make("1+1="), number: 1)
             let repeated = try tokenizer.example(make("<|begin_of_text|>1+1="), number: 1)
             #expect(repeated == plain && plain.prompt.first == 0)
-            #expect(tokenizer.repeatedBeginning(of: make("1+1="), number: 1) == nil)
-            let warning = tokenizer.repeatedBeginning(of: make("<|begin_of_text|>1+1="), number: 4)
-            #expect(warning?.name == "example 4 of the data set" && warning?.token == "<|begin_of_text|>")
+            #expect(tokenizer.remarks(on: make("1+1="), number: 1).isEmpty)
+            let warning = tokenizer.remarks(on: make("<|begin_of_text|>1+1="), number: 4).first
+            #expect(warning?.description.hasPrefix("example 4 of the data set begins with <|begin_of_text|>") == true)
         }
     }
 

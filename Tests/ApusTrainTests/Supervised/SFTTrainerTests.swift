@@ -144,7 +144,7 @@ import Testing
 
 /// Has no files.
 struct NoTokenizer: PromptTokenizer {
-    func tokens(of prompt: Prompt) throws -> [Int32] { [1] }
+    func tokens(of sample: Sample) throws -> [Int32] { [1] }
     func text(of completion: [Int32]) -> String { "" }
     func save(to directory: URL) throws {}
 }

@@ -73,15 +73,13 @@ struct JSONSchema: Sendable {
         guard kinds.isEmpty || kinds.contains(where: { $0.holds(candidate) }) else { return false }
         if let allowed, !allowed.contains(candidate) { return false }
         switch candidate {
-        case .number, .bigInteger: return value.contains(candidate.number ?? .nan)
+        case .integer, .number, .bigInteger: return value.contains(candidate.number ?? .nan)
         case .string(let text): return length.contains(Double(text.unicodeScalars.count))
         case .array(let values):
             return count.contains(Double(values.count)) && items.allSatisfy { values.allSatisfy($0.accepts) }
         case .object(let members):
-            return required.allSatisfy { members[$0] != nil }
-                && members.allSatisfy { name, member in
-                    properties[name]?.accepts(member) ?? allowsOtherProperties
-                }
+            return required.allSatisfy { candidate[$0] != nil }
+                && members.allSatisfy { properties[$0.key]?.accepts($0.value) ?? allowsOtherProperties }
         case .null, .bool: return true
         }
     }
@@ -91,7 +89,8 @@ extension JSONSchema.Kind {
     fileprivate func holds(_ value: JSONValue) -> Bool {
         switch (self, value) {
         case (.object, .object), (.array, .array), (.string, .string), (.number, .number), (.boolean, .bool),
-            (.null, .null), (.number, .bigInteger), (.integer, .bigInteger):
+            (.null, .null), (.number, .integer), (.number, .bigInteger), (.integer, .integer),
+            (.integer, .bigInteger):
             true
         case (.integer, .number(let number)): number == number.rounded()
         default: false

@@ -98,18 +98,3 @@ struct RewardParameters {
         RewardParameterError("\(name) must be \(wanted), found \(found.brief)")
     }
 }
-
-extension JSONValue {
-    /// The value as a message shows it.
-    var brief: String {
-        switch self {
-        case .null: "null"
-        case .bool(let flag): "\(flag)"
-        case .number(let number): Int128(exactly: number).map(String.init) ?? "\(number)"
-        case .bigInteger(let number): "\(number)"
-        case .string(let text): "'\(text.prefix(60).description.onOneLine)'"
-        case .array(let items): "a list of \(items.count)"
-        case .object: "a mapping"
-        }
-    }
-}
