@@ -38,7 +38,8 @@ let package = Package(
             name: "CDemo", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror", "-Wno-c23-extensions"])]
         ),
         .target(name: "CBlocks", cSettings: cSettings),
-        .target(name: "CTransfer", cSettings: cSettings, linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
+        .target(
+            name: "CTransfer", cSettings: cSettings, linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
         module("ApusNetwork", ["CTransfer"]),
         module("ApusFormats", ["CBlocks"]),
         module("ApusText", ["ApusFormats"]),
@@ -47,17 +48,26 @@ let package = Package(
         module("ApusExport", ["ApusModel", "ApusFormats", "ApusText"]),
         module("ApusGeneration", ["ApusModel", "ApusTensor"]),
         module("ApusData", ["ApusFormats", "ApusText"]),
+        // Scripts travel inside the program: an installed `apus` is one file.
         .target(
-            name: "ApusRewards", dependencies: ["ApusData", "ApusFormats", "ApusNetwork", "ApusText"],
-            // The script travels inside the program: an installed `apus` is one file.
-            resources: [.embedInCode("Python/reward_worker.py")], swiftSettings: swiftSettings
+            name: "ApusPython", dependencies: ["ApusData", "ApusFormats", "ApusText"],
+            resources: [.embedInCode("worker.py"), .embedInCode("data_calls.py")], swiftSettings: swiftSettings
+        ),
+        .target(
+            name: "ApusRewards", dependencies: ["ApusData", "ApusFormats", "ApusNetwork", "ApusPython", "ApusText"],
+            resources: [.embedInCode("reward_calls.py"), .embedInCode("math_rewards.py")], swiftSettings: swiftSettings
         ),
         module(
             "ApusTrain", ["ApusData", "ApusGeneration", "ApusModel", "ApusTensor", "ApusText", "ApusFormats"]),
+        .target(
+            name: "ApusTrackers", dependencies: ["ApusFormats", "ApusTrain"],
+            resources: [.embedInCode("tracker_worker.py")], swiftSettings: swiftSettings
+        ),
         module(
             "Apus",
             [
-                "ApusTrain", "ApusRewards", "ApusData", "ApusExport", "ApusGeneration", "ApusModel", "ApusText",
+                "ApusTrain", "ApusTrackers", "ApusRewards", "ApusPython", "ApusData", "ApusExport", "ApusGeneration",
+                "ApusModel", "ApusText",
                 "ApusTensor", "ApusFormats",
             ]
         ),
@@ -73,7 +83,13 @@ let package = Package(
         .executableTarget(
             name: "TrainFromCode", dependencies: ["Apus"], path: "Examples/TrainFromCode", swiftSettings: swiftSettings
         ),
-        .target(name: "ApusTestSupport", path: "Tests/ApusTestSupport", swiftSettings: swiftSettings),
+        .target(
+            name: "CKernelsEmulation", dependencies: ["CKernels"], path: "Tests/CKernelsEmulation",
+            cSettings: cSettings + [.headerSearchPath("../../Sources/CKernels")]
+        ),
+        .target(
+            name: "ApusTestSupport", dependencies: ["CKernelsEmulation"], path: "Tests/ApusTestSupport",
+            swiftSettings: swiftSettings),
         .target(
             name: "ApusTestModels",
             dependencies: ["ApusTestSupport", "ApusModel", "ApusFormats", "ApusTensor"],
@@ -87,6 +103,8 @@ let package = Package(
             "ApusExportTests", ["ApusExport", "ApusModel", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
         tests("ApusGenerationTests", ["ApusGeneration", "ApusModel", "ApusTensor", "ApusText", "ApusTestModels"]),
         tests("ApusDataTests", ["ApusData", "ApusFormats", "ApusText"]),
+        tests("ApusTrackersTests", ["ApusTrackers", "ApusTrain", "ApusFormats"]),
+        tests("ApusPythonTests", ["ApusPython", "ApusData", "ApusText"]),
         tests("ApusRewardsTests", ["ApusRewards", "ApusData", "ApusText"]),
         tests(
             "ApusTrainTests",

@@ -3,8 +3,10 @@
 @_exported public import ApusExport
 @_exported public import ApusGeneration
 @_exported public import ApusModel
+@_exported public import ApusPython
 @_exported public import ApusRewards
 @_exported public import ApusText
+@_exported public import ApusTrackers
 @_exported public import ApusTrain
 
 // Of the layers below, what users need: the choice of threads and instruction set, and the errors that reach them.

@@ -26,8 +26,8 @@ extension LanguageModel {
         var decoder = StreamingDecoder(tokenizer: tokenizer)
         let completions = try GenerationEngine(model: self, adapter: adapter).generate(
             [GenerationRequest(prompt: prompt)], sampling: sampling
-        ) { _, _, token in
-            let text = decoder.append(token)
+        ) { heard in
+            let text = decoder.append(heard.token)
             if !text.isEmpty { onText?(text) }
             return true
         }

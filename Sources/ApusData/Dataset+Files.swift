@@ -21,7 +21,33 @@ extension Dataset {
         self.init(samples: try Self.samples(mapping) { read throws(DataError) in try RowFile.array(path, read) })
     }
 
-    private typealias ReadRow = ([String: JSONValue], RowPlace) throws(DataError) -> Sample
+    /// A dataset of rows that are at hand, such as ``rows(path:)`` after Swift's own `map` and `filter`.
+    ///
+    /// - Parameters:
+    ///   - rows: objects.
+    ///   - name: what messages call them; they count them from 1.
+    /// - Throws: ``DataError`` naming the row; no rows at all are an error.
+    public init(rows: [JSONValue], name: String = "rows", mapping: ColumnMapping = ColumnMapping()) throws(DataError) {
+        guard !rows.isEmpty else { throw DataError(.empty, file: name, message: "wanted at least one row, found 0") }
+        self.init(
+            samples: try Self.samples(mapping) { read throws(DataError) in
+                var samples: [Sample] = []
+                for (index, row) in rows.enumerated() {
+                    let place = RowPlace(file: name, line: index + 1)
+                    samples.append(try read(place.checked(row), place))
+                }
+                return samples
+            })
+    }
+
+    /// The rows of a `.jsonl` or `.json` file, each an object with its keys in their order.
+    ///
+    /// - Throws: ``DataError`` naming the file and the line; an empty file is an error.
+    public static func rows(path: String) throws(DataError) -> [JSONValue] {
+        try RowFile.map(path) { row, _ throws(DataError) in row }
+    }
+
+    private typealias ReadRow = (JSONValue, RowPlace) throws(DataError) -> Sample
 
     /// All rows. Where the mapping names no column for the answer, all of them have one or none: a row that lacks what the
     /// others have is a fault of the data, which no reward should be the first to find.
@@ -31,12 +57,13 @@ extension Dataset {
         var lacking: RowPlace?
         var hasAnswers = false
         return try rows { row, place throws(DataError) in
-            let sample = try mapping.sample(from: row, at: place)
+            let sample = try mapping.sample(from: row.object ?? [:], at: place)
             if sample.columns[ColumnMapping.answer] == nil { lacking = lacking ?? place } else { hasAnswers = true }
             if let lacking, hasAnswers, !mapping.allowsPartialAnswers {
                 throw lacking.error(
                     .missingColumn,
-                    "wanted column '\(ColumnMapping.answer)' for the answer, which other rows have; add it, or remove the row")
+                    "wanted column '\(ColumnMapping.answer)' for the answer, which other rows have; add it, or remove the row"
+                )
             }
             return sample
         }

@@ -1,6 +1,6 @@
 /// Why a completion ended.
 public enum FinishReason: String, Sendable, Codable {
-    /// The model chose an end token.
+    /// The model chose an end token, or completed a text that ends a completion.
     case stop
     /// It reached the longest length, or generation was cut short.
     case length
@@ -23,8 +23,28 @@ public struct Completion: Sendable, Equatable {
         self.finishReason = finishReason
     }
 
-    /// Whether it ended without an end token.
+    /// Whether it was cut at the longest length.
     public var isTruncated: Bool { finishReason == .length }
+}
+
+/// A token as it is drawn.
+public struct GeneratedToken: Sendable, Equatable {
+    /// The request that it belongs to.
+    public var request: Int
+    /// The sample within the request.
+    public var sample: Int
+    /// The token.
+    public var token: Int32
+    /// Why its completion ends with it; nil where that goes on.
+    public var finishReason: FinishReason?
+
+    /// Memberwise.
+    public init(request: Int, sample: Int, token: Int32, finishReason: FinishReason?) {
+        self.request = request
+        self.sample = sample
+        self.token = token
+        self.finishReason = finishReason
+    }
 }
 
 /// A prompt to complete a number of times.

@@ -22,8 +22,8 @@ public final class GenerationEngine {
     /// What happened in the last generation.
     package private(set) var statistics = GenerationStatistics()
 
-    /// Called with request, sample within the request, and token; returning false ends generation.
-    public typealias TokenHandler = (_ request: Int, _ sample: Int, _ token: Int32) -> Bool
+    /// Called with each token; returning false ends generation.
+    public typealias TokenHandler = (GeneratedToken) -> Bool
 
     /// An engine on a model, with the adapter as it is at each call.
     ///
@@ -74,8 +74,7 @@ public final class GenerationEngine {
         }
         var scheduler = Scheduler(
             requests: requests, sampling: sampling, step: step, onToken: onToken,
-            contextLength: model.configuration.contextLength, endTokens: model.endTokens, pages: pages,
-            laneLimit: laneLimit)
+            model: model, pages: pages, laneLimit: laneLimit)
         defer {
             scheduler.releaseAll()
             statistics = scheduler.statistics

@@ -10,6 +10,8 @@ struct GenerationSequence {
     /// What the head said of each token.
     var scores: [HeadScore] = []
     var finishReason: FinishReason?
+    /// The last bytes of its text, where texts end it.
+    var tail: [UInt8] = []
     /// Its pages from the prompt's first on; none while it waits.
     var table: [Int32] = []
     /// Its place among the tables of running sequences.

@@ -14,13 +14,15 @@ public struct SamplingParameters: Sendable, Equatable {
     public var maxNewTokens: Int
     /// Tokens before an end token may come.
     public var minNewTokens: Int
+    /// Texts that end a completion: the token that completes one is its last.
+    public var stop: [String]
     /// Key of the random numbers, with step, sample and position.
     public var seed: UInt64
 
     /// Plain sampling at temperature 1.
     public init(
         temperature: Float = 1, topK: Int = 0, topP: Float = 1, minP: Float = 0, repetitionPenalty: Float = 1,
-        maxNewTokens: Int, minNewTokens: Int = 0, seed: UInt64 = 42
+        maxNewTokens: Int, minNewTokens: Int = 0, stop: [String] = [], seed: UInt64 = 42
     ) {
         self.temperature = temperature
         self.topK = topK
@@ -29,6 +31,7 @@ public struct SamplingParameters: Sendable, Equatable {
         self.repetitionPenalty = repetitionPenalty
         self.maxNewTokens = maxNewTokens
         self.minNewTokens = minNewTokens
+        self.stop = stop
         self.seed = seed
     }
 }

@@ -30,26 +30,27 @@ struct Scheduler {
     private let step: Int
     private let onToken: GenerationEngine.TokenHandler?
     private let endTokens: Set<Int32>
+    private let stop: StopTexts?
     private let bannedBeforeMinimum: [Int32]
     private let random: Philox
 
     init(
         requests: [GenerationRequest], sampling: SamplingParameters, step: Int,
-        onToken: GenerationEngine.TokenHandler?, contextLength: Int, endTokens: Set<Int32>, pages: PageStore,
-        laneLimit: Int
+        onToken: GenerationEngine.TokenHandler?, model: LanguageModel, pages: PageStore, laneLimit: Int
     ) {
         self.requests = requests
         self.sampling = sampling
         self.step = step
         self.onToken = onToken
-        self.endTokens = endTokens
         self.pages = pages
+        endTokens = model.endTokens
+        stop = StopTexts(sampling.stop, tokenizer: model.tokenizer)
         bannedBeforeMinimum = Array(endTokens)
         random = Philox(seed: sampling.seed)
         var firstSequences = [0]
         var tableLength = 1
         for (index, request) in requests.enumerated() {
-            let limit = min(sampling.maxNewTokens, contextLength - request.prompt.count)
+            let limit = min(sampling.maxNewTokens, model.configuration.contextLength - request.prompt.count)
             tableLength = max(tableLength, PageStore.pages(for: request.prompt.count + limit))
             for sample in 0..<request.completions {
                 sequences.append(GenerationSequence(request: index, sample: sample, limit: limit))
@@ -145,14 +146,19 @@ struct Scheduler {
         guard !isCancelled else { return }
         sequences[index].tokens.append(drawn.token)
         sequences[index].scores.append(drawn.score)
-        if endTokens.contains(drawn.token) {
-            sequences[index].finishReason = .stop
-        } else if sequences[index].tokens.count >= sequences[index].limit {
-            sequences[index].finishReason = .length
-        }
-        if let onToken, !onToken(sequences[index].request, sequences[index].sample, drawn.token) {
-            isCancelled = true
-        }
+        sequences[index].finishReason = finishReason(of: index, after: drawn.token)
+        let sequence = sequences[index]
+        let heard = GeneratedToken(
+            request: sequence.request, sample: sequence.sample, token: drawn.token, finishReason: sequence.finishReason)
+        if let onToken, !onToken(heard) { isCancelled = true }
+    }
+
+    /// Why a sequence ends with the token that it has got; nil where it goes on.
+    private mutating func finishReason(of index: Int, after token: Int32) -> FinishReason? {
+        let count = sequences[index].tokens.count
+        let isComplete = stop?.isComplete(with: token, after: &sequences[index].tail) ?? false
+        if endTokens.contains(token) || (isComplete && count >= sampling.minNewTokens) { return .stop }
+        return count >= sequences[index].limit ? .length : nil
     }
 
     /// What has been generated, [request][completion].

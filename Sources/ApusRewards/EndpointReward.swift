@@ -1,6 +1,7 @@
 import ApusData
 import ApusFormats
 import ApusNetwork
+import ApusPython
 import Foundation
 
 /// A reward that a server computes: the batch is posted as JSON, the answer is `{"rewards": [...]}`.
@@ -81,7 +82,8 @@ struct EndpointReward: OutsideReward {
     private func attemptAnswer(to body: Data) async throws -> Result<Answer, Trouble> {
         let response: HTTPResponse
         do {
-            response = try await HTTPRequest(url, body: body, timeout: timeout, maximumSize: Self.maximumSize).response()
+            response = try await HTTPRequest(url, body: body, timeout: timeout, maximumSize: Self.maximumSize)
+                .response()
         } catch let failure as HTTPFailure {
             return .failure(trouble(failure))
         }
@@ -116,7 +118,9 @@ struct EndpointReward: OutsideReward {
         let parts = URLComponents(url: url, resolvingAgainstBaseURL: false)
         let values = [parts?.percentEncodedQueryItems, parts?.queryItems].compactMap(\.self).joined().map(\.value)
         let secrets = ([parts?.user, parts?.password, parts?.percentEncodedQuery] + values).compactMap(\.self)
-        return secrets.filter { $0.count > 3 }.sorted { $0.count > $1.count }.reduce(text) { $0.replacing($1, with: "…") }
+        return secrets.filter { $0.count > 3 }.sorted { $0.count > $1.count }.reduce(text) {
+            $0.replacing($1, with: "…")
+        }
     }
 
     private func failure(_ reason: String) -> RewardError { .failed(function: name, sample: nil, reason: reason) }

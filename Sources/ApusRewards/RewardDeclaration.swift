@@ -1,4 +1,5 @@
 public import ApusData
+package import ApusPython
 import Foundation
 
 /// A reward as a configuration names it: a name, or a mapping with `name` and parameters.
@@ -30,10 +31,14 @@ public struct RewardDeclaration: Sendable, Equatable {
         self.parameters = parameters
     }
 
+    /// Rewards by TRL's names that are in the worker's own program, math_rewards.py.
+    package static let mathRewards = ["accuracy_reward", "reasoning_accuracy_reward"]
+
     /// What the name stands for; nil when it is nothing that there is.
     package var kind: Kind? {
         if BuiltInRewards.sets[name] != nil || BuiltInRewards.named(name) != nil { return .builtIn }
         if let kind = ConfiguredReward(rawValue: name) { return .configured(kind) }
+        if Self.mathRewards.contains(name) { return .python(PythonFunction(source: .module("__main__"), name: name)) }
         if name.hasPrefix("http://") || name.hasPrefix("https://") {
             return .endpoint
         }
@@ -59,29 +64,14 @@ public struct RewardDeclaration: Sendable, Equatable {
         case .endpoint: _ = try EndpointOptions(self)
         case .python(let function):
             _ = try label(or: function.name)
-            return RewardDeclaration(try resolve(function, in: folders).text, parameters: parameters)
+            if Self.mathRewards.contains(name) { return self }
+            do {
+                return RewardDeclaration(try function.resolved(in: folders).text, parameters: parameters)
+            } catch {
+                throw RewardDeclarationError(name, error.description)
+            }
         }
         return self
-    }
-
-    private func resolve(
-        _ function: PythonFunction, in folders: [String]
-    ) throws(RewardDeclarationError) -> PythonFunction {
-        func path(_ file: String) -> String? {
-            let candidates = file.hasPrefix("/") ? [file] : folders.map { $0.isEmpty ? file : $0 + "/" + file }
-            return candidates.first { FileManager.default.fileExists(atPath: $0) }
-        }
-        switch function.source {
-        case .file(let file):
-            guard let found = path(file) else {
-                let places = folders.map { $0.isEmpty ? "the current folder" : $0 }.joined(separator: " and ")
-                throw RewardDeclarationError(name, "names \(file), which is not in \(places)")
-            }
-            return PythonFunction(source: .file(found), name: function.name)
-        case .module(let module):
-            guard let found = path(module.replacing(".", with: "/") + ".py") else { return function }
-            return PythonFunction(source: .file(found), name: function.name)
-        }
     }
 
     /// The name in the logs: the parameter `label`, which has to be the only one.

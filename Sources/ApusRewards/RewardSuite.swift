@@ -1,4 +1,5 @@
 public import ApusData
+public import ApusPython
 import Foundation
 
 /// The reward functions that a configuration declares, with the processes that some of them run in.
@@ -69,6 +70,16 @@ public final class RewardSuite: Sendable {
         return try await RewardTable(functions, on: context, failure: policy).failures.map(\.first)
     }
 
+    /// Arguments of Python functions that a column of the data cannot replace.
+    private static let arguments: Set = [
+        "prompts", "completions", "completion_ids", "trainer_state", "log_extra", "log_metric",
+    ]
+
+    /// The columns of a sample that Python functions do not get, since the trainer has arguments of these names.
+    public func hiddenColumns(of sample: Sample) -> [String] {
+        workers.isEmpty ? [] : Self.arguments.intersection(sample.columns.keys).sorted()
+    }
+
     /// Ends the processes and all that they started.
     public func stop() {
         for worker in workers { worker.stop() }
@@ -79,6 +90,7 @@ public final class RewardSuite: Sendable {
 
 /// The Python functions of a suite, dealt out to workers in turn.
 private struct PythonFunctions {
+    private static let calls = PackageResources.reward_calls_py + Array("\n\n".utf8) + PackageResources.math_rewards_py
     let workers: [PythonWorker]
     private let functions: [PythonFunction]
 
@@ -88,21 +100,11 @@ private struct PythonFunctions {
             functions.append(function)
         }
         let count = min(max(options.workers, 1), functions.count)
-        let interpreter = options.interpreter ?? Self.defaultInterpreter
         self.functions = functions
         workers = (0..<count).map { worker in
             let own = stride(from: worker, to: functions.count, by: count).map { functions[$0] }
-            return PythonWorker(functions: own, options: options, interpreter: interpreter)
+            return PythonWorker(functions: own, calls: Self.calls, options: options)
         }
-    }
-
-    /// That of the virtual environment that is active, else what the path has.
-    private static var defaultInterpreter: String {
-        guard let environment = ProcessInfo.processInfo.environment["VIRTUAL_ENV"], !environment.isEmpty else {
-            return "python3"
-        }
-        let path = environment + "/bin/python"
-        return FileManager.default.isExecutableFile(atPath: path) ? path : "python3"
     }
 
     func reward(_ function: PythonFunction, label: String, _ policy: RewardFailurePolicy) -> PythonReward {

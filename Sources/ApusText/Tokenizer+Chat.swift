@@ -69,7 +69,8 @@ extension Tokenizer {
         guard !final.isEmpty, let place = pieces.last, text.contains(final) else {
             throw TextError(
                 code: .templateFailed,
-                message: "the conversation ends with a turn of the assistant to continue, and the template does not show "
+                message:
+                    "the conversation ends with a turn of the assistant to continue, and the template does not show "
                     + "its text as it is; end with a user's turn, or give the whole prompt as text")
         }
         let before = String(text[..<place.lowerBound])

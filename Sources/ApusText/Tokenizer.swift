@@ -23,6 +23,8 @@ public final class Tokenizer: Sendable {
     private let normalizedMatcher: AddedTokenMatcher
     private let addedByID: [Int32: AddedToken]
     private let addedByContent: [String: Int32]
+    /// The tokens that are matched in text as a whole, with their numbers: transformers' `get_added_vocab`.
+    public var addedVocabulary: [String: Int32] { addedByContent }
     let roles: [String: String]
     /// Parsed once; kept as a result so that a model with a broken template still encodes plain text.
     let parsedTemplate: Result<ChatTemplate, TextError>
@@ -140,7 +142,8 @@ extension Tokenizer {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    func appendBytes(of token: Int32, skipSpecialTokens: Bool, to bytes: inout [UInt8]) {
+    /// Appends the bytes that a token stands for, which may be part of a character.
+    package func appendBytes(of token: Int32, skipSpecialTokens: Bool, to bytes: inout [UInt8]) {
         if skipSpecialTokens, addedByID[token]?.isSpecial == true { return }
         bytes += table.bytes(of: token)
     }

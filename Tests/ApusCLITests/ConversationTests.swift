@@ -68,14 +68,15 @@ import Testing
 
 @Suite struct OrderedCompletionsTests {
     @Test func completionsComeOutInOrder() {
-        var sink = OrderedCompletions(requests: 2, completions: 2, limits: [3, 1])
-        let ends = [
-            sink.append(5, isEnd: false, request: 1, sample: 0), sink.append(9, isEnd: true, request: 0, sample: 1),
-        ]
+        var sink = OrderedCompletions(requests: 2, completions: 2)
+        func hear(_ request: Int, _ sample: Int, _ token: Int32, _ reason: FinishReason? = nil) -> Bool {
+            sink.append(GeneratedToken(request: request, sample: sample, token: token, finishReason: reason))
+        }
+        let ends = [hear(1, 0, 5, .length), hear(0, 1, 9, .stop)]
         let early = sink.takeReady()
         #expect(ends == [true, true] && early.isEmpty)
-        let first = sink.append(4, isEnd: false, request: 0, sample: 0)
-        let second = sink.append(9, isEnd: true, request: 0, sample: 0)
+        let first = hear(0, 0, 4)
+        let second = hear(0, 0, 9, .stop)
         #expect(!first && second)
         let ready = sink.takeReady()
         #expect(
@@ -90,14 +91,16 @@ import Testing
     }
 
     @Test func afterAnInterruptWhatIsFinishedComesOutOnce() {
-        var sink = OrderedCompletions(requests: 2, completions: 2, limits: [3, 3])
-        let tokens: [(token: Int32, request: Int, sample: Int)] = [
-            (7, 0, 0), (7, 1, 0), (7, 1, 1), (0, 0, 0), (7, 1, 0), (7, 1, 0),
+        var sink = OrderedCompletions(requests: 2, completions: 2)
+        let heard: [GeneratedToken] = [
+            .init(request: 0, sample: 0, token: 7, finishReason: nil),
+            .init(request: 1, sample: 0, token: 7, finishReason: nil),
+            .init(request: 1, sample: 1, token: 7, finishReason: nil),
+            .init(request: 0, sample: 0, token: 0, finishReason: .stop),
+            .init(request: 1, sample: 0, token: 7, finishReason: nil),
+            .init(request: 1, sample: 0, token: 7, finishReason: .length),
         ]
-        let finished = tokens.map { token, request, sample in
-            sink.append(token, isEnd: token == 0, request: request, sample: sample)
-        }
-        #expect(finished == [false, false, false, true, false, true])
+        #expect(heard.map { sink.append($0) } == [false, false, false, true, false, true])
         let ready = sink.takeReady()
         #expect(ready.map(\.tokens) == [[7, 0]])
         // The second sample of the first prompt will never come.

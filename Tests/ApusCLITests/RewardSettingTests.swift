@@ -43,9 +43,9 @@ import Testing
                 "http://localhost:8000/score",
             ])
         #expect(run.trainer.rewardFailure == .missing)
-        #expect(run.pythonOptions.timeout == .milliseconds(2500))
-        #expect(run.pythonOptions.workers == 3)
-        #expect(run.pythonOptions.memoryLimit == nil)
+        #expect(run.settings.pythonOptions("reward").timeout == .milliseconds(2500))
+        #expect(run.settings.pythonOptions("reward").workers == 3)
+        #expect(run.settings.pythonOptions("reward").memoryLimit == nil)
         // What --dry-run prints is the same run, from any folder.
         let file = try folder.write(Data(try run.yaml.utf8), as: "resolved.yaml")
         let again = try RunConfiguration(arguments: [file])

@@ -67,7 +67,6 @@ import Testing
         ("reward_weights: [1, x]", "run.yaml:2: reward_weights: expected a list of numbers, found a list of 2"),
         ("learning_rate: -1", "run.yaml:2: learning_rate: -1.0 must be at least 0"),
         ("lora_r: 0", "run.yaml:2: lora_r: wanted at least 1, found 0"),
-        ("lora_dropout: 0.05", "run.yaml:2: lora_dropout: '0.05' is refused: "),
         ("sync_ref_model: true", "run.yaml:2: sync_ref_model: true needs full fine-tuning"),
         ("optim: sgd", "run.yaml:2: optim: 'sgd' is refused: only AdamW is supported"),
         ("eval_strategy: often", "run.yaml:2: eval_strategy: expected one of no, steps, epoch, found"),
@@ -91,6 +90,7 @@ import Testing
         let configuration = try resolve(
             """
             model: m
+            use_peft: true
             use_vllm: true
             vllm_mode: colocate
             gpu_memory_utilization: 0.6
@@ -107,6 +107,84 @@ import Testing
         #expect(configuration.trainer.memoryUtilization == 0.6)
     }
 
+    @Test(
+        "Parameters of vLLM's and transformers' samplers are settings by their names",
+        arguments: [
+            "generation_kwargs", "vllm_sampling_params",
+        ])
+    func samplerParameters(key: String) throws {
+        let configuration = try resolve(
+            """
+            model: m
+            use_peft: true
+            \(key):
+              temperature: 0.7
+              top_k: -1
+              min_p: 0.1
+              max_tokens: 99
+              stop: ["</answer>", "\\n\\n"]
+              repetition_penalty: 1.1
+              include_stop_str_in_output: true
+              seed: 3407
+            """)
+        let trainer = configuration.trainer
+        #expect(trainer.temperature == 0.7 && trainer.topK == 0 && trainer.minP == 0.1)
+        #expect(trainer.maxCompletionLength == 99 && trainer.repetitionPenalty == 1.1)
+        #expect(trainer.stop == ["</answer>", "\n\n"])
+        #expect(configuration.notices == ["\(key).seed: completions are drawn by the run's seed"])
+        #expect(try resolve(configuration.yaml).trainer == trainer)
+        for (line, wanted) in [
+            ("{n: 4}", "\(key).n: '4' is refused: num_generations says"),
+            ("{frequency_penalty: 0.5}", "\(key).frequency_penalty: '0.5' is refused"),
+            ("{top_q: 1}", "\(key).top_q: no sampling parameter"),
+            ("{temperature: hot}", "\(key).temperature: expected a number, found 'hot'"),
+            ("7", "\(key): expected a mapping"),
+        ] {
+            #expect(refusal("model: m\n\(key): \(line)\n")?.contains(wanted) == true, "\(line)")
+        }
+        #expect(refusal("model: m\ntop_k: 5\n\(key): {top_k: 7}\n")?.contains("contradicts") == true)
+        #expect(refusal("model: m\n\(key): null\n") == nil)
+    }
+
+    @Test("The longest prompt may be a share of the data")
+    func promptQuantile() throws {
+        let configuration = try resolve("model: m\nmax_prompt_length: p90\nuse_peft: true\n")
+        #expect(configuration.trainer.maxPromptQuantile == 0.9 && configuration.trainer.maxPromptLength == nil)
+        #expect(try resolve(configuration.yaml).trainer == configuration.trainer)
+        #expect(refusal("model: m\nmax_prompt_length: p200\n")?.contains("at most 1") == true)
+        #expect(refusal("model: m\nmax_prompt_length: page\n")?.contains("expected a whole number") == true)
+    }
+
+    @Test("One text to stop at, or several, each as it is")
+    func stopTexts() throws {
+        #expect(try resolve("model: m\nstop: \"a, b\"\n").trainer.stop == ["a, b"])
+        #expect(try resolve("model: m\n", ["--stop", "a, b"]).trainer.stop == ["a, b"])
+        #expect(try resolve("model: m\n", ["--stop_strings", #"["x\n", y]"#]).trainer.stop == ["x\n", "y"])
+        #expect(refusal("model: m\nstop: {a: b}\n")?.contains("expected a text, or a list of texts") == true)
+    }
+
+    @Test("A file that shows no sign of LoRA is told that it is trained, once")
+    func adapterNotice() throws {
+        #expect(try resolve("model: m\nlearning_rate: 1e-6\n").notices.count { $0.hasPrefix("use_peft: ") } == 1)
+        for line in ["use_peft: true", "lora_r: 4", "load_in_4bit: true", "adapter: a"] {
+            #expect(try resolve("model: m\n\(line)\n").notices.isEmpty, "\(line)")
+        }
+        #expect(try resolve("", ["--model", "m"]).notices.isEmpty)
+    }
+
+    @Test(
+        "What published recipes name and what changes nothing here is taken, with a line where it says something else")
+    func publishedRecipes() throws {
+        let silent =
+            "use_peft: true\nfinetune_language_layers: true\nfinetune_vision_layers: false\nloftq_config: null\nload_in_fp8: false\n"
+            + "finetune_attention_modules: true\nfinetune_mlp_modules: true\nlora_dropout: 0\nuse_liger_kernel: false\n"
+        #expect(try resolve("model: m\n" + silent).notices.isEmpty)
+        let noted =
+            "use_peft: true\nlora_dropout: 0.05\nuse_liger_kernel: true\noffload_embedding: true\nfinetune_vision_layers: true\n"
+        #expect(try resolve("model: m\n" + noted).notices.count == 4)
+        #expect(refusal("model: m\nfinetune_mlp_modules: false\n")?.contains("lora_target_modules") == true)
+    }
+
     @Test func sequenceLengthIsSharedByPromptAndCompletion() throws {
         let base = "model: m\nmax_seq_length: 512\nmax_completion_length: 200\n"
         #expect(try resolve(base + "max_prompt_length: 256\n").trainer.maxPromptLength == 256)
@@ -117,7 +195,7 @@ import Testing
 
     @Test func theResolvedConfigurationResolvesToItself() throws {
         let first = try resolve(
-            "model: m\nlearning_rate: 5e-6\nsystem_prompt: \"a: b\\nc\"\nreward_weights: [1, 0.5, 1, 1, 1]\nmin_p: 0.1\n"
+            "model: m\nuse_peft: true\nlearning_rate: 5e-6\nsystem_prompt: \"a: b\\nc\"\nreward_weights: [1, 0.5, 1, 1, 1]\nmin_p: 0.1\n"
         )
         #expect(try resolve(first.yaml) == first)
     }

@@ -30,7 +30,7 @@ import Testing
         #expect(run.trainer.completionOnlyLoss == false)
         #expect(run.run.loraRank == 8)
         #expect(run.run.dataset == "a.jsonl")
-        #expect(run.settings.usesPEFT)
+        #expect(run.run.usesPEFT)
     }
 
     @Test func defaultsAreTRLs() throws {
@@ -106,7 +106,7 @@ import Testing
         let folder = Self.root.appending(path: "Recipes/demo")
         for name in ["sft-1.yaml", "sft-2.yaml"] {
             let run = try SFTRunConfiguration(arguments: [folder.appending(path: name).path])
-            #expect(!run.settings.usesPEFT)
+            #expect(!run.run.usesPEFT)
             #expect(run.notices.isEmpty)
         }
     }

@@ -53,7 +53,6 @@ import Testing
     @Test(arguments: [
         ("chat_template: '{{ x }}'", "the template is that of the model's tokenizer"),
         ("callbacks: [push]", "there are no callbacks"), ("optim: adafactor", "only AdamW is supported"),
-        ("reward_funcs: [accuracy_reward]", "'accuracy_reward' is refused: it compares LaTeX"),
     ])
     func theRestIsRefusedWithItsReason(line: String, reason: String) {
         #expect(refusal(line).contains("run.yaml:2: ") && refusal(line).contains(reason), "\(refusal(line))")

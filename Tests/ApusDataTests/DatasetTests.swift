@@ -147,9 +147,10 @@ struct DatasetTests {
             Issue.record("wanted a conversation")
             return
         }
-        #expect(messages.map { $0.fields.map(\.key) } == [
-            ["role", "content"], ["role", "tool_calls"], ["role", "tool_call_id", "content"],
-        ])
+        #expect(
+            messages.map { $0.fields.map(\.key) } == [
+                ["role", "content"], ["role", "tool_calls"], ["role", "tool_call_id", "content"],
+            ])
         #expect(messages.map(\.content) == ["a", "", "3"])
         #expect(JSONWriter().write(messages[1].json).hasSuffix(#""arguments": {"z": 1, "a": 2}}}]}"#))
     }

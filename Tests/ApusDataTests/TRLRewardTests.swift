@@ -1,3 +1,4 @@
+import ApusTestSupport
 import Testing
 
 @testable import ApusData
@@ -26,5 +27,17 @@ struct TRLRewardTests {
         let found = try await scores(
             "get_soft_overlong_punishment", lengths.map { _ in "" }, lengths: lengths)
         #expect(found == [0, 0, -1 / 256, -0.5, -1, -1, -1])
+    }
+
+    @Test("240 completions each, as TRL scores them")
+    func goldens() async throws {
+        let golden = try #require(try JSONValue(json: Fixture.data("trl_rewards.json")).object)
+        for (name, value) in golden {
+            let rows = try #require(value.array).compactMap(\.array)
+            #expect(rows.count == 240)
+            let lengths = rows.compactMap(\.[0].integer)
+            let found = try await scores(name, rows.map { $0[0].string ?? "" }, lengths: lengths)
+            for (row, score) in zip(rows, found) { #expect(score == row[1].number, "\(name): \(row[0])") }
+        }
     }
 }

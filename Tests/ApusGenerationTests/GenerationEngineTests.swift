@@ -82,7 +82,7 @@ import Testing
         ]
         var heard: [[[Int32]]] = [[[], []], [[]]]
         let completions = try engine.generate(requests, sampling: SamplingParameters(maxNewTokens: 6)) {
-            heard[$0][$1].append($2)
+            heard[$0.request][$0.sample].append($0.token)
             return true
         }
         #expect(completions.map { $0.map(\.tokens) } == heard)
@@ -92,7 +92,7 @@ import Testing
         let engine = try Self.tinyEngine()
         let requests = (0..<3).map { GenerationRequest(prompt: [9, 8, 7, Int32(10 + $0)], completions: 200) }
         var calls = 0
-        let completions = try engine.generate(requests, sampling: SamplingParameters(maxNewTokens: 20)) { _, _, _ in
+        let completions = try engine.generate(requests, sampling: SamplingParameters(maxNewTokens: 20)) { _ in
             calls += 1
             return calls < 250
         }

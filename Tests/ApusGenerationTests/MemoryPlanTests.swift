@@ -43,7 +43,7 @@ import Testing
         (run.promptTokens, run.completionTokens) = (21, 30)
         let planned = try MemoryPlan(run, utilization: 0.8, limit: 1 << 40, backend: backend)
         let model = try LanguageModel(path: Fixture.url("base96-slips").path, precision: .nf4, backend: backend)
-        let adapter = try LoRAAdapter(run.adapter, for: model, seed: 0)
+        let adapter = try LoRAAdapter(#require(run.adapter), for: model, seed: 0)
         #expect(try part("optimizer", of: planned) == 8 * adapter.parameterCount)
 
         let pages = PageStore(model: model, contents: .layerInputs, pages: 64)

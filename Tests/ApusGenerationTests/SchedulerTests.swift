@@ -118,7 +118,7 @@ import Testing
         let reference = try Self.completions(Setup(pages: 4096))
         let setup = try Setup(pages: pages, lanes: 3)
         var calls = 0
-        let completions = try setup.engine.generate(Self.requests, sampling: Self.sampling, step: 1) { _, _, _ in
+        let completions = try setup.engine.generate(Self.requests, sampling: Self.sampling, step: 1) { _ in
             calls += 1
             return calls < limit
         }

@@ -115,12 +115,15 @@ struct EndpointTests {
     @Test("Bad input 49: a redirection is followed on the same server, and to no other")
     func redirections() async throws {
         let moved = try Server(
-            sending: "self.send(200, {'rewards': [1, 2, 3]}) if self.path == '/new' else self.send(307, '', Location='/new')")
+            sending:
+                "self.send(200, {'rewards': [1, 2, 3]}) if self.path == '/new' else self.send(307, '', Location='/new')"
+        )
         #expect(try await table(moved.address).rows == [[1], [2], [3]])
         let elsewhere = try Server(sending: "self.send(307, '', Location='http://other.invalid/x?token=s3cret')")
         #expect(
             try await failure(elsewhere)
-                == "reward 'judge' failed: ADDRESS sends on to http://other.invalid/x; give that address, if you trust it")
+                == "reward 'judge' failed: ADDRESS sends on to http://other.invalid/x; give that address, if you trust it"
+        )
         let round = try Server(sending: "self.send(308, '', Location='/again')")
         #expect(try await failure(round).contains("sends on from one address to the next more than 5 times"))
         let page = try Server(sending: "self.send(302, '', Location='/login')")
@@ -148,7 +151,8 @@ struct EndpointTests {
     @Test("An address takes what is secret from the environment")
     func environment() async throws {
         setenv("APUS_TEST_KEY", "abc", 1)
-        let server = try Server(sending: "self.send(200 if self.path == '/score?key=abc' else 403, {'rewards': [1, 2, 3]})")
+        let server = try Server(
+            sending: "self.send(200 if self.path == '/score?key=abc' else 403, {'rewards': [1, 2, 3]})")
         #expect(try await table(server.address + "?key=${APUS_TEST_KEY}").rows == [[1], [2], [3]])
         let unset = #expect(throws: RewardDeclarationError.self) {
             try RewardDeclaration(server.address + "?key=${APUS_UNSET_KEY}").resolved(in: [])

@@ -57,6 +57,20 @@ struct PromptTests {
             ])
     }
 
+    @Test("A share of the prompts decides on their longest length, as numpy.quantile gives it")
+    func quantile() async throws {
+        #expect(PromptQuantile.length(0.9, of: [4, 2, 3]) == 3)
+        #expect(PromptQuantile.length(0.9, of: Array(1...101)) == 91)
+        #expect(PromptQuantile.length(1, of: [5, 9, 7]) == 9 && PromptQuantile.length(0.5, of: [8]) == 8)
+        let trainer = try trainer(lengths) { configuration in
+            configuration.maxPromptQuantile = 0.6
+            configuration.optimizer.maxSteps = 2
+        }
+        _ = try await trainer.run()
+        #expect(trainer.configuration.maxPromptLength == 3 && trainer.step.dataset.count == 2)
+        #expect(recorder.warnings.first == "max_prompt_length is 3, which 60.0 % of the prompts do not exceed")
+    }
+
     @Test("Bad input 24: with overlong_prompts drop they are left out, and a line counts them")
     func drop() async throws {
         let trainer = try trainer(lengths, evaluation: lengths) {

@@ -31,9 +31,9 @@ struct RecordedRun: Decodable {
 
     private struct File: Decodable { var runs: [String: RecordedRun] }
 
-    /// One of the recorded runs: "dapo" or "reuse".
-    static func named(_ name: String) throws -> RecordedRun {
-        try #require(try Fixture.json("trl_train.json", as: File.self).runs[name])
+    /// One of the recorded runs: "dapo" or "reuse", and in a file of its own "full".
+    static func named(_ name: String, in file: String = "trl_train.json") throws -> RecordedRun {
+        try #require(try Fixture.json(file, as: File.self).runs[name])
     }
 
     /// The prompts that the recording used, in the order of its data set.

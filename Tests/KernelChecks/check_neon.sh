@@ -25,8 +25,8 @@ build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 # The flags of Package.swift.
 flags=(-O3 -ffp-contract=off -Wall -Wextra -Werror -Wno-unused-function)
-for source in Sources/CKernels/*.c Tests/KernelChecks/*.c; do
-    clang --target=aarch64-linux-gnu "${flags[@]}" -ISources/CKernels/include -c "$source" \
+for source in Sources/CKernels/*.c Tests/CKernelsEmulation/*.c Tests/KernelChecks/*.c; do
+    clang --target=aarch64-linux-gnu "${flags[@]}" -ISources/CKernels/include -ISources/CKernels -c "$source" \
         -o "$build/$(basename "$source" .c).o"
 done
 aarch64-linux-gnu-gcc -static "$build"/*.o -lm -o "$build/check_kernels"

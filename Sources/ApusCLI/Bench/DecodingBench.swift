@@ -65,8 +65,8 @@ struct DecodingBench {
         let requests = prompts.enumerated().map { index, prompt in
             GenerationRequest(prompt: prompt, completions: 1, firstSample: index)
         }
-        _ = try engine.generate(requests, sampling: FixedTokens.sampling(tokens), step: 0) { request, _, _ in
-            if started.count < prompts.count, started.insert(request).inserted { firstAt = clock.now }
+        _ = try engine.generate(requests, sampling: FixedTokens.sampling(tokens), step: 0) { heard in
+            if started.count < prompts.count, started.insert(heard.request).inserted { firstAt = clock.now }
             return true
         }
         return (begin.duration(to: firstAt).seconds, firstAt.duration(to: clock.now).seconds)

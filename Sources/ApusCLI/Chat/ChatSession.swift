@@ -75,9 +75,9 @@ struct ChatSession {
         var firstToken: ContinuousClock.Instant?
         let (completions, wasStopped) = try interrupts.answering {
             try failing(as: .runFailed) {
-                try engine.generate([request], sampling: sampling) { _, _, token in
+                try engine.generate([request], sampling: sampling) { heard in
                     if firstToken == nil { firstToken = clock.now }
-                    Terminal.stream(decoder.append(token))
+                    Terminal.stream(decoder.append(heard.token))
                     return !interrupts.isStopped
                 }
             }

@@ -45,7 +45,9 @@ indirect enum RawValue: Equatable, Sendable {
             if isNull { return .null }
             guard isPlain else { return .string(text) }
             if let flag = Self.flag(text) { return .bool(flag) }
-            if let number = Self.number(text) { return JSONValue(jsonNumber: text.replacing("_", with: "")) ?? .number(number) }
+            if let number = Self.number(text) {
+                return JSONValue(jsonNumber: text.replacing("_", with: "")) ?? .number(number)
+            }
             return .string(text)
         }
     }

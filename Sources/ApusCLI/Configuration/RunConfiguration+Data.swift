@@ -9,16 +9,17 @@ extension RunConfiguration {
 
     /// The data to train on and, when the run evaluates, the data for that.
     ///
+    /// - Parameter rows: what the user's functions made; nil where there are none.
     /// - Throws: `DataError`, or `SettingError` for an evaluation without data.
-    func makeDatasets() throws -> (training: Dataset, evaluation: Dataset?) {
-        let training = try makeTrainingDataset()
+    func makeDatasets(_ rows: MadeRows? = nil) throws -> (training: Dataset, evaluation: Dataset?) {
+        let training = try makeTrainingDataset(rows)
         guard trainer.evalStrategy != .no else { return (training, nil) }
-        if settings.evaluationDataset == nil, settings.dataset != RunSettings.builtInDataset,
+        if settings.evaluationDataset == nil, !isBuiltIn,
             let size = settings.evaluationSize
         {
             return try training.splittingOff(size, seed: trainer.dataSeed ?? trainer.seed)
         }
-        return (training, try makeEvaluationDataset(size: settings.evaluationSize))
+        return (training, try makeEvaluationDataset(size: settings.evaluationSize, rows))
     }
 
     /// The data that an evaluation on its own takes: what a run would evaluate on, or without that the whole file.
@@ -26,29 +27,36 @@ extension RunConfiguration {
     /// - Parameter count: how many problems, where these are not what a run splits off its data; nil for as many as a run's
     ///   evaluation asks.
     /// - Throws: `DataError`.
-    func makeDatasetToEvaluate(count: Int?) throws -> Dataset {
-        guard settings.evaluationDataset == nil, settings.dataset != RunSettings.builtInDataset else {
-            return try makeEvaluationDataset(size: count.map(Double.init) ?? settings.evaluationSize)
+    func makeDatasetToEvaluate(count: Int?, _ rows: MadeRows?) throws -> Dataset {
+        guard settings.evaluationDataset == nil, !isBuiltIn else {
+            return try makeEvaluationDataset(size: count.map(Double.init) ?? settings.evaluationSize, rows)
         }
-        let whole = try makeTrainingDataset()
+        let whole = try makeTrainingDataset(rows)
         guard let size = settings.evaluationSize else { return whole }
         return try whole.splittingOff(size, seed: trainer.dataSeed ?? trainer.seed).evaluation
     }
 
     /// The data to train on, the part that `eval_size` splits off included.
-    func makeTrainingDataset() throws -> Dataset {
-        if settings.dataset == RunSettings.builtInDataset {
+    private func makeTrainingDataset(_ rows: MadeRows?) throws -> Dataset {
+        if let rows {
+            let name = settings.datasetRows ?? settings.dataset
+            return try Dataset(rows: rows.training, name: name, mapping: columnMapping)
+        }
+        if isBuiltIn {
             return .arithmetic(
                 count: settings.datasetSize, seed: UInt64(trainer.seed), systemPrompt: settings.systemPrompt)
         }
         return try Dataset(path: settings.dataset, mapping: columnMapping)
     }
 
+    /// Whether training is on the problems that are built in.
+    private var isBuiltIn: Bool { settings.dataset == RunSettings.builtInDataset && settings.datasetRows == nil }
+
     /// More problems than any evaluation asks, and few enough to be held.
     private static let evaluationLimit = 10_000_000
 
     /// The data set of its own that an evaluation takes: the file that `eval_dataset_name` names, or held-out problems.
-    private func makeEvaluationDataset(size: Double?) throws -> Dataset {
+    private func makeEvaluationDataset(size: Double?, _ rows: MadeRows?) throws -> Dataset {
         let name = settings.evaluationDataset ?? settings.dataset
         guard name != RunSettings.builtInDataset else {
             return .arithmetic(
@@ -61,7 +69,10 @@ extension RunConfiguration {
                 "eval_strategy: '\(trainer.evalStrategy.rawValue)' needs data: give eval_dataset_name, or eval_size to split "
                     + "rows off \(name)")
         }
-        let dataset = try Dataset(path: name, mapping: columnMapping)
+        let dataset =
+            if let made = rows?.evaluation { try Dataset(rows: made, name: name, mapping: columnMapping) } else {
+                try Dataset(path: name, mapping: columnMapping)
+            }
         guard let size else { return dataset }
         return Dataset(samples: Array(dataset.samples.prefix(size.wholeNumber(in: 1...Self.evaluationLimit))))
     }

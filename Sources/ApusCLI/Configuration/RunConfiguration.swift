@@ -25,20 +25,40 @@ struct RunConfiguration: Equatable, Sendable {
         let resolution = try SettingResolution(layers: layers)
         notices = resolution.notices
         settings = try RunSettings(resolution.run)
-        if let problem = settings.settleQuantization(asksFor4Bit: resolution.run["load_in_4bit"]?.value == .bool(true)),
-            let written = resolution.run["load_in_8bit"]?.written
-        {
-            throw SettingError(written, problem)
-        }
+        try settleWeights(resolution.run, isFile: layers.first?.isEmpty == false)
         try check(resolution.run)
         try resolveRewards(in: folder, resolution.run["reward_funcs"]?.written)
+        try settings.resolveDataFunctions(in: folder)
         do {
             trainer = try GRPOConfiguration(settings: resolution.trainer.mapValues(\.value))
         } catch {
             let place = resolution.trainer[error.key]?.written.prefix ?? ""
             throw SettingError(place + error.description)
         }
+        guard settings.usesPEFT || trainer.beta == 0 else {
+            throw SettingError(
+                "beta: needs the model as it was, and use_peft: false holds one copy of the weights; set beta: 0")
+        }
         try fitSequenceLength()
+    }
+
+    /// Keys that say that an adapter is meant, or that all weights are.
+    private static let adapterKeys: Set = [
+        "use_peft", "adapter", "load_in_4bit", "load_in_8bit", "lora_r", "lora_alpha", "lora_target_modules",
+    ]
+
+    /// - Parameter isFile: whether there is a configuration file, which may be one for a program that trains all weights.
+    private mutating func settleWeights(
+        _ given: [String: SettingResolution.Assignment], isFile: Bool
+    ) throws {
+        if let (key, problem) = settings.settleWeights(asksFor4Bit: given["load_in_4bit"]?.value == .bool(true)) {
+            throw given[key].map { SettingError($0.written, problem) } ?? SettingError("\(key): \(problem)")
+        }
+        if isFile, !settings.model.isEmpty, Self.adapterKeys.isDisjoint(with: given.keys) {
+            notices.append(
+                "use_peft: is not given; a LoRA adapter is trained, which wants about ten times the learning rate of TRL's "
+                    + "default, all weights (use_peft: true says that it is meant)")
+        }
     }
 
     /// Prompt and completion have to fit `max_seq_length` together; without `max_prompt_length` the rest is the prompt's.

@@ -34,6 +34,11 @@ extension RunSettings {
                 "keep the quantised weights in the user's cache, so that the next run begins sooner ([commands.md]"
                     + "(commands.md#kept-weights)). Results do not depend on it"
             ).from(.apus),
+            .flag(
+                "use_peft", \.usesPEFT,
+                "train an adapter beside frozen weights; false trains all weights of a small model, in fp32 (20 bytes a "
+                    + "parameter) and with about a tenth of the learning rate"
+            ).otherDefault("true: a LoRA adapter is what fits beside a model"),
             .optionalPath("adapter", \.adapter, "a PEFT adapter folder to go on training from").from(.apus),
             .integer("lora_r", \.loraRank, .finite(limit: 16_384), "rank of a fresh adapter").also("r").also(
                 "lora_rank"
@@ -64,6 +69,18 @@ extension RunSettings {
                 "the problems that are built in, so that a first run needs no file"),
             .integer(
                 "dataset_size", \.datasetSize, .count(limit: 10_000_000), "how many built-in problems there are"
+            ).from(.apus),
+            .optionalText(
+                "dataset_rows", \.datasetRows,
+                "a Python function (`data.py:rows`) that gives rows in the place of a file: a generator, or a list of dictionaries"
+            ).from(.apus),
+            .optionalText(
+                "dataset_map", \.datasetMap,
+                "a Python function (`data.py:to_prompt`) that changes each row as `datasets.map` does; a list that it returns "
+                    + "is several rows"
+            ).from(.apus),
+            .optionalText(
+                "dataset_filter", \.datasetFilter, "a Python function that says which rows stay, after the change"
             ).from(.apus),
             .text(
                 "prompt_column", \.promptColumn,
@@ -123,7 +140,14 @@ extension RunSettings {
     private static let display = SettingDeclaration<RunSettings>.in(
         .log,
         [
+            .optionalText("run_name", \.runName, "what the trackers of `report_to` call the run"),
+            .text(
+                "project", \.project,
+                "the project that these trackers file it under, where the package's own variable names none"),
+            .optionalText(
+                "trackio_space_id", \.trackioSpace, "the Space on the Hugging Face Hub that Trackio shows the run in"
+            ).otherDefault("null keeps Trackio's data on this machine; TRL's trackio makes a Space"),
             .flag("disable_tqdm", \.disablesProgress, "plain lines only, also on a terminal")
-                .otherDefault("TRL's null is false as well")
+                .otherDefault("TRL's null is false as well"),
         ])
 }

@@ -17,6 +17,8 @@ struct RunSettings: DeclaredSettings {
     var threads: Int?
     /// Whether quantised weights may come from the user's cache, and go there.
     var usesWeightCache = true
+    /// Whether an adapter is trained beside frozen weights; false trains all weights.
+    var usesPEFT = true
     /// A PEFT adapter folder to go on training from; nil for a fresh adapter.
     var adapter: String?
     var loraRank = 16
@@ -29,6 +31,10 @@ struct RunSettings: DeclaredSettings {
     var dataset = RunSettings.builtInDataset
     /// How many problems the built-in dataset has.
     var datasetSize = 1000
+    /// Functions in Python that give rows, change them, and say which stay.
+    var datasetRows: String?
+    var datasetMap: String?
+    var datasetFilter: String?
     var promptColumn = "question"
     var answerColumn: String?
     var answerExtraction = "none"
@@ -50,26 +56,42 @@ struct RunSettings: DeclaredSettings {
     var rewardTimeout = 60.0
     /// GiB of address space for each of these processes; 0 for no limit.
     var rewardMemoryLimit = 8.0
+    /// What trackers call the run, and the project that they file it under; nil for their own defaults.
+    var runName: String?
+    var project = RunSettings.defaultProject
+    var trackioSpace: String?
     /// Whether only plain lines are shown, also on a terminal.
     var disablesProgress = false
+
+    /// transformers' `project`, which means that a tracker chooses.
+    static let defaultProject = "huggingface"
 
     /// The value of `dataset_name` that needs no file.
     static let builtInDataset = "arithmetic"
 
-    /// How the frozen weights are stored.
+    /// How the weights are held: trained ones in fp32.
     var precision: WeightPrecision {
+        guard usesPEFT else { return .f32 }
         if loadsIn8Bit { return .int8 }
         return if loadsIn4Bit { .nf4 } else { dtype == "float32" ? .f32 : .bf16 }
     }
 
-    /// Settles which of the two quantised forms is meant: 4 bits are the default, 8 bits must be asked for.
+    /// Settles how weights are held: in 4 bits unless 8 are asked for, and not quantised where they are trained.
     ///
     /// - Parameter asksFor4Bit: whether the user wrote `load_in_4bit: true`.
-    /// - Returns: a complaint about `load_in_8bit`, or nil.
-    mutating func settleQuantization(asksFor4Bit: Bool) -> String? {
+    /// - Returns: a key with what is wrong with it, or nil.
+    mutating func settleWeights(asksFor4Bit: Bool) -> (key: String, problem: String)? {
+        let trainsThem = "needs frozen weights, and use_peft: false trains them; set it to false"
+        guard usesPEFT else {
+            if adapter != nil { return ("adapter", "needs use_peft: true") }
+            if asksFor4Bit { return ("load_in_4bit", trainsThem) }
+            if loadsIn8Bit { return ("load_in_8bit", trainsThem) }
+            loadsIn4Bit = false
+            return nil
+        }
         guard loadsIn8Bit else { return nil }
         loadsIn4Bit = false
-        return asksFor4Bit ? "load_in_4bit is true too; leave one of them out" : nil
+        return asksFor4Bit ? ("load_in_8bit", "load_in_4bit is true too; leave one of them out") : nil
     }
 
     /// The adapter to make when none is given to start from.

@@ -14,6 +14,8 @@ enum SettingTreatment: Sendable {
     case ignored(unless: [String] = [], notice: String)
     /// Values that contain this are accepted with this notice (or silently, when they are among `unless`); others are refused.
     case family(containing: String, unless: [String], notice: String, reason: String)
+    /// A mapping of a sampler's parameters, each of which is one of these rows.
+    case parameters(@Sendable () -> SettingIndex)
     /// TRL's list of data sets: one entry is that of `dataset_name`, a mixture is refused.
     case datasets
     /// Some values say what Apus does anyway; any other value is refused for this reason.
@@ -60,6 +62,7 @@ struct SettingIndex: Sendable {
         case .alias(let name, _), .fallback(let name): row(name).flatMap(kind)
         case .ignored(let unless, _), .refused(let unless, _):
             !unless.isEmpty && unless.allSatisfy { $0 == "true" || $0 == "false" } ? .flag : nil
+        case .parameters: .mapping
         case .family, .datasets: nil
         }
     }

@@ -8,6 +8,8 @@ extension SettingKind {
         case (.mapping, .map): return raw.untyped
         case (.rewardList, _): return Self.rewards(raw)
         case (.textList, _): return Self.list(raw) { .string($0) }
+        case (.texts, .scalar(let text, _)): return .array([.string(text)])
+        case (.texts, .list(let items)): return Self.texts(items)
         case (.numberList, _): return Self.list(raw) { RawValue.number($0).map(JSONValue.number) }
         case (_, .scalar(let text, _)): return scalar(text)
         default: return nil
@@ -32,7 +34,7 @@ extension SettingKind {
             guard let flag = RawValue.flag(text) else { return .string(Self.expandingHome(text)) }
             return flag ? .string("true") : .null
         case .limit: return text == "none" ? .number(0) : RawValue.number(text).map(JSONValue.number)
-        case .textList, .numberList, .mapping, .rewardList: return nil
+        case .textList, .texts, .numberList, .mapping, .rewardList: return nil
         }
     }
 
@@ -58,6 +60,13 @@ extension SettingKind {
             }
             return .array(rewards)
         }
+    }
+
+    private static func texts(_ items: [RawValue]) -> JSONValue? {
+        let texts = items.compactMap { item -> JSONValue? in
+            if case .scalar(let text, _) = item { .string(text) } else { nil }
+        }
+        return texts.count == items.count ? .array(texts) : nil
     }
 
     /// A YAML list, or one scalar with commas between the items: `--reward_funcs correctness,int`.

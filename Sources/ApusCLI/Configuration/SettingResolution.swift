@@ -35,8 +35,21 @@ struct SettingResolution {
         guard let row = index.row(key) else {
             throw SettingError(setting, index.unknown(key))
         }
+        return try assign(setting, key, row, &names)
+    }
+
+    /// Handles one setting as its row says; false when it only counts in the absence of another.
+    private mutating func assign(
+        _ setting: WrittenSetting, _ key: String, _ row: Setting, _ names: inout [String: WrittenSetting]
+    ) throws -> Bool {
         switch row.treatment {
-        case .trainer, .run: try store(setting, as: row, &names)
+        case .trainer, .run:
+            if let share = Self.quantile(setting, row), let row = index.row("max_prompt_quantile") {
+                try store(share, as: row, &names)
+            } else {
+                try store(setting, as: row, &names)
+            }
+        case .parameters(let rows): try assignParameters(of: setting, rows(), &names)
         case .alias(let name, let notice):
             try index.row(name).map { try store(setting, as: $0, &names) }
             if let notice, !setting.value.isNull { note(key, notice) }
@@ -59,6 +72,35 @@ struct SettingResolution {
             }
         }
         return true
+    }
+
+    /// `max_prompt_length: p90` is a share of the data, which has a key of its own.
+    private static func quantile(_ setting: WrittenSetting, _ row: Setting) -> WrittenSetting? {
+        guard row.name == "max_prompt_length", case .scalar(let text, _) = setting.value, text.hasPrefix("p"),
+            let percent = RawValue.number(String(text.dropFirst()))
+        else { return nil }
+        return WrittenSetting(
+            name: setting.name, value: .scalar("\(percent / 100)", isPlain: true), place: setting.place)
+    }
+
+    /// Handles each parameter of a mapping as a setting of its own.
+    private mutating func assignParameters(
+        of setting: WrittenSetting, _ rows: SettingIndex, _ names: inout [String: WrittenSetting]
+    ) throws {
+        if setting.value.isNull { return }
+        guard case .map(let entries) = setting.value else {
+            throw SettingError(setting, "expected \(SettingKind.mapping.rule), found \(setting.value.shown)")
+        }
+        for entry in entries {
+            let name = "\(setting.name).\(entry.key)"
+            // What vLLM calls all tokens.
+            let value = entry.key == "top_k" && entry.value.isAmong(["-1"]) ? .scalar("0", isPlain: true) : entry.value
+            let parameter = WrittenSetting(name: name, value: value, place: setting.place)
+            guard let row = rows.row(entry.key) else {
+                throw SettingError(parameter, "no sampling parameter that is known here")
+            }
+            _ = try assign(parameter, name, row, &names)
+        }
     }
 
     /// The path of the one data set that a list names.

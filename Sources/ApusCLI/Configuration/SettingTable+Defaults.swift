@@ -7,8 +7,5 @@ extension SettingTable {
     }
 
     /// TRL's keys whose default is another one here, and why.
-    static let otherDefaults: [String: String] = facts.compactMapValues(\.otherDefault).merging([
-        "lora_dropout": "0 is the only value: the sampler and the trainer share one set of weights",
-        "use_peft": "true is the only value: what is trained is an adapter",
-    ]) { own, _ in own }
+    static let otherDefaults: [String: String] = facts.compactMapValues(\.otherDefault)
 }

@@ -22,7 +22,6 @@ extension SettingTable {
         Setting("save_safetensors", .ignored(unless: ["true"], notice: "adapters are always safetensors")),
         Setting("enable_jit_checkpoint", .ignored(unless: ["false"], notice: "SIGTERM always saves")),
         Setting("restore_callback_states_from_checkpoint", .ignored(unless: ["false"], notice: noCallbacks)),
-        Setting("project", .ignored(unless: ["huggingface"], notice: localMetrics)),
         Setting("trackio_*", .ignored(notice: localMetrics)),
         Setting("include_num_input_tokens_seen", .ignored(unless: ["no", "false"], notice: countsTokens)),
         Setting("include_tokens_per_second", .ignored(unless: ["false"], notice: countsTokens)),

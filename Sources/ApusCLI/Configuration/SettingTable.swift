@@ -65,10 +65,8 @@ enum SettingTable {
         Setting(
             "shuffle_generation_inputs",
             .ignored(unless: ["true"], notice: "completions are trained on in TRL's order, shuffled where that counts")),
-        Setting("wandb_*", .ignored(notice: "metrics stay on this machine, in output_dir")),
-        Setting("use_peft", .refused(unless: ["true"], reason: "only LoRA training is supported; remove the key")),
+        Setting("wandb_*", .ignored(notice: "Weights & Biases is set up by its own variables, such as WANDB_PROJECT")),
         Setting("remove_unused_columns", .ignored(unless: ["false"], notice: "rewards always see every column")),
-        Setting("run_name", .ignored(notice: "runs are told apart by their output_dir")),
         Setting("logging_strategy", .ignored(unless: ["steps"], notice: "a line is logged every logging_steps")),
         Setting("logging_nan_inf_filter", .ignored(notice: "a step that is not finite is skipped and counted")),
         Setting("dataloader_*", .ignored(notice: "the dataset is in memory; there are no loader processes")),
@@ -90,36 +88,46 @@ enum SettingTable {
         Setting("dataset_streaming", .ignored(unless: ["false"], notice: oneFile)),
         Setting("log_multimodal", .ignored(notice: "only text is trained on")),
         Setting("model_init_kwargs", .ignored(notice: "use load_in_4bit and dtype instead")),
+        Setting("use_liger_kernel", .ignored(unless: ["false"], notice: "Liger kernels are for GPUs")),
+        Setting(
+            "offload_embedding",
+            .ignored(unless: ["false"], notice: "an embedding table that the head does not share stays in the file")),
+        Setting("finetune_vision_layers", .ignored(unless: ["false"], notice: "only text is trained on")),
+        Setting(
+            "lora_dropout",
+            .ignored(
+                unless: ["0", "0.0"],
+                notice:
+                    "no dropout is applied: sampling and training see the same weights, so that the ratio of a fresh "
+                    + "completion is 1")),
         Setting("push_to_hub", .refused(unless: ["false"], reason: offline)),
     ]
 
     /// Understood, and impossible here unless the value asks for nothing.
     private static let refused: [Setting] = [
-        Setting(
-            "generation_kwargs",
-            .refused(unless: [], reason: "give temperature, top_p, top_k, min_p or repetition_penalty by name")),
+        Setting("generation_kwargs", .parameters { samplingParameters }),
+        Setting("vllm_sampling_params", .parameters { samplingParameters }),
         Setting("datasets", .datasets),
         Setting("chat_template", .refused(unless: [], reason: "the template is that of the model's tokenizer")),
         Setting("callbacks", .refused(unless: ["[]"], reason: "there are no callbacks in a configuration")),
         Setting("ignore_data_skip", .refused(unless: ["false"], reason: "a resumed run goes on with the next prompts")),
-        Setting(
-            "lora_dropout",
-            .refused(
-                unless: ["0", "0.0"],
-                reason: "only 0 is supported: the sampler and the trainer share one set of weights")),
         Setting("bias", .refused(unless: ["none"], reason: "only adapters without bias are supported")),
         Setting("lora_task_type", .refused(unless: ["CAUSAL_LM"], reason: "only CAUSAL_LM is supported")),
         Setting("lora_modules_to_save", .refused(unless: ["[]"], reason: "only LoRA matrices are trained")),
         Setting("modules_to_save", .refused(unless: ["[]"], reason: "only LoRA matrices are trained")),
         Setting("use_dora", .refused(unless: ["false"], reason: "DoRA is not supported")),
-        Setting("full_finetuning", .refused(unless: ["false"], reason: "only LoRA training is supported")),
+        Setting("full_finetuning", .refused(unless: ["false"], reason: "set use_peft: false to train all weights")),
         Setting(
             "reward_model_name_or_path",
             .refused(unless: [], reason: "reward models are not supported; use reward_funcs")),
         Setting("ref_model_mixup_alpha", .refused(unless: ["0.6"], reason: "there is no reference model to mix")),
         Setting(
             "ref_model_sync_steps", .refused(unless: ["512"], reason: "there is no reference model to synchronise")),
-        Setting("use_liger_kernel", .refused(unless: ["false"], reason: "Liger kernels are for GPUs; remove the key")),
+        Setting("loftq_config", .refused(unless: [], reason: "LoftQ is not supported: adapters begin at zero")),
+        Setting("load_in_fp8", .refused(unless: ["false"], reason: "use load_in_4bit or load_in_8bit")),
+        Setting("finetune_attention_modules", .refused(unless: ["true"], reason: partsOfModel)),
+        Setting("finetune_mlp_modules", .refused(unless: ["true"], reason: partsOfModel)),
+        Setting("finetune_language_layers", .refused(unless: ["true"], reason: partsOfModel)),
         Setting(
             "max_tool_calling_iterations", .refused(unless: [], reason: "completions that call tools are not supported")
         ),
@@ -138,6 +146,7 @@ enum SettingTable {
     static let numerics = "matrix operands are bf16 and sums fp32, whatever the machine"
     private static let optimizer =
         "the optimizer is AdamW with both moments in fp32, 8 bytes for each trained parameter (`apus plan` says how much)"
+    private static let partsOfModel = "choose with lora_target_modules"
     private static let oneProcess = "this is one process on one machine: there is nothing to launch"
     static let oneMachine = "training runs on one machine"
     private static let oneFile = "dataset_name is one file, all of which is used"

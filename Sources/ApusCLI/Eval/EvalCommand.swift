@@ -3,7 +3,7 @@ import ArgumentParser
 import Foundation
 
 /// `apus eval`: the share of right answers, of a model alone or before and after an adapter.
-struct EvalCommand: ParsableCommand {
+struct EvalCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "eval",
         abstract: "Measure the share of right answers, before and after an adapter.",
@@ -42,10 +42,11 @@ struct EvalCommand: ParsableCommand {
         if overwrite, output == nil { throw ValidationError("--overwrite is for --output; give --output too") }
     }
 
-    func run() throws {
+    func run() async throws {
         let configuration = try subject.runConfiguration()
         let settings = configuration.settings
-        let samples = try failing(as: .badInput) { try subject.samples(of: configuration) }
+        let rows = try await MadeRows(settings)
+        let samples = try failing(as: .badInput) { try subject.samples(of: configuration, rows) }
         try NumericOption.check(completions: sampling.n, ofEach: samples.count)
         let sources = [configuration.settings.evaluationDataset, configuration.settings.dataset].compactMap { $0 }
         try output.map { try LineFile.check($0, overwrites: overwrite, sources: sources) }
@@ -64,7 +65,8 @@ struct EvalCommand: ParsableCommand {
             try failing(as: .badInput) { try ModelLoading.adapter(path: path, for: model) }
         }
         let parameters = sampling.parameters(
-            limit: min(configuration.trainer.maxCompletionLength, model.configuration.contextLength / 2))
+            limit: min(configuration.trainer.maxCompletionLength, model.configuration.contextLength / 2),
+            configuration: configuration.trainer)
         func evaluate(_ adapter: LoRAAdapter?, _ label: String) throws -> ModelEvaluation {
             let progress = CountedProgress(label, of: "answers")
             defer { progress.finish() }

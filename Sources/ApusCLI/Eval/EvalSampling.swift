@@ -24,6 +24,12 @@ struct EvalSampling: ParsableArguments {
     var maxNewTokens: Int?
 
     @Option(
+        parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            "End an answer where it has this text, which stays in it; may be given several times.", valueName: "text"))
+    var stop: [String] = []
+
+    @Option(
         parsing: .unconditional, help: NumericOption.seedHelp, transform: NumericOption.integer(like: "seed"))
     var seed = 0
 
@@ -33,8 +39,10 @@ struct EvalSampling: ParsableArguments {
         }
     }
 
-    func parameters(limit: Int) -> SamplingParameters {
+    /// - Parameter configuration: says how long answers may be and what ends them, where no option does.
+    func parameters(limit: Int, configuration: GRPOConfiguration) -> SamplingParameters {
         SamplingParameters(
-            temperature: Float(temperature), topP: Float(topP), maxNewTokens: maxNewTokens ?? limit, seed: UInt64(seed))
+            temperature: Float(temperature), topP: Float(topP), maxNewTokens: maxNewTokens ?? limit,
+            stop: stop.isEmpty ? configuration.stop : stop, seed: UInt64(seed))
     }
 }

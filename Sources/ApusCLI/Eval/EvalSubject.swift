@@ -63,8 +63,8 @@ struct EvalSubject: ParsableArguments {
     }
 
     /// The problems to ask.
-    func samples(of configuration: RunConfiguration) throws -> [Sample] {
-        let samples = try configuration.makeDatasetToEvaluate(count: limit).samples
+    func samples(of configuration: RunConfiguration, _ rows: MadeRows?) throws -> [Sample] {
+        let samples = try configuration.makeDatasetToEvaluate(count: limit, rows).samples
         if let index = samples.firstIndex(where: { $0.columns["answer"]?.answerText == nil }) {
             throw CommandFailure(
                 .badInput,

@@ -36,13 +36,12 @@ struct BatchGeneration {
         _ engine: GenerationEngine, _ sampling: SamplingParameters, printsJSON: Bool, to file: LineFile?
     ) throws {
         let signals = StopSignals { _ in }
-        var sink = OrderedCompletions(requests: requests.count, completions: completions, limits: limits(sampling))
+        var sink = OrderedCompletions(requests: requests.count, completions: completions)
         var progress = BatchProgress(total: requests.count * completions)
         var failure: (any Error)?
         let results = try failing(as: .runFailed) {
-            try engine.generate(requests, sampling: sampling) { request, sample, token in
-                let isEnd = model.endTokens.contains(token)
-                progress.count(finished: sink.append(token, isEnd: isEnd, request: request, sample: sample))
+            try engine.generate(requests, sampling: sampling) { heard in
+                progress.count(finished: sink.append(heard))
                 do {
                     for ready in sink.takeReady() { try write(ready, printsJSON: printsJSON, to: file) }
                 } catch {
@@ -63,11 +62,6 @@ struct BatchGeneration {
         for ready in sink.rest(of: results) { try write(ready, printsJSON: printsJSON, to: file) }
         try file?.finish()
         progress.report()
-    }
-
-    /// The longest completion of each prompt.
-    private func limits(_ sampling: SamplingParameters) -> [Int] {
-        requests.map { min(sampling.maxNewTokens, model.configuration.contextLength - $0.prompt.count) }
     }
 
     private func write(_ ready: OrderedCompletions.Ready, printsJSON: Bool, to file: LineFile?) throws {

@@ -91,9 +91,9 @@ struct GenerateCommand: ParsableCommand {
         let request = GenerationRequest(prompt: prompt, completions: 1, firstSample: 0)
         let signals = StopSignals { _ in }
         let completions = try failing(as: .runFailed) {
-            try engine.generate([request], sampling: sampling.parameters) { _, _, token in
+            try engine.generate([request], sampling: sampling.parameters) { heard in
                 if firstToken == nil { firstToken = clock.now }
-                if !json { Terminal.stream(decoder.append(token)) }
+                if !json { Terminal.stream(decoder.append(heard.token)) }
                 return signals.received == nil
             }
         }

@@ -68,6 +68,23 @@ enum ModelLoading {
         return model
     }
 
+    /// All weights of a model folder, to be trained.
+    ///
+    /// - Parameter seed: of random weights in the place of those that the folder holds; nil for these.
+    /// - Throws: `CommandFailure` with status 2.
+    static func parameters(_ settings: RunSettings, fromScratch seed: UInt64? = nil) throws -> FullParameters {
+        let folder = URL(filePath: settings.model, directoryHint: .isDirectory)
+        return try failing(as: .badInput) {
+            let backend = try CPUBackend(threads: settings.threads)
+            let parameters =
+                if let seed { try FullParameters(randomFrom: folder, seed: seed, backend: backend) } else {
+                    try FullParameters(directory: folder, backend: backend)
+                }
+            parameters.storedPrecision = FullParameters.StoredPrecision(rawValue: settings.dtype) ?? .bfloat16
+            return parameters
+        }
+    }
+
     /// Whether the notice was given: a program that loads several times says it once.
     private static let hasTold = Atomic(false)
 
@@ -129,7 +146,8 @@ struct TemplateOptions: ParsableArguments {
 
     private static func mapping(_ text: String) throws -> [String: JSONValue] {
         guard let members = try ConfigurationFile.parseValue(text)?.untyped.object else {
-            throw ValidationError("--chat-template-kwargs wants a mapping such as '{enable_thinking: false}', found '\(text)'")
+            throw ValidationError(
+                "--chat-template-kwargs wants a mapping such as '{enable_thinking: false}', found '\(text)'")
         }
         return members
     }

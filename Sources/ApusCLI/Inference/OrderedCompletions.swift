@@ -7,41 +7,37 @@ struct OrderedCompletions {
         var request: Int
         var sample: Int
         var tokens: [Int32]
-        /// Whether it ended without an end token.
+        /// Whether it was cut at the longest length.
         var isTruncated: Bool
     }
 
     private let completions: Int
-    private let limits: [Int]
     private var tokens: [[Int32]]
-    private var ended: [Bool?]
+    private var ended: [FinishReason?]
     /// How many have been given out.
     private(set) var written = 0
 
-    /// - Parameter limits: the longest completion of each request.
-    init(requests: Int, completions: Int, limits: [Int]) {
+    init(requests: Int, completions: Int) {
         self.completions = completions
-        self.limits = limits
         tokens = [[Int32]](repeating: [], count: requests * completions)
-        ended = [Bool?](repeating: nil, count: requests * completions)
+        ended = [FinishReason?](repeating: nil, count: requests * completions)
     }
 
     /// Takes a token.
     ///
     /// - Returns: whether the completion is finished with it.
-    mutating func append(_ token: Int32, isEnd: Bool, request: Int, sample: Int) -> Bool {
-        let index = request * completions + sample
-        tokens[index].append(token)
-        guard isEnd || tokens[index].count >= limits[request] else { return false }
-        ended[index] = isEnd
-        return true
+    mutating func append(_ heard: GeneratedToken) -> Bool {
+        let index = heard.request * completions + heard.sample
+        tokens[index].append(heard.token)
+        ended[index] = heard.finishReason
+        return heard.finishReason != nil
     }
 
     /// The finished completions that nothing unfinished precedes, each once.
     mutating func takeReady() -> [Ready] {
         var result: [Ready] = []
-        while written < ended.count, let isEnd = ended[written] {
-            result.append(ready(written, tokens[written], isTruncated: !isEnd))
+        while written < ended.count, let reason = ended[written] {
+            result.append(ready(written, tokens[written], isTruncated: reason == .length))
             tokens[written] = []
             written += 1
         }
@@ -51,7 +47,7 @@ struct OrderedCompletions {
     /// The finished completions that `takeReady` has not given out, when what precedes them will never be finished.
     mutating func takeFinished() -> [Ready] {
         let finished = (written..<ended.count).compactMap { index in
-            ended[index].map { ready(index, tokens[index], isTruncated: !$0) }
+            ended[index].map { ready(index, tokens[index], isTruncated: $0 == .length) }
         }
         written += finished.count
         return finished

@@ -34,6 +34,12 @@ struct SamplingOptions: ParsableArguments {
     var repetitionPenalty = 1.0
 
     @Option(
+        parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            "End an answer where it has this text, which stays in it; may be given several times.", valueName: "text"))
+    var stop: [String] = []
+
+    @Option(
         parsing: .unconditional, help: NumericOption.seedHelp, transform: NumericOption.integer(like: "seed"))
     var seed = 0
 
@@ -41,6 +47,6 @@ struct SamplingOptions: ParsableArguments {
         SamplingParameters(
             temperature: Float(temperature), topK: topK, topP: Float(topP), minP: Float(minP),
             repetitionPenalty: Float(repetitionPenalty), maxNewTokens: maxNewTokens, minNewTokens: 0,
-            seed: UInt64(seed))
+            stop: stop, seed: UInt64(seed))
     }
 }

@@ -59,7 +59,7 @@ struct PlanAdvice {
                     }
                 ))
         }
-        let targets = try? plan.run.adapter.targets(layerCount: plan.run.model.layerCount)
+        let targets = try? plan.run.adapter?.targets(layerCount: plan.run.model.layerCount)
         let modules = targets?.modules ?? []
         let rest = LinearModule.allCases.filter { modules.contains($0) && $0 != .query && $0 != .key }.map(\.name)
         if !rest.isEmpty {

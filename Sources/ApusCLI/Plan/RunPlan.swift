@@ -30,7 +30,7 @@ struct RunPlan {
         (run, memory) = try failing(as: .badInput) {
             let run = try PlannedRun(
                 configuration.trainer, model: model, precision: settings.precision,
-                adapter: settings.loraConfiguration, promptTokens: prompt.tokens,
+                adapter: settings.usesPEFT ? settings.loraConfiguration : nil, promptTokens: prompt.tokens,
                 threads: settings.threads ?? ProcessInfo.processInfo.activeProcessorCount)
             let memory = try MemoryPlan(
                 run, utilization: configuration.trainer.memoryUtilization, limit: limit, backend: backend)

@@ -43,6 +43,10 @@ enum ReferenceText {
 
         """
 
+    static let parameters =
+        "each of its keys is a setting of its own: those of a sampler count, and what would change what is sampled is refused "
+        + "by name"
+
     static let accepted = """
         ## Accepted without effect
 

@@ -13,7 +13,7 @@ struct SFTRun {
 
     /// - Throws: `CommandFailure` unless the run went to its end.
     func run() async throws {
-        let trainer = try prepare()
+        let trainer = try prepare(await MadeRows(shared))
         let display = SFTDisplay(stepCount: trainer.plan.maxSteps)
         defer { Terminal.clearTransientLine() }
         trainer.onEvent = { display.show($0) }
@@ -28,13 +28,13 @@ struct SFTRun {
             outcome: outcome, checkpoint: display.lastCheckpoint, canGoOn: !configuration.trainer.output.saveOnlyModel)
         try end.failIfStopped(by: signals)
         Terminal.printLine("\(outcome.step) steps, \(outcome.tokens) tokens, \(timeSpan(outcome.seconds))")
-        end.whatNext(shared, isAdapter: settings.usesPEFT).map(Terminal.printLine)
+        end.whatNext(shared).map(Terminal.printLine)
     }
 
     /// Data first, then weights: what is wrong shows before anything takes long.
-    private func prepare() throws -> SFTTrainer {
+    private func prepare(_ rows: MadeRows?) throws -> SFTTrainer {
         try failing(as: .badInput) {
-            let demonstrations = try makeDemonstrations()
+            let demonstrations = try makeDemonstrations(rows)
             let (model, learner) = try makeLearner()
             let tokenizer = DemonstrationTokenizer(
                 model.tokenizer, endTokens: model.endTokens, configuration: configuration.trainer)
@@ -47,8 +47,8 @@ struct SFTRun {
         }
     }
 
-    private func makeDemonstrations() throws -> [Demonstration] {
-        if shared.dataset == RunSettings.builtInDataset {
+    private func makeDemonstrations(_ rows: MadeRows?) throws -> [Demonstration] {
+        if shared.dataset == RunSettings.builtInDataset, rows == nil {
             return Demonstration.arithmetic(
                 count: shared.datasetSize, seed: UInt64(configuration.trainer.seed),
                 manner: ArithmeticManner(directShare: settings.directShare, slipRate: settings.slipRate),
@@ -59,6 +59,9 @@ struct SFTRun {
                 prompt: shared.promptColumn, systemPrompt: shared.systemPrompt,
                 templateArguments: shared.templateArguments),
             completion: settings.completionColumn, text: settings.textColumn)
+        if let rows {
+            return try mapping.demonstrations(rows: rows.training, name: shared.datasetRows ?? shared.dataset)
+        }
         return try mapping.demonstrations(path: shared.dataset)
     }
 
@@ -81,14 +84,8 @@ struct SFTRun {
     private func makeLearner() throws -> (model: LanguageModel, learner: any Learner) {
         let memory = MemoryBudget(utilization: configuration.trainer.memoryUtilization)
         let seed = UInt64(configuration.trainer.seed)
-        guard settings.usesPEFT else {
-            let folder = URL(filePath: shared.model, directoryHint: .isDirectory)
-            let backend = try CPUBackend(threads: shared.threads)
-            let parameters =
-                settings.startsFromScratch
-                ? try FullParameters(randomFrom: folder, seed: seed, backend: backend)
-                : try FullParameters(directory: folder, backend: backend)
-            parameters.storedPrecision = FullParameters.StoredPrecision(rawValue: shared.dtype) ?? .bfloat16
+        guard shared.usesPEFT else {
+            let parameters = try ModelLoading.parameters(shared, fromScratch: settings.startsFromScratch ? seed : nil)
             return (parameters.model, ModelLearner(parameters, memory: memory))
         }
         let model = try ModelLoading.model(
@@ -104,11 +101,11 @@ struct SFTRun {
     private func summary(_ trainer: SFTTrainer, _ learner: any Learner) -> String {
         let plan = trainer.plan
         let start =
-            settings.startsFromScratch ? "from scratch" : settings.usesPEFT ? shared.precision.rawValue : "all weights"
+            settings.startsFromScratch ? "from scratch" : shared.usesPEFT ? shared.precision.rawValue : "all weights"
         let unit = configuration.trainer.packing ? "\(plan.units) packs" : "\(plan.examples) examples"
         return """
             model    \(shared.model) (\(start))
-            trained  \(learner.parameters.parameterCount) parameters\(settings.usesPEFT ? " of the adapter" : "")
+            trained  \(learner.parameters.parameterCount) parameters\(shared.usesPEFT ? " of the adapter" : "")
             data     \(shared.dataset), \(unit), \(plan.unitsPerStep) in each of \(plan.maxSteps) steps
             """
     }

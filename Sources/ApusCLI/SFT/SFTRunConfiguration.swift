@@ -16,11 +16,14 @@ struct SFTRunConfiguration: Equatable, Sendable {
     init(arguments: [String]) throws {
         let overrides = try OverrideArguments(arguments, index: SFTSettingTable.index)
         let file = try overrides.configurationPath.map(ConfigurationFile.read) ?? []
-        try self.init(layers: [file, overrides.settings])
+        let folder = overrides.configurationPath.map { ($0 as NSString).deletingLastPathComponent }
+        try self.init(layers: [file, overrides.settings], folder: folder)
     }
 
     /// Resolves layers of settings, the last one on top.
-    init(layers: [[WrittenSetting]]) throws {
+    ///
+    /// - Parameter folder: where the configuration file lies: what it names is looked for there first.
+    init(layers: [[WrittenSetting]], folder: String? = nil) throws {
         let resolution = try SettingResolution(layers: layers, index: SFTSettingTable.index)
         notices = resolution.notices
         run = try RunSettings(resolution.run)
@@ -36,6 +39,7 @@ struct SFTRunConfiguration: Equatable, Sendable {
         }
         if let last = lengths.last, last.value.isNull { trainer.maxLength = nil }
         try check(resolution.run)
+        try run.resolveDataFunctions(in: folder)
     }
 
     private mutating func check(_ given: [String: SettingResolution.Assignment]) throws {
@@ -46,23 +50,15 @@ struct SFTRunConfiguration: Equatable, Sendable {
             throw complain("model_name_or_path", "is missing; give a model folder or GGUF file (--model PATH)")
         }
         if settings.startsFromScratch {
-            guard given["use_peft"] == nil || !settings.usesPEFT else {
+            guard given["use_peft"] == nil || !run.usesPEFT else {
                 throw complain("from_scratch", "trains all weights; set use_peft: false")
             }
-            settings.usesPEFT = false
+            run.usesPEFT = false
         }
-        if let problem = run.settleQuantization(asksFor4Bit: given["load_in_4bit"]?.value == .bool(true)) {
-            throw complain("load_in_8bit", problem)
+        if let (key, problem) = run.settleWeights(asksFor4Bit: given["load_in_4bit"]?.value == .bool(true)) {
+            throw complain(key, problem)
         }
-        if settings.usesPEFT { return try checkAdapter(given) }
-        guard run.adapter == nil else { throw complain("adapter", "needs use_peft: true") }
-        guard given["load_in_4bit"]?.value != .bool(true) else {
-            throw complain("load_in_4bit", "needs frozen weights, and use_peft: false trains them; set it to false")
-        }
-        guard !run.loadsIn8Bit else {
-            throw complain("load_in_8bit", "needs frozen weights, and use_peft: false trains them; set it to false")
-        }
-        run.loadsIn4Bit = false
+        if run.usesPEFT { try checkAdapter(given) }
     }
 
     private func checkAdapter(_ given: [String: SettingResolution.Assignment]) throws {

@@ -18,6 +18,9 @@ enum SFTSettingTable {
             Setting("activation_offloading", .ignored(unless: ["false"], notice: "this build computes on the CPU")),
             Setting("gradient_checkpointing", .ignored(unless: ["true", "unsloth"], notice: recompute)),
             Setting("disable_dropout", .ignored(notice: "there is no dropout")),
+            Setting("run_name", .ignored(notice: "runs are told apart by their output_dir")),
+            Setting("project", .ignored(unless: ["huggingface"], notice: metricsOnly)),
+            Setting("trackio_space_id", .ignored(notice: metricsOnly)),
             Setting("report_to", .ignored(unless: ["none", "[]"], notice: metricsOnly)),
             Setting("logging_dir", .ignored(notice: metricsOnly)),
             Setting("disable_tqdm", .ignored(notice: "the progress line appears only on a terminal")),
@@ -36,7 +39,6 @@ enum SFTSettingTable {
             Setting("pad_token", .refused(unless: [], reason: "rows are packed; nothing is padded")),
             Setting(
                 "chat_template_path", .refused(unless: [], reason: "the template is that of the model's tokenizer")),
-            Setting("full_finetuning", .refused(unless: ["false"], reason: "set use_peft: false to train all weights")),
         ]
 
     /// Those of `SFTConfiguration` that GRPO does not have, and those of supervised data.

@@ -2,8 +2,6 @@ import Apus
 
 /// What a supervised run needs beside the trainer's settings and what it has in common with `apus train`.
 struct SFTSettings: DeclaredSettings {
-    /// Whether an adapter is trained beside frozen weights; false trains all weights.
-    var usesPEFT = true
     /// Whether the model begins with random weights.
     var startsFromScratch = false
     /// The column that holds the completion, beside that of the prompt.
@@ -16,7 +14,6 @@ struct SFTSettings: DeclaredSettings {
     var slipRate = 0.0
 
     static let declarations: [SettingDeclaration<SFTSettings>] = [
-        .flag("use_peft", \.usesPEFT, "train an adapter beside frozen weights; false trains all weights"),
         .flag("from_scratch", \.startsFromScratch, "begin with random weights").from(.apus),
         .text("completion_column", \.completionColumn, "the column with the completion").from(.apus),
         .text("dataset_text_field", \.textColumn, "the column with plain text, in data without prompts"),

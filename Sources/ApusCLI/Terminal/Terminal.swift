@@ -89,10 +89,12 @@ enum Terminal {
         writeError(StyledLine(text, .dim))
     }
 
-    /// One line that a reward function printed, on standard error.
-    static func printReward(_ line: String) {
+    /// One line that the user's Python or a package of theirs printed, on standard error.
+    ///
+    /// - Parameter source: what printed it, such as `reward`.
+    static func printOutput(_ line: String, of source: String) {
         clearTransientLine()
-        writeError(StyledLine("reward: " + line))
+        writeError(StyledLine(line.hasPrefix("apus: ") ? line : "\(source): \(line)"))
     }
 
     private static func writeError(_ line: StyledLine) {

@@ -35,10 +35,9 @@ struct RunEnd {
             afterName: (best == nil ? "after step" : "best step") + " \(step)")
     }
 
-    /// Where the result lies, and a command to try it.
-    ///
-    /// - Parameter isAdapter: whether the checkpoint is an adapter of the run's model, or a model.
-    func whatNext(_ settings: RunSettings, isAdapter: Bool = true) -> String? {
+    /// Where the result lies, and a command to try it: the checkpoint is an adapter of the run's model, or a model.
+    func whatNext(_ settings: RunSettings) -> String? {
+        let isAdapter = settings.usesPEFT
         guard let checkpoint = outcome.bestCheckpoint ?? checkpoint else { return nil }
         let model =
             isAdapter ? "\(settings.model.shellQuoted) --adapter \(checkpoint.shellQuoted)" : checkpoint.shellQuoted

@@ -16,11 +16,13 @@ struct TrainingRun {
     func run() async throws {
         let rewards = try failing(as: .badInput) {
             try RewardSuite(
-                settings.rewardFunctions, python: configuration.pythonOptions,
+                settings.rewardFunctions, python: settings.pythonOptions("reward"),
                 failure: configuration.trainer.rewardFailure)
         }
         defer { rewards.stop() }
         let trainer = try await prepare(rewards)
+        let trackers = try await startTrackers(rewards)
+        trainer.trackers = trackers.map { [$0] } ?? []
         let display = TrainingDisplay(options: displayOptions)
         defer { display.finish() }
         trainer.onEvent = { display.show($0) }
@@ -29,13 +31,52 @@ struct TrainingRun {
         do {
             outcome = try await trainer.run()
         } catch {
+            await trackers?.finish(.failed)
             throw CommandFailure(training: error)
         }
+        await finish(trackers, outcome)
         let end = RunEnd(
             outcome: outcome, checkpoint: display.lastCheckpoint, canGoOn: !configuration.trainer.output.saveOnlyModel)
         try end.failIfStopped(by: signals)
         if let accuracy = end.accuracy { Terminal.printLine("\n\(accuracy.text)\n\(accuracy.verdict)\n") }
         end.whatNext(settings).map(Terminal.printLine)
+    }
+
+    /// Starts the packages that `report_to` names, so that a missing one shows before the first step.
+    private func startTrackers(_ rewards: RewardSuite) async throws -> ExperimentTrackers? {
+        let trainer = configuration.trainer
+        let names = trainer.reportTo.filter { $0 != .tensorboard }.map(\.rawValue)
+        guard !names.isEmpty else { return nil }
+        var values = settings.members.merging(trainer.members) { own, _ in own }
+        // Addresses of servers may hold what is secret.
+        values["reward_funcs"] = .array(rewards.functions.map { .string($0.name) })
+        let run = ExperimentTrackers.Run(
+            names: names, name: settings.runName,
+            project: settings.project == RunSettings.defaultProject ? nil : settings.project,
+            space: settings.trackioSpace, outputDir: trainer.output.outputDir, configuration: values,
+            isResumed: trainer.output.resumeFromCheckpoint != nil)
+        Terminal.showTransient("starting \(names.joined(separator: ", "))")
+        defer { Terminal.clearTransientLine() }
+        let trackers: ExperimentTrackers
+        do {
+            trackers = try await ExperimentTrackers(
+                run, interpreter: settings.interpreter, onOutput: { Terminal.printOutput($0, of: "tracker") })
+        } catch {
+            throw CommandFailure(.badInput, error.description)
+        }
+        for (name, address) in trackers.addresses.sorted(by: { $0.key < $1.key }) {
+            Terminal.printLine("\(name)  \(address)")
+        }
+        return trackers
+    }
+
+    private func finish(_ trackers: ExperimentTrackers?, _ outcome: TrainingOutcome) async {
+        guard let trackers else { return }
+        Terminal.showTransient("the trackers send what is left")
+        defer { Terminal.clearTransientLine() }
+        guard await trackers.finish(outcome.wasStopped ? .stopped : .finished) else {
+            return Terminal.complain("report_to: the trackers did not end in time, and may lack the run's last lines")
+        }
     }
 
     private var displayOptions: TrainingDisplay.Options {
@@ -49,25 +90,45 @@ struct TrainingRun {
 
     /// Data first, then weights: what is wrong shows before anything takes long.
     private func prepare(_ suite: RewardSuite) async throws -> GRPOTrainer {
-        let (dataset, evaluation) = try failing(as: .badInput) { try configuration.makeDatasets() }
+        let rows = try await MadeRows(settings)
+        let (dataset, evaluation) = try failing(as: .badInput) { try configuration.makeDatasets(rows) }
         try await check(suite, on: dataset)
         return try failing(as: .badInput) {
             let rewards = suite.functions
-            let model = try ModelLoading.model(
-                path: settings.model, precision: settings.precision, threads: settings.threads,
-                usesCache: settings.usesWeightCache)
-            let adapter = try makeAdapter(for: model)
-            Terminal.printLine(summary(model, adapter, dataset, rewards))
+            let (policy, model) = try makePolicy()
+            Terminal.printLine(summary(policy, dataset, rewards))
             if let evaluation { Terminal.printLine("evaluate \(evaluation.count) prompts") }
             return try GRPOTrainer(
-                model: model, adapter: adapter, reference: makeReference(for: model), dataset: dataset,
-                evaluationDataset: evaluation, rewards: rewards, configuration: configuration.trainer)
+                configuration: configuration.trainer, policy: policy, tokenizer: model.tokenizer, dataset: dataset,
+                evaluationDataset: evaluation, rewards: rewards)
         }
+    }
+
+    /// The model with what of it is trained.
+    private func makePolicy() throws -> (Policy, LanguageModel) {
+        guard settings.usesPEFT else {
+            let parameters = try ModelLoading.parameters(settings)
+            let memory = MemoryBudget(utilization: configuration.trainer.memoryUtilization)
+            return (Policy(parameters, memory: memory), parameters.model)
+        }
+        let model = try ModelLoading.model(
+            path: settings.model, precision: settings.precision, threads: settings.threads,
+            usesCache: settings.usesWeightCache)
+        let policy = Policy(
+            model: model, adapter: try makeAdapter(for: model), reference: try makeReference(for: model),
+            configuration: configuration.trainer)
+        return (policy, model)
     }
 
     /// Calls the rewards once, so that what cannot work shows now.
     private func check(_ rewards: RewardSuite, on dataset: Dataset) async throws {
         guard let sample = dataset.samples.first else { return }
+        let hidden = rewards.hiddenColumns(of: sample)
+        if !hidden.isEmpty {
+            Terminal.complain(
+                "rewards do not see the columns \(hidden.joined(separator: ", ")) of the data: the trainer's own arguments have "
+                    + "these names; rename the columns")
+        }
         do {
             try await rewards.start()
             for failure in try await rewards.check(on: sample) {
@@ -91,15 +152,14 @@ struct TrainingRun {
         return try LoRAAdapter(directory: URL(filePath: adapter), for: model)
     }
 
-    private func summary(
-        _ model: LanguageModel, _ adapter: LoRAAdapter, _ dataset: Dataset, _ rewards: [any RewardFunction]
-    ) -> String {
-        """
-        model    \(settings.model) (\(settings.precision.rawValue))
-        adapter  \(settings.adapter ?? "rank \(settings.loraRank), alpha \(compact(settings.loraAlpha))"), \
-        \(adapter.parameterCount) parameters
-        data     \(settings.dataset), \(dataset.count) prompts
-        rewards  \(StepLine.legend(rewards.map(\.name)))
-        """
+    private func summary(_ policy: Policy, _ dataset: Dataset, _ rewards: [any RewardFunction]) -> String {
+        let count = policy.learner.parameters.parameterCount
+        let shape = settings.adapter ?? "rank \(settings.loraRank), alpha \(compact(settings.loraAlpha))"
+        return """
+            model    \(settings.model) (\(settings.precision.rawValue))
+            \(settings.usesPEFT ? "adapter  \(shape), \(count) parameters" : "trained  all \(count) parameters")
+            data     \(settings.dataset), \(dataset.count) prompts
+            rewards  \(StepLine.legend(rewards.map(\.name)))
+            """
     }
 }

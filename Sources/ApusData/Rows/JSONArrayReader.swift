@@ -28,7 +28,7 @@ struct JSONArrayReader {
     }
 
     /// The next row; nil after the last one, when nothing but white space may follow the array.
-    mutating func next() throws(DataError) -> (row: [String: JSONValue], place: RowPlace)? {
+    mutating func next() throws(DataError) -> (row: JSONValue, place: RowPlace)? {
         let place: RowPlace
         let value: JSONValue
         do throws(JSONReader.Failure) {
@@ -41,7 +41,7 @@ struct JSONArrayReader {
         } catch {
             throw located(error)
         }
-        return (try place.members(of: value), place)
+        return (try place.checked(value), place)
     }
 
     private mutating func located(_ failure: JSONReader.Failure) -> DataError {

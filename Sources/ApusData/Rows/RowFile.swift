@@ -7,7 +7,7 @@ enum RowFile {
     /// - Parameter read: makes something of a row; what it throws ends the reading.
     /// - Throws: ``DataError`` naming the file and the line; an empty file is an error.
     static func map<Row>(
-        _ path: String, _ read: ([String: JSONValue], RowPlace) throws(DataError) -> Row
+        _ path: String, _ read: (JSONValue, RowPlace) throws(DataError) -> Row
     ) throws(DataError) -> [Row] {
         switch URL(filePath: path).pathExtension.lowercased() {
         case "jsonl": return try lines(path, read)
@@ -22,7 +22,7 @@ enum RowFile {
 
     /// Reads JSON Lines; blank lines are skipped.
     static func lines<Row>(
-        _ path: String, _ read: ([String: JSONValue], RowPlace) throws(DataError) -> Row
+        _ path: String, _ read: (JSONValue, RowPlace) throws(DataError) -> Row
     ) throws(DataError) -> [Row] {
         var reader = try LineReader(path: path)
         var rows: [Row] = []
@@ -44,7 +44,7 @@ enum RowFile {
 
     /// Reads a JSON array of objects. Lines in errors are those on which a row starts.
     static func array<Row>(
-        _ path: String, _ read: ([String: JSONValue], RowPlace) throws(DataError) -> Row
+        _ path: String, _ read: (JSONValue, RowPlace) throws(DataError) -> Row
     ) throws(DataError) -> [Row] {
         var reader = try JSONArrayReader(path: path)
         var rows: [Row] = []

@@ -9,8 +9,8 @@ struct RowPlace {
         DataError(code, file: file, line: line, message: message)
     }
 
-    /// The members of the object that one line holds.
-    func row(_ bytes: ArraySlice<UInt8>) throws(DataError) -> [String: JSONValue] {
+    /// The object that one line holds.
+    func row(_ bytes: ArraySlice<UInt8>) throws(DataError) -> JSONValue {
         guard String(validating: bytes, as: UTF8.self) != nil else {
             throw error(.invalidText, "wanted UTF-8 text, found other bytes; save the file as UTF-8")
         }
@@ -21,14 +21,14 @@ struct RowPlace {
             let found = "\(error.message.onOneLine) at byte \(error.offset + 1) of the line"
             throw self.error(.invalidJSON, "\(found); each line must be one object")
         }
-        return try members(of: value)
+        return try checked(value)
     }
 
-    /// The members of a row, which has to be an object.
-    func members(of value: JSONValue) throws(DataError) -> [String: JSONValue] {
-        guard let object = value.object else {
+    /// A row, which has to be an object.
+    func checked(_ value: JSONValue) throws(DataError) -> JSONValue {
+        guard case .object = value else {
             throw error(.wrongType, "wanted a row that is an object such as {\"question\": …}, found \(value.kindName)")
         }
-        return object
+        return value
     }
 }

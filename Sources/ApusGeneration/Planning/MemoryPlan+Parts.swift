@@ -10,6 +10,7 @@ extension MemoryPlan {
     /// What is in memory before the first step: in this order, so that the rest of the budget is the pages'.
     static func loadedParts(_ run: PlannedRun, _ sizes: RunSizes, _ backend: CPUBackend) throws -> [Part] {
         let parameters = try parameterCount(run)
+        let isAdapter = run.adapter != nil
         return [
             Part(name: "program", bytes: programBytes, detail: "code and libraries"),
             Part(
@@ -23,8 +24,9 @@ extension MemoryPlan {
                 bytes: try tableBytes(run, backend),
                 detail: "\(run.model.vocabularySize) x \(run.model.hiddenSize)"),
             Part(
-                name: "adapter", bytes: 8 * parameters + (try packedAdapterBytes(run, backend)),
-                detail: "\(parameters) parameters: values, gradients, the kernels' copy"),
+                name: isAdapter ? "adapter" : "trained weights",
+                bytes: 8 * parameters + (try packedAdapterBytes(run, backend)),
+                detail: "\(parameters) parameters: values, gradients" + (isAdapter ? ", the kernels' copy" : "")),
             Part(name: "optimizer", bytes: 8 * parameters, detail: "AdamW's two moments in fp32"),
         ]
     }
@@ -43,11 +45,12 @@ extension MemoryPlan {
         ]
     }
 
-    /// Σ rank · (inputs + outputs) over the adapted modules of all layers.
+    /// Σ rank · (inputs + outputs) over the adapted modules of all layers; without an adapter all of the model's.
     private static func parameterCount(_ run: PlannedRun) throws -> Int {
-        try run.adapter.targets(layerCount: run.model.layerCount).sum { module in
+        guard let adapter = run.adapter else { return run.model.parameterCount }
+        return try adapter.targets(layerCount: run.model.layerCount).sum { module in
             let (outputs, inputs) = module.shape(run.model)
-            return run.adapter.rank * (outputs + inputs)
+            return adapter.rank * (outputs + inputs)
         }
     }
 
@@ -69,11 +72,12 @@ extension MemoryPlan {
     }
 
     private static func packedAdapterBytes(_ run: PlannedRun, _ backend: CPUBackend) throws -> Int {
+        guard let adapter = run.adapter else { return 0 }
         let format = run.precision.linearFormat
-        return try run.adapter.targets(layerCount: run.model.layerCount).sum { module in
+        return try adapter.targets(layerCount: run.model.layerCount).sum { module in
             let (outputs, inputs) = module.shape(run.model)
-            let a = try backend.adapterByteCount(outputs: run.adapter.rank, inputs: inputs, beside: format)
-            return a + (try backend.adapterByteCount(outputs: outputs, inputs: run.adapter.rank, beside: format))
+            let a = try backend.adapterByteCount(outputs: adapter.rank, inputs: inputs, beside: format)
+            return a + (try backend.adapterByteCount(outputs: outputs, inputs: adapter.rank, beside: format))
         }
     }
 }

@@ -6,8 +6,8 @@ public struct PlannedRun: Sendable, Equatable {
     public var model: ModelConfiguration
     /// How its weights will be held.
     public var precision: WeightPrecision
-    /// The adapter to train.
-    public var adapter: LoRAConfiguration
+    /// The adapter to train; nil where all weights are trained.
+    public var adapter: LoRAConfiguration?
     /// Prompts of one generation.
     public var prompts = 1
     /// Completions of each prompt.
@@ -26,7 +26,7 @@ public struct PlannedRun: Sendable, Equatable {
     public var threads = 1
 
     /// A run of a model; set the other sizes afterwards.
-    public init(model: ModelConfiguration, precision: WeightPrecision, adapter: LoRAConfiguration) {
+    public init(model: ModelConfiguration, precision: WeightPrecision, adapter: LoRAConfiguration?) {
         self.model = model
         self.precision = precision
         self.adapter = adapter

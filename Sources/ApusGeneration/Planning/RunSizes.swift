@@ -64,8 +64,9 @@ struct RunSizes {
 
     /// Columns of the projections x Aᵀ of all adapters of a layer.
     private var projectedColumns: Int {
-        let targets = try? run.adapter.targets(layerCount: run.model.layerCount)
-        return run.adapter.rank * (targets?.modules.count ?? LinearModule.allCases.count)
+        guard let adapter = run.adapter else { return 0 }
+        let targets = try? adapter.targets(layerCount: run.model.layerCount)
+        return adapter.rank * (targets?.modules.count ?? LinearModule.allCases.count)
     }
 
     /// The sampler's activations and logits.

@@ -1,5 +1,5 @@
 import ApusFormats
-package import ApusText
+public import ApusText
 import Foundation
 
 extension Checkpoint {
@@ -76,4 +76,11 @@ extension GGUFVocabulary {
 extension PackedTexts {
     /// The same texts; nothing is copied.
     fileprivate init(_ texts: TextArray) { self.init(bytes: texts.bytes, ends: texts.ends) }
+}
+
+extension LanguageModel {
+    /// The tokenizer of a model folder or a GGUF file, without the model.
+    ///
+    /// - Throws: `FormatError` for what is no model, `TextError` for a tokenizer of an unsupported kind or a damaged one.
+    public static func tokenizer(path: String) throws -> Tokenizer { try Checkpoint(path: path).makeTokenizer() }
 }

@@ -33,3 +33,8 @@ extension ModelConfiguration {
         return result
     }
 }
+
+extension ModelConfiguration {
+    /// All numbers of a model of this shape.
+    package var parameterCount: Int { tensorShapes.reduce(0) { $0 + $1.shape.reduce(1, *) } }
+}

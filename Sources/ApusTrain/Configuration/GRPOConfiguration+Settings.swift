@@ -67,8 +67,13 @@ extension GRPOConfiguration {
                 "the longest completion, in tokens"),
             .optionalInteger(
                 "max_prompt_length", \.maxPromptLength, .count(limit: 1 << 24, ", or null for no limit"),
-                "the longest prompt, in tokens; null is no limit"
+                "the longest prompt, in tokens; null is no limit; `p90` is the length that 90 % of the prompts do not exceed"
             ).from(.olderTRL),
+            .optionalNumber(
+                "max_prompt_quantile", \.maxPromptQuantile, .from(0.01, to: 1),
+                "the share of the prompts that may be as long as they are, where the data decide on `max_prompt_length`; longer "
+                    + "ones are left out"
+            ).from(.apus),
             .choice(
                 "overlong_prompts", \.overlongPrompts,
                 "what happens to a prompt that is longer, always with a line that counts: `cut` keeps its last tokens, "
@@ -101,6 +106,10 @@ extension GRPOConfiguration {
                 "selective_rollout", \.selectiveRollout,
                 "draw prompts less often whose last groups had equal rewards (GRESO), never less than every 20th time"
             ).from(.apus),
+            SettingDeclaration(
+                "stop", \.stop, .texts,
+                "texts that end a completion, in training and in evaluations; what completes one stays, and counts as an end"
+            ).from(.apus).also("stop_strings").also("stop_sequences"),
             .number(
                 "repetition_penalty", \.repetitionPenalty, .above(0, smallest: 1e-3),
                 "makes tokens that occurred less likely; 1 is off"),

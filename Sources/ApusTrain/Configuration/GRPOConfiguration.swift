@@ -30,6 +30,8 @@ public struct GRPOConfiguration: DeclaredSettings {
     public var maxCompletionLength = 512
     /// Keep only the last so many tokens of a prompt; `nil` keeps prompts whole, as TRL has since 1.0.
     public var maxPromptLength: Int?
+    /// The share of the prompts that may be as long as they are, where the data decide on ``maxPromptLength``. Not a TRL key.
+    public var maxPromptQuantile: Double?
     /// What happens to a prompt that is longer than it may be. Not a TRL key.
     public var overlongPrompts = OverlongPromptPolicy.cut
     /// Divides the logits, in sampling and in the log-probabilities that are trained.
@@ -42,6 +44,8 @@ public struct GRPOConfiguration: DeclaredSettings {
     public var minP: Double?
     /// Penalty on tokens of the prompt and the completion so far; 1 is off.
     public var repetitionPenalty = 1.0
+    /// Texts that end a completion, in training and in evaluations; the token that completes one is its last.
+    public var stop: [String] = []
     /// Sample further prompts in the place of groups whose rewards are equal (DAPO). Not a TRL key.
     public var dynamicSampling = false
     /// Rounds of sampling for one generation batch at most, with ``dynamicSampling``. Not a TRL key; DAPO's code has it.

@@ -50,9 +50,12 @@ public struct ModelEvaluation: Sendable {
         let engine = GenerationEngine(model: model, adapter: adapter, memory: memory)
         let total = samples.count * completions
         let generated = try withoutActuallyEscaping(progress) { progress in
-            var counter = CompletionCounter(requests, sampling, endTokens: model.endTokens)
-            return try engine.generate(requests, sampling: sampling) { request, sample, token in
-                if counter.isLast(token, request, sample) { progress(counter.done, total) }
+            var done = 0
+            return try engine.generate(requests, sampling: sampling) { heard in
+                if heard.finishReason != nil {
+                    done += 1
+                    progress(done, total)
+                }
                 return true
             }
         }
@@ -85,30 +88,5 @@ public struct ModelEvaluation: Sendable {
         } catch {
             throw TrainingError(.prompt, "problem \(number) cannot be turned into tokens: \(error)")
         }
-    }
-}
-
-/// Knows from tokens as they come how many completions are done.
-private struct CompletionCounter {
-    private let completions: Int
-    private let limit: Int
-    private let endTokens: Set<Int32>
-    private var lengths: [Int]
-    private(set) var done = 0
-
-    init(_ requests: [GenerationRequest], _ sampling: SamplingParameters, endTokens: Set<Int32>) {
-        completions = requests.first?.completions ?? 0
-        limit = sampling.maxNewTokens
-        lengths = Array(repeating: 0, count: requests.count * completions)
-        self.endTokens = endTokens
-    }
-
-    /// Counts a token; true when it ends its completion.
-    mutating func isLast(_ token: Int32, _ request: Int, _ sample: Int) -> Bool {
-        let index = request * completions + sample
-        lengths[index] += 1
-        guard endTokens.contains(token) || lengths[index] == limit else { return false }
-        done += 1
-        return true
     }
 }

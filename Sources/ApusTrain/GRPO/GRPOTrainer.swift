@@ -26,6 +26,8 @@ public final class GRPOTrainer {
     /// What was left out of the data, one line each.
     private let dataNotices: [String]
     private var reports: RunReports?
+    /// What hears of the run's log lines beside its own files; `report_to` names them. To be set before ``run()``.
+    public var trackers: [any RunTracker] = []
 
     /// Checks everything that can be checked before the first step.
     /// - Throws: ``ConfigurationError`` or ``TrainingError``.
@@ -35,11 +37,13 @@ public final class GRPOTrainer {
     ) throws {
         try configuration.validate()
         try configuration.validate(rewardNames: rewards.map(\.name))
+        var configuration = configuration
+        let quantile = try PromptQuantile.settle(&configuration, by: dataset, tokenizer)
         let batch = try BatchPlan(configuration)
         let filter = PromptFilter(configuration, contextLength: policy.learner.contextLength, tokenizer: tokenizer)
         let (dataset, notice) = try filter.apply(to: dataset, "the data set")
         let evaluation = try evaluationDataset.map { try filter.apply(to: $0, "the evaluation data") }
-        dataNotices = [notice, evaluation?.notice].compactMap { $0 }
+        dataNotices = [quantile, notice, evaluation?.notice].compactMap { $0 }
         guard dataset.samples.count >= batch.promptsPerGeneration else {
             throw TrainingError(
                 .tooFewPrompts,
@@ -77,6 +81,10 @@ public final class GRPOTrainer {
     /// - Returns: how it ended.
     /// - Throws: ``TrainingError``.
     public nonisolated(nonsending) func run() async throws -> TrainingOutcome {
+        if trackers.isEmpty, let target = configuration.reportTo.first(where: { $0 != .tensorboard }) {
+            throw ConfigurationError(
+                key: "report_to", value: target.rawValue, rule: "needs a tracker: set the trainer's trackers")
+        }
         loop.start()
         loop.tell(.started(plan))
         if let notice = plan.batch.notice { loop.tell(.notice(notice)) }
@@ -91,7 +99,8 @@ public final class GRPOTrainer {
         }
         try loop.open(identity: identity, tokenizer: tokenizer, for: self)
         reports = try RunReports(
-            configuration, rewards: step.scorer.rewards, lastStep: loop.step, history: loop.state.history)
+            configuration, rewards: step.scorer.rewards, trackers: trackers, lastStep: loop.step,
+            history: loop.state.history)
         if let memory = step.policy.sampler.memoryPlan { loop.tell(.notice(memory)) }
         try await step.publish()
         var outcome = try await loop.run(self)

@@ -11,7 +11,7 @@ extension PlannedRun {
     /// - Throws: ``ConfigurationError`` for batches that hold no whole groups.
     public init(
         _ configuration: GRPOConfiguration, model: ModelConfiguration, precision: WeightPrecision,
-        adapter: LoRAConfiguration, promptTokens: Int, threads: Int
+        adapter: LoRAConfiguration?, promptTokens: Int, threads: Int
     ) throws(ConfigurationError) {
         self.init(model: model, precision: precision, adapter: adapter)
         let batch = try BatchPlan(configuration)

@@ -52,7 +52,8 @@ final class RolloutScorer {
         SamplingParameters(
             temperature: Float(configuration.temperature), topK: configuration.topK, topP: Float(configuration.topP),
             minP: Float(configuration.minP ?? 0), repetitionPenalty: Float(configuration.repetitionPenalty),
-            maxNewTokens: configuration.maxCompletionLength, seed: UInt64(configuration.seed))
+            maxNewTokens: configuration.maxCompletionLength, stop: configuration.stop,
+            seed: UInt64(configuration.seed))
     }
 
     /// Completions of some prompts, `[prompt][completion]`.

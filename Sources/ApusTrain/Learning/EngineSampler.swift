@@ -19,7 +19,7 @@ public final class EngineSampler: Sampler {
     ///   - samplesExactLogProbs: false has the same numbers computed again where the policy may move before they are used.
     ///   - keepsRollouts: false has the rows of a generation computed again by the learner.
     init(
-        model: LanguageModel, adapter: LoRAAdapter, samplesExactLogProbs: Bool, keepsRollouts: Bool, pages: PageStore
+        model: LanguageModel, adapter: LoRAAdapter?, samplesExactLogProbs: Bool, keepsRollouts: Bool, pages: PageStore
     ) {
         self.pages = pages
         self.samplesExactLogProbs = samplesExactLogProbs
@@ -58,7 +58,7 @@ public final class EngineSampler: Sampler {
             GenerationRequest(prompt: prompt, completions: groupSize, firstSample: index * groupSize)
         }
         return try withoutActuallyEscaping(onToken) { onToken in
-            try engine.generate(requests, sampling: sampling, step: step, keepsEarlier: continuesBatch) { _, _, _ in
+            try engine.generate(requests, sampling: sampling, step: step, keepsEarlier: continuesBatch) { _ in
                 onToken()
                 return true
             }

@@ -29,7 +29,12 @@ public final class ModelLearner: Learner {
     /// A learner of all weights.
     /// - Parameter memory: what keys, values and kept rows may take.
     public convenience init(_ parameters: FullParameters, memory: MemoryBudget = MemoryBudget()) {
-        let pages = PageStore(model: parameters.model, contents: .layerInputs, budget: memory)
+        self.init(
+            parameters, pages: PageStore(model: parameters.model, contents: .layerInputs, budget: memory))
+    }
+
+    /// A learner of all weights over pages that a sampler may share.
+    convenience init(_ parameters: FullParameters, pages: PageStore) {
         self.init(.full(parameters), parameters, of: parameters.model, reference: nil, pages: pages)
     }
 

@@ -35,6 +35,18 @@ public struct Policy {
             learner: ModelLearner(adapter, of: model, reference: reference, pages: pages))
     }
 
+    /// A small model with all its weights: they are sampled from as they are trained. The rows of a generation are computed
+    /// again for training, since every step moves all weights.
+    ///
+    /// - Parameter memory: what keys, values and rows may take.
+    public init(_ parameters: FullParameters, memory: MemoryBudget = MemoryBudget()) {
+        let pages = PageStore(model: parameters.model, contents: .layerInputs, budget: memory)
+        self.init(
+            sampler: EngineSampler(
+                model: parameters.model, adapter: nil, samplesExactLogProbs: true, keepsRollouts: false, pages: pages),
+            learner: ModelLearner(parameters, pages: pages))
+    }
+
     /// The same with what a configuration says of memory and of what is kept in it.
     public init(
         model: LanguageModel, adapter: LoRAAdapter, reference: LoRAAdapter? = nil, configuration: GRPOConfiguration

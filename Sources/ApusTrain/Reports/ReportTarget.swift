@@ -4,8 +4,18 @@ import ApusData
 public enum ReportTarget: String, Codable, Sendable, SettingChoice {
     /// Event files for TensorBoard.
     case tensorboard
+    /// Weights & Biases, through its Python package, as the others below.
+    case wandb
+    /// Trackio.
+    case trackio
+    /// MLflow.
+    case mlflow
+    /// SwanLab.
+    case swanlab
+    /// Comet.
+    case comet = "comet_ml"
 
-    /// Reads `report_to` as TRL takes it: one name or a list, where `none` is nothing and `all` is everything there is.
+    /// Reads `report_to` as TRL takes it: one name or a list, where `none` is nothing and `all` is what needs no package.
     /// - Returns: an array of this type's names, without repetitions.
     /// - Throws: ``ConfigurationError`` for a program that Apus does not write for, with the way to go.
     static func names(_ value: JSONValue) throws(ConfigurationError) -> JSONValue {
@@ -13,17 +23,16 @@ public enum ReportTarget: String, Codable, Sendable, SettingChoice {
         for item in value.array ?? [value] {
             guard let text = item.string else {
                 throw ConfigurationError(
-                    key: "report_to", value: item.shown, rule: "must be tensorboard, none, all, or a list of these")
+                    key: "report_to", value: item.shown, rule: "must be one of \(words), none, all, or a list of these")
             }
             switch text {
             case "none": continue
-            case "all": found += allCases
-            case "wandb": throw ConfigurationError(key: "report_to", value: "'wandb'", rule: weightsAndBiases)
+            case "all": found.append(.tensorboard)
             default:
                 guard let target = ReportTarget(rawValue: text) else {
                     throw ConfigurationError(
                         key: "report_to", value: "'\(text)'",
-                        rule: "is not supported: choose tensorboard, none or all; metrics.jsonl is always written")
+                        rule: "is not supported: choose \(words), none or all; metrics.jsonl is always written")
                 }
                 found.append(target)
             }
@@ -31,8 +40,5 @@ public enum ReportTarget: String, Codable, Sendable, SettingChoice {
         return .array(allCases.filter(found.contains).map { .string($0.rawValue) })
     }
 
-    /// A `.wandb` file holds messages whose definition belongs to the `wandb` package and changes with it.
-    private static let weightsAndBiases =
-        "is not written: its run files are the wandb package's own; leave it out, and Scripts/wandb_import.py takes "
-        + "metrics.jsonl to Weights & Biases, offline too"
+    private static let words = allCases.map(\.rawValue).joined(separator: ", ")
 }

@@ -8,14 +8,20 @@ final class RunReports {
     private var monitor: TrainingMonitor
     private var tensorBoard: TensorBoardLog?
     private var completions: CompletionsLog?
+    private let trackers: [any RunTracker]
+    private let logsCompletions: Bool
 
     /// - Parameters:
     ///   - rewards: the run's reward functions.
+    ///   - trackers: what else hears of log lines.
     ///   - history: the lines of the run that is continued.
     /// - Throws: ``TrainingError`` with code `outputFolder`.
     init(
-        _ configuration: GRPOConfiguration, rewards: [any RewardFunction] = [], lastStep: Int, history: [MetricsRecord]
+        _ configuration: GRPOConfiguration, rewards: [any RewardFunction] = [], trackers: [any RunTracker] = [],
+        lastStep: Int, history: [MetricsRecord]
     ) throws(TrainingError) {
+        self.trackers = trackers
+        logsCompletions = configuration.logCompletions
         monitor = TrainingMonitor(rewards: rewards)
         if configuration.reportTo.contains(.tensorboard) {
             tensorBoard = try TensorBoardLog(
@@ -30,6 +36,10 @@ final class RunReports {
     /// - Returns: what the user should hear about it.
     func append(_ record: MetricsRecord, _ rollout: RolloutReport?) -> [String] {
         var warnings = monitor.observe(record) + appendToTensorBoard(record)
+        for tracker in trackers {
+            tracker.log(record)
+            if logsCompletions, let rollout { tracker.log(CompletionRows(rollout, step: record.step)) }
+        }
         do {
             if let rollout { try completions?.write(rollout, step: record.step) }
         } catch {
@@ -42,7 +52,8 @@ final class RunReports {
     /// Takes the line of an evaluation.
     /// - Returns: what the user should hear about it.
     func appendEvaluation(_ record: MetricsRecord) -> [String] {
-        monitor.observe(record) + appendToTensorBoard(record)
+        for tracker in trackers { tracker.log(record) }
+        return monitor.observe(record) + appendToTensorBoard(record)
     }
 
     private func appendToTensorBoard(_ record: MetricsRecord) -> [String] {

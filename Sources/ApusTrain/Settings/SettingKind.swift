@@ -20,6 +20,8 @@ package enum SettingKind: Equatable, Sendable {
     case folderOrFlag
     /// Several texts.
     case textList
+    /// One text or several, each as it is.
+    case texts
     /// Several numbers, each within the bounds.
     case numberList(NumberBounds)
     /// Names with values of any kind.
@@ -40,6 +42,7 @@ package enum SettingKind: Equatable, Sendable {
         case .choice(let words, _, _): "one of \(words.joined(separator: ", "))"
         case .folderOrFlag: "a folder, true or false"
         case .textList: "a list of names"
+        case .texts: "a text, or a list of texts"
         case .numberList: "a list of numbers"
         case .mapping: "a mapping such as {name: value}"
         case .rewardList: "a list of rewards, each a name or a mapping such as {name: regex, pattern: ...}"
@@ -58,6 +61,7 @@ package enum SettingKind: Equatable, Sendable {
         case .choice(let words, _, _): words.joined(separator: ", ")
         case .folderOrFlag: "folder or flag"
         case .textList: "names"
+        case .texts: "texts"
         case .numberList: "numbers"
         case .mapping: "mapping"
         case .rewardList: "rewards"
@@ -71,7 +75,7 @@ package enum SettingKind: Equatable, Sendable {
     /// Whether several values may follow the key of an option.
     package var isList: Bool {
         switch self {
-        case .textList, .numberList, .rewardList: true
+        case .textList, .texts, .numberList, .rewardList: true
         default: false
         }
     }

@@ -46,7 +46,7 @@ struct RunReportsTests {
             rewardNames: ["x"], rewards: [[nil]], advantages: [.nan], isTruncated: [true],
             extraColumns: ["b": ["y"], "a": [2.0]])
         #expect(
-            CompletionsLog.line(report, 0, step: 7)
+            CompletionRows(report, step: 7).lines[0]
                 == #"{"step": 7, "prompt": [{"content":"a\n\"b\"","role":"user"}], "completion": "\u001bé", "#
                 + #""x": null, "a": 2.0, "b": "y", "advantage": null, "is_truncated": true}"#)
         #expect(CompletionsLog.fileName(step: 123_456) == "completions_123456.jsonl")

@@ -1,4 +1,6 @@
-/// How Python reward functions are run.
+import Foundation
+
+/// How the user's Python functions are run.
 public struct PythonOptions: Sendable, Equatable {
     /// The interpreter: a path, or a name to find in `PATH`; nil for the active virtual environment's, else `python3`.
     public var interpreter: String?
@@ -36,5 +38,14 @@ public struct PythonOptions: Sendable, Equatable {
     public static func == (left: PythonOptions, right: PythonOptions) -> Bool {
         left.interpreter == right.interpreter && left.workers == right.workers && left.timeout == right.timeout
             && left.memoryLimit == right.memoryLimit && left.loadTimeout == right.loadTimeout
+    }
+
+    /// The interpreter of the virtual environment that is active, else what the path has.
+    package static var defaultInterpreter: String {
+        guard let environment = ProcessInfo.processInfo.environment["VIRTUAL_ENV"], !environment.isEmpty else {
+            return "python3"
+        }
+        let path = environment + "/bin/python"
+        return FileManager.default.isExecutableFile(atPath: path) ? path : "python3"
     }
 }

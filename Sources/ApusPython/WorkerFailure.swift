@@ -1,5 +1,5 @@
 /// Why a worker process did not answer.
-enum WorkerFailure: Error, CustomStringConvertible {
+package enum WorkerFailure: Error, CustomStringConvertible {
     /// The time was up; the process and all that it started have been ended.
     case timedOut(Duration)
     /// The process ended by itself.
@@ -9,7 +9,7 @@ enum WorkerFailure: Error, CustomStringConvertible {
     /// The answer cannot be read.
     case garbled(String)
 
-    var description: String {
+    package var description: String {
         switch self {
         case .timedOut(let limit): "did not return within \(limit.inSeconds); it and what it started were ended"
         case .ended(let how): "ended its process: \(how)"
@@ -21,7 +21,7 @@ enum WorkerFailure: Error, CustomStringConvertible {
 
 extension Duration {
     /// "60 s", for messages.
-    var inSeconds: String {
+    package var inSeconds: String {
         let seconds = self / .seconds(1)
         return Int(exactly: seconds).map { "\($0) s" } ?? "\(seconds) s"
     }

@@ -1,4 +1,6 @@
-/// A reward function written in Python, by its place: `rewards.py:correctness_reward_func`, or `package.module.function`
+import Foundation
+
+/// A function written in Python, by its place: `rewards.py:correctness_reward_func`, or `package.module.function`
 /// for one that Python itself can import.
 package struct PythonFunction: Sendable, Equatable, Hashable {
     /// Where the function is defined.
@@ -39,6 +41,28 @@ package struct PythonFunction: Sendable, Equatable, Hashable {
         switch source {
         case .file(let path): "\(path):\(name)"
         case .module(let module): "\(module).\(name)"
+        }
+    }
+
+    /// The function with the path of its file as it is found from here; one folder after the other is searched.
+    ///
+    /// A module that lies in one of them becomes that file.
+    /// - Throws: ``PythonLoadError`` where there is no such file.
+    package func resolved(in folders: [String]) throws(PythonLoadError) -> PythonFunction {
+        func path(_ file: String) -> String? {
+            let candidates = file.hasPrefix("/") ? [file] : folders.map { $0.isEmpty ? file : $0 + "/" + file }
+            return candidates.first { FileManager.default.fileExists(atPath: $0) }
+        }
+        switch source {
+        case .file(let file):
+            guard let found = path(file) else {
+                let places = folders.map { $0.isEmpty ? "the current folder" : $0 }.joined(separator: " and ")
+                throw PythonLoadError(reason: "names \(file), which is not in \(places)")
+            }
+            return PythonFunction(source: .file(found), name: name)
+        case .module(let module):
+            guard let found = path(module.replacing(".", with: "/") + ".py") else { return self }
+            return PythonFunction(source: .file(found), name: name)
         }
     }
 

@@ -1,5 +1,3 @@
-import ApusData
-
 /// Asks a worker to load functions; they are called by their index in the list.
 struct LoadRequest: Encodable {
     struct Entry: Encodable {
@@ -37,18 +35,4 @@ struct Greeting: Decodable {
 struct EndNotice: Decodable {
     var signal: String?
     var status: Int?
-}
-
-/// The scores of a batch. Without scores, all completions failed.
-struct CallReply: Decodable {
-    struct Failure: Decodable {
-        var sample: Int?
-        var reason: String
-    }
-
-    var scores: [Double?]?
-    var failures: [Failure]
-    var metrics: [String: [Double?]]?
-    var extra: [String: [JSONValue]]?
-    var call: String?
 }

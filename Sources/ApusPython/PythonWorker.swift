@@ -1,53 +1,63 @@
-import ApusData
+package import ApusFormats
 import Dispatch
-import Foundation
+package import Foundation
 import Synchronization
 
 /// A place where some Python functions run: a process that is started again when it had to be ended.
-final class PythonWorker: Sendable {
+package final class PythonWorker: Sendable {
     private let functions: [PythonFunction]
+    private let calls: [UInt8]
     private let options: PythonOptions
     private let interpreter: String
     /// The process, while there is one. The lock is held during a call: a process serves one at a time.
     private let process = Mutex<WorkerProcess?>(nil)
     /// Calls block their thread, so they get threads that nothing else waits for.
-    private let queue = DispatchQueue(label: "apus.reward-worker")
+    private let queue = DispatchQueue(label: "apus.python")
 
-    init(functions: [PythonFunction], options: PythonOptions, interpreter: String) {
+    /// - Parameter calls: Python that says what the functions are called for; see `HANDLERS` in worker.py.
+    package init(functions: [PythonFunction], calls: [UInt8], options: PythonOptions) {
         self.functions = functions
+        self.calls = calls
         self.options = options
-        self.interpreter = interpreter
+        interpreter = options.interpreter ?? PythonOptions.defaultInterpreter
     }
 
     /// Starts the process and loads the functions.
     ///
     /// - Throws: ``PythonLoadError``, or ``WorkerFailure`` when the process fails.
-    func start() async throws {
+    package func start() async throws {
         try await onQueue { worker in try worker.process.withLock { try worker.startIfNeeded(&$0) } }
     }
 
-    /// Calls one function, starting the process first when there is none.
+    /// Makes a call, starting the process first when there is none.
     ///
+    /// - Parameter answering: answers what the functions ask the run meanwhile; nil where they have nothing to ask.
     /// - Throws: ``PythonLoadError`` or ``WorkerFailure``. After a failure the process and all that it started are gone.
-    func call(_ function: Int, on context: RewardContext, stopsAtFirstFailure: Bool) async throws -> CallReply {
-        let request = TransferredBatch(context: context).json([
-            "function": .integer(function), "stop_at_first_failure": .bool(stopsAtFirstFailure),
-        ])
-        return try await onQueue { worker in
+    package func call(
+        _ request: Data, answering: (@Sendable (JSONValue) -> JSONValue)? = nil
+    ) async throws -> Data {
+        try await onQueue { worker in
             try worker.process.withLock { process in
                 try worker.startIfNeeded(&process)
-                return try worker.exchange(&process, request, for: CallReply.self, within: worker.options.timeout)
+                var reply = try worker.exchange(&process, request, within: worker.options.timeout)
+                while let answering, let question = try? JSONValue(json: reply), question["ask"] != nil {
+                    let answer = Data(JSONWriter.ordered.write(answering(question)).utf8)
+                    reply = try worker.exchange(&process, answer, within: worker.options.timeout)
+                }
+                return reply
             }
         }
     }
 
     /// Ends the process and all that it started. A call that is going on ends first.
-    func stop() {
+    package func stop() {
         process.withLock { process in
             process?.stop()
             process = nil
         }
     }
+
+    deinit { stop() }
 
     private func onQueue<Result: Sendable>(
         _ body: @escaping @Sendable (PythonWorker) throws -> Result
@@ -59,14 +69,14 @@ final class PythonWorker: Sendable {
 
     private func startIfNeeded(_ process: inout WorkerProcess?) throws {
         guard process == nil else { return }
-        process = try WorkerProcess(interpreter: interpreter, onOutput: options.onOutput)
+        process = try WorkerProcess(interpreter: interpreter, calls: calls, onOutput: options.onOutput)
         let request = LoadRequest(
             load: functions.map(\.entry), memoryLimit: options.memoryLimit, fileLimit: PythonOptions.fileLimit,
             processLimit: PythonOptions.processLimit)
         let reply: LoadReply
         do {
-            let request = try JSONEncoder().encode(request)
-            reply = try exchange(&process, request, for: LoadReply.self, within: options.loadTimeout)
+            let answer = try exchange(&process, JSONEncoder().encode(request), within: options.loadTimeout)
+            reply = try JSONDecoder().decode(LoadReply.self, from: answer)
         } catch let failure as WorkerFailure {
             let names = functions.map(\.text).joined(separator: ", ")
             throw PythonLoadError(reason: "loading \(names): its file \(failure)")
@@ -78,12 +88,12 @@ final class PythonWorker: Sendable {
         }
     }
 
-    private func exchange<Reply: Decodable>(
-        _ process: inout WorkerProcess?, _ request: Data, for type: Reply.Type, within limit: Duration
-    ) throws -> Reply {
+    private func exchange(
+        _ process: inout WorkerProcess?, _ request: Data, within limit: Duration
+    ) throws -> Data {
         guard var current = process else { throw WorkerFailure.ended("it is not running") }
         do {
-            let reply = try current.exchange(request, for: type, within: limit)
+            let reply = try current.exchange(request, within: limit)
             process = current
             return reply
         } catch {
@@ -108,6 +118,9 @@ extension PythonFunction {
 /// A Python function that cannot be loaded.
 public struct PythonLoadError: Error, CustomStringConvertible, Sendable {
     let reason: String
+
+    /// A fault with what it is called.
+    package init(reason: String) { self.reason = reason }
 
     /// The function and what is wrong with it, in one line.
     public var description: String { reason.split(whereSeparator: \.isNewline).joined(separator: " ") }

@@ -8,7 +8,7 @@ struct WorkerProcess {
     let version: String
 
     /// What marks the processes in a list of them.
-    static let marker = "apus-reward-worker"
+    package static let marker = "apus-reward-worker"
     /// How long an interpreter may take to be there, on a machine that is busy.
     private static let startLimit = Duration.seconds(60)
     /// How long a process may take to end everything below it before it is killed itself.
@@ -16,12 +16,13 @@ struct WorkerProcess {
 
     /// Starts the interpreter.
     ///
+    /// - Parameter calls: Python that says what its functions are called for; see `HANDLERS` in worker.py.
     /// - Throws: ``WorkerFailure`` when it cannot be started or does not answer.
     init(
-        interpreter: String, onOutput: @escaping @Sendable (String) -> Void
+        interpreter: String, calls: [UInt8], onOutput: @escaping @Sendable (String) -> Void
     ) throws(WorkerFailure) {
         let (channel, remote) = try WorkerChannel.open(onOutput: onOutput)
-        let script = PackageResources.reward_worker_py
+        let script = PackageResources.worker_py + Array("\n\n".utf8) + calls + Array("\n\nmain()\n".utf8)
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = [
@@ -57,22 +58,15 @@ struct WorkerProcess {
     /// Sends a request and waits for the reply.
     ///
     /// - Throws: ``WorkerFailure``; the process cannot be used after that, and has to be stopped.
-    mutating func exchange<Reply: Decodable>(
-        _ request: Data, for type: Reply.Type, within limit: Duration
-    ) throws(WorkerFailure) -> Reply {
+    mutating func exchange(_ request: Data, within limit: Duration) throws(WorkerFailure) -> Data {
         let deadline = ContinuousClock.now + limit
-        let answer: Data
         do throws(WorkerFailure) {
             try channel.send(request, until: deadline)
-            answer = try channel.receive(until: deadline)
+            let answer = try channel.receive(until: deadline)
             channel.drainOutput()
+            return answer
         } catch {
             throw failure(error, limit)
-        }
-        do {
-            return try JSONDecoder().decode(type, from: answer)
-        } catch {
-            throw .garbled("\(error)")
         }
     }
 

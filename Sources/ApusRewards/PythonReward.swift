@@ -1,4 +1,5 @@
 import ApusData
+import ApusPython
 import Foundation
 
 /// A reward function in Python, called as TRL calls it, in a process that it cannot leave.
@@ -23,7 +24,10 @@ struct PythonReward: OutsideReward {
     func evaluate(_ context: RewardContext) async throws -> RewardEvaluation {
         let reply: CallReply
         do {
-            reply = try await worker.call(index, on: context, stopsAtFirstFailure: stopsAtFirstFailure)
+            let request = TransferredBatch(context: context).json([
+                "call": "score", "function": .integer(index), "stop_at_first_failure": .bool(stopsAtFirstFailure),
+            ])
+            reply = try JSONDecoder().decode(CallReply.self, from: await worker.call(request))
         } catch {
             throw failure("\(error) (\(Self.range(context.completions.count)))")
         }

@@ -1,0 +1,86 @@
+import Apus
+import Foundation
+
+extension RunSettings {
+    /// The Python that the user's functions and trackers run in.
+    var interpreter: String { python ?? PythonOptions.defaultInterpreter }
+
+    /// How the user's functions in Python are run.
+    ///
+    /// - Parameter source: what stands before the lines that they print.
+    func pythonOptions(_ source: String) -> PythonOptions {
+        PythonOptions(
+            interpreter: python, workers: rewardWorkers, timeout: .seconds(within: rewardTimeout),
+            memoryLimit: rewardMemoryLimit > 0
+                ? (rewardMemoryLimit * 0x1p30).wholeNumber(in: 1...1 << 62) : nil,
+            loadTimeout: .seconds(within: max(120, rewardTimeout)), onOutput: { Terminal.printOutput($0, of: source) })
+    }
+
+    /// Checks what the data functions name, and puts in the paths of their files as they are found.
+    ///
+    /// - Throws: `SettingError` for what is no function, or does not go together.
+    mutating func resolveDataFunctions(in folder: String?) throws(SettingError) {
+        do {
+            let functions = try DataFunctions(
+                rows: datasetRows, map: datasetMap, filter: datasetFilter, in: [folder, ""].compactMap(\.self))
+            (datasetRows, datasetMap, datasetFilter) = functions.places
+            let isFile = dataset != Self.builtInDataset
+            if datasetRows != nil, isFile {
+                throw SettingError("dataset_rows: gives the rows in the place of a file; leave out dataset_name")
+            }
+            if functions.isEmpty || datasetRows != nil || isFile { return }
+        } catch let error as PythonLoadError {
+            throw SettingError(error.description)
+        } catch let error as SettingError {
+            throw error
+        } catch {
+            throw SettingError("\(error)")
+        }
+        throw SettingError("dataset_map: needs rows: give dataset_name or dataset_rows")
+    }
+}
+
+/// The rows that the user's functions made.
+struct MadeRows {
+    /// Those to train on.
+    var training: [JSONValue]
+    /// Those of the file that is evaluated on, if there is one.
+    var evaluation: [JSONValue]?
+
+    /// Runs the data functions, with progress; nil where there are none.
+    ///
+    /// - Throws: `CommandFailure` with status 2.
+    init?(_ settings: RunSettings) async throws {
+        let functions = try failing(as: .badInput) {
+            try DataFunctions(rows: settings.datasetRows, map: settings.datasetMap, filter: settings.datasetFilter)
+        }
+        guard !functions.isEmpty else { return nil }
+        training = try await Self.rows(
+            functions, of: settings.datasetRows == nil ? settings.dataset : nil, settings)
+        let file = settings.evaluationDataset.flatMap { $0 == RunSettings.builtInDataset ? nil : $0 }
+        if let file { evaluation = try await Self.rows(functions, of: file, settings) }
+    }
+
+    private static func rows(
+        _ functions: DataFunctions, of file: String?, _ settings: RunSettings
+    ) async throws -> [JSONValue] {
+        defer { Terminal.clearTransientLine() }
+        let name = file ?? settings.datasetRows ?? ""
+        let given = try file.map { path in try failing(as: .badInput) { try Dataset.rows(path: path) } }
+        let model = settings.model
+        let rows: [JSONValue]
+        do {
+            rows = try await functions.rows(
+                from: given, name: name, options: settings.pythonOptions("data"),
+                tokenizer: { try LanguageModel.tokenizer(path: model) },
+                progress: { Terminal.showTransient("making rows of \(name): \($0)") })
+        } catch {
+            throw CommandFailure(.badInput, "\(error)")
+        }
+        guard !rows.isEmpty else {
+            throw CommandFailure(.badInput, "\(name): the data functions leave no row; see dataset_filter")
+        }
+        Terminal.printLine("rows     \(rows.count) of \(name)")
+        return rows
+    }
+}
