@@ -67,8 +67,7 @@ let package = Package(
             "Apus",
             [
                 "ApusTrain", "ApusTrackers", "ApusRewards", "ApusPython", "ApusData", "ApusExport", "ApusGeneration",
-                "ApusModel", "ApusText",
-                "ApusTensor", "ApusFormats",
+                "ApusModel", "ApusText", "ApusTensor", "ApusFormats",
             ]
         ),
         .executableTarget(
@@ -103,9 +102,9 @@ let package = Package(
             "ApusExportTests", ["ApusExport", "ApusModel", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
         tests("ApusGenerationTests", ["ApusGeneration", "ApusModel", "ApusTensor", "ApusText", "ApusTestModels"]),
         tests("ApusDataTests", ["ApusData", "ApusFormats", "ApusText"]),
-        tests("ApusTrackersTests", ["ApusTrackers", "ApusTrain", "ApusFormats"]),
+        tests("ApusTrackersTests", ["ApusTrackers", "ApusTrain", "ApusData", "ApusFormats"]),
         tests("ApusPythonTests", ["ApusPython", "ApusData", "ApusText"]),
-        tests("ApusRewardsTests", ["ApusRewards", "ApusData", "ApusText"]),
+        tests("ApusRewardsTests", ["ApusRewards", "ApusPython", "ApusData", "ApusText"]),
         tests(
             "ApusTrainTests",
             [

@@ -82,7 +82,8 @@ def swift_faults(text, build):
             file.flush()
             command = ["swiftc", "-typecheck", "-swift-version", "6", "-I", f"{build}/Modules",
                        "-Xcc", f"-fmodule-map-file={build}/CKernels.build/module.modulemap",
-                       "-Xcc", f"-fmodule-map-file={build}/CBlocks.build/module.modulemap", file.name]
+                       "-Xcc", f"-fmodule-map-file={build}/CBlocks.build/module.modulemap",
+                       "-Xcc", f"-fmodule-map-file={build}/CTransfer.build/module.modulemap", file.name]
             result = subprocess.run(command, capture_output=True, text=True)
         errors = [line for line in result.stderr.split("\n") if "error:" in line]
         if result.returncode != 0:

@@ -19,6 +19,7 @@ def extract(build, module, folder, level="public", reexported=()):
         "swift-symbolgraph-extract", "-module-name", module, "-target", target["target"]["unversionedTriple"],
         "-I", f"{build}/Modules", "-Xcc", f"-fmodule-map-file={build}/CKernels.build/module.modulemap",
         "-Xcc", f"-fmodule-map-file={build}/CBlocks.build/module.modulemap",
+        "-Xcc", f"-fmodule-map-file={build}/CTransfer.build/module.modulemap",
         "-minimum-access-level", level, "-skip-synthesized-members", "-output-dir", str(folder),
     ]
     if reexported:

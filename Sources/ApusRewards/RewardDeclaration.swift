@@ -40,7 +40,8 @@ public struct RewardDeclaration: Sendable, Equatable {
         if let kind = ConfiguredReward(rawValue: name) { return .configured(kind) }
         if Self.mathRewards.contains(name) { return .python(PythonFunction(source: .module("__main__"), name: name)) }
         if name.hasPrefix("http://") || name.hasPrefix("https://") {
-            return .endpoint
+            // A name from the environment may be all that there is of the host.
+            return name.contains("${") || URL(string: name)?.host != nil ? .endpoint : nil
         }
         return PythonFunction(name).map(Kind.python)
     }

@@ -41,8 +41,11 @@ public final class ExperimentTrackers: RunTracker {
 
     /// How a run ended, as trackers show it.
     public enum Status: String, Sendable {
+        /// It came to its end.
         case finished
+        /// It was told to stop, and may be continued.
         case stopped
+        /// It ended with an error.
         case failed
     }
 
@@ -51,7 +54,7 @@ public final class ExperimentTrackers: RunTracker {
     private let process: TrackerProcess
     private let run: Run
     private let numbers: JSONValue
-    private let hasSaved = Mutex(false)
+    private let hasSaved = Atomic(false)
 
     /// The longest that packages may take to begin: imports, and a server that has to answer.
     private static let openLimit = Duration.seconds(180)
@@ -149,11 +152,7 @@ public final class ExperimentTrackers: RunTracker {
     }
 
     private func saveNumbers() {
-        guard
-            !hasSaved.withLock({ saved in
-                defer { saved = true }; return saved
-            })
-        else { return }
+        guard !hasSaved.exchange(true, ordering: .relaxed) else { return }
         try? Data((JSONWriter(indent: 2).write(numbers) + "\n").utf8).write(to: Self.numbersFile(in: run.outputDir))
     }
 }

@@ -194,7 +194,7 @@ import Testing
         ])
         let (training, evaluation) = try run.makeDatasets()
         #expect(training.count == 8 && evaluation?.count == 2)
-        #expect(try run.makeDatasetToEvaluate(count: nil) == evaluation)
+        #expect(try run.makeDatasetToEvaluate(count: nil, nil) == evaluation)
     }
 }
 

@@ -151,7 +151,7 @@ import Testing
         let configuration = try resolve("model: m\nmax_prompt_length: p90\nuse_peft: true\n")
         #expect(configuration.trainer.maxPromptQuantile == 0.9 && configuration.trainer.maxPromptLength == nil)
         #expect(try resolve(configuration.yaml).trainer == configuration.trainer)
-        #expect(refusal("model: m\nmax_prompt_length: p200\n")?.contains("at most 1") == true)
+        #expect(refusal("model: m\nmax_prompt_length: p200\n")?.contains("must be from 0.01 to 1") == true)
         #expect(refusal("model: m\nmax_prompt_length: page\n")?.contains("expected a whole number") == true)
     }
 

@@ -9,7 +9,7 @@ import Testing
 @Suite struct TRLCommandTests {
     private func resolve(_ yaml: String) throws -> RunConfiguration {
         let folder = try TemporaryFolder()
-        return try RunConfiguration(arguments: [folder.write(Data("model: m\n\(yaml)\n".utf8), as: "run.yaml")])
+        return try RunConfiguration(arguments: [folder.write(Data("model: m\nuse_peft: true\n\(yaml)\n".utf8), as: "run.yaml")])
     }
 
     private func refusal(_ yaml: String) -> String {
@@ -45,7 +45,7 @@ import Testing
         #expect(
             try resolve("datasets:\n  - {path: json, data_files: data.jsonl, split: train}").settings.dataset
                 == "data.jsonl")
-        #expect(refusal("datasets:\n  - path: a\n  - path: b").contains("run.yaml:2: datasets: wanted one entry"))
+        #expect(refusal("datasets:\n  - path: a\n  - path: b").contains("run.yaml:3: datasets: wanted one entry"))
         #expect(refusal("datasets: a.jsonl").contains("a mixture of data sets is not supported"))
         #expect(refusal("dataset_name: x\ndatasets:\n  - path: a").contains("contradicts"))
     }
@@ -55,7 +55,7 @@ import Testing
         ("callbacks: [push]", "there are no callbacks"), ("optim: adafactor", "only AdamW is supported"),
     ])
     func theRestIsRefusedWithItsReason(line: String, reason: String) {
-        #expect(refusal(line).contains("run.yaml:2: ") && refusal(line).contains(reason), "\(refusal(line))")
+        #expect(refusal(line).contains("run.yaml:3: ") && refusal(line).contains(reason), "\(refusal(line))")
     }
 
     @Test func argumentsOfASchedule() throws {

@@ -95,12 +95,12 @@ struct DataFunctionTests {
         "What goes wrong names the row, the function and the line",
         arguments: [
             (
-                "def f(row): return row['missing']", "data.jsonl, row 2: ",
+                "def f(row): return {'x': row['missing']}", "data.jsonl, row 2: ",
                 "raised KeyError: 'missing' (data.py, line 1)"
             ),
             ("def f(row): return 7", "data.jsonl, row 1: ", "returned 7 (int); return a dictionary"),
             ("def f(row): return {'x': object}", "data.jsonl, row 1: ", "has no form in JSON"),
-            ("def f(row, tokenizer): return {'x': tokenizer.apply_chat_template([])[9**9]}", "row 1: ", "IndexError"),
+            ("def f(row, tokenizer): return {'x': tokenizer.encode('a')[9**9]}", "row 1: ", "IndexError"),
             ("import os\ndef f(row): os._exit(4)", "data.jsonl: ", "exit status 4"),
             ("def f(row): return {", "data.py:f", "syntax error"), ("def g(row): pass", "data.py:f", "it has no 'f'"),
         ])

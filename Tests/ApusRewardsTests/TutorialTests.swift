@@ -1,4 +1,5 @@
 import ApusData
+import ApusPython
 import ApusRewards
 import ApusTestSupport
 import Foundation

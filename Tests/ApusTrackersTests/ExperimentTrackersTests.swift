@@ -1,3 +1,4 @@
+import ApusData
 import ApusFormats
 import ApusTestSupport
 import Foundation

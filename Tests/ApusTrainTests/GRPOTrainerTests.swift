@@ -3,6 +3,7 @@ import ApusGeneration
 import ApusTensor
 import ApusTestSupport
 import Foundation
+import Synchronization
 import Testing
 
 @testable import ApusTrain
@@ -268,5 +269,43 @@ struct GRPOTrainerTests {
         #expect(!rollout.isEmpty && rollout.count <= completions)
         #expect(rollout.allSatisfy { $0.total == completions * configuration.maxCompletionLength })
         #expect(rollout.map(\.done) == rollout.map(\.done).sorted() && rollout.allSatisfy { $0.done > 0 })
+    }
+
+    @Test("A tracker that report_to names and nobody gave is missed before the first step")
+    func missingTracker() async throws {
+        let folder = try TemporaryFolder()
+        var configuration = Self.configuration(folder)
+        configuration.reportTo = [.tensorboard, .wandb]
+        let trainer = try GRPOTrainer(
+            configuration: configuration, policy: FakePolicy(), tokenizer: NumberTokenizer(),
+            dataset: Dataset(samples: (1...8).map { Sample(prompt: .text("\($0)")) }), rewards: [Self.parity])
+        let error = await #expect(throws: ConfigurationError.self) { try await trainer.run() }
+        #expect(error?.description == "report_to: wandb needs a tracker: set the trainer's trackers")
+        #expect(folder.names.isEmpty)
+    }
+
+    /// Counts what it hears.
+    private final class CountingTracker: RunTracker {
+        let heard = Mutex<(records: [Int], tables: [Int])>(([], []))
+        func log(_ record: MetricsRecord) { heard.withLock { $0.records.append(record.step) } }
+        func log(_ completions: CompletionRows) { heard.withLock { $0.tables.append(completions.step) } }
+    }
+
+    @Test("A tracker hears of every log line, and of completions where they are logged", arguments: [true, false])
+    func tracker(logsCompletions: Bool) async throws {
+        let folder = try TemporaryFolder()
+        var configuration = Self.configuration(folder)
+        configuration.reportTo = [.wandb]
+        configuration.logCompletions = logsCompletions
+        configuration.output.loggingSteps = 1
+        configuration.optimizer.maxSteps = 3
+        let trainer = try GRPOTrainer(
+            configuration: configuration, policy: FakePolicy(), tokenizer: NumberTokenizer(),
+            dataset: Dataset(samples: (1...8).map { Sample(prompt: .text("\($0)")) }), rewards: [Self.parity])
+        let tracker = CountingTracker()
+        trainer.trackers = [tracker]
+        _ = try await trainer.run()
+        let heard = tracker.heard.withLock { $0 }
+        #expect(heard.records.prefix(3) == [1, 2, 3] && heard.tables == (logsCompletions ? [1, 2, 3] : []))
     }
 }

@@ -146,7 +146,7 @@ extension RunSettings {
                 "the project that these trackers file it under, where the package's own variable names none"),
             .optionalText(
                 "trackio_space_id", \.trackioSpace, "the Space on the Hugging Face Hub that Trackio shows the run in"
-            ).otherDefault("null keeps Trackio's data on this machine; TRL's trackio makes a Space"),
+            ),
             .flag("disable_tqdm", \.disablesProgress, "plain lines only, also on a terminal")
                 .otherDefault("TRL's null is false as well"),
         ])

@@ -19,24 +19,22 @@ extension RunSettings {
     /// Checks what the data functions name, and puts in the paths of their files as they are found.
     ///
     /// - Throws: `SettingError` for what is no function, or does not go together.
-    mutating func resolveDataFunctions(in folder: String?) throws(SettingError) {
+    mutating func resolveDataFunctions(in folder: String?) throws {
+        let functions: DataFunctions
         do {
-            let functions = try DataFunctions(
+            functions = try DataFunctions(
                 rows: datasetRows, map: datasetMap, filter: datasetFilter, in: [folder, ""].compactMap(\.self))
-            (datasetRows, datasetMap, datasetFilter) = functions.places
-            let isFile = dataset != Self.builtInDataset
-            if datasetRows != nil, isFile {
-                throw SettingError("dataset_rows: gives the rows in the place of a file; leave out dataset_name")
-            }
-            if functions.isEmpty || datasetRows != nil || isFile { return }
-        } catch let error as PythonLoadError {
-            throw SettingError(error.description)
-        } catch let error as SettingError {
-            throw error
         } catch {
-            throw SettingError("\(error)")
+            throw SettingError(error.description)
         }
-        throw SettingError("dataset_map: needs rows: give dataset_name or dataset_rows")
+        (datasetRows, datasetMap, datasetFilter) = functions.places
+        let isFile = dataset != Self.builtInDataset
+        if datasetRows != nil, isFile {
+            throw SettingError("dataset_rows: gives the rows in the place of a file; leave out dataset_name")
+        }
+        guard functions.isEmpty || datasetRows != nil || isFile else {
+            throw SettingError("dataset_map: needs rows: give dataset_name or dataset_rows")
+        }
     }
 }
 

@@ -28,7 +28,7 @@ enum PromptQuantile {
         }
         let limit = max(1, length(share, of: lengths))
         configuration.maxPromptLength = limit
-        if configuration.overlongPrompts == .error { configuration.overlongPrompts = .drop }
+        configuration.overlongPrompts = .drop
         return "max_prompt_length is \(limit), which \(share * 100) % of the prompts do not exceed"
     }
 }
