@@ -41,6 +41,9 @@ public struct DataFunctions: Sendable, Equatable {
     /// Whether there is nothing to do.
     public var isEmpty: Bool { all.isEmpty }
 
+    /// The functions with what they are for.
+    var byRole: [(String, PythonFunction?)] { [("rows", rows), ("map", map), ("filter", filter)] }
+
     /// The functions in the order in which they run.
     package var all: [PythonFunction] { [rows, map, filter].compactMap(\.self) }
 
@@ -49,12 +52,25 @@ public struct DataFunctions: Sendable, Equatable {
     /// - Parameters:
     ///   - given: the rows of a file; nil where a function gives them.
     ///   - name: what messages call them.
+    ///   - cache: where rows are kept, and the name of the tokenizer that they may depend on; nil makes them anew.
     ///   - tokenizer: makes the one that functions with a parameter `tokenizer` get.
     ///   - progress: hears how many rows are made.
     /// - Throws: ``PythonLoadError`` or ``DataFunctionError``.
     public func rows(
         from given: [JSONValue]?, name: String, options: PythonOptions = PythonOptions(),
+        cache: (rows: RowCache, tokenizer: String)? = nil,
         tokenizer: @escaping @Sendable () throws -> Tokenizer, progress: @Sendable (Int) -> Void = { _ in }
+    ) async throws -> [JSONValue] {
+        let key = cache.flatMap { $0.rows.key(self, of: given, tokenizer: $0.tokenizer) }
+        if let key, let kept = cache?.rows.rows(key) { return kept }
+        let made = try await makeRows(from: given, name: name, options: options, tokenizer, progress)
+        if let key { cache?.rows.keep(made, as: key) }
+        return made
+    }
+
+    private func makeRows(
+        from given: [JSONValue]?, name: String, options: PythonOptions,
+        _ tokenizer: @escaping @Sendable () throws -> Tokenizer, _ progress: @Sendable (Int) -> Void
     ) async throws -> [JSONValue] {
         let run = DataFunctionRun(self, name: name, options: options, tokenizer)
         defer { run.stop() }

@@ -59,7 +59,10 @@ import Testing
     @Test(arguments: [
         ("dataset_map: data.py:to_prompt", "dataset_map: needs rows"),
         ("dataset_map: nowhere.py:f\ndataset_name: DIR/rows.jsonl", "dataset_map: 'nowhere.py:f' names nowhere.py"),
-        ("dataset_rows: data.py:rows\ndataset_name: DIR/rows.jsonl", "dataset_rows: gives the rows in the place of a file"),
+        (
+            "dataset_rows: data.py:rows\ndataset_name: DIR/rows.jsonl",
+            "dataset_rows: gives the rows in the place of a file"
+        ),
         ("dataset_name: DIR/rows.jsonl\ndataset_map: data.py:keep", "rows.jsonl, row 1: "),
     ])
     func whatCannotBeIsRefused(settings: String, message: String) throws {

@@ -9,7 +9,9 @@ import Testing
 @Suite struct TRLCommandTests {
     private func resolve(_ yaml: String) throws -> RunConfiguration {
         let folder = try TemporaryFolder()
-        return try RunConfiguration(arguments: [folder.write(Data("model: m\nuse_peft: true\n\(yaml)\n".utf8), as: "run.yaml")])
+        return try RunConfiguration(arguments: [
+            folder.write(Data("model: m\nuse_peft: true\n\(yaml)\n".utf8), as: "run.yaml")
+        ])
     }
 
     private func refusal(_ yaml: String) -> String {

@@ -112,6 +112,36 @@ struct DataFunctionTests {
         #expect(text.contains(place) && text.contains(reason) && !text.contains("\n"), "\(text)")
     }
 
+    @Test("What was made is kept until the functions, the data or the tokenizer change")
+    func kept() async throws {
+        let folder = try TemporaryFolder()
+        let calls = folder.url.appending(path: "calls")
+        func source(_ value: Int) -> String {
+            "def f(row):\n    open('\(calls.path)', 'a').write('.')\n    return {'m': row['n'] + \(value)}\n"
+        }
+        func count() -> Int { (try? Data(contentsOf: calls))?.count ?? 0 }
+        var cache = RowCache(directory: folder.url.appending(path: "rows"))
+        func made(_ rows: [JSONValue], tokenizer: String = "t") async throws -> [JSONValue] {
+            try await DataFunctions(map: folder.url.appending(path: "data.py").path + ":f").rows(
+                from: rows, name: "data", cache: (cache, tokenizer), tokenizer: { try Self.tokenizer() })
+        }
+        _ = try folder.write(Data(source(1).utf8), as: "data.py")
+        #expect(try await made([["n": 1]]) == [["n": 1, "m": 2]] && count() == 1)
+        #expect(try await made([["n": 1]]) == [["n": 1, "m": 2]] && count() == 1)
+        #expect(try await made([["n": 2]]) == [["n": 2, "m": 3]] && count() == 2)
+        #expect(try await made([["n": 1]], tokenizer: "u").count == 1 && count() == 3)
+        _ = try folder.write(Data(source(5).utf8), as: "data.py")
+        #expect(try await made([["n": 1]]) == [["n": 1, "m": 6]] && count() == 4)
+        // A damaged file is none, and the oldest go where there is no room.
+        let files = try FileManager.default.contentsOfDirectory(at: cache.directory, includingPropertiesForKeys: nil)
+        #expect(files.count == 4)
+        for file in files { try Data("{\"n\": 1}\n2\n".utf8).write(to: file) }
+        #expect(try await made([["n": 1]]) == [["n": 1, "m": 6]] && count() == 5)
+        cache.sizeLimit = 40
+        #expect(try await made([["n": 9]]) == [["n": 9, "m": 14]] && count() == 6)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: cache.directory.path).count < 4)
+    }
+
     @Test("A place that is none, or a file that is not there, is refused before anything runs")
     func places() {
         for (text, reason) in [("data", "is no function"), ("nowhere/data.py:f", "which is not in the current folder")]

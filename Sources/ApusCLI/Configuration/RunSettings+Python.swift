@@ -59,6 +59,22 @@ struct MadeRows {
         if let file { evaluation = try await Self.rows(functions, of: file, settings) }
     }
 
+    /// Rows are kept beside the weights, and may depend on the model's tokenizer.
+    private static func cache(_ settings: RunSettings) -> (rows: RowCache, tokenizer: String)? {
+        guard settings.usesWeightCache, let weights = WeightCache.standard else { return nil }
+        let directory = URL(filePath: weights.directory, directoryHint: .isDirectory).appending(path: "rows")
+        return (RowCache(directory: directory), tokenizerName(of: settings.model))
+    }
+
+    /// The model's path with size and time of the files that its tokenizer is read from.
+    private static func tokenizerName(of model: String) -> String {
+        let names = ["", "/tokenizer.json", "/tokenizer_config.json", "/chat_template.jinja"]
+        return names.map { name in
+            let facts = try? FileManager.default.attributesOfItem(atPath: model + name)
+            return "\(model)\(name) \(facts?[.size] ?? 0) \(facts?[.modificationDate] ?? "")"
+        }.joined(separator: "\n")
+    }
+
     private static func rows(
         _ functions: DataFunctions, of file: String?, _ settings: RunSettings
     ) async throws -> [JSONValue] {
@@ -69,7 +85,7 @@ struct MadeRows {
         let rows: [JSONValue]
         do {
             rows = try await functions.rows(
-                from: given, name: name, options: settings.pythonOptions("data"),
+                from: given, name: name, options: settings.pythonOptions("data"), cache: cache(settings),
                 tokenizer: { try LanguageModel.tokenizer(path: model) },
                 progress: { Terminal.showTransient("making rows of \(name): \($0)") })
         } catch {
