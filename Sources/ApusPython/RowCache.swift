@@ -1,6 +1,6 @@
-public import ApusData
+import ApusData
 import ApusFormats
-import Foundation
+public import Foundation
 
 /// Rows that data functions made, kept in a folder for the next run of the same functions on the same data.
 ///
