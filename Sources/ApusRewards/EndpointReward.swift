@@ -12,10 +12,11 @@ struct EndpointReward: OutsideReward {
     let timeout: Duration
     /// Attempts after the first, when the server cannot be reached or says that it is at fault (5xx).
     let retries: Int
-    /// The longest answer that is read, in bytes.
-    private static let maximumSize = 1 << 26
     /// The pause before the first of them; each further one is twice as long.
     var pause = Duration.milliseconds(500)
+
+    /// The longest answer that is read, in bytes.
+    private static let maximumSize = 1 << 26
 
     var identity: RewardIdentity { RewardIdentity(server: URL(string: url.withoutSecrets)) }
 

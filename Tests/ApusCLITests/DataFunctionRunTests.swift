@@ -15,6 +15,8 @@ import Testing
                 assert tokenizer.decode(tokenizer.encode(row["a"])) == row["a"]
                 if "made" in row: return None
                 return {"prompt": [{"role": "user", "content": row["a"]}], "answer": row["n"], "completion": "It is 2.", "made": True}
+            def to_text(row):
+                return {"prompt": row["a"] + "=", "completion": str(row["n"] + 1)}
             def keep(row): return row["n"] < 9
             def rows():
                 for n in range(12): yield {"a": f"1+{n}", "n": n}
@@ -52,7 +54,8 @@ import Testing
         let asked = try run(["eval", "--limit", "3", "--max-new-tokens", "4"], settings)
         #expect(asked.status == 0 && asked.output.contains("3 problems"), "\(asked.output)\(asked.errors)")
         let supervised = try run(
-            ["sft", "--max_steps", "1", "--output_dir", folder.url.appending(path: "sft").path], settings)
+            ["sft", "--max_steps", "1", "--output_dir", folder.url.appending(path: "sft").path],
+            settings.replacing("to_prompt", with: "to_text"))
         #expect(supervised.status == 0 && supervised.output.contains("9 examples"), "\(supervised.errors)")
     }
 

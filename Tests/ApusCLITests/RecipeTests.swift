@@ -16,7 +16,13 @@ import Testing
         let names = try FileManager.default.contentsOfDirectory(atPath: Self.folder.path)
             .filter { $0.hasSuffix(".yaml") }
         #expect(names.count >= 3)
-        for name in names where name.hasSuffix(".yaml") { _ = try recipe(name, ["--model", "m"]) }
+        for name in names {
+            if name.hasPrefix("sft") {
+                _ = try SFTRunConfiguration(arguments: [Self.folder.appending(path: name).path, "--model", "m"])
+            } else {
+                _ = try recipe(name, ["--model", "m"])
+            }
+        }
     }
 
     @Test func theTutorialIsTheTutorials() throws {

@@ -1,5 +1,6 @@
 import Apus
 import ArgumentParser
+import Foundation
 
 /// What is evaluated, and on what: a training configuration with options over it.
 struct EvalSubject: ParsableArguments {
@@ -58,7 +59,9 @@ struct EvalSubject: ParsableArguments {
             }
         }
         return try failing(as: .badInput) {
-            try RunConfiguration(layers: [config.map(ConfigurationFile.read) ?? [], given])
+            try RunConfiguration(
+                layers: [config.map(ConfigurationFile.read) ?? [], given],
+                folder: config.map { ($0 as NSString).deletingLastPathComponent })
         }
     }
 
