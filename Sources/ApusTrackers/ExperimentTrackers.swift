@@ -137,6 +137,7 @@ public final class ExperimentTrackers: RunTracker {
     @discardableResult public func finish(_ status: Status, within limit: Duration = .seconds(60)) async -> Bool {
         process.send(["close": ["status": .string(status.rawValue)]])
         let isClosed = await process.reply(within: limit)?["closed"] == true
+        if isClosed { await process.end(within: .seconds(5)) }
         process.kill()
         return isClosed
     }

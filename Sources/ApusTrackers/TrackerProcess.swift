@@ -11,6 +11,8 @@ final class TrackerProcess: Sendable {
     private let requests: FileHandle
     private let writer = DispatchQueue(label: "apus.trackers")
     private let replies: AsyncStream<JSONValue>
+    /// Has no elements, and ends with what the packages print.
+    private let printing: AsyncStream<JSONValue>
     private let backlog = Mutex(Backlog())
     private let onOutput: @Sendable (String) -> Void
 
@@ -52,8 +54,11 @@ final class TrackerProcess: Sendable {
         self.process = process
         self.onOutput = onOutput
         replies = Self.lines(of: output.fileHandleForReading)
+        let (printing, continuation) = AsyncStream<JSONValue>.makeStream()
+        self.printing = printing
         Thread.detachNewThread {
             Self.read(log.fileHandleForReading) { onOutput(String(decoding: $0, as: UTF8.self)) }
+            continuation.finish()
         }
     }
 
@@ -74,10 +79,15 @@ final class TrackerProcess: Sendable {
     }
 
     /// The next reply; nil when the process ends without one, or the time is up.
-    func reply(within limit: Duration) async -> JSONValue? {
+    func reply(within limit: Duration) async -> JSONValue? { await Self.first(of: replies, within: limit) }
+
+    /// Waits until everything that was printed has been heard, which is when the process has ended.
+    func end(within limit: Duration) async { _ = await Self.first(of: printing, within: limit) }
+
+    private static func first(of stream: AsyncStream<JSONValue>, within limit: Duration) async -> JSONValue? {
         await withTaskGroup(of: JSONValue?.self) { group in
-            group.addTask { [replies] in
-                for await reply in replies { return reply }
+            group.addTask {
+                for await value in stream { return value }
                 return nil
             }
             group.addTask {

@@ -33,8 +33,8 @@ package struct NumberBounds: Sendable, Equatable {
         NumberBounds(lower: .included(least), upper: .included(most), limits: least...most, note: note)
     }
 
-    /// Above 0, and at most 1.
-    package static func shareAboveZero(smallest: Double = 1e-6) -> NumberBounds {
+    /// Above 0, and at most 1; the smallest number is one that a Float holds.
+    package static func shareAboveZero(smallest: Double = 1e-30) -> NumberBounds {
         NumberBounds(lower: .excluded(0), upper: .included(1), limits: smallest...1, note: "")
     }
 
