@@ -51,6 +51,8 @@ import Testing
         let settings = settings.replacing("DIR", with: folder.url.path)
         let trained = try run(training, settings)
         #expect(trained.status == 0 && trained.output.contains("rows     9 of "), "\(trained.errors)")
+        // Nothing is drawn where there is no terminal.
+        #expect(!trained.errors.contains("\u{1B}") && !trained.output.contains("\u{1B}"))
         let asked = try run(["eval", "--limit", "3", "--max-new-tokens", "4"], settings)
         #expect(asked.status == 0 && asked.output.contains("3 problems"), "\(asked.output)\(asked.errors)")
         let supervised = try run(
