@@ -28,15 +28,9 @@ extension Dataset {
     ///   - name: what messages call them; they count them from 1.
     /// - Throws: ``DataError`` naming the row; no rows at all are an error.
     public init(rows: [JSONValue], name: String = "rows", mapping: ColumnMapping = ColumnMapping()) throws(DataError) {
-        guard !rows.isEmpty else { throw DataError(.empty, file: name, message: "wanted at least one row, found 0") }
         self.init(
             samples: try Self.samples(mapping) { read throws(DataError) in
-                var samples: [Sample] = []
-                for (index, row) in rows.enumerated() {
-                    let place = RowPlace(file: name, line: index + 1)
-                    samples.append(try read(place.checked(row), place))
-                }
-                return samples
+                try RowFile.map(rows: rows, name: name, read)
             })
     }
 

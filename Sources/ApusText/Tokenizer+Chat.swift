@@ -14,14 +14,9 @@ extension Tokenizer {
         _ messages: [Message], addGenerationPrompt: Bool, variables: [String: JSONValue] = [:]
     ) throws(TextError) -> String {
         let template = try parsedTemplate.get()
-        let takesParts = takesParts
-        var all: [String: JSONValue] = roles.mapValues { .string($0) }
-        all["messages"] = .array(messages.map { $0.forTemplate(takingParts: takesParts) })
-        all["add_generation_prompt"] = .bool(addGenerationPrompt)
-        all["tools"] = .null
-        all["documents"] = .null
-        all.merge(variables) { _, given in given }
-        return try template.render(all)
+        let turns = messages.map { $0.forTemplate(takingParts: takesParts) }
+        let always = Self.templateVariables(turns, addGenerationPrompt: addGenerationPrompt, roles: roles)
+        return try template.render(always.merging(variables) { _, given in given })
     }
 
     /// The tokens of a conversation: the template's text with no special tokens besides those that it writes itself.
@@ -100,15 +95,23 @@ extension Tokenizer {
     static func takesParts(_ template: Result<ChatTemplate, TextError>, roles: [String: String]) -> Bool {
         guard let template = try? template.get() else { return false }
         func text(_ content: JSONValue) -> String? {
-            var all: [String: JSONValue] = roles.mapValues { .string($0) }
-            all["messages"] = [["role": "user", "content": content]]
-            all["add_generation_prompt"] = true
-            all["tools"] = .null
-            all["documents"] = .null
-            return try? template.render(all)
+            let turns: [JSONValue] = [["role": "user", "content": content]]
+            return try? template.render(templateVariables(turns, addGenerationPrompt: true, roles: roles))
         }
         guard let parts = text([["type": "text", "text": "probe"]]) else { return false }
         return parts == text("probe")
+    }
+
+    /// The variables that a template can always read.
+    private static func templateVariables(
+        _ turns: [JSONValue], addGenerationPrompt: Bool, roles: [String: String]
+    ) -> [String: JSONValue] {
+        var all: [String: JSONValue] = roles.mapValues { .string($0) }
+        all["messages"] = .array(turns)
+        all["add_generation_prompt"] = .bool(addGenerationPrompt)
+        all["tools"] = .null
+        all["documents"] = .null
+        return all
     }
 }
 

@@ -56,13 +56,9 @@ extension DemonstrationMapping {
     /// - Parameter name: what messages call them; they count them from 1.
     /// - Throws: ``DataError`` naming the row; no rows at all are an error.
     public func demonstrations(rows: [JSONValue], name: String = "rows") throws(DataError) -> [Demonstration] {
-        guard !rows.isEmpty else { throw DataError(.empty, file: name, message: "wanted at least one row, found 0") }
-        var demonstrations: [Demonstration] = []
-        for (index, row) in rows.enumerated() {
-            let place = RowPlace(file: name, line: index + 1)
-            demonstrations.append(try demonstration(from: place.checked(row).object ?? [:], at: place))
+        try RowFile.map(rows: rows, name: name) { row, place throws(DataError) in
+            try demonstration(from: row.object ?? [:], at: place)
         }
-        return demonstrations
     }
 
     /// The demonstration that one row stands for.

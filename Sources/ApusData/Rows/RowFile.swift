@@ -1,6 +1,6 @@
 import Foundation
 
-/// The rows of a data file, in the format that the file's extension names.
+/// Rows that are read one after another: of a data file, in the format that its extension names, or at hand.
 enum RowFile {
     /// Reads `.jsonl` (one object a line) or `.json` (an array of objects).
     ///
@@ -18,6 +18,22 @@ enum RowFile {
                 .unsupportedFormat, file: path,
                 message: "wanted a .jsonl file (one object a line) or a .json file (an array), found \(found)")
         }
+    }
+
+    /// Reads rows that are at hand, which messages count from 1.
+    ///
+    /// - Parameter name: what messages call them.
+    /// - Throws: ``DataError`` naming the row; no rows at all are an error.
+    static func map<Row>(
+        rows: [JSONValue], name: String, _ read: (JSONValue, RowPlace) throws(DataError) -> Row
+    ) throws(DataError) -> [Row] {
+        guard !rows.isEmpty else { throw DataError(.empty, file: name, message: "wanted at least one row, found 0") }
+        var results: [Row] = []
+        for (index, row) in rows.enumerated() {
+            let place = RowPlace(file: name, line: index + 1)
+            results.append(try read(place.checked(row), place))
+        }
+        return results
     }
 
     /// Reads JSON Lines; blank lines are skipped.

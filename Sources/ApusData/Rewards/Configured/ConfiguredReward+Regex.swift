@@ -1,23 +1,4 @@
 extension ConfiguredReward {
-    /// Where a pattern has to match, by the names of Python's functions.
-    enum RegexAnchor: String, CaseIterable {
-        /// Anywhere.
-        case search
-        /// At the beginning.
-        case match
-        /// The whole text.
-        case fullmatch
-
-        /// The same to a pattern.
-        fileprivate var place: PythonPattern.Anchor {
-            switch self {
-            case .search: .search
-            case .match: .match
-            case .fullmatch: .fullmatch
-            }
-        }
-    }
-
     /// Steps of matching that stand for a second: the slowest patterns take no more time than that, and a limit that is counted
     /// decides the same on every machine.
     private static let stepsPerSecond = 20_000_000.0
@@ -27,7 +8,7 @@ extension ConfiguredReward {
     ) throws(RewardParameterError) -> any RewardFunction {
         let scores = try Scores(&parameters)
         guard let source = try parameters.text("pattern") else { throw RewardParameterError("needs a pattern") }
-        let anchor = try parameters.choice("match", RegexAnchor.self) ?? .search
+        let anchor = try parameters.choice("match", PythonPattern.Anchor.self) ?? .search
         var flags: PythonPattern.Flags = []
         if try parameters.flag("dotall") == true { flags.insert(.dotAll) }
         if try parameters.flag("multiline") == true { flags.insert(.multiline) }
@@ -41,7 +22,7 @@ extension ConfiguredReward {
             throw RewardParameterError("pattern cannot be used: \(error)")
         }
         return Reward(label, aim: scores.aim(.form)) { completion, _ in
-            scores.of(try pattern.matches(completion, anchor.place, steps: steps))
+            scores.of(try pattern.matches(completion, anchor, steps: steps))
         }
     }
 }

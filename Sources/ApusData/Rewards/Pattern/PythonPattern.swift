@@ -8,8 +8,8 @@
 /// `\N{…}`, groups nested more than fifty deep, and what 3.13 refuses as well (the `t` flag, group numbers that are not
 /// plain digits).
 struct PythonPattern: Sendable {
-    /// Where a pattern has to match.
-    enum Anchor {
+    /// Where a pattern has to match, by the names of Python's functions.
+    enum Anchor: String, CaseIterable {
         /// Anywhere: `re.search`.
         case search
         /// At the beginning: `re.match`.
