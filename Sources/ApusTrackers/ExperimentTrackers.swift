@@ -79,7 +79,7 @@ public final class ExperimentTrackers: RunTracker {
             "open": [
                 "trackers": .array(run.names.map(JSONValue.string)), "run_name": run.name.json,
                 "project": run.project.json, "output_dir": .string(run.outputDir),
-                "configuration": .object(run.configuration), "resumed_step": .null, "resume": before ?? .object([:]),
+                "configuration": .object(run.configuration), "resume": before ?? .object([:]),
                 "space_id": run.space.json,
             ]
         ])
