@@ -1,13 +1,27 @@
 internal import CKernels
 
 extension CPUBackend {
+    /// What writing an element of a key and a value costs beside touching one.
+    static let writingWeight = 8
+
     /// See `Backend`.
     public func writeKeysAndValues(
         _ k: Matrix, _ v: Matrix, cache: KeyValueCache, layer: Int, rows: [Int32], slots: [Int32]
     ) {
-        var pages = cache.layer(layer)
-        kernels.attention.write(
-            &pages, k.pointer, k.columns, v.pointer, v.columns, rows, slots, Int32(rows.count))
+        let pages = cache.layer(layer)
+        let (keys, keyWidth, values, valueWidth) = (k.pointer, k.columns, v.pointer, v.columns)
+        rows.withUnsafeBufferPointer { rows in
+            slots.withUnsafeBufferPointer { slots in
+                guard let fromRows = rows.baseAddress, let toSlots = slots.baseAddress else { return }
+                // Slots of one page share no element.
+                split(rows.count, work: Self.writingWeight * rows.count * keyWidth) { _, range in
+                    var pages = pages
+                    self.kernels.attention.write(
+                        &pages, keys, keyWidth, values, valueWidth, fromRows + range.lowerBound,
+                        toSlots + range.lowerBound, Int32(range.count))
+                }
+            }
+        }
     }
 
     /// See `Backend`. A task is a block of rows of one key/value head.

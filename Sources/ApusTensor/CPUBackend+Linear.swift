@@ -1,21 +1,31 @@
 internal import CKernels
 
-/// A product ready to be computed: addresses and sizes, as `ProductRows`.
+/// A product ready to be computed, of rows that are rounded by then: addresses and sizes, as `ProductRows`.
 private struct ForwardPart {
+    let rows: ProductRows
     let weight: apus_weight
     let panels: Int
-    let bias: UnsafeMutablePointer<Float>?
-    let adapter: AdapterPart?
-    /// [rows][outputs]; nil where only the adapter's projection is wanted.
-    let output: UnsafeMutablePointer<Float>?
+    var bias: UnsafeMutablePointer<Float>?
+    /// [rows][outputs].
+    let output: UnsafeMutablePointer<Float>
+    /// Whether the product is added to what is there.
+    var accumulates = false
+}
 
-    /// The adapter's two factors, and the rows between them.
-    struct AdapterPart {
-        let a: apus_weight
-        let aPanels: Int
-        let b: apus_weight
-        let projected: ProductRows
-    }
+/// The products of one module.
+private struct ModuleParts {
+    /// x Wᵀ; nil where only the adapter's projection is wanted.
+    let wide: ForwardPart?
+    /// x Aᵀ.
+    let narrow: ForwardPart?
+    /// (x Aᵀ) Bᵀ, added to the wide product.
+    let added: ForwardPart?
+}
+
+/// A product and what is added to its panels in the same task, while they are in cache.
+private struct PanelWork {
+    let first: ForwardPart
+    var then: ForwardPart?
 }
 
 extension CPUBackend {
@@ -23,98 +33,88 @@ extension CPUBackend {
 
     func inputPanels(_ inputs: Int) -> Int { (inputs + panelWidth - 1) / panelWidth }
 
-    /// See `Backend`. First the rows are rounded and every adapter's narrow projection computed, then the wide products.
+    /// See `Backend`. Of many rows each thread first rounds its own and projects them for every adapter. Of few rows a
+    /// narrow product is too little to cut by rows: its panels are dealt out with the wide ones.
     public func linear(_ x: Matrix, _ products: [LinearProduct]) {
         let rows = productRows(x, slot: 0, form: products[0].weight.inputForm)
-        let parts = products.enumerated().map { index, product in
-            forwardPart(product, slot: index + 1, rows: rows, form: products[0].weight.inputForm)
-        }
+        let modules = products.enumerated().map { index, product in moduleParts(product, slot: index + 1, rows: rows) }
+        let (wide, narrow) = (modules.compactMap(\.wide), modules.compactMap(\.narrow))
         if x.rows <= Self.fewRows {
-            projectFewRows(rows, parts.compactMap(\.adapter))
+            roundFewRows(rows)
+            multiply((narrow + wide).map { PanelWork(first: $0) })
+            let added = modules.compactMap(\.added)
+            for part in added { round(part.rows, 0..<part.rows.count) }
+            multiply(added.map { PanelWork(first: $0) })
         } else {
             split(x.rows) { thread, range in
                 self.round(rows, range)
-                for part in parts { part.adapter.map { self.project(rows, $0, range, thread: thread) } }
+                for part in narrow { self.multiply(part, range, panels: 0..<part.panels, thread: thread) }
+                for module in modules { module.added.map { self.round($0.rows, range) } }
             }
+            multiply(modules.compactMap { module in module.wide.map { PanelWork(first: $0, then: module.added) } })
         }
-        multiply(rows, parts.filter { $0.output != nil })
     }
 
-    /// Rows up to which narrow projections are split by panels: below, a tile of a part of them costs hardly less than one
-    /// of all.
+    /// Rows up to which a product is cut by panels alone: below, a tile of a part of them costs hardly less than one of all.
     static let fewRows = 48
 
-    private func forwardPart(_ product: LinearProduct, slot: Int, rows: ProductRows, form: RowForm) -> ForwardPart {
-        let weight = product.weight
-        precondition(weight.inputs == rows.columns && weight.inputForm == form, "the products read other rows")
-        if let output = product.output {
-            precondition(output.rows == rows.count && output.columns == weight.outputs, "shapes differ")
+    /// What rounding an element costs beside touching it.
+    static let roundingWeight = 2
+
+    func roundFewRows(_ rows: ProductRows) {
+        split(rows.count, work: Self.roundingWeight * rows.count * rows.columns) { _, range in self.round(rows, range) }
+    }
+
+    private func moduleParts(_ product: LinearProduct, slot: Int, rows: ProductRows) -> ModuleParts {
+        let wide = product.output.map { part(product.weight, rows, into: $0, bias: product.bias) }
+        guard let (lowRank, projected) = product.adapter else {
+            return ModuleParts(wide: wide, narrow: nil, added: nil)
         }
-        let adapter = product.adapter.map { lowRank, projected in
-            precondition(
-                lowRank.a.inputs == rows.columns && lowRank.a.inputForm == form, "the adapter reads other rows")
-            precondition(projected.rows == rows.count && projected.columns == lowRank.rank, "shapes differ")
-            return ForwardPart.AdapterPart(
-                a: lowRank.a.packed, aPanels: lowRank.a.panels, b: lowRank.b.packed,
-                projected: productRows(projected, slot: slot, form: lowRank.b.inputForm))
-        }
+        let projectedRows = productRows(projected, slot: slot, form: lowRank.b.inputForm)
+        return ModuleParts(
+            wide: wide, narrow: part(lowRank.a, rows, into: projected),
+            added: product.output.map { part(lowRank.b, projectedRows, into: $0, accumulates: true) })
+    }
+
+    private func part(
+        _ weight: Weight, _ rows: ProductRows, into output: Matrix, bias: Matrix? = nil, accumulates: Bool = false
+    ) -> ForwardPart {
+        precondition(weight.inputs == rows.columns, "the products read other rows")
+        precondition(rows.rounded?.form == (weight.inputForm.rounds ? weight.inputForm : nil), "rows in another form")
+        precondition(output.rows == rows.count && output.columns == weight.outputs, "shapes differ")
         return ForwardPart(
-            weight: weight.packed, panels: weight.panels, bias: product.bias?.pointer, adapter: adapter,
-            output: product.output?.pointer)
+            rows: rows, weight: weight.packed, panels: weight.panels, bias: bias?.pointer, output: output.pointer,
+            accumulates: accumulates)
     }
 
-    /// Some rows of one adapter's narrow projection.
-    private func project(
-        _ rows: ProductRows, _ adapter: ForwardPart.AdapterPart, _ range: Range<Int>, thread: Int
-    ) {
-        let projected = adapter.projected
-        forward(
-            adapter.a, rows.part(range), into: projected.values + range.lowerBound * projected.columns,
-            panels: 0..<adapter.aPanels, thread: thread)
-        round(projected, range)
-    }
-
-    /// Narrow projections split by panels. Rounding so little is left to the calling thread.
-    private func projectFewRows(_ rows: ProductRows, _ adapters: [ForwardPart.AdapterPart]) {
-        let all = 0..<rows.count
-        round(rows, all)
-        let narrow = adapters.flatMap { adapter in (0..<adapter.aPanels).map { (adapter, $0) } }
-        deal(narrow.count) { thread, task in
-            let (adapter, panel) = narrow[task]
-            self.forward(
-                adapter.a, rows.all, into: adapter.projected.values, panels: panel..<panel + 1, thread: thread)
-        }
-        for adapter in adapters { round(adapter.projected, all) }
-    }
-
-    /// The wide products, whose panels count as one run.
-    private func multiply(_ rows: ProductRows, _ parts: [ForwardPart]) {
+    /// Products of as many rows, whose panels count as one run.
+    private func multiply(_ works: [PanelWork]) {
+        guard let rows = works.first?.first.rows.count else { return }
         let grid = ProductGrid(
-            rows: rows.count, panels: parts.reduce(0) { $0 + $1.panels }, threads: pool.threads)
-        deal(grid.count) { thread, task in
-            let (range, panels) = grid[task]
-            var first = 0
-            for part in parts {
-                let own = panels.clamped(to: first..<first + part.panels)
-                if !own.isEmpty {
-                    self.multiply(
-                        rows, part, range, panels: own.lowerBound - first..<own.upperBound - first, thread: thread)
+            rows: rows, panels: works.reduce(0) { $0 + $1.first.panels }, threads: pool.threads)
+        works.withUnsafeBufferPointer { works in
+            deal(grid.count) { thread, task in
+                let (range, panels) = grid[task]
+                var begin = 0
+                for i in works.indices {
+                    let end = begin + works[i].first.panels
+                    let own = panels.clamped(to: begin..<end)
+                    if !own.isEmpty {
+                        let own = own.lowerBound - begin..<own.upperBound - begin
+                        self.multiply(works[i].first, range, panels: own, thread: thread)
+                        if let then = works[i].then { self.multiply(then, range, panels: own, thread: thread) }
+                    }
+                    begin = end
                 }
-                first += part.panels
             }
         }
     }
 
-    private func multiply(
-        _ rows: ProductRows, _ part: ForwardPart, _ range: Range<Int>, panels: Range<Int>, thread: Int
-    ) {
-        guard let output = part.output.map({ $0 + range.lowerBound * Int(part.weight.outputs) }) else { return }
-        forward(part.weight, rows.part(range), bias: part.bias, into: output, panels: panels, thread: thread)
-        if let adapter = part.adapter {
-            forward(
-                adapter.b, adapter.projected.part(range), into: output, accumulate: true, panels: panels,
-                thread: thread)
-        }
+    private func multiply(_ part: ForwardPart, _ range: Range<Int>, panels: Range<Int>, thread: Int) {
+        forward(
+            part.weight, part.rows.part(range), bias: part.bias,
+            into: part.output + range.lowerBound * Int(part.weight.outputs), accumulate: part.accumulates,
+            panels: panels, thread: thread)
     }
 
     /// y = x Wᵀ (+ bias), or y += x Wᵀ; y has a row's outputs side by side.

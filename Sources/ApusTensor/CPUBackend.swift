@@ -58,7 +58,7 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     }
 
     /// Elements from which sharing the work costs less than it gains.
-    static let leastSharedWork = 16_384
+    static let leastSharedWork = 4096
 
     /// As `split`, on the calling thread alone where `work` (elements touched) is less than a hand-over costs.
     func split(_ count: Int, work: Int, _ body: (_ thread: Int, Range<Int>) -> Void) {

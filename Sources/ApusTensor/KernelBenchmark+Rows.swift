@@ -66,14 +66,14 @@ extension KernelBenchmark {
         }
     }
 
-    /// Few rows are rounded by the calling thread, many by the thread that multiplies them.
+    /// Many rows are rounded by the thread that multiplies them.
     private func roundingSeconds(_ x: Matrix) throws -> Double {
         let form = try backend.makeAdapterWeight(outputs: 1, inputs: x.columns, beside: .nf4).inputForm
         try backend.prepareProducts(rows: x.rows, width: x.columns)
         let rows = backend.productRows(x, slot: 0, form: form)
         return medianSeconds { _ in
             if x.rows <= CPUBackend.fewRows {
-                backend.round(rows, 0..<x.rows)
+                backend.roundFewRows(rows)
             } else {
                 backend.split(x.rows) { _, range in backend.round(rows, range) }
             }

@@ -46,12 +46,12 @@ public enum RowOperation: String, Sendable, CaseIterable {
     /// Bytes read and written a value.
     var bytes: Double { cost.bytes }
 
-    /// Whether other threads take part: in gradients always, elsewhere as `CPUBackend.split` decides by the work. Rounding
-    /// is part of a product's run.
+    /// Whether other threads take part in a run of its own: in gradients always, elsewhere as `CPUBackend.split` decides by
+    /// the work. Rounding many rows is part of a product's run.
     func isShared(rows: Int, columns: Int) -> Bool {
         let weight =
             switch self {
-            case .rounding: 0
+            case .rounding: rows <= CPUBackend.fewRows ? CPUBackend.roundingWeight : 0
             case .gate: 4
             case .rotation: 2
             case .norm, .addNorm, .copy: 1

@@ -183,10 +183,15 @@ extension StepModel {
 
     /// Runs of the thread pool that another thread takes part in.
     var runs: Int {
-        let each = kind == .training ? Self.runsPerLayer.training : Self.runsPerLayer.decoding
-        let calls = rowCalls.filter { $0.operation.isShared(rows: rows, columns: $0.columns) }
+        let each = kind == .training ? Self.runsPerLayer.training : Self.runsPerLayer.decoding + (sharesWriting ? 1 : 0)
+        let calls = (rowCalls + roundingCalls).filter { $0.operation.isShared(rows: rows, columns: $0.columns) }
         let sampled = kind != .training && rows > 1 ? 1 : 0
         return model.layers * (each + calls.reduce(0) { $0 + $1.calls }) + 1 + sampled
+    }
+
+    /// Whether other threads take part in writing keys and values.
+    private var sharesWriting: Bool {
+        rows > 1 && CPUBackend.writingWeight * rows * model.keyWidth >= CPUBackend.leastSharedWork
     }
 
     private func work(_ calls: [RowCall]) -> Work { work(calls, layers: model.layers) }

@@ -21,9 +21,12 @@ enum {
   most_backward_block = 64,
   // Rows that one tile takes where codes become pairs in registers: with 16 lanes more than a tile's, by half of its
   // vectors at a time. For up to `stored_rows` tiles read panels as they are stored: unpacking hides behind products,
-  // and pairs that are written down must be read again. NEON's products take four factors at a time, from such pairs.
+  // and pairs that are written down must be read again. Where look-ups compete with products for execution units many
+  // rows gain from pairs that are written down. NEON's products take four factors at a time, from such pairs.
 #if APUS_NEON
   coded_rows = 0, stored_rows = 0,
+#elif APUS_LANES == 16 && APUS_FREE_LOOKUPS
+  coded_rows = 10, stored_rows = INT32_MAX,
 #elif APUS_LANES == 16
   coded_rows = 10, stored_rows = 24,
 #else
@@ -101,7 +104,7 @@ APUS_INLINE void tile_f32(int rows, const float *a, long a_row, long a_step, con
 typedef struct {
   apus_weight_format format;  // NF4 and INT8 are unpacked in registers; any other stands for pairs
   int bf16;                   // pairs are of bf16 numbers
-  int streams;                // it comes from memory and is asked for ahead
+  int streams;                // vectors from `first` on that come from memory and are asked for ahead
   int first, vectors;
 } panel_part;
 
@@ -131,9 +134,9 @@ APUS_INLINE void tile_pair_steps(vi acc[most_rows][tile_vectors], int rows, cons
   for (; k < pairs; k++) {
     vu w[tile_vectors];
     unpack_pairs(part.format, b + k * step, part.first, part.vectors, w);
-    if (part.streams)
 #pragma clang loop unroll(full)
-      for (size_t byte = 0; byte < step; byte += 64) __builtin_prefetch(b + k * step + byte + stream_ahead, 0, 2);
+    for (size_t byte = 0; byte < step * (size_t)part.streams / tile_vectors; byte += 64)
+      __builtin_prefetch(b + k * step + byte + stream_ahead, 0, 2);
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {
       pair x = a[i * a_row + k];
@@ -243,19 +246,20 @@ static __attribute__((noinline)) void tile_f32_rows(int rows, const float *a, lo
 #define APUS_TILE_FUNCTION(name, form, is_bf16, is_streamed, cases)                                            \
   static __attribute__((noinline)) void name(int rows, const pair_operands *x, int depth, float *c, long ldc, const float *bias,         \
                    int accumulate) {                                                                           \
-    const panel_part whole = {form, is_bf16, is_streamed, 0, tile_vectors};                                    \
-    const panel_part left = {form, is_bf16, is_streamed, 0, tile_vectors / 2};                                 \
+    const panel_part whole = {form, is_bf16, is_streamed * tile_vectors, 0, tile_vectors};                     \
+    const panel_part left = {form, is_bf16, is_streamed * tile_vectors, 0, tile_vectors / 2};                  \
     const panel_part right = {form, is_bf16, 0, tile_vectors / 2, tile_vectors / 2};                           \
-    (void)whole, (void)left, (void)right;                                                                                 \
+    const panel_part half = {form, is_bf16, is_streamed * tile_vectors / 2, 0, tile_vectors / 2};              \
+    (void)whole, (void)left, (void)right, (void)half;                                                                                 \
     switch (rows) { cases }                                                                                    \
   }
-#define APUS_CALL_LEFT(n) tile_pairs(n, x, depth, c, ldc, bias, accumulate, left)
+#define APUS_CALL_HALF(n) tile_pairs(n, x, depth, c, ldc, bias, accumulate, half)
 #if APUS_LANES == 16
 #define APUS_CODED_CASES APUS_ROW_CASES_6(APUS_CALL) APUS_ROW_CASES_7_TO_10(APUS_CALL_HALVES)
-#define APUS_CODED_LEFT_CASES APUS_ROW_CASES_6(APUS_CALL_LEFT) APUS_ROW_CASES_7_TO_10(APUS_CALL_LEFT)
+#define APUS_CODED_LEFT_CASES APUS_ROW_CASES_6(APUS_CALL_HALF) APUS_ROW_CASES_7_TO_10(APUS_CALL_HALF)
 #else
 #define APUS_CODED_CASES APUS_ROW_CASES(APUS_CALL)
-#define APUS_CODED_LEFT_CASES APUS_ROW_CASES(APUS_CALL_LEFT)
+#define APUS_CODED_LEFT_CASES APUS_ROW_CASES(APUS_CALL_HALF)
 #endif
 
 APUS_TILE_FUNCTION(tile_pairs_rows, APUS_WEIGHT_FIXED, pairs_are_bf16, 0, APUS_ROW_CASES(APUS_CALL))
@@ -264,7 +268,7 @@ APUS_TILE_FUNCTION(tile_nf4_rows, APUS_WEIGHT_NF4, pairs_are_bf16, 1, APUS_CODED
 APUS_TILE_FUNCTION(tile_int8_rows, APUS_WEIGHT_INT8, pairs_are_bf16, 1, APUS_CODED_CASES)
 APUS_TILE_FUNCTION(tile_stream_rows, APUS_WEIGHT_FIXED, pairs_are_bf16, 1, APUS_CODED_CASES)
 /// Of panels whose right half is empty, as an adapter's narrow side leaves it.
-APUS_TILE_FUNCTION(tile_left_pairs_rows, APUS_WEIGHT_FIXED, pairs_are_bf16, 0, APUS_ROW_CASES(APUS_CALL_LEFT))
+APUS_TILE_FUNCTION(tile_left_pairs_rows, APUS_WEIGHT_FIXED, pairs_are_bf16, 0, APUS_ROW_CASES(APUS_CALL_HALF))
 APUS_TILE_FUNCTION(tile_left_stream_rows, APUS_WEIGHT_FIXED, pairs_are_bf16, 1, APUS_CODED_LEFT_CASES)
 #if APUS_BF16_DOT
 APUS_TILE_FUNCTION(tile_bf16_rows, APUS_WEIGHT_BF16, 1, 0, APUS_ROW_CASES(APUS_CALL))

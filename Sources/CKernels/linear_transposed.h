@@ -124,65 +124,92 @@ APUS_INLINE vu scale_ratios(const apus_weight *w, int n, int group, float invers
   return integer | integer << 16;
 }
 
-/// The pairs of 16-bit position `at` of outputs n ..< n + APUS_LANES, brought to the block's scale.
-APUS_INLINE vu scaled_pairs(const apus_weight *w, int at, int n, vu ratios) {
+/// The codes of the pair of inputs `at`, for outputs from n on; those of other outputs past the end, where ratios are zero.
+APUS_INLINE const uint8_t *output_codes(const apus_weight *w, int n, int at) {
+  return panel_codes(w, (n < w->outputs ? n : w->outputs - 1) / panel_width, at);
+}
+
+/// Outputs n ..< n + APUS_LANES of a pair of inputs whose codes are at `from`, brought to the block's scale.
+APUS_INLINE vu scaled_pairs(apus_weight_format format, const uint8_t *from, int n, vu ratios) {
   typedef uint16_t halves __attribute__((vector_size(APUS_LANES * 4)));
-  if (n >= w->outputs) return (vu){0};
-  const uint8_t *from = panel_codes(w, n / panel_width, at / 2 * 2);
-  const int vector = n % panel_width / APUS_LANES;
   vu pairs;
-  if (w->format == APUS_WEIGHT_NF4)
-    unpack_pairs(APUS_WEIGHT_NF4, from, vector, 1, &pairs);
-  else if (w->format == APUS_WEIGHT_INT8)
-    unpack_pairs(APUS_WEIGHT_INT8, from, vector, 1, &pairs), pairs = (vu)((halves)pairs << int8_shift);
-  else
-    unpack_pairs(APUS_WEIGHT_FIXED, from, vector, 1, &pairs);
+  unpack_pairs(format, from, n % panel_width / APUS_LANES, 1, &pairs);
+  if (format == APUS_WEIGHT_INT8) pairs = (vu)((halves)pairs << int8_shift);
   return pair_scale(pairs, ratios);
 }
 
-/// Inputs first ..< first + APUS_LANES (those from `valid` on are zero) of outputs n ..< n + APUS_LANES and of as many
-/// `half` a block further: pairs of outputs, [output][input], panel_width apart.
-APUS_INLINE void turn_square(const apus_weight *w, int first, int valid, int n, int half, const float *inverses,
-                             pair *out) {
-  const int block = w->group;
-  vu square[APUS_LANES], low_ratios = {0}, high_ratios = {0};
-  for (int i = 0; i < APUS_LANES; i++) {
-    if (i >= valid) {
-      square[i] = (vu){0};
-      continue;
+/// Inputs of a group that a panel has: a panel is some groups, or a part of one.
+APUS_INLINE int panel_span(const apus_weight *w) { return w->group < panel_width ? w->group : panel_width; }
+
+/// Outputs n ..< n + APUS_LANES and as many `half` a block further, of a panel's inputs from `first` on, of which `valid`
+/// are there: pairs of outputs, one row an input.
+///
+/// A pair of codes holds two inputs half a group apart. Where the panel has both they are unpacked once.
+APUS_INLINE void turn_rows(const apus_weight *w, apus_weight_format format, int first, int valid, int n, int half,
+                           const float *inverses, vu rows[panel_width]) {
+  const int group = w->group, whole = group <= panel_width, span = panel_span(w);
+  const size_t step = pair_bytes(format), next = linear_panel_bytes(format, w->inputs);
+  for (int i = 0; i < valid; i += span) {
+    const int k = first + i, offset = k % group, is_upper = offset >= group / 2;
+    const int at = k - offset + 2 * (offset - is_upper * (group / 2));
+    const uint8_t *low_codes = output_codes(w, n, at), *high_codes = output_codes(w, n + half, at);
+    const vu low_ratios = scale_ratios(w, n, k / group, inverses[i / span]);
+    const vu high_ratios = scale_ratios(w, n + half, k / group, inverses[i / span]);
+    for (int p = 0; p < (whole ? span / 2 : span); p++) {
+      // The next outputs lie in another panel, where hardware does not look ahead.
+      for (size_t byte = 0; byte < step; byte += 64) __builtin_prefetch(low_codes + p * step + next + byte, 0, 3);
+      vu low = scaled_pairs(format, low_codes + p * step, n, low_ratios);
+      vu high = scaled_pairs(format, high_codes + p * step, n + half, high_ratios);
+      vu lower = join_low_halves(low, high), upper = low >> 16 | (high & 0xFFFF0000u);
+      rows[i + p] = is_upper ? upper : lower;
+      if (whole) rows[i + p + span / 2] = upper;
     }
-    const int k = first + i, at = pair_position(k, block);
-    if (i == 0 || k % block == 0) {
-      low_ratios = scale_ratios(w, n, k / block, inverses[i]);
-      high_ratios = scale_ratios(w, n + half, k / block, inverses[i]);
-    }
-    vu low = scaled_pairs(w, at, n, low_ratios), high = scaled_pairs(w, at, n + half, high_ratios);
-    square[i] = at % 2 ? low >> 16 | (high & 0xFFFF0000u) : join_low_halves(low, high);
   }
-  transpose_dwords(square);
-  for (int i = 0; i < APUS_LANES; i++) memcpy(out + i * panel_width, &square[i], sizeof square[i]);
+}
+
+/// The largest scale of each input's group over a block of outputs, and one over it, a group each.
+APUS_INLINE void panel_block_scales(const apus_weight *w, int first, int valid, int n, int block, float *inverses,
+                                    float scales[panel_width]) {
+  const int span = panel_span(w);
+  memset(scales, 0, sizeof(float) * panel_width);
+  for (int i = 0; i < valid; i += span) {
+    const float most = block_scale(w, n, block, (first + i) / w->group);
+    *inverses++ = most > 0 ? 1 / most : 0;
+    for (int j = 0; j < span; j++) scales[i + j] = most;
+  }
+}
+
+/// The panel of a weight of `format`, which is a constant where this is inlined; see panel_transposed_fixed.
+APUS_INLINE void turn_panel(const apus_weight *w, apus_weight_format format, int panel, int n0, int depth, int block,
+                            pair *out, float *scales) {
+  const int first = panel * panel_width;
+  const int valid = w->inputs - first < panel_width ? w->inputs - first : panel_width;
+  const int half = block / 2;
+  vu rows[panel_width];
+  for (int n = 0; n < depth; n += block, scales += panel_width, out += half * panel_width) {
+    float inverses[panel_width / 2];
+    panel_block_scales(w, first, valid, n0 + n, block, inverses, scales);
+    if (format == APUS_WEIGHT_INT8)
+      for (int i = 0; i < panel_width; i++) scales[i] *= 1.0f / (1 << int8_shift);
+    for (int j = 0; j < half; j += APUS_LANES) {
+      for (int i = valid; i < panel_width; i++) rows[i] = (vu){0};
+      turn_rows(w, format, first, valid, n0 + n + j, half, inverses, rows);
+      for (int i = 0; i < panel_width; i += APUS_LANES) {
+        transpose_dwords(rows + i);
+        for (int l = 0; l < APUS_LANES; l++)
+          memcpy(out + (size_t)(j + l) * panel_width + i, &rows[i + l], sizeof rows[i + l]);
+      }
+    }
+  }
 }
 
 /// Outputs n0 ..< n0 + depth of the inputs in input panel `panel`, as pairs of outputs [depth / 2][panel_width] (whole
 /// blocks, of which what lies past the weight's outputs is zero) and one scale an input and block, [block][panel_width].
 static __attribute__((noinline)) void panel_transposed_fixed(const apus_weight *w, int panel, int n0, int depth, int block,
                                                              pair *out, float *scales) {
-  const int first = panel * panel_width;
-  const int valid = w->inputs - first < panel_width ? w->inputs - first : panel_width;
-  const int half = block / 2;
-  for (int n = 0; n < depth; n += block, scales += panel_width, out += half * panel_width) {
-    float inverses[panel_width];
-    for (int i = 0; i < panel_width; i++) {
-      if (i > 0 && i < valid && (first + i) % w->group != 0) {
-        scales[i] = scales[i - 1], inverses[i] = inverses[i - 1];
-        continue;
-      }
-      float most = i < valid ? block_scale(w, n0 + n, block, (first + i) / w->group) : 0;
-      inverses[i] = most > 0 ? 1 / most : 0;
-      scales[i] = w->format == APUS_WEIGHT_INT8 ? most / (1 << int8_shift) : most;
-    }
-    for (int j = 0; j < half; j += APUS_LANES)
-      for (int i = 0; i < panel_width; i += APUS_LANES)
-        turn_square(w, first + i, valid - i, n0 + n + j, half, inverses + i, out + (size_t)j * panel_width + i);
+  switch (w->format) {
+    case APUS_WEIGHT_NF4: turn_panel(w, APUS_WEIGHT_NF4, panel, n0, depth, block, out, scales); break;
+    case APUS_WEIGHT_INT8: turn_panel(w, APUS_WEIGHT_INT8, panel, n0, depth, block, out, scales); break;
+    default: turn_panel(w, APUS_WEIGHT_FIXED, panel, n0, depth, block, out, scales); break;
   }
 }

@@ -57,8 +57,11 @@ import Testing
         #expect(step(.decoding(sequences: 6)).runs == 3 * 5 + 2)
         // One row is sampled by the calling thread.
         #expect(step(.decoding(sequences: 1)).runs == 3 * 5 + 1)
-        // 14 besides rows; of those two norms' gradients, the gate and its gradient, and the two wide rotations.
-        #expect(step(.training).runs == 3 * (14 + 6) + 1)
+        // 14 besides rows; of those two copies, norms and norms' gradients, the gate and its gradient, and three rotations.
+        #expect(step(.training).runs == 3 * (14 + 11) + 1)
+        // Of six rows of 576 values the gate, the query's rotation, four roundings and the keys are enough work to be shared.
+        let larger = StepModel(model: .smolLM2, kind: .decoding(sequences: 6), weightBytes: (layer: 300, head: 90))
+        #expect(larger.runs == 30 * (5 + 1 + 1 + 4 + 1) + 2)
     }
 
     @Test func theSlowerOfArithmeticAndMemoryIsTheLimit() throws {
