@@ -15,17 +15,22 @@ enum { tile_rows = 4, tile_vectors = 2 };
 enum {
   panel_width = tile_vectors * APUS_LANES,
   // Inner-dimension steps at a time, a whole number of panels and of blocks of 64: a panel of pairs and the rows that
-  // meet it fit the first-level cache.
-  depth_block = APUS_LANES == 16 ? 192 : 256,
+  // meet it fit the first-level cache; on Zen 4 a second-level cache that is read as fast lets sums stay in registers.
+#if APUS_ZEN
+  depth_block = 384, panel_block = 4,
+#else
+  depth_block = APUS_LANES == 16 ? 192 : 256, panel_block = 8,  // panels in compute form at once
+#endif
   // The most outputs that share a scale in the backward direction: whole panels.
   most_backward_block = 64,
   // Rows that one tile takes where codes become pairs in registers: with 16 lanes more than a tile's, by half of its
   // vectors at a time. For up to `stored_rows` tiles read panels as they are stored: unpacking hides behind products,
-  // and pairs that are written down must be read again. Where look-ups compete with products for execution units many
-  // rows gain from pairs that are written down. NEON's products take four factors at a time, from such pairs.
+  // and pairs that are written down must be read again. On Zen 4 that holds for any number of rows; where look-ups compete
+  // with products for execution units many rows gain from pairs that are written down. NEON's products take four factors
+  // at a time, from such pairs.
 #if APUS_NEON
   coded_rows = 0, stored_rows = 0,
-#elif APUS_LANES == 16 && APUS_FREE_LOOKUPS
+#elif APUS_ZEN
   coded_rows = 10, stored_rows = INT32_MAX,
 #elif APUS_LANES == 16
   coded_rows = 10, stored_rows = 24,
@@ -34,7 +39,6 @@ enum {
 #endif
   most_rows = coded_rows > tile_rows ? coded_rows : tile_rows,
   row_block = 4 * tile_rows,  // rows that share a block of panels while it is in cache
-  panel_block = 8,            // panels in compute form at once
   panel_floats = depth_block * panel_width,
   scale_floats = depth_block / most_backward_block * panel_width,
   // Bytes by which weights are asked for ahead of time, into the second-level cache: hardware prefetchers stop at pages
