@@ -7,8 +7,9 @@ extern const apus_kernels apus_kernels_portable;
 extern const apus_kernels apus_kernels_emulated_avx512 __attribute__((weak));
 extern const apus_kernels apus_kernels_emulated_bf16 __attribute__((weak));
 #if defined(__x86_64__)
-extern const apus_kernels apus_kernels_avx2, apus_kernels_avxvnni, apus_kernels_avxvnni_evex, apus_kernels_avx512,
-    apus_kernels_avx512vnni, apus_kernels_avx512bf16;
+extern const apus_kernels apus_kernels_avx2, apus_kernels_avxvnni, apus_kernels_avx512, apus_kernels_avx512vnni,
+    apus_kernels_avx512bf16;
+extern const apus_kernels apus_kernels_avxvnni_evex __attribute__((weak));
 #elif defined(__aarch64__)
 extern const apus_kernels apus_kernels_neon, apus_kernels_neon_bf16;
 #endif

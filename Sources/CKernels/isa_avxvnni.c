@@ -1,7 +1,6 @@
 #if defined(__x86_64__)
 // The integers of avx2, and so its bits, with one instruction that multiplies pairs and adds them: for processors without
-// AVX-512. It is compiled twice: with the instruction's own encoding, and with that of AVX-512 for processors that have
-// only it, where nothing but the tests of these kernels uses it.
+// AVX-512. Tests have it in AVX-512's encoding of that instruction too, for processors that know only this one.
 #include "CKernels.h"
 
 #include <immintrin.h>

@@ -1,5 +1,5 @@
 #if defined(__x86_64__)
-// See isa_avxvnni.c.
+// The kernels of isa_avxvnni.c in AVX-512's encoding, so that they are tested where a processor has only that.
 #include "CKernels.h"
 
 #include <immintrin.h>
