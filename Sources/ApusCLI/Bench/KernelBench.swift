@@ -14,11 +14,11 @@ struct KernelBench {
         let models = [KernelBenchmark.Model.smolLM2, .qwen]
         var measured = KernelMeasurements()
         for format in [WeightFormat.f32, .bf16, .int8, .nf4] {
-            showProgress("measuring products, \(format)")
+            Terminal.showTransient("measuring products, \(format)")
             for model in models { measured.products += try benchmark.products(of: model, format: format) }
         }
         for model in models {
-            showProgress("measuring the parts of a step, \(model.name)")
+            Terminal.showTransient("measuring the parts of a step, \(model.name)")
             for format in [WeightFormat.half, .int8] {
                 measured.head += try benchmark.head(of: model, format: format)
             }
@@ -40,8 +40,4 @@ struct KernelBench {
     private static let sequences = 6
     /// Keys that each of them sees.
     private static let contexts = [300, 1000, 2000]
-
-    private func showProgress(_ text: String) {
-        if Terminal.showsProgress { Terminal.showTransient(text) }
-    }
 }

@@ -87,7 +87,7 @@ struct MadeRows {
             rows = try await functions.rows(
                 from: given, name: name, options: settings.pythonOptions("data"), cache: cache(settings),
                 tokenizer: { try LanguageModel.tokenizer(path: model) },
-                progress: { if Terminal.showsProgress { Terminal.showTransient("making rows of \(name): \($0)") } })
+                progress: { Terminal.showTransient("making rows of \(name): \($0)") })
         } catch {
             throw CommandFailure(.badInput, "\(error)")
         }

@@ -46,7 +46,7 @@ final class DemoDisplay: Sendable {
         case .evaluated(let report): add(DemoMeasure(report))
         case .logged(let record): state.withLock { $0.reward = record["reward"] }
         case .stepFinished(let step, _): showProgress(step)
-        case .phase(.evaluation, step: 0): showTransient("measuring before the first step")
+        case .phase(.evaluation, step: 0): Terminal.showTransient("measuring before the first step")
         case .phase(.rollout, step: 1): state.withLock { $0.begin = clock.now }
         // Warnings give advice on settings, to users who chose them. The demo's are chosen: that a solved problem family
         // leaves the model sure of its answers is their end, not a trouble.
@@ -93,10 +93,6 @@ final class DemoDisplay: Sendable {
         let elapsed = begin.duration(to: clock.now).seconds
         let left = timeSpan(elapsed / Double(step) * Double(steps - step))
         let rewardText = reward.map { ", reward \(fixed($0, 2))" } ?? ""
-        showTransient("step \(step)/\(steps)\(rewardText), \(timeSpan(elapsed)), left \(left)")
-    }
-
-    private func showTransient(_ line: String) {
-        if Terminal.showsProgress { Terminal.showTransient(line) }
+        Terminal.showTransient("step \(step)/\(steps)\(rewardText), \(timeSpan(elapsed)), left \(left)")
     }
 }

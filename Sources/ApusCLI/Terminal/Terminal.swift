@@ -101,9 +101,10 @@ enum Terminal {
         write(errorTraits.rendered(line) + "\n", to: .standardError)
     }
 
-    /// Shows a line that the next one replaces. Call only when `showsProgress`. It is cut to the terminal's width: one that
-    /// wraps could not be taken back.
+    /// Shows a line that the next one replaces; does nothing unless `showsProgress`. It is cut to the terminal's width: one
+    /// that wraps could not be taken back.
     static func showTransient(_ line: String) {
+        guard showsProgress else { return }
         screen.withLock { screen in
             screen.hasTransientLine = true
             let room = (size(of: STDERR_FILENO)?.columns ?? 80) - 1

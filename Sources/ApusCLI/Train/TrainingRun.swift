@@ -55,7 +55,7 @@ struct TrainingRun {
             project: settings.project == RunSettings.defaultProject ? nil : settings.project,
             space: settings.trackioSpace, outputDir: trainer.output.outputDir, configuration: values,
             isResumed: trainer.output.resumeFromCheckpoint != nil)
-        if Terminal.showsProgress { Terminal.showTransient("starting \(names.joined(separator: ", "))") }
+        Terminal.showTransient("starting \(names.joined(separator: ", "))")
         defer { Terminal.clearTransientLine() }
         let trackers: ExperimentTrackers
         do {
@@ -72,7 +72,7 @@ struct TrainingRun {
 
     private func finish(_ trackers: ExperimentTrackers?, _ outcome: TrainingOutcome) async {
         guard let trackers else { return }
-        if Terminal.showsProgress { Terminal.showTransient("the trackers send what is left") }
+        Terminal.showTransient("the trackers send what is left")
         defer { Terminal.clearTransientLine() }
         guard await trackers.finish(outcome.wasStopped ? .stopped : .finished) else {
             return Terminal.complain("report_to: the trackers did not end in time, and may lack the run's last lines")
