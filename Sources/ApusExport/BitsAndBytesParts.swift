@@ -14,10 +14,10 @@ struct BitsAndBytesParts {
         case codes = ""
 
         /// The tensor of a weight; nil for a part that only double quantisation has.
-        func layout(of weight: BitsAndBytesPlan.LogicalWeight, doubleQuantization: Bool) -> TensorLayout? {
+        func layout(of weight: ModelTensor, named name: String, doubleQuantization: Bool) -> TensorLayout? {
             let count = weight.shape.reduce(1, *)
             let blocks = (count + NF4.blockSize - 1) / NF4.blockSize
-            let name = weight.name + rawValue
+            let name = name + rawValue
             switch self {
             case .nestedScales, .nestedMap:
                 guard doubleQuantization else { return nil }
@@ -43,8 +43,8 @@ struct BitsAndBytesParts {
     /// changes keeps its codes and scales.
     init(_ tensor: MergedTensor, plan: BitsAndBytesPlan, through pipeline: TensorPipeline) throws {
         shape = tensor.shape
-        defer { tensor.checkpoint.finish(tensor.name) }
-        if tensor.update == nil, let stored = try tensor.checkpoint.quantized(tensor.name),
+        defer { tensor.checkpoint.finish(tensor.role) }
+        if tensor.update == nil, let stored = try tensor.checkpoint.quantized(tensor.role),
             stored.blockSize == NF4.blockSize, stored.map == NF4.table
         {
             (codes, scales) = (stored.codes, stored.absmax)

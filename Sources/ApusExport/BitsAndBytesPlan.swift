@@ -4,32 +4,32 @@ import ApusText
 
 /// The tensors of a model whose linear layers are in bitsandbytes' NF4.
 struct BitsAndBytesPlan {
-    /// A weight as the model sees it.
-    typealias LogicalWeight = (name: String, shape: [Int])
-
     /// Tensors by the weight that they belong to, which must share a file.
     let units: [[TensorLayout]]
-    /// The weight behind each part of a quantised one.
-    let parts: [String: (weight: LogicalWeight, part: BitsAndBytesParts.Part)]
+    /// The weight behind each name, and which part of it where it is quantised.
+    let sources: [String: (weight: ModelTensor, part: BitsAndBytesParts.Part?)]
     /// Whether the scales are kept in 8 bits.
     let doubleQuantization: Bool
 
     init(_ configuration: ModelConfiguration, doubleQuantization: Bool) {
         var units: [[TensorLayout]] = []
-        var owners: [String: (weight: LogicalWeight, part: BitsAndBytesParts.Part)] = [:]
-        for weight in configuration.tensorShapes {
-            guard weight.name.hasSuffix("_proj.weight") else {
-                units.append([TensorLayout(name: weight.name, shape: weight.shape, type: .bf16)])
+        var sources: [String: (weight: ModelTensor, part: BitsAndBytesParts.Part?)] = [:]
+        let layout = CheckpointLayout.huggingFace(configuration.architecture)
+        for weight in configuration.tensors {
+            let name = layout.name(of: weight.role)
+            guard weight.role.matrixModule != nil else {
+                units.append([TensorLayout(name: name, shape: weight.shape, type: .bf16)])
+                sources[name] = (weight, nil)
                 continue
             }
             let parts = BitsAndBytesParts.Part.allCases.compactMap { part in
-                part.layout(of: weight, doubleQuantization: doubleQuantization).map { (part, $0) }
+                part.layout(of: weight, named: name, doubleQuantization: doubleQuantization).map { (part, $0) }
             }
             units.append(parts.map(\.1))
-            for (part, layout) in parts { owners[layout.name] = (weight, part) }
+            for (part, layout) in parts { sources[layout.name] = (weight, part) }
         }
         self.units = units
-        parts = owners
+        self.sources = sources
         self.doubleQuantization = doubleQuantization
     }
 

@@ -17,7 +17,7 @@ extension ExportedModel {
         to output: String, doubleQuantization: Bool = false, overwrites: Bool = false
     ) throws -> (Progress?) throws -> Void {
         try checkHuggingFaceCanHoldIt()
-        if configuration.ropeScaling != .none, checkpoint.isGGUF { _ = try configuration.huggingFaceMembers() }
+        if checkpoint.isGGUF { _ = try configuration.huggingFaceMembers() }
         let place = try OutputPlace(output, overwrites: overwrites, sources: sources)
         try place.prepareFolder()
         let plan = BitsAndBytesPlan(configuration, doubleQuantization: doubleQuantization)
@@ -44,7 +44,7 @@ private final class BitsAndBytesWriter {
     private let weights: MergedWeights
     private let plan: BitsAndBytesPlan
     private let pipeline = TensorPipeline()
-    private var current: (name: String, parts: BitsAndBytesParts)?
+    private var current: (role: TensorRole, parts: BitsAndBytesParts)?
 
     init(weights: MergedWeights, plan: BitsAndBytesPlan) {
         self.weights = weights
@@ -52,14 +52,15 @@ private final class BitsAndBytesWriter {
     }
 
     func write(_ tensor: TensorLayout, _ append: ([UInt8]) throws -> Void) throws {
-        guard let (weight, part) = plan.parts[tensor.name] else {
-            return try weights.tensor(tensor.name, shape: tensor.shape)
-                .encode(as: tensor.type, through: pipeline, append: append)
+        guard let (weight, part) = plan.sources[tensor.name] else { preconditionFailure("the plan names every tensor") }
+        guard let part else {
+            let layout = CheckpointLayout.huggingFace(weights.checkpoint.configuration.architecture)
+            return try weights.tensor(weight)
+                .encode(as: tensor.type, in: layout, through: pipeline, append: append)
         }
-        if let current, current.name == weight.name { return try append(current.parts.bytes(of: part)) }
-        let source = try weights.tensor(weight.name, shape: weight.shape)
-        let parts = try BitsAndBytesParts(source, plan: plan, through: pipeline)
-        current = (weight.name, parts)
+        if let current, current.role == weight.role { return try append(current.parts.bytes(of: part)) }
+        let parts = try BitsAndBytesParts(weights.tensor(weight), plan: plan, through: pipeline)
+        current = (weight.role, parts)
         try append(parts.bytes(of: part))
     }
 }

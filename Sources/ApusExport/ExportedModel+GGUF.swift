@@ -4,8 +4,6 @@ import ApusText
 import Foundation
 
 extension ExportedModel {
-    private static let ropeDivisors = "rope_freqs.weight"
-
     /// Writes one GGUF file with model and tokenizer that llama.cpp and Apus load.
     ///
     /// - Parameters:
@@ -20,7 +18,7 @@ extension ExportedModel {
     ) throws -> (Progress?) throws -> Void {
         let place = try OutputPlace(output, overwrites: overwrites, sources: sources)
         try place.prepareFile()
-        let layout = CheckpointLayout.gguf(configuration)
+        let layout = configuration.ggufLayout
         var writer = GGUFWriter()
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
             throw ExportError(
@@ -29,18 +27,18 @@ extension ExportedModel {
         }
         let vocabulary = try tokenizer.ggufVocabulary(size: configuration.vocabularySize)
         GGUFMetadata(configuration: configuration, vocabulary: vocabulary, name: name).add(to: &writer, type: type)
-        var names: [String: String] = [:]
-        for (tensor, shape) in configuration.tensorShapes {
-            let stored = layout.storedName(of: tensor)
-            names[stored] = tensor
-            let elements = type.type(of: tensor, shape: shape, in: configuration)
-            writer.tensors.append(TensorLayout(name: stored, shape: shape, type: elements))
+        var sources: [String: ModelTensor] = [:]
+        for tensor in configuration.tensors {
+            let stored = layout.name(of: tensor.role)
+            sources[stored] = tensor
+            let elements = type.type(of: tensor, in: configuration)
+            writer.tensors.append(TensorLayout(name: stored, shape: tensor.shape, type: elements))
         }
-        let divisors = ropeDivisors
-        if let divisors {
-            writer.tensors.append(TensorLayout(name: Self.ropeDivisors, shape: [divisors.count], type: .f32))
+        let divisors = configuration.rotaryEmbeddings[0].ggufDivisors
+        for (name, values) in divisors {
+            writer.tensors.append(TensorLayout(name: name, shape: [values.count], type: .f32))
         }
-        return { [writer, names] progress in
+        return { [writer, sources] progress in
             let counter = ProgressCounter(total: writer.fileSize, report: progress)
             let pipeline = TensorPipeline()
             try writer.write(to: place.path) { tensor, append in
@@ -48,18 +46,12 @@ extension ExportedModel {
                     try append(bytes)
                     counter.add(bytes.count)
                 }
-                guard let name = names[tensor.name] else { return try count(tensor.type.encode(divisors ?? [])) }
-                try weights.tensor(name, shape: tensor.shape).encode(
-                    as: tensor.type, order: layout.rowOrder(of: name), through: pipeline, append: count)
+                guard let source = sources[tensor.name] else {
+                    let values = divisors.first { $0.name == tensor.name }?.values ?? []
+                    return try count(tensor.type.encode(values))
+                }
+                try weights.tensor(source).encode(as: tensor.type, in: layout, through: pipeline, append: count)
             }
-        }
-    }
-
-    /// What `rope_freqs.weight` holds; nil where frequencies are as the base says or the metadata say how they are stretched.
-    private var ropeDivisors: [Float]? {
-        switch configuration.ropeScaling {
-        case .none, .linear: nil
-        case .llama3, .divisors: configuration.ropeDivisors()
         }
     }
 
@@ -88,20 +80,20 @@ extension ExportedModel {
         let adapter = try requiredAdapter()
         let place = try OutputPlace(output, overwrites: overwrites, sources: sources)
         try place.prepareFile()
-        let writer = adapterWriter(adapter, type: type, name: name)
-        let layout = CheckpointLayout.gguf(configuration)
+        let writer = try adapterWriter(adapter, type: type, name: name)
+        let layout = configuration.ggufLayout
         return { progress in
             let counter = ProgressCounter(total: writer.fileSize, report: progress)
-            var remaining = adapter.modules[...]
+            var remaining = adapter.targets.modules[...]
             var outgoing: [UInt8]?
             try writer.write(to: place.path) { tensor, append in
                 // Tensors come as A and B of one module after the other.
                 if let bytes = outgoing.take() {
                     try append(bytes)
-                } else if let module = remaining.popFirst(), let pair = try adapter.matrices(of: module) {
+                } else if let module = remaining.popFirst(), let pair = try adapter.matrices(of: module.path) {
                     var b = pair.b
-                    if let order = layout.rowOrder(of: module + ".weight") {
-                        b = Self.reordered(b, width: adapter.configuration.rank, order: order)
+                    if let order = layout.rowOrder(of: .weight(module.plan.module, layer: module.layer)) {
+                        b = Self.reordered(b, width: module.rank, order: order)
                     }
                     outgoing = tensor.type.encode(b)
                     try append(tensor.type.encode(pair.a))
@@ -111,24 +103,30 @@ extension ExportedModel {
         }
     }
 
-    private func adapterWriter(_ adapter: AdapterFile, type: GGUFAdapterType, name: String) -> GGUFWriter {
-        let layout = CheckpointLayout.gguf(configuration)
+    private func adapterWriter(_ adapter: AdapterFile, type: GGUFAdapterType, name: String) throws -> GGUFWriter {
+        let alphas = Set(adapter.targets.modules.map { adapter.scale(of: $0) * Float($0.rank) })
+        guard let alpha = alphas.first, alphas.count == 1 else {
+            throw ExportError(
+                "\(adapter.path): the modules have several alphas, and a GGUF adapter has room for one; export merged instead"
+            )
+        }
+        let layout = configuration.ggufLayout
         var writer = GGUFWriter()
-        writer.set("general.architecture", .string(configuration.architecture.rawValue))
+        writer.set("general.architecture", .string(configuration.architecture.ggufName))
         writer.set("general.type", .string("adapter"))
         writer.set("general.name", .string(name))
         writer.set("general.file_type", .uint32(type == .f32 ? 0 : 1))
         writer.set("adapter.type", .string("lora"))
-        let rank = adapter.configuration.rank
-        // llama.cpp divides by the rank, whatever PEFT divides by.
-        writer.set("adapter.lora.alpha", .float32(adapter.scale * Float(rank)))
-        for module in adapter.modules {
-            let stored = layout.storedName(of: module + ".weight")
-            let shape = configuration.tensorShapes.first { $0.name == module + ".weight" }?.shape ?? []
+        // llama.cpp divides one alpha by each pair's rank, whatever PEFT divides by.
+        writer.set("adapter.lora.alpha", .float32(alpha))
+        for module in adapter.targets.modules {
+            let stored = layout.name(of: .weight(module.plan.module, layer: module.layer))
             writer.tensors.append(
-                TensorLayout(name: stored + ".lora_a", shape: [rank, shape[1]], type: type.elementType))
+                TensorLayout(
+                    name: stored + ".lora_a", shape: [module.rank, module.plan.inputs], type: type.elementType))
             writer.tensors.append(
-                TensorLayout(name: stored + ".lora_b", shape: [shape[0], rank], type: type.elementType))
+                TensorLayout(
+                    name: stored + ".lora_b", shape: [module.plan.outputs, module.rank], type: type.elementType))
         }
         return writer
     }
@@ -137,6 +135,21 @@ extension ExportedModel {
         (0..<values.count / width).flatMap { stored in
             let row = order.row(storedAt: stored)
             return values[row * width..<(row + 1) * width]
+        }
+    }
+}
+
+extension RotaryEmbedding {
+    /// What GGUF holds of the frequencies as tensors: metadata have no word for these rules.
+    fileprivate var ggufDivisors: [(name: String, values: [Float])] {
+        switch scaling {
+        case .none, .linear, .dynamic, .yarn: []
+        case .llama3, .divisors: [("rope_freqs.weight", divisors)]
+        case .long(let long):
+            [
+                ("rope_factors_long.weight", long.long.map { Float($0) }),
+                ("rope_factors_short.weight", long.short.map { Float($0) }),
+            ]
         }
     }
 }

@@ -34,20 +34,23 @@ extension ExportedModel {
         to output: String, type: SixteenBits, overwrites: Bool, shardLimit: Int
     ) throws -> (Progress?) throws -> Void {
         try checkHuggingFaceCanHoldIt()
-        if configuration.ropeScaling != .none, checkpoint.isGGUF { _ = try configuration.huggingFaceMembers() }
+        if checkpoint.isGGUF { _ = try configuration.huggingFaceMembers() }
         let place = try OutputPlace(output, overwrites: overwrites, sources: sources)
         try place.prepareFolder()
-        let tensors = configuration.tensorShapes.map {
-            [TensorLayout(name: $0.name, shape: $0.shape, type: type.elementType)]
-        }
-        let shards = ShardPlan(tensors, limit: shardLimit)
+        let layout = CheckpointLayout.huggingFace(configuration.architecture)
+        let tensors = configuration.tensors
+        let sources = Dictionary(uniqueKeysWithValues: tensors.map { (layout.name(of: $0.role), $0) })
+        let shards = ShardPlan(
+            tensors.map { [TensorLayout(name: layout.name(of: $0.role), shape: $0.shape, type: type.elementType)] },
+            limit: shardLimit)
         return { progress in
             let counter = ProgressCounter(total: shards.totalSize, report: progress)
             let pipeline = TensorPipeline()
             try place.writeFolder { folder in
                 try ModelFolderFiles(model: self, dtype: type.rawValue).write(to: folder)
                 try shards.write(to: folder) { tensor, append in
-                    try weights.tensor(tensor.name, shape: tensor.shape).encode(as: tensor.type, through: pipeline) {
+                    guard let source = sources[tensor.name] else { preconditionFailure("a shard names known tensors") }
+                    try weights.tensor(source).encode(as: tensor.type, in: layout, through: pipeline) {
                         try append($0)
                         counter.add($0.count)
                     }

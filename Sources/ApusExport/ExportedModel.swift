@@ -46,9 +46,13 @@ public struct ExportedModel: Sendable {
         return adapter
     }
 
-    /// Llama models with biases on q, k and v exist as GGUF files, but transformers has no configuration for them.
+    /// Models of Llama's family with biases on q, k and v alone exist as GGUF files, but transformers has no configuration
+    /// for them.
     func checkHuggingFaceCanHoldIt() throws {
-        guard configuration.architecture == .llama, configuration.attentionBias else { return }
+        let biased = Set(configuration.layers.flatMap { $0.modules.filter(\.hasBias).map(\.module) })
+        guard checkpoint.isGGUF, configuration.architecture == .llama, biased.contains(.query),
+            !biased.contains(.attentionOutput)
+        else { return }
         throw ExportError(
             "\(checkpoint.path): a llama model with biases on q, k and v has no form in transformers; export gguf instead"
         )

@@ -10,19 +10,21 @@ struct GGUFMetadata {
 
     /// Adds everything but the tensors.
     func add(to writer: inout GGUFWriter, type: GGUFModelType) {
-        let architecture = configuration.architecture.rawValue
+        let architecture = configuration.architecture.ggufName
         writer.set("general.architecture", .string(architecture))
         writer.set("general.type", .string("model"))
         writer.set("general.name", .string(name))
         writer.set("general.file_type", .uint32(type.fileType))
         if type.isQuantized { writer.set("general.quantization_version", .uint32(2)) }
-        for (key, value) in shape { writer.set("\(architecture).\(key)", value) }
+        for (key, value) in shape + rotary + configuration.architecture.metadata(configuration) {
+            writer.set("\(architecture).\(key)", value)
+        }
         addVocabulary(to: &writer)
     }
 
     private var shape: [(String, GGUFWriter.Value)] {
         func count(_ value: Int) -> GGUFWriter.Value { .uint32(UInt32(clamping: value)) }
-        var values: [(String, GGUFWriter.Value)] = [
+        return [
             ("block_count", count(configuration.layerCount)),
             ("context_length", count(configuration.contextLength)),
             ("embedding_length", count(configuration.hiddenSize)),
@@ -32,12 +34,34 @@ struct GGUFMetadata {
             ("attention.layer_norm_rms_epsilon", .float32(configuration.normEpsilon)),
             ("attention.key_length", count(configuration.headSize)),
             ("attention.value_length", count(configuration.headSize)),
-            ("rope.freq_base", .float32(Float(configuration.ropeTheta))),
-            ("rope.dimension_count", count(configuration.headSize)),
             ("vocab_size", count(configuration.vocabularySize)),
         ]
-        if case .linear(let factor) = configuration.ropeScaling {
+    }
+
+    private var rotary: [(String, GGUFWriter.Value)] {
+        let rotary = configuration.rotaryEmbeddings[0]
+        var values: [(String, GGUFWriter.Value)] = [
+            ("rope.freq_base", .float32(Float(rotary.theta))),
+            ("rope.dimension_count", .uint32(UInt32(clamping: rotary.dimensions))),
+        ]
+        switch rotary.scaling {
+        // llama.cpp has no rule for dynamic scaling; up to the original context it is none.
+        case .none, .llama3, .divisors, .dynamic: break
+        case .linear(let factor):
             values += [("rope.scaling.type", .string("linear")), ("rope.scaling.factor", .float32(Float(factor)))]
+        case .yarn(let yarn):
+            values += [
+                ("rope.scaling.type", .string("yarn")), ("rope.scaling.factor", .float32(Float(yarn.factor))),
+                ("rope.scaling.original_context_length", .uint32(UInt32(clamping: yarn.original))),
+            ]
+            let ownShare = yarn.amplitude / YarnScaling.amplitude(yarn.factor, 1)
+            if ownShare != 1 { values.append(("rope.scaling.attn_factor", .float32(Float(ownShare)))) }
+        case .long(let long):
+            values += [
+                ("rope.scaling.type", .string("longrope")),
+                ("rope.scaling.attn_factor", .float32(Float(long.amplitude))),
+                ("rope.scaling.original_context_length", .uint32(UInt32(clamping: long.original))),
+            ]
         }
         return values
     }

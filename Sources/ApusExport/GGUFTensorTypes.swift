@@ -34,27 +34,26 @@ public enum GGUFModelType: String, Sendable, CaseIterable {
     /// The type of a tensor, as llama.cpp chooses without an importance matrix.
     ///
     /// - Parameters:
-    ///   - name: its Hugging Face name.
-    ///   - shape: `[out, in]`, or a vector's length; vectors are always fp32.
-    func type(of name: String, shape: [Int], in configuration: ModelConfiguration) -> ElementType {
-        guard shape.count > 1, let width = shape.last else { return .f32 }
-        return preferred(name, configuration).replaced(forRowsOf: width)
+    ///   - tensor: a matrix; vectors are always fp32.
+    func type(of tensor: ModelTensor, in configuration: ModelConfiguration) -> ElementType {
+        guard tensor.shape.count > 1, let width = tensor.shape.last else { return .f32 }
+        return preferred(tensor.role, configuration).replaced(forRowsOf: width)
     }
 
-    private func preferred(_ name: String, _ configuration: ModelConfiguration) -> ElementType {
-        let head = configuration.tiesEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight"
+    private func preferred(_ role: TensorRole, _ configuration: ModelConfiguration) -> ElementType {
+        let isHead = role == (configuration.tiesEmbeddings ? .embedding : .head)
         switch self {
         case .f32: return .f32
         case .f16: return .f16
         case .bf16: return .bf16
         case .q8_0: return .q8_0
-        case .q4_0: return name == head ? .q6_K : .q4_0
+        case .q4_0: return isHead ? .q6_K : .q4_0
         case .q4_K_M:
-            if name == head { return configuration.hiddenSize % 256 == 0 ? .q6_K : .q8_0 }
-            let isSensitive = name.hasSuffix(".v_proj.weight") || name.hasSuffix(".down_proj.weight")
-            guard isSensitive, let layer = name.split(separator: ".").lazy.compactMap({ Int($0) }).first else {
-                return .q4_K
-            }
+            if isHead { return configuration.hiddenSize % 256 == 0 ? .q6_K : .q8_0 }
+            guard case .weight(let module, let layer) = role else { return .q4_K }
+            // llama.cpp takes Q5_K for a matrix that holds values beside others; it is not written here.
+            if module == .queryKeyValue { return .q6_K }
+            guard module == .value || module == .down else { return .q4_K }
             return Self.deservesMoreBits(layer, of: configuration.layerCount) ? .q6_K : .q4_K
         }
     }

@@ -8,16 +8,18 @@ struct MergedWeights: Sendable {
     let checkpoint: Checkpoint
     let adapter: AdapterFile?
 
-    /// Prepares one tensor under its Hugging Face name.
-    func tensor(_ name: String, shape: [Int]) throws -> MergedTensor {
-        MergedTensor(checkpoint: checkpoint, name: name, shape: shape, update: try adapter?.update(of: name))
+    /// Prepares one tensor.
+    func tensor(_ tensor: ModelTensor) throws -> MergedTensor {
+        MergedTensor(
+            checkpoint: checkpoint, role: tensor.role, shape: tensor.shape, update: try adapter?.update(of: tensor.role)
+        )
     }
 }
 
 /// One tensor of merged weights.
 struct MergedTensor: Sendable {
     let checkpoint: Checkpoint
-    let name: String
+    let role: TensorRole
     /// `[out, in]`, or the length of a vector.
     let shape: [Int]
     let update: LowRankUpdate?
@@ -30,13 +32,18 @@ struct MergedTensor: Sendable {
     /// Some rows in Hugging Face order.
     func rows(_ rows: Range<Int>) throws -> [Float] {
         var values = [Float](repeating: 0, count: rows.count * width)
-        try values.withUnsafeMutableBufferPointer { try checkpoint.read(name, rows: rows, into: $0) }
+        try values.withUnsafeMutableBufferPointer { try checkpoint.read(role, rows: rows, into: $0) }
         update?.add(to: &values, rows: rows)
         return values
     }
 
-    /// Rows as they lie in a GGUF file; the elements of a vector are what is put in order.
-    func rows(_ rows: Range<Int>, order: InterleavedRows) throws -> [Float] {
+    /// Rows as they lie in a container; the elements of a vector are what is put in order.
+    func rows(_ rows: Range<Int>, in layout: CheckpointLayout) throws -> [Float] {
+        guard let order = layout.rowOrder(of: role) else {
+            let excess = layout.excess(of: role)
+            let values = try self.rows(rows)
+            return excess == 0 ? values : values.map { $0 + excess }
+        }
         guard shape.count > 1 else {
             let values = try self.rows(rows)
             return values.indices.map { values[order.row(storedAt: $0)] }

@@ -33,7 +33,7 @@ struct ModelFolderFiles {
     private func configuration() throws -> JSONValue {
         var members: [JSONValue.Member]
         if let file = source("config.json") {
-            members = try JSONValue(json: Data(contentsOf: file), isLenient: true).members ?? []
+            members = try JSONValue(json: Data(contentsOf: file), isLenient: true).textModel.members ?? []
         } else {
             members = try model.configuration.huggingFaceMembers()
         }
@@ -63,5 +63,17 @@ extension [JSONValue.Member] {
         } else {
             append(JSONValue.Member(key: key, value: value))
         }
+    }
+}
+
+extension JSONValue {
+    /// Of a configuration of text and images what the text model alone is described by; others as they are.
+    fileprivate var textModel: JSONValue {
+        guard case .object(let whole) = self, case .object(var text)? = self["text_config"] else { return self }
+        for key in ["bos_token_id", "eos_token_id", "pad_token_id", "transformers_version"] {
+            if text.contains(where: { $0.key == key }) { continue }
+            text += whole.filter { $0.key == key }
+        }
+        return .object(text)
     }
 }

@@ -14,9 +14,15 @@ public struct ServingRules: Sendable, Equatable {
     ///
     /// - Throws: `ExportError` for a rank that vLLM cannot be told, or a scale that it would compute differently.
     package init(_ configuration: LoRAConfigurationFile) throws {
-        guard let maximum = Self.ranks.first(where: { $0 >= configuration.rank }) else {
+        guard configuration.rankPattern.isEmpty, configuration.alphaPattern.isEmpty else {
             throw ExportError(
-                "adapter_config.json: r is \(configuration.rank), vLLM serves at most \(Self.ranks[Self.ranks.count - 1]); "
+                "adapter_config.json: rank_pattern or alpha_pattern is set, and vLLM scales all modules by lora_alpha / r; "
+                    + "export merged")
+        }
+        let rank = configuration.rank
+        guard let maximum = Self.ranks.first(where: { $0 >= rank }) else {
+            throw ExportError(
+                "adapter_config.json: r is \(rank), vLLM serves at most \(Self.ranks[Self.ranks.count - 1]); "
                     + "train with a lower rank or export merged")
         }
         maximumRank = maximum

@@ -50,21 +50,23 @@ extension MergedTensor {
     ///
     /// - Parameter order: the row order of a GGUF file; nil for Hugging Face's.
     func encode(
-        as type: ElementType, order: InterleavedRows? = nil, through pipeline: TensorPipeline,
+        as type: ElementType, in layout: CheckpointLayout, through pipeline: TensorPipeline,
         append: ([UInt8]) throws -> Void
     ) throws {
         try pipeline.run(TensorPipeline.pieces(rows: rowCount, width: width)) { range in
-            let values = if let order { try rows(range, order: order) } else { try rows(range) }
+            let values = try rows(range, in: layout)
             if type == .f16 { try checkRange(values) }
             return type.encode(values)
         } consume: {
             try append($0)
         }
-        checkpoint.finish(name)
+        checkpoint.finish(role)
     }
 
     private func checkRange(_ values: [Float]) throws {
         guard let value = values.first(where: { abs($0) > 65504 }) else { return }
-        throw ExportError("tensor '\(name)' holds \(value), wanted at most 65504, float16's largest; use bf16")
+        throw ExportError(
+            "tensor '\(checkpoint.configuration.huggingFaceLayout.name(of: role))' holds \(value), wanted at most 65504, float16's largest; use bf16"
+        )
     }
 }

@@ -4,7 +4,7 @@ import Foundation
 ///
 /// Reading takes every file that PEFT has written; writing gives the keys that current PEFT and vLLM both accept, in
 /// PEFT's own layout (sorted keys, two spaces, no final line break).
-public struct LoRAConfigurationFile: Codable, Sendable, Equatable {
+public struct LoRAConfigurationFile: Sendable, Equatable {
     /// Which modules carry an adapter.
     public enum TargetModules: Sendable, Equatable {
         /// Names, each matching a module path that equals it or ends in `.` and it.
@@ -12,6 +12,23 @@ public struct LoRAConfigurationFile: Codable, Sendable, Equatable {
         /// A regular expression for the whole module path, or `all-linear`.
         case pattern(String)
     }
+
+    /// A value for the modules whose path, or its end after a dot, a regular expression matches.
+    public struct ModuleRule<Value: Sendable & Equatable>: Sendable, Equatable {
+        /// The expression.
+        public var pattern: String
+        /// The value.
+        public var value: Value
+
+        /// A rule.
+        public init(pattern: String, value: Value) {
+            self.pattern = pattern
+            self.value = value
+        }
+    }
+
+    /// The highest rank that is read: beyond any adapter, and far below where a product of sizes overflows.
+    static let rankLimit = 1 << 16
 
     /// `peft_type`; only `LORA` is LoRA.
     public var peftType = "LORA"
@@ -25,6 +42,8 @@ public struct LoRAConfigurationFile: Codable, Sendable, Equatable {
     public var dropout: Double = 0
     /// `target_modules`.
     public var targetModules: TargetModules = .names([])
+    /// `exclude_modules`: modules that carry none all the same.
+    public var excludedModules: TargetModules?
     /// `layers_to_transform`: the layers whose modules carry one; nil for all.
     public var layersToTransform: [Int]?
     /// `use_rslora`: whether the scale is `alpha / sqrt(r)` instead of `alpha / r`.
@@ -37,10 +56,10 @@ public struct LoRAConfigurationFile: Codable, Sendable, Equatable {
     public var fanInFanOut = false
     /// `modules_to_save`: modules that are stored whole beside the adapter.
     public var modulesToSave: [String] = []
-    /// `rank_pattern`: ranks that differ by module.
-    public var rankPattern: [String: Int] = [:]
-    /// `alpha_pattern`: alphas that differ by module.
-    public var alphaPattern: [String: Double] = [:]
+    /// `rank_pattern`: ranks that differ by module; the first rule that matches counts.
+    public var rankPattern: [ModuleRule<Int>] = []
+    /// `alpha_pattern`: alphas that differ by module; the first rule that matches counts.
+    public var alphaPattern: [ModuleRule<Double>] = []
     /// The keys of a file that was read that ask for more than LoRA, such as `layer_replication`; they are never written.
     public internal(set) var otherFeatures: [String] = []
 
@@ -49,17 +68,10 @@ public struct LoRAConfigurationFile: Codable, Sendable, Equatable {
 
     /// Reads `adapter_config.json`.
     ///
-    /// - Throws: `FormatError` with code `unreadable` or `malformed`.
+    /// - Throws: `FormatError` with code `unreadable`, `malformed`, or `unsupported` for what is no plain LoRA.
     public init(path: String) throws(FormatError) {
-        let file = try MappedFile(path: path)
-        do {
-            self = try JSONDecoder().decode(Self.self, from: file.withBytes { Data($0) })
-        } catch {
-            throw FormatError(
-                .malformed, file: path,
-                "not a PEFT adapter configuration: \(FormatError.summary(of: error)); give a folder that PEFT or Apus saved"
-            )
-        }
+        let data = try MappedFile(path: path).withBytes { Data($0) }
+        try self.init(JSONMembers(json: data, file: path, kind: "a PEFT adapter configuration"))
         try checkSupported(path: path)
     }
 
@@ -71,18 +83,19 @@ public struct LoRAConfigurationFile: Codable, Sendable, Equatable {
             (bias != "none", "bias is '\(bias)', wanted none"),
             (fanInFanOut, "fan_in_fan_out is true, wanted false"),
             (!modulesToSave.isEmpty, "modules_to_save is \(modulesToSave), wanted null"),
-            (
-                !rankPattern.isEmpty || !alphaPattern.isEmpty,
-                "rank_pattern or alpha_pattern is set, wanted one rank and alpha"
-            ),
             (!otherFeatures.isEmpty, "\(otherFeatures.joined(separator: ", ")) ask for more than plain LoRA"),
         ]
         if let fault = faults.first(where: { $0.0 }) {
             throw FormatError(.unsupported, file: path, "\(fault.1); train or convert the adapter without it")
         }
-        guard rank > 0, alpha.isFinite, dropout >= 0, dropout < 1 else {
-            throw FormatError(
-                .malformed, file: path, "wanted r above 0 and lora_dropout in 0..<1, found \(rank) and \(dropout)")
+        for rank in [rank] + rankPattern.map(\.value) where !(1...Self.rankLimit ~= rank) {
+            throw FormatError(.malformed, file: path, "wanted ranks from 1 to \(Self.rankLimit), found \(rank)")
+        }
+        for alpha in [alpha] + alphaPattern.map(\.value) where !Float(alpha).isFinite {
+            throw FormatError(.malformed, file: path, "wanted a finite lora_alpha, found \(alpha)")
+        }
+        guard dropout >= 0, dropout < 1 else {
+            throw FormatError(.malformed, file: path, "wanted lora_dropout in 0..<1, found \(dropout)")
         }
     }
 }

@@ -199,7 +199,7 @@ public final class GenerationEngine {
         if let workspace, workspace.capacity >= rows { return workspace }
         workspace = nil
         let made = try Workspace(
-            model.configuration, rank: adapter?.configuration.rank ?? 0, capacity: rows, training: false)
+            model.configuration, rank: adapter?.targets.largestRank ?? 0, capacity: rows, training: false)
         workspace = made
         return made
     }

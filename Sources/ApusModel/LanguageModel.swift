@@ -47,12 +47,36 @@ struct ModelWeights: Sendable {
 
 /// The frozen weights of one layer.
 struct LayerWeights: Sendable {
-    let inputNorm: Matrix
-    let postAttentionNorm: Matrix
-    /// Indexed by `LinearModule`.
-    let linears: [Weight]
-    /// Indexed by `LinearModule`; nil where the module has no bias.
-    let biases: [Matrix?]
+    /// What the layer computes with them.
+    let plan: LayerPlan
+    // Arrays by the numbers of places and modules: dictionaries would be looked up some thirty times a layer and pass.
+    private var norms = [Matrix?](repeating: nil, count: NormPosition.allCases.count)
+    private var linears = [Weight?](repeating: nil, count: LinearModule.allCases.count)
+    private var biases = [Matrix?](repeating: nil, count: LinearModule.allCases.count)
+
+    /// A layer whose weights are yet to be set.
+    init(_ plan: LayerPlan) { self.plan = plan }
+
+    /// The gain of a norm, as it multiplies; nil where the layer has none.
+    subscript(place: NormPosition) -> Matrix? {
+        get { norms[place.rawValue] }
+        set { norms[place.rawValue] = newValue }
+    }
+
+    /// The matrix of a module; nil where the layer has none.
+    subscript(module: LinearModule) -> Weight? {
+        get { linears[module.rawValue] }
+        set { linears[module.rawValue] = newValue }
+    }
+
+    /// The bias of a module; nil where it has none.
+    func bias(of module: LinearModule) -> Matrix? { biases[module.rawValue] }
+
+    /// Sets the bias of a module.
+    mutating func setBias(_ bias: Matrix, of module: LinearModule) { biases[module.rawValue] = bias }
+
+    /// Bytes of the matrices.
+    var byteCount: Int { linears.reduce(0) { $0 + ($1?.byteCount ?? 0) } }
 }
 
 /// A model in memory: frozen weights packed for their kernels, its tokenizer and its shape. Immutable.
@@ -76,22 +100,24 @@ public final class LanguageModel: Sendable {
     /// Bytes of packed weights.
     package let weightBytes: Int
     let embedding: TokenEmbedding
-    /// The output head, [vocabulary][hidden].
-    package let head: Weight
+    /// The output head, [vocabulary][hidden], and what becomes of its products.
+    package let head: OutputHead
     let layers: [LayerWeights]
     let finalNorm: Matrix
-    private let rotary = Mutex<RotaryTable?>(nil)
+    private let rotary = Mutex<[RotaryTable]>([])
 
     /// Loads a model: a Hugging Face folder or a `.gguf` file.
     ///
     /// - Parameters:
     ///   - precision: how to hold the linear layers.
+    ///   - contextLength: the longest sequence that it will be used for; it matters to models whose rotary frequencies are
+    ///     others for long contexts. nil for what the frequencies of the first training serve.
     ///   - backend: the device; nil for the CPU with its best kernels.
     ///   - cache: where quantised weights are kept for the next time; nil to do without.
     ///   - progress: told the share of layers that are loaded, from 0 to 1.
     /// - Throws: `FormatError`, `TextError` or `TensorError`, each one line that says what to do.
     public convenience init(
-        path: String, precision: WeightPrecision = .bf16, backend: (any Backend)? = nil,
+        path: String, precision: WeightPrecision = .bf16, contextLength: Int? = nil, backend: (any Backend)? = nil,
         cache: WeightCache? = .standard, progress: ((Double) -> Void)? = nil
     ) throws {
         let checkpoint = try Checkpoint(path: path)
@@ -101,7 +127,8 @@ public final class LanguageModel: Sendable {
             checkpoint: checkpoint, backend: backend, precision: precision, cache: precision.isQuantized ? cache : nil)
         let weights = Result { try loader.load(progress: progress) }
         // Of two faults the tokenizer's is told, whichever is found first.
-        let parts = ModelParts(path: path, configuration: checkpoint.configuration, tokenizer: try tokenizer.value())
+        let configuration = contextLength.map(checkpoint.configuration.reaching) ?? checkpoint.configuration
+        let parts = ModelParts(path: path, configuration: configuration, tokenizer: try tokenizer.value())
         self.init(
             parts, precision: precision, backend: backend, weights: try weights.get(),
             hasCachedWeights: loader.foundAll,
@@ -118,7 +145,8 @@ public final class LanguageModel: Sendable {
         self.hasCachedWeights = hasCachedWeights
         self.secondRounding = secondRounding
         embedding = weights.embedding
-        head = weights.head
+        head = OutputHead(
+            weights.head, scale: parts.configuration.logitMultiplier, softCap: parts.configuration.logitSoftCap)
         layers = weights.layers
         finalNorm = weights.finalNorm
         self.backend = backend
@@ -129,8 +157,7 @@ public final class LanguageModel: Sendable {
         endTokens = Set(parts.configuration.endTokens).union(parts.tokenizer.endToken.map { [$0] } ?? [])
         let tableBytes = if case .own(let table) = embedding { table.byteCount } else { 0 }
         weightBytes =
-            tableBytes + head.byteCount
-            + layers.reduce(0) { $0 + $1.linears.reduce(0) { $0 + $1.byteCount } }
+            tableBytes + weights.head.byteCount + layers.reduce(0) { $0 + $1.byteCount }
     }
 
     /// The layout of this model's keys and values.
@@ -138,13 +165,17 @@ public final class LanguageModel: Sendable {
         KeyValueCache.Shape(configuration, precision)
     }
 
-    /// Rotation angles of at least `positions` positions; grown on demand, since few runs use a model's whole context.
-    func rotaryTable(positions: Int) throws -> RotaryTable {
-        try rotary.withLock { table in
-            if let table, table.positions >= positions { return table }
-            let grown = try RotaryTable(
-                inverseFrequencies: configuration.ropeInverseFrequencies(), positions: max(512, positions * 2))
-            table = grown
+    /// Rotation angles of at least `positions` positions, a table for each of the configuration's embeddings; grown on
+    /// demand, since few runs use a model's whole context.
+    func rotaryTables(positions: Int) throws -> [RotaryTable] {
+        try rotary.withLock { tables in
+            if let first = tables.first, first.positions >= positions { return tables }
+            let grown = try configuration.rotaryEmbeddings.map { embedding in
+                try RotaryTable(
+                    inverseFrequencies: embedding.inverseFrequencies, positions: max(512, positions * 2),
+                    factor: embedding.amplitude)
+            }
+            tables = grown
             return grown
         }
     }

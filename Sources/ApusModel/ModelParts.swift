@@ -10,36 +10,32 @@ struct ModelParts {
 
 extension LanguageModel {
     /// A model whose weights are in memory: matrices are reserved, to be packed by their owner; gains and biases are read
-    /// where they are.
+    /// where the owner keeps them.
+    ///
+    /// - Parameter vector: gives a gain, as it multiplies, or a bias.
     convenience init(
-        _ parts: ModelParts, parameters: Matrix, tensors: [String: ParameterTensor], backend: any Backend
+        _ parts: ModelParts, backend: any Backend, vector: (TensorRole) throws -> Matrix
     ) throws {
         let configuration = parts.configuration
-        func vector(_ name: String) -> Matrix? {
-            tensors[name].map { parameters.tensor($0.range, shape: $0.shape) }
-        }
-        func gain(_ name: String) throws -> Matrix {
-            guard let vector = vector(name) else { throw ModelError("tensor '\(name)' is missing") }
-            return vector
-        }
         func weight(_ outputs: Int, _ inputs: Int) throws -> Weight {
             try backend.makeWeight(.f32, outputs: outputs, inputs: inputs) { _, values in values.update(repeating: 0) }
         }
         let head = try weight(configuration.vocabularySize, configuration.hiddenSize)
-        let layers = try (0..<configuration.layerCount).map { layer in
-            LayerWeights(
-                inputNorm: try gain("model.layers.\(layer).input_layernorm.weight"),
-                postAttentionNorm: try gain("model.layers.\(layer).post_attention_layernorm.weight"),
-                linears: try LinearModule.allCases.map { module in
-                    let (outputs, inputs) = module.shape(configuration)
-                    return try weight(outputs, inputs)
-                },
-                biases: LinearModule.allCases.map { vector($0.path(layer: layer) + ".bias") })
+        let layers = try configuration.layers.enumerated().map { layer, plan in
+            var weights = LayerWeights(plan)
+            for linear in plan.modules {
+                weights[linear.module] = try weight(linear.outputs, linear.inputs)
+                if linear.hasBias {
+                    weights.setBias(try vector(.bias(linear.module, layer: layer)), of: linear.module)
+                }
+            }
+            for place in plan.normPositions { weights[place] = try vector(.norm(place, layer: layer)) }
+            return weights
         }
         let weights = ModelWeights(
             embedding: configuration.tiesEmbeddings
                 ? .shared(head) : .own(try weight(configuration.vocabularySize, configuration.hiddenSize)),
-            head: head, layers: layers, finalNorm: try gain("model.norm.weight"))
+            head: head, layers: layers, finalNorm: try vector(.finalNorm))
         self.init(parts, precision: .f32, backend: backend, weights: weights)
     }
 }

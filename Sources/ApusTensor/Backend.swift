@@ -39,7 +39,7 @@ public protocol Backend: AnyObject, Sendable {
 
     /// x[i] = the table's row tokens[i].
     func embed(_ tokens: [Int32], table: Weight, into x: Matrix)
-    /// y = RMSNorm(x) · gain.
+    /// y = RMSNorm(x) · gain; y may be x.
     func rmsNorm(_ x: Matrix, gain: Matrix, epsilon: Float, into y: Matrix)
     /// x += d, then y = RMSNorm(x) · gain.
     func addRMSNorm(_ x: Matrix, adding d: Matrix, gain: Matrix, epsilon: Float, into y: Matrix)
@@ -57,6 +57,10 @@ public protocol Backend: AnyObject, Sendable {
     func scatter(_ source: Matrix, _ indices: [Int], into destination: ShortRows)
     /// As `gather`, from 16 bits.
     func gather(_ source: ShortRows, _ indices: [Int], into destination: Matrix)
+    /// The columns of a wide matrix to narrower ones that stand for them side by side.
+    func split(_ joined: Matrix, into parts: [Matrix])
+    /// Puts matrices side by side.
+    func join(_ parts: [Matrix], into joined: Matrix)
     /// destination[indices[i]] += source[i], in ascending i.
     func scatterAdd(_ source: Matrix, _ indices: [Int], into destination: Matrix)
 
@@ -79,41 +83,45 @@ public protocol Backend: AnyObject, Sendable {
     ///
     /// - Throws: `TensorError` when the system has no memory for it.
     func prepareAttention(_ shape: KeyValueCache.Shape, maxContext: Int) throws
-    /// Rotates the heads of each row by its position, in place; `inverse` rotates back (the gradient).
+    /// Rotates each row's heads, as far as the table goes, by the row's position, in place; `inverse` is the transpose, which
+    /// takes a gradient back.
     func rope(_ x: Matrix, headSize: Int, table: RotaryTable, positions: [Int32], inverse: Bool)
     /// Writes keys and values into a layer's pages: entry e copies row rows[e] to slot slots[e].
     func writeKeysAndValues(_ k: Matrix, _ v: Matrix, cache: KeyValueCache, layer: Int, rows: [Int32], slots: [Int32])
     /// Causal attention of each row over the pages it may see; logSumExp is [rows][heads] where it is wanted.
     func attention(
-        _ q: Matrix, cache: KeyValueCache, layer: Int, visible: Visibility, into out: Matrix, logSumExp: Matrix?)
+        _ q: Matrix, cache: KeyValueCache, layer: Int, rule: AttentionRule, visible: Visibility, into out: Matrix,
+        logSumExp: Matrix?)
     /// Gradients of attention: dq is written, dk and dv (zeroed here) hold the rows' sums.
     ///
     /// - Throws: `TensorError` when the system has no memory for what it needs in between.
     func attentionBackward(
         _ q: Matrix, out: Matrix, dOut: Matrix, logSumExp: Matrix, cache: KeyValueCache, layer: Int,
-        segments: [Segment], tables: [Int32], dq: Matrix, dk: Matrix, dv: Matrix) throws
+        rule: AttentionRule, segments: [Segment], tables: [Int32], dq: Matrix, dk: Matrix, dv: Matrix) throws
 
     // MARK: Activation
 
-    /// h = silu(gate) · up.
-    func siluGate(_ gate: Matrix, _ up: Matrix, into h: Matrix)
+    /// h = activation(gate) · up.
+    func gate(_ activation: GateActivation, _ gate: Matrix, _ up: Matrix, into h: Matrix)
     /// Replaces gate and up by their gradients.
-    func siluGateBackward(gate: Matrix, up: Matrix, dh: Matrix)
+    func gateBackward(_ activation: GateActivation, gate: Matrix, up: Matrix, dh: Matrix)
 
     // MARK: Head
 
     /// Logits of every row, [rows][vocabulary].
-    func logits(_ hidden: Matrix, head: Weight, into logits: Matrix)
+    func logits(_ hidden: Matrix, head: OutputHead, into logits: Matrix)
     /// Log-probabilities and entropies of targets, a tile of the vocabulary at a time.
     ///
     /// - Throws: `TensorError` when the system has no memory for a tile.
-    func score(_ hidden: Matrix, targets: [HeadTarget], head: Weight, temperature: Float) throws -> [HeadScore]
+    func score(
+        _ hidden: Matrix, targets: [HeadTarget], head: OutputHead, temperature: Float
+    ) throws -> [HeadScore]
     /// d hidden (+)= the gradient of Σ dLogProb · logProb + dEntropy · entropy; dHidden has a row a target.
     ///
     /// - Throws: `TensorError` when the system has no memory for a tile.
     func scoreBackward(
         _ hidden: Matrix, targets: [HeadTarget], scores: [HeadScore], dLogProb: [Float], dEntropy: [Float]?,
-        head: Weight, temperature: Float, into dHidden: Matrix) throws
+        head: OutputHead, temperature: Float, into dHidden: Matrix) throws
     /// Draws a token from each row of logits; see `SamplingRow`. The logits are overwritten.
     ///
     /// - Throws: `TensorError` for logits that hold NaN or infinity, or without memory for two rows.
@@ -127,10 +135,11 @@ public protocol Backend: AnyObject, Sendable {
     func addColumnSums(_ x: Matrix, to sums: Matrix)
     /// dGain += the gradient of RMSNorm's gain, for inputs x and gradients dy of the outputs. `dGain` is one row.
     func rmsNormGainBackward(_ x: Matrix, epsilon: Float, dy: Matrix, addingTo dGain: Matrix)
-    /// Replaces each row of logits, [targets][vocabulary], by the gradient of dLogProb · logProb + dEntropy · entropy.
+    /// Replaces each row of logits, [targets][vocabulary], by the gradient of dLogProb · logProb + dEntropy · entropy with
+    /// respect to the head's products.
     func logitsBackward(
         _ logits: Matrix, targets: ArraySlice<HeadTarget>, scores: ArraySlice<HeadScore>,
-        dLogProb: ArraySlice<Float>, dEntropy: ArraySlice<Float>?, temperature: Float)
+        dLogProb: ArraySlice<Float>, dEntropy: ArraySlice<Float>?, head: OutputHead, temperature: Float)
 
     // MARK: Optimizer
 

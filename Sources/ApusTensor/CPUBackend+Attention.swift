@@ -26,13 +26,14 @@ extension CPUBackend {
 
     /// See `Backend`. A task is a block of rows of one key/value head.
     public func attention(
-        _ q: Matrix, cache: KeyValueCache, layer: Int, visible: Visibility, into out: Matrix, logSumExp: Matrix?
+        _ q: Matrix, cache: KeyValueCache, layer: Int, rule: AttentionRule, visible: Visibility, into out: Matrix,
+        logSumExp: Matrix?
     ) {
         // Neighbouring rows share the loads of common pages; a decode step's few rows are cut once for each thread.
         let rowBlock = q.rows > 256 ? 32 : (q.rows + pool.threads - 1) / pool.threads
         let blocks = (q.rows + rowBlock - 1) / rowBlock
         let heads = cache.shape.keyValueHeads
-        let pages = cache.layer(layer)
+        let pages = cache.layer(layer, rule)
         visible.tables.withUnsafeBufferPointer { tables in
             visible.tableOffsets.withUnsafeBufferPointer { offsets in
                 visible.contexts.withUnsafeBufferPointer { contexts in
@@ -68,7 +69,7 @@ extension CPUBackend {
     /// apart and summed in the segments' order, so the bits do not depend on which thread was first.
     public func attentionBackward(
         _ q: Matrix, out: Matrix, dOut: Matrix, logSumExp: Matrix, cache: KeyValueCache, layer: Int,
-        segments: [Segment], tables: [Int32], dq: Matrix, dk: Matrix, dv: Matrix
+        rule: AttentionRule, segments: [Segment], tables: [Int32], dq: Matrix, dk: Matrix, dv: Matrix
     ) throws {
         dk.clear()
         dv.clear()
@@ -77,7 +78,7 @@ extension CPUBackend {
         for segment in segments { offsets.append(offsets[offsets.count - 1] + 2 * segment.firstPosition * width) }
         let prefix = try reservePrefix(offsets[segments.count])
         prefix.clear()
-        let pages = cache.layer(layer)
+        let pages = cache.layer(layer, rule)
         let heads = cache.shape.keyValueHeads
         tables.withUnsafeBufferPointer { tables in
             deal(segments.count * heads) { thread, task in

@@ -6,7 +6,8 @@ extension CPUBackend {
     private static let tile = Int(APUS_VOCABULARY_TILE)
 
     /// See `Backend`.
-    public func logits(_ hidden: Matrix, head: Weight, into logits: Matrix) {
+    public func logits(_ hidden: Matrix, head: OutputHead, into logits: Matrix) {
+        let (head, rule) = (head.weight, head)
         let rows = productRows(hidden, slot: 0, form: head.inputForm)
         round(rows, 0..<hidden.rows)
         precondition(logits.rows == hidden.rows && logits.columns == head.outputs, "shapes differ")
@@ -14,14 +15,22 @@ extension CPUBackend {
         split(head.panels) { thread, panels in
             self.forward(weight, rows.all, into: to, panels: panels, thread: thread)
         }
+        guard !rule.isPlain else { return }
+        split(logits.rows, work: 8 * logits.rows * logits.columns) { _, rows in
+            self.kernels.head.cap(
+                to + rows.lowerBound * logits.columns, rows.count * logits.columns, rule.scale, rule.softCap ?? 0)
+        }
     }
 
     /// See `Backend`. A task is a block of targets over the whole vocabulary, so no reduction crosses threads.
-    public func score(_ hidden: Matrix, targets: [HeadTarget], head: Weight, temperature: Float) throws -> [HeadScore] {
+    public func score(
+        _ hidden: Matrix, targets: [HeadTarget], head: OutputHead, temperature: Float
+    ) throws -> [HeadScore] {
         var scores = [HeadScore](repeating: HeadScore(logProb: 0, entropy: 0, logSumExp: 0), count: targets.count)
-        let tiles = (head.outputs + Self.tile - 1) / Self.tile
+        let vocabulary = head.weight.outputs
+        let tiles = (vocabulary + Self.tile - 1) / Self.tile
         let blocks = headBlocks(targets.count)
-        let buffers = try headBuffers(blocks, head)
+        let buffers = try headBuffers(blocks, head.weight)
         scores.withUnsafeMutableBufferPointer { scores in
             let scores = UncheckedBuffer(scores)
             deal(blocks) { thread, block in
@@ -32,7 +41,7 @@ extension CPUBackend {
                 var summaries = [apus_tile_summary](repeating: apus_tile_summary(), count: tiles * range.count)
                 for tile in 0..<tiles {
                     let first = tile * Self.tile
-                    let count = min(Self.tile, head.outputs - first)
+                    let count = min(Self.tile, vocabulary - first)
                     self.tileLogits(buffer, range.count, head: head, first: first, count: count, thread: thread)
                     for row in 0..<range.count {
                         let values = logits + row * Self.tile
@@ -64,12 +73,13 @@ extension CPUBackend {
     /// See `Backend`. The logits are computed again, a tile at a time; they were never kept.
     public func scoreBackward(
         _ hidden: Matrix, targets: [HeadTarget], scores: [HeadScore], dLogProb: [Float], dEntropy: [Float]?,
-        head: Weight, temperature: Float, into dHidden: Matrix
+        head: OutputHead, temperature: Float, into dHidden: Matrix
     ) throws {
         precondition(dHidden.rows == targets.count && scores.count == targets.count, "one row a target")
-        let tiles = (head.outputs + Self.tile - 1) / Self.tile
+        let vocabulary = head.weight.outputs
+        let tiles = (vocabulary + Self.tile - 1) / Self.tile
         let blocks = headBlocks(targets.count)
-        let buffers = try headBuffers(blocks, head)
+        let buffers = try headBuffers(blocks, head.weight)
         deal(blocks) { thread, block in
             let range = targets.count * block / blocks..<targets.count * (block + 1) / blocks
             let buffer = buffers[thread]
@@ -78,17 +88,19 @@ extension CPUBackend {
             let dRows = dHidden.rows(range).pointer
             for tile in 0..<tiles {
                 let first = tile * Self.tile
-                let count = min(Self.tile, head.outputs - first)
+                let count = min(Self.tile, vocabulary - first)
                 self.tileLogits(buffer, range.count, head: head, first: first, count: count, thread: thread)
                 for row in 0..<range.count {
                     let i = range.lowerBound + row
                     self.kernels.head.gradient(
                         logits + row * Self.tile, Int32(count), 1 / temperature, scores[i].logSumExp,
-                        scores[i].entropy, Int32(Int(targets[i].token) - first), dLogProb[i], dEntropy?[i] ?? 0)
+                        scores[i].entropy, Int32(Int(targets[i].token) - first), dLogProb[i], dEntropy?[i] ?? 0,
+                        head.scale, head.softCap ?? 0)
                 }
                 self.round(buffer.logits, 0..<range.count, columns: count)
                 self.backward(
-                    head.packed, buffer.logits.part(0..<range.count), outputs: first..<first + count, into: dRows,
+                    head.weight.packed, buffer.logits.part(0..<range.count), outputs: first..<first + count,
+                    into: dRows,
                     accumulate: tile > 0, thread: thread)
             }
         }
@@ -154,16 +166,20 @@ extension CPUBackend {
     }
 
     private func tileLogits(
-        _ buffer: HeadBuffer, _ rows: Int, head: Weight, first: Int, count: Int, thread: Int
+        _ buffer: HeadBuffer, _ rows: Int, head: OutputHead, first: Int, count: Int, thread: Int
     ) {
         let width = Int(kernels.linear.panel_width)
-        withUnsafePointer(to: head.packed) { packed in
+        withUnsafePointer(to: head.weight.packed) { packed in
             withUnsafePointer(to: buffer.hidden.part(0..<rows)) {
                 // The kernel addresses outputs from 0; step back so that the tile's first output lands in column 0.
                 kernels.linear.forward(
                     packed, $0, nil, buffer.logits.values - first, Self.tile, 0, Int32(first / width),
                     Int32((first + count + width - 1) / width), scratch(thread))
             }
+        }
+        guard !head.isPlain else { return }
+        for row in 0..<rows {
+            kernels.head.cap(buffer.logits.values + row * Self.tile, count, head.scale, head.softCap ?? 0)
         }
     }
 

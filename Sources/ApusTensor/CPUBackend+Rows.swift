@@ -82,28 +82,60 @@ extension CPUBackend {
     }
 
     /// See `Backend`.
-    public func siluGate(_ gate: Matrix, _ up: Matrix, into h: Matrix) {
+    public func gate(_ activation: GateActivation, _ gate: Matrix, _ up: Matrix, into h: Matrix) {
         let (g, u, to, width) = (gate.pointer, up.pointer, h.pointer, gate.columns)
+        let kernel = activation == .silu ? kernels.layer.silu_gate : kernels.layer.gelu_gate
         split(gate.rows, work: 4 * gate.rows * width) { _, rows in
-            self.kernels.layer.silu_gate(g, u, to, rows.lowerBound * width, rows.upperBound * width)
+            kernel?(g, u, to, rows.lowerBound * width, rows.upperBound * width)
         }
     }
 
     /// See `Backend`.
-    public func siluGateBackward(gate: Matrix, up: Matrix, dh: Matrix) {
+    public func gateBackward(_ activation: GateActivation, gate: Matrix, up: Matrix, dh: Matrix) {
         let (g, u, d, width) = (gate.pointer, up.pointer, dh.pointer, gate.columns)
+        let kernel = activation == .silu ? kernels.layer.silu_gate_backward : kernels.layer.gelu_gate_backward
         split(gate.rows) { _, rows in
-            self.kernels.layer.silu_gate_backward(g, u, d, g, u, rows.lowerBound * width, rows.upperBound * width)
+            kernel?(g, u, d, g, u, rows.lowerBound * width, rows.upperBound * width)
+        }
+    }
+
+    /// See `Backend`.
+    public func split(_ joined: Matrix, into parts: [Matrix]) {
+        columns(joined, parts) { wide, narrow, count in narrow.update(from: wide, count: count) }
+    }
+
+    /// See `Backend`.
+    public func join(_ parts: [Matrix], into joined: Matrix) {
+        columns(joined, parts) { wide, narrow, count in wide.update(from: narrow, count: count) }
+    }
+
+    /// Calls `move` for each row's stretches of a wide matrix, which stand for the rows of narrower ones.
+    private func columns(
+        _ joined: Matrix, _ parts: [Matrix],
+        _ move: (_ wide: UnsafeMutablePointer<Float>, _ narrow: UnsafeMutablePointer<Float>, _ count: Int) -> Void
+    ) {
+        precondition(
+            parts.reduce(0) { $0 + $1.columns } == joined.columns && parts.allSatisfy { $0.rows == joined.rows },
+            "shapes differ")
+        split(joined.rows, work: joined.rows * joined.columns) { _, rows in
+            for row in rows {
+                var wide = joined.pointer + row * joined.columns
+                for part in parts {
+                    move(wide, part.pointer + row * part.columns, part.columns)
+                    wide += part.columns
+                }
+            }
         }
     }
 
     /// See `Backend`.
     public func rope(_ x: Matrix, headSize: Int, table: RotaryTable, positions: [Int32], inverse: Bool) {
         let (base, cosines, sines) = (x.pointer, table.cosines.pointer, table.sines.pointer)
-        let heads = Int32(x.columns / headSize)
+        let (heads, half) = (Int32(x.columns / headSize), Int32(table.dimensions / 2))
+        precondition(table.dimensions <= headSize, "the table goes beyond a head")
         split(x.rows, work: 2 * x.rows * x.columns) { _, rows in
             self.kernels.layer.rope(
-                base, x.columns, heads, Int32(headSize), cosines, sines, positions, inverse ? -1 : 1,
+                base, x.columns, heads, Int32(headSize), half, cosines, sines, positions, inverse ? -1 : 1,
                 Int32(rows.lowerBound), Int32(rows.upperBound))
         }
     }
@@ -116,7 +148,9 @@ extension CPUBackend {
     /// See `Backend`.
     public func scale(_ x: Matrix, by factor: Float) {
         let base = x.pointer
-        for i in 0..<x.rows * x.columns { base[i] *= factor }
+        split(x.rows * x.columns, work: x.rows * x.columns) { _, range in
+            for i in range { base[i] *= factor }
+        }
     }
 
     /// See `Backend`.

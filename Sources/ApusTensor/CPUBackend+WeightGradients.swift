@@ -39,7 +39,7 @@ extension CPUBackend {
     /// See `Backend`.
     public func logitsBackward(
         _ logits: Matrix, targets: ArraySlice<HeadTarget>, scores: ArraySlice<HeadScore>,
-        dLogProb: ArraySlice<Float>, dEntropy: ArraySlice<Float>?, temperature: Float
+        dLogProb: ArraySlice<Float>, dEntropy: ArraySlice<Float>?, head: OutputHead, temperature: Float
     ) {
         precondition(logits.rows == targets.count && scores.count == targets.count, "one row a target")
         let (values, width) = (logits.pointer, logits.columns)
@@ -49,7 +49,8 @@ extension CPUBackend {
                 let entropy = dEntropy.map { $0[$0.startIndex + row] } ?? 0
                 self.kernels.head.gradient(
                     values + row * width, Int32(width), 1 / temperature, score.logSumExp, score.entropy,
-                    targets[targets.startIndex + row].token, dLogProb[dLogProb.startIndex + row], entropy)
+                    targets[targets.startIndex + row].token, dLogProb[dLogProb.startIndex + row], entropy, head.scale,
+                    head.softCap ?? 0)
             }
         }
     }

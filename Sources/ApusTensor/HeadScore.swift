@@ -1,3 +1,23 @@
+/// The output head of a model, [vocabulary][hidden], and what becomes of its products.
+public struct OutputHead: Sendable {
+    /// The matrix.
+    public let weight: Weight
+    /// What its products are multiplied by (Granite).
+    public let scale: Float
+    /// Logits l become c · tanh(l / c) (Gemma 2); nil for as they are.
+    public let softCap: Float?
+
+    /// A head.
+    public init(_ weight: Weight, scale: Float = 1, softCap: Float? = nil) {
+        self.weight = weight
+        self.scale = scale
+        self.softCap = softCap
+    }
+
+    /// Whether its products are the logits.
+    var isPlain: Bool { scale == 1 && softCap == nil }
+}
+
 /// A token whose log-probability is wanted: which row of hidden states predicts it.
 public struct HeadTarget: Sendable {
     /// Index into the rows of hidden states.

@@ -20,14 +20,15 @@ extension KernelBenchmark {
         let dk = try Matrix(rows: rows, columns: keyValueWidth)
         let dv = try Matrix(rows: rows, columns: keyValueWidth)
         let forward = medianSeconds { _ in
-            backend.attention(q, cache: cache, layer: 0, visible: group.visibility, into: out, logSumExp: logSumExp)
+            backend.attention(
+                q, cache: cache, layer: 0, rule: model.rule, visible: group.visibility, into: out, logSumExp: logSumExp)
         }
         var failure: (any Error)?
         let backward = medianSeconds { _ in
             do {
                 try backend.attentionBackward(
-                    q, out: out, dOut: dOut, logSumExp: logSumExp, cache: cache, layer: 0, segments: group.segments,
-                    tables: group.visibility.tables, dq: dq, dk: dk, dv: dv)
+                    q, out: out, dOut: dOut, logSumExp: logSumExp, cache: cache, layer: 0, rule: model.rule,
+                    segments: group.segments, tables: group.visibility.tables, dq: dq, dk: dk, dv: dv)
             } catch {
                 failure = error
             }

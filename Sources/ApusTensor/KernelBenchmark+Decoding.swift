@@ -20,7 +20,8 @@ extension KernelBenchmark {
         let out = try Matrix(rows: rows, columns: model.queryWidth)
         try backend.prepareAttention(cache.shape, maxContext: context)
         let seconds = medianSeconds { call in
-            backend.attention(q, cache: cache, layer: call % layers, visible: visible, into: out, logSumExp: nil)
+            backend.attention(
+                q, cache: cache, layer: call % layers, rule: model.rule, visible: visible, into: out, logSumExp: nil)
         }
         return Attention(
             model: model.name, direction: .forward, rows: rows, context: context,

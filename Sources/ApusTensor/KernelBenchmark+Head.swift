@@ -19,7 +19,7 @@ extension KernelBenchmark {
         let logits = try Matrix(rows: rows, columns: model.vocabularySize)
         try backend.prepareProducts(rows: rows, width: model.hiddenSize)
         let seconds = medianSeconds { call in
-            backend.logits(hidden, head: weights[call % weights.count], into: logits)
+            backend.logits(hidden, head: OutputHead(weights[call % weights.count]), into: logits)
         }
         return Product(
             format: weights[0].format, direction: .forward, rows: rows, inputs: model.hiddenSize,
@@ -32,11 +32,12 @@ extension KernelBenchmark {
         let hidden = try Self.numbers(rows: count, columns: model.hiddenSize)
         let gradient = try Matrix(rows: count, columns: model.hiddenSize)
         let targets = (0..<count).map { HeadTarget(row: $0, token: Int32($0 % model.vocabularySize)) }
-        let scores = try backend.score(hidden, targets: targets, head: weight, temperature: 1)
+        let head = OutputHead(weight)
+        let scores = try backend.score(hidden, targets: targets, head: head, temperature: 1)
         let ones = [Float](repeating: 1, count: count)
         return try medianSecondsThrowing { _ in
             try backend.scoreBackward(
-                hidden, targets: targets, scores: scores, dLogProb: ones, dEntropy: nil, head: weight, temperature: 1,
+                hidden, targets: targets, scores: scores, dLogProb: ones, dEntropy: nil, head: head, temperature: 1,
                 into: gradient)
         } / Double(count)
     }

@@ -47,10 +47,10 @@ extension KernelBenchmark {
         case .copy:
             let order = Array((0..<rows).reversed())
             return medianSeconds { _ in backend.gather(a, order, into: c) }
-        case .gate: return medianSeconds { _ in backend.siluGate(a, b, into: c) }
+        case .gate: return medianSeconds { _ in backend.gate(.silu, a, b, into: c) }
         case .gateBackward:
             // Gate and up become their gradients, here zeros: none may shrink to subnormal numbers, which are slow.
-            return medianSeconds { _ in backend.siluGateBackward(gate: a, up: b, dh: c) }
+            return medianSeconds { _ in backend.gateBackward(.silu, gate: a, up: b, dh: c) }
         case .norm, .addNorm, .normBackward: return try normSeconds(operation, a, b, c)
         }
     }

@@ -16,6 +16,8 @@ public struct KernelBenchmark {
         public let vocabularySize: Int
         /// One layer of its attention.
         public let attention: KeyValueCache.Shape
+        /// How its queries meet its keys.
+        var rule: AttentionRule { AttentionRule(scale: 1 / Float(attention.headSize).squareRoot()) }
 
         /// SmolLM2-135M.
         public static let smolLM2 = Model(

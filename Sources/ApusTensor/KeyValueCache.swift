@@ -50,10 +50,13 @@ public final class KeyValueCache: Sendable {
         }
 
         /// The kernels' view of the pages that begin at `base`; without one, of their sizes.
-        func pages(at base: UnsafeMutablePointer<Float>?) -> apus_pages {
+        ///
+        /// - Parameter rule: what they are read by; nil where they are only written.
+        func pages(at base: UnsafeMutablePointer<Float>?, _ rule: AttentionRule? = nil) -> apus_pages {
             apus_pages(
                 base: base, fixed: format == .fixed ? 1 : 0, heads: Int32(heads), kv_heads: Int32(keyValueHeads),
-                head_size: Int32(headSize), scale: 1 / Float(headSize).squareRoot())
+                head_size: Int32(headSize), scale: rule?.scale ?? 1, soft_cap: rule?.softCap ?? 0,
+                window: Int32(clamping: rule?.window ?? 0))
         }
 
         /// The most pages whose slots have a 32-bit number.
@@ -77,15 +80,32 @@ public final class KeyValueCache: Sendable {
         storage = try Storage(count: pages * shape.layers * shape.layerFloats)
     }
 
-    func layer(_ layer: Int) -> apus_pages {
+    func layer(_ layer: Int, _ rule: AttentionRule? = nil) -> apus_pages {
         precondition(layer < shape.layers, "no such layer")
-        return shape.pages(at: storage.base + layer * shape.layerFloats)
+        return shape.pages(at: storage.base + layer * shape.layerFloats, rule)
     }
 
     /// One page over all layers, to be copied: words of four bytes, whatever they mean.
     public func page(_ number: Int32) -> Matrix {
         Matrix(
             storage: storage, offset: Int(number) * shape.layerFloats, rows: shape.layers, columns: shape.layerFloats)
+    }
+}
+
+/// How a layer's queries meet its keys.
+public struct AttentionRule: Sendable, Equatable {
+    /// What q · k is multiplied by.
+    public var scale: Float
+    /// Scores s become c · tanh(s / c) (Gemma 2); nil for as they are.
+    public var softCap: Float?
+    /// A query sees this many keys, its own and those before it; nil for all.
+    public var window: Int?
+
+    /// A rule.
+    public init(scale: Float, softCap: Float? = nil, window: Int? = nil) {
+        self.scale = scale
+        self.softCap = softCap
+        self.window = window
     }
 }
 
@@ -131,24 +151,28 @@ public struct Segment: Sendable {
     }
 }
 
-/// Cosines and sines of every position, [position][headSize / 2].
+/// Cosines and sines of every position, [position][frequency].
 public final class RotaryTable: Sendable {
     let cosines: Matrix
     let sines: Matrix
     /// Positions in the table.
     public var positions: Int { cosines.rows }
 
+    /// Elements of a head that are rotated.
+    var dimensions: Int { 2 * cosines.columns }
+
     /// Angles are fp32 products position · inverseFrequency, as transformers forms them.
     ///
+    /// - Parameter factor: what all cosines and sines are multiplied by, and with them what is rotated.
     /// - Throws: `TensorError` when the system has no memory for it.
-    public init(inverseFrequencies: [Float], positions: Int) throws(TensorError) {
+    public init(inverseFrequencies: [Float], positions: Int, factor: Float = 1) throws(TensorError) {
         cosines = try Matrix(rows: positions, columns: inverseFrequencies.count)
         sines = try Matrix(rows: positions, columns: inverseFrequencies.count)
         for position in 0..<positions {
             for (i, frequency) in inverseFrequencies.enumerated() {
                 let angle = Double(Float(position) * frequency)
-                cosines.pointer[position * inverseFrequencies.count + i] = Float(cos(angle))
-                sines.pointer[position * inverseFrequencies.count + i] = Float(sin(angle))
+                cosines.pointer[position * inverseFrequencies.count + i] = Float(cos(angle)) * factor
+                sines.pointer[position * inverseFrequencies.count + i] = Float(sin(angle)) * factor
             }
         }
     }

@@ -45,6 +45,11 @@ APUS_INLINE const char *attention_after_last(const attention_forward_tile *t, in
   return t->is_last_head ? record : record + apus_page_bytes(t->pages->head_size, 1) - values;
 }
 
+/// Whether a row's window begins after the pages p ..< p + 4.
+APUS_INLINE int attention_is_past(const attention_forward_tile *t, int context, int p) {
+  return attention_first_seen(t->pages, context) >= (p + ATTENTION_BLOCK_PAGES) * APUS_PAGE_TOKENS;
+}
+
 /// The rows from `row` on that read the same pages as their pages p ..< p + 4, as far as each of them reads. Fills in
 /// the block and returns the end of the rows; pages is 0 where `row` itself reads none.
 static int attention_next_run(const attention_forward_tile *t, int row, int p, int weighs_values,
@@ -52,8 +57,9 @@ static int attention_next_run(const attention_forward_tile *t, int row, int p, i
   const int32_t *contexts = t->visible->context + t->first, *table = attention_table(t, row);
   int pages = attention_pages_of(contexts[row]) - p, end = row + 1;
   block->pages = 0;
-  if (pages <= 0) return end;
+  if (pages <= 0 || attention_is_past(t, contexts[row], p)) return end;
   for (; end < t->rows; end++) {
+    if (attention_is_past(t, contexts[end], p)) break;
     const int32_t *other = attention_table(t, end);
     const int count = attention_pages_of(contexts[end]) - p, common = count < pages ? count : pages;
     if (count <= 0) break;
@@ -74,24 +80,38 @@ static int attention_next_run(const attention_forward_tile *t, int row, int p, i
   return end;
 }
 
+/// The slots of a page that a row sees.
+typedef struct {
+  int begin, end;
+} attention_slots;
+
+APUS_INLINE attention_slots attention_seen_slots(const apus_pages *pages, int context, int position) {
+  const int begin = attention_first_seen(pages, context) - position, end = context - position;
+  return (attention_slots){begin > 0 ? begin : 0, end < APUS_PAGE_TOKENS ? end : APUS_PAGE_TOKENS};
+}
+
 /// The block's fp32 values for rows row ..< end. What lies in slots that a row does not see must not even meet a zero:
-/// rows that see as much of a page go together.
+/// rows that see the same slots of a page go together.
 static void attention_float_values_of(const attention_forward_tile *t, const attention_block *block, int row, int end,
                                       int p) {
   const long width = apus_padded_head(t->pages->head_size);
+  const int *contexts = t->visible->context + t->first;
   for (int i = 0; i < block->pages; i++)
     for (int first = row, next; first < end; first = next) {
-      const int position = (p + i) * APUS_PAGE_TOKENS, *contexts = t->visible->context + t->first;
-      const int seen = contexts[first] - position, depth = seen < APUS_PAGE_TOKENS ? seen : APUS_PAGE_TOKENS;
-      for (next = first + 1; next < end; next++)
-        if (contexts[next] != contexts[first] && (depth < APUS_PAGE_TOKENS || contexts[next] - position < depth))
-          break;
+      const int position = (p + i) * APUS_PAGE_TOKENS;
+      const attention_slots slots = attention_seen_slots(t->pages, contexts[first], position);
+      for (next = first + 1; next < end; next++) {
+        const attention_slots other = attention_seen_slots(t->pages, contexts[next], position);
+        if (other.begin != slots.begin || other.end != slots.end) break;
+      }
+      const int depth = slots.end - slots.begin;
       if (depth <= 0) continue;
       const long query = (long)first * t->group;
       attention_multiply((attention_product){
           .rows = (next - first) * t->group, .columns = (int)width, .depth = depth, .adds = 1,
-          .a = t->scores + query * t->row + position, .a_row = t->row, .a_step = 1,
-          .b = (const float *)(block->page[i] + attention_float_values(t->pages->head_size)), .b_row = width,
+          .a = t->scores + query * t->row + position + slots.begin, .a_row = t->row, .a_step = 1,
+          .b = (const float *)(block->page[i] + attention_float_values(t->pages->head_size)) + slots.begin * width,
+          .b_row = width,
           .c = t->sum + query * width, .c_row = width});
     }
 }
@@ -100,24 +120,30 @@ static void attention_float_values_of(const attention_forward_tile *t, const att
 static float attention_weigh_pairs(const attention_forward_tile *t, int row, float *scores, float *units,
                                    float maximum) {
   const int context = t->visible->context[t->first + row], last = attention_pages_of(context) - 1;
+  const int begin = attention_first_seen(t->pages, context);
   const int32_t *table = attention_table(t, row);
   const char *at = t->records.base + attention_value_scales(t->pages->head_size);
   const long stride = t->records.stride;
   pair *weights = (pair *)scores;
   vf sum[ATTENTION_PAGE_VECTORS] = {0};
-  int position = 0;
+  int position = begin / ATTENTION_BLOCK * ATTENTION_BLOCK;
+  units += position / ATTENTION_BLOCK, table += position / APUS_PAGE_TOKENS;
   for (; position + ATTENTION_BLOCK <= context; position += ATTENTION_BLOCK, table += ATTENTION_BLOCK_PAGES) {
     const float *scales[ATTENTION_BLOCK_PAGES];
     for (int i = 0; i < ATTENTION_BLOCK_PAGES; i++) scales[i] = (const float *)(at + table[i] * stride);
-    *units++ = attention_weigh_block(scores + position, weights + position / 2, scales, maximum, 0, 0, sum);
+    float *at = scores + position;
+    pair *to = weights + position / 2;
+    // Only a window's first block is begun in its middle.
+    *units++ = position < begin ? attention_weigh_block(at, to, scales, maximum, begin - position, ATTENTION_BLOCK, 1, sum)
+                                : attention_weigh_block(at, to, scales, maximum, 0, 0, 0, sum);
   }
   if (position < context) {
     const float *scales[ATTENTION_BLOCK_PAGES];
     const int rest = last - position / APUS_PAGE_TOKENS;
     for (int i = 0; i < ATTENTION_BLOCK_PAGES; i++)
       scales[i] = (const float *)(at + table[i < rest ? i : rest] * stride);
-    *units = attention_weigh_block(scores + position, weights + position / 2, scales, maximum, context - position, 1,
-                                   sum);
+    *units = attention_weigh_block(scores + position, weights + position / 2, scales, maximum, begin - position,
+                                   context - position, 1, sum);
   }
   return attention_sum_lanes(sum);
 }
@@ -162,9 +188,11 @@ static void attention_forward_rows(const attention_forward_tile *t, float *out, 
     const int row = query / t->group, context = t->visible->context[t->first + row];
     float *scores = t->scores + query * t->row, maximum = -INFINITY, sum = 0;
     if (context > 0) {
-      maximum = attention_largest(scores, context);
+      const int begin = attention_first_seen(t->pages, context), first = begin / APUS_PAGE_TOKENS * APUS_PAGE_TOKENS;
+      if (t->pages->soft_cap > 0) attention_cap(scores, first, context, ATTENTION_LOG2_E * t->pages->soft_cap);
+      maximum = attention_largest(scores, begin, context);
       sum = t->pages->fixed ? attention_weigh_pairs(t, row, scores, t->units + query * t->unit_row, maximum)
-                            : attention_weigh_floats(scores, context, maximum);
+                            : attention_weigh_floats(scores, begin, context, maximum);
     }
     t->normaliser[query] = context > 0 ? 1 / sum : 0;
     if (log_sum_exp) log_sum_exp[row * lse_ld + query % t->group] = ATTENTION_LN_2 * maximum + logf(sum);

@@ -60,15 +60,23 @@ static void attention_open_block(const attention_gathered *g, const apus_run *ru
 /// does not see.
 static void attention_backward_softmax(const attention_gathered *g, const attention_backward_block *b, int row,
                                        int rows, int slots) {
+  const float cap = ATTENTION_LOG2_E * g->pages->soft_cap;
   for (int query = 0; query < rows * g->group; query++) {
-    const int seen = g->first_position + row + query / g->group + 1 - b->position;
+    const int context = g->first_position + row + query / g->group + 1, seen = context - b->position;
+    const int begin = attention_first_seen(g->pages, context) - b->position;
     const float log_sum_exp = g->log_sum_exp[row * g->group + query], dot = g->dot[row * g->group + query];
     for (int i = 0; i < slots; i += APUS_LANES) {
       float *w = b->weights + query * ATTENTION_BLOCK + i, *d = b->d_scores + query * ATTENTION_BLOCK + i;
-      const vi mask = attention_lanes_below(i, seen);
-      const vf weight = (vf)((vi)attention_exp2(vf_load(w) - log_sum_exp) & mask);
+      const vi mask = begin > i ? attention_lanes_in(i, begin, seen) : attention_lanes_below(i, seen);
+      vf score = vf_load(w), slope = vf_set(1);
+      if (cap > 0) {
+        const vf t = vf_tanh(score * (1 / cap));
+        score = t * cap, slope = 1.0f - t * t;
+      }
+      const vf weight = (vf)((vi)attention_exp2(score - log_sum_exp) & mask);
       vf_store(w, weight);
-      vf_store(d, (vf)((vi)(weight * (vf_load(d) - dot)) & mask));
+      const vf gradient = weight * (vf_load(d) - dot);
+      vf_store(d, (vf)((vi)(cap > 0 ? gradient * slope : gradient) & mask));
     }
   }
 }
@@ -151,11 +159,16 @@ static void attention_backward(const apus_pages *pages, const apus_run *run, int
   const int context = run->first_position + rows;
   for (int p = 0; (b.position = p * APUS_PAGE_TOKENS) < context; p += ATTENTION_BLOCK_PAGES) {
     const int count = context - b.position < ATTENTION_BLOCK ? context - b.position : ATTENTION_BLOCK;
+    // Rows before the block's first position see none of it, and none do whose window begins after it.
+    int row = b.position > run->first_position ? b.position - run->first_position : 0, end = rows;
+    if (pages->window > 0) {
+      const long last = (long)b.position + ATTENTION_BLOCK + pages->window - 1 - run->first_position;
+      if (last < end) end = last > 0 ? (int)last : 0;
+    }
+    if (row >= end) continue;
     attention_open_block(&g, run, kv, p, count, &b);
-    // Rows before the block's first position see none of it.
-    int row = b.position > run->first_position ? b.position - run->first_position : 0;
-    for (; row < rows; row += together)
-      attention_backward_tile(&g, &b, row, rows - row < together ? rows - row : together);
+    for (; row < end; row += together)
+      attention_backward_tile(&g, &b, row, end - row < together ? end - row : together);
     attention_close_block(&g, &b, run, kv, count, d_k, d_v, ldkv, d_prefix_k, d_prefix_v);
   }
   for (int query = 0; query < rows * group; query++) {

@@ -22,6 +22,11 @@ APUS_INLINE int attention_rows_together(const apus_pages *pages, int queries) {
   return group < queries ? queries / group : 1;
 }
 
+/// The first key that a row of this context sees.
+APUS_INLINE int attention_first_seen(const apus_pages *pages, int context) {
+  return pages->window > 0 && context > pages->window ? context - pages->window : 0;
+}
+
 /// The records of one key/value head.
 typedef struct {
   char *base;
@@ -173,12 +178,16 @@ APUS_INLINE void attention_widen(const int16_t *from, vf to[ATTENTION_PAGE_VECTO
 /// A 16-bit record's keys as [16][W] and its values as [W][`row`].
 static void attention_open_fixed(const char *record, int size, float *keys, float *values, long row) {
   const long width = apus_padded_head(size);
+  // What is turned of the keys are 16 rows at a time. A small head's record ends before them.
+  char small[1024] __attribute__((aligned(64))) = {0};
+  const char *rows = record;
+  if (apus_page_bytes(size, 1) < (long)sizeof small) rows = memcpy(small, record, (size_t)apus_page_bytes(size, 1));
   const float *key_scales = (const float *)(record + attention_key_scales(size));
   pair turned[APUS_PAGE_TOKENS][APUS_PAGE_TOKENS];
   vf wide[ATTENTION_PAGE_VECTORS];
   for (int d = 0; d < width; d += APUS_KEY_BLOCK, key_scales += APUS_PAGE_TOKENS) {
     // Past the head's last pair come scales: what they widen to are the columns that pad a row.
-    attention_transpose(record + 32 * d, 64, 16, 16, turned, sizeof turned[0]);
+    attention_transpose(rows + 32 * d, 64, 16, 16, turned, sizeof turned[0]);
     for (int slot = 0; slot < APUS_PAGE_TOKENS; slot++)
       for (int part = 0; part < APUS_KEY_BLOCK && d + part < width; part += 16) {
         attention_widen((const int16_t *)turned[slot] + part, wide);

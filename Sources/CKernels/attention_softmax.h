@@ -30,13 +30,26 @@ APUS_INLINE vi attention_lanes_below(int first, int end) {
   return lane < end - first;
 }
 
-/// The largest of `context` scores. Those that follow on the last page become -infinity.
-APUS_INLINE float attention_largest(float *scores, int context) {
+/// All ones in the lanes whose number, counted from `first`, is in begin ..< end.
+APUS_INLINE vi attention_lanes_in(int first, int begin, int end) {
+  return attention_lanes_below(first, end) & ~attention_lanes_below(first, begin);
+}
+
+/// Caps the scores of positions first ..< context, first being a page's; cap is in powers of two too.
+static void attention_cap(float *scores, int first, int context, float cap) {
+  const float inverse = 1 / cap;
+  for (int i = first; i < context; i += APUS_LANES) vf_store(scores + i, vf_tanh(vf_load(scores + i) * inverse) * cap);
+}
+
+/// The largest of the scores from `begin` to `context`. Those beside them on the first and last page become -infinity.
+APUS_INLINE float attention_largest(float *scores, int begin, int context) {
   const int padded = (context + APUS_PAGE_TOKENS - 1) / APUS_PAGE_TOKENS * APUS_PAGE_TOKENS;
+  const int first = begin / APUS_PAGE_TOKENS * APUS_PAGE_TOKENS;
+  for (int i = first; i < begin; i++) scores[i] = -INFINITY;
   for (int i = context; i < padded; i++) scores[i] = -INFINITY;
   vf most[ATTENTION_PAGE_VECTORS];
-  for (int j = 0; j < ATTENTION_PAGE_VECTORS; j++) most[j] = vf_load(scores + j * APUS_LANES);
-  for (int i = APUS_PAGE_TOKENS; i < padded; i += APUS_PAGE_TOKENS)
+  for (int j = 0; j < ATTENTION_PAGE_VECTORS; j++) most[j] = vf_load(scores + first + j * APUS_LANES);
+  for (int i = first + APUS_PAGE_TOKENS; i < padded; i += APUS_PAGE_TOKENS)
     for (int j = 0; j < ATTENTION_PAGE_VECTORS; j++)
       most[j] = attention_larger(vf_load(scores + i + j * APUS_LANES), most[j]);
   for (int j = 1; j < ATTENTION_PAGE_VECTORS; j++) most[0] = attention_larger(most[0], most[j]);
@@ -74,21 +87,22 @@ APUS_INLINE float attention_sum_lanes(const vf sum[ATTENTION_PAGE_VECTORS]) {
 }
 
 /// A block's scores become exponentials, added to `sum`, and in their place pairs of integers: exponentials times the
-/// scales of their values. Returns what one unit of the integers is worth. Positions from `seen` on count for nothing.
+/// scales of their values. Returns what one unit of the integers is worth. Positions outside begin ..< seen count for
+/// nothing.
 APUS_INLINE float attention_weigh_block(float *scores, pair *weights,
-                                        const float *const scales[ATTENTION_BLOCK_PAGES], float maximum, int seen,
-                                        int masked, vf sum[ATTENTION_PAGE_VECTORS]) {
+                                        const float *const scales[ATTENTION_BLOCK_PAGES], float maximum, int begin,
+                                        int seen, int masked, vf sum[ATTENTION_PAGE_VECTORS]) {
   enum { VECTORS = ATTENTION_BLOCK / APUS_LANES };
   vf weight[VECTORS], most = vf_zero();
   for (int j = 0; j < VECTORS; j++) {
     const int page = j / ATTENTION_PAGE_VECTORS, lane = j % ATTENTION_PAGE_VECTORS * APUS_LANES;
     weight[j] = vf_zero();
-    if (masked && j * APUS_LANES >= seen) continue;
+    if (masked && (j * APUS_LANES >= seen || (j + 1) * APUS_LANES <= begin)) continue;
     vf e = attention_exp2(vf_load(scores + j * APUS_LANES) - maximum);
     weight[j] = e * vf_load(scales[page] + lane);
     if (masked) {
-      const vi below = attention_lanes_below(j * APUS_LANES, seen);
-      e = (vf)((vi)e & below), weight[j] = (vf)((vi)weight[j] & below);
+      const vi in = attention_lanes_in(j * APUS_LANES, begin, seen);
+      e = (vf)((vi)e & in), weight[j] = (vf)((vi)weight[j] & in);
     }
     sum[j % ATTENTION_PAGE_VECTORS] += e;
     most = attention_larger(weight[j], most);
@@ -105,13 +119,14 @@ APUS_INLINE float attention_weigh_block(float *scores, pair *weights,
 }
 
 /// Scores become exponentials of their distance to the maximum; returns their sum.
-static float attention_weigh_floats(float *scores, int context, float maximum) {
+static float attention_weigh_floats(float *scores, int begin, int context, float maximum) {
   vf sum[ATTENTION_PAGE_VECTORS] = {0};
-  for (int i = 0; i < context; i += APUS_PAGE_TOKENS)
+  for (int i = begin / APUS_PAGE_TOKENS * APUS_PAGE_TOKENS; i < context; i += APUS_PAGE_TOKENS)
     for (int j = 0; j < ATTENTION_PAGE_VECTORS; j++) {
       float *s = scores + i + j * APUS_LANES;
       vf e = attention_exp2(vf_load(s) - maximum);
-      if (context - i < APUS_PAGE_TOKENS) e = (vf)((vi)e & attention_lanes_below(i + j * APUS_LANES, context));
+      if (context - i < APUS_PAGE_TOKENS || i < begin)
+        e = (vf)((vi)e & attention_lanes_in(i + j * APUS_LANES, begin, context));
       vf_store(s, e);
       sum[j] += e;
     }

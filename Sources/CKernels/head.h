@@ -39,15 +39,34 @@ static void head_combine(const apus_tile_summary *tiles, int count, float *log_s
   *entropy = (float)(total - weighted / sum);
 }
 
-static void head_gradient(float *logits, int count, float inverse_temperature, float log_sum_exp, float entropy,
-                          int target, float d_log_prob, float d_entropy) {
-  for (int i = 0; i < count; i += APUS_LANES) {
-    vf z = load_part(logits + i, count - i) * inverse_temperature;
-    vf log_p = z - log_sum_exp, p = vf_exp(log_p);
-    vf d = p * (d_log_prob + d_entropy * (log_p + entropy)) * -inverse_temperature;
-    store_part(logits + i, d, count - i);
+static void head_cap(float *products, long count, float scale, float cap) {
+  const float inner = cap > 0 ? scale / cap : scale;
+  for (long i = 0; i < count; i += APUS_LANES) {
+    vf x = load_part(products + i, count - i) * inner;
+    store_part(products + i, cap > 0 ? vf_tanh(x) * cap : x, count - i);
   }
-  if (target >= 0 && target < count) logits[target] += d_log_prob * inverse_temperature;
 }
 
-#define APUS_HEAD_KERNELS {.summarize = head_summarize, .combine = head_combine, .gradient = head_gradient}
+/// d logit / d product, at a logit.
+APUS_INLINE vf head_slope(vf logit, float scale, float cap) {
+  if (cap <= 0) return vf_set(scale);
+  const vf t = logit * (1.0f / cap);
+  return scale * (1.0f - t * t);
+}
+
+static void head_gradient(float *logits, int count, float inverse_temperature, float log_sum_exp, float entropy,
+                          int target, float d_log_prob, float d_entropy, float scale, float cap) {
+  const int is_plain = scale == 1 && cap <= 0, is_here = target >= 0 && target < count;
+  const float slope = is_plain || !is_here ? 1 : head_slope(vf_set(logits[target]), scale, cap)[0];
+  for (int i = 0; i < count; i += APUS_LANES) {
+    const vf logit = load_part(logits + i, count - i), z = logit * inverse_temperature;
+    vf log_p = z - log_sum_exp, p = vf_exp(log_p);
+    vf d = p * (d_log_prob + d_entropy * (log_p + entropy)) * -inverse_temperature;
+    if (!is_plain) d *= head_slope(logit, scale, cap);
+    store_part(logits + i, d, count - i);
+  }
+  if (is_here) logits[target] += is_plain ? d_log_prob * inverse_temperature : d_log_prob * inverse_temperature * slope;
+}
+
+#define APUS_HEAD_KERNELS \
+  {.summarize = head_summarize, .combine = head_combine, .cap = head_cap, .gradient = head_gradient}

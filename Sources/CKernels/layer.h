@@ -66,9 +66,8 @@ static void layer_rms_norm_backward(const float *x, const float *gain, float eps
 
 static void layer_add(float *x, const float *d, long begin, long end) { row_add(x + begin, d + begin, end - begin); }
 
-static void layer_rope(float *x, long ldx, int heads, int head_size, const float *cosines, const float *sines,
-                       const int32_t *positions, float direction, int row_begin, int row_end) {
-  int half = head_size / 2;
+static void layer_rope(float *x, long ldx, int heads, int head_size, int half, const float *cosines,
+                       const float *sines, const int32_t *positions, float direction, int row_begin, int row_end) {
   for (long r = row_begin; r < row_end; r++) {
     const float *c = cosines + (long)positions[r] * half, *s = sines + (long)positions[r] * half;
     for (int h = 0; h < heads; h++) {
@@ -107,8 +106,31 @@ static void layer_silu_gate_backward(const float *gate, const float *up, const f
   }
 }
 
+// gelu(x) = x (1 + tanh u) / 2 with u = √(2/π) (x + 0.044715 x³).
+APUS_INLINE vf vf_gelu_tanh(vf x) { return vf_tanh(0.7978845608f * vf_fma(0.044715f * x * x, x, x)); }
+
+static void layer_gelu_gate(const float *gate, const float *up, float *h, long begin, long end) {
+  for (long i = begin; i < end; i += APUS_LANES) {
+    vf g = load_part(gate + i, end - i), u = load_part(up + i, end - i);
+    store_part(h + i, 0.5f * g * (1.0f + vf_gelu_tanh(g)) * u, end - i);
+  }
+}
+
+static void layer_gelu_gate_backward(const float *gate, const float *up, const float *dh, float *d_gate, float *d_up,
+                                     long begin, long end) {
+  for (long i = begin; i < end; i += APUS_LANES) {
+    vf g = load_part(gate + i, end - i), u = load_part(up + i, end - i), d = load_part(dh + i, end - i);
+    vf t = vf_gelu_tanh(g), half = 0.5f * (1.0f + t);
+    // du/dx = √(2/π) (1 + 3 · 0.044715 x²)
+    vf slope = half + 0.5f * g * (1.0f - t * t) * 0.7978845608f * vf_fma(0.134145f * g, g, vf_set(1.0f));
+    store_part(d_gate + i, d * u * slope, end - i);
+    store_part(d_up + i, d * g * half, end - i);
+  }
+}
+
 #define APUS_LAYER_KERNELS                                                                              \
   {.rms_norm = layer_rms_norm, .add_rms_norm = layer_add_rms_norm,                                      \
    .rms_norm_backward = layer_rms_norm_backward, .add = layer_add, .rope = layer_rope,                  \
    .silu_gate = layer_silu_gate, .silu_gate_backward = layer_silu_gate_backward,                        \
+   .gelu_gate = layer_gelu_gate, .gelu_gate_backward = layer_gelu_gate_backward,                        \
    .shorten = layer_shorten, .lengthen = layer_lengthen}

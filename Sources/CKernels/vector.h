@@ -100,6 +100,20 @@ APUS_INLINE vf vf_exp(vf x) {
   return (vf)bits;
 }
 
+/// tanh x to about 2 ulp; NaN stays: an odd polynomial where the exponentials would cancel, their quotient beyond.
+APUS_INLINE vf vf_tanh(vf x) {
+  const vf square = x * x;
+  vf p = vf_set(-5.70498872745e-3f);
+  p = vf_fma(p, square, vf_set(2.06390887954e-2f));
+  p = vf_fma(p, square, vf_set(-5.37397155531e-2f));
+  p = vf_fma(p, square, vf_set(1.33314422036e-1f));
+  p = vf_fma(p, square, vf_set(-3.33332819422e-1f));
+  const vf small = vf_fma(p * square, x, x), large = 1.0f - 2.0f / (vf_exp(x + x) + 1.0f);
+  const vi is_small = (x < 0.625f) & (x > -0.625f);
+  const vi is_nan = x != x;
+  return (vf)(((vi)small & is_small) | ((vi)large & ~is_small & ~is_nan) | ((vi)x & is_nan));
+}
+
 APUS_INLINE float f_exp(float x) { return vf_exp(vf_set(x))[0]; }
 
 /// bf16 with round to nearest even, NaN kept.

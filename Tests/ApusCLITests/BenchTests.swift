@@ -63,10 +63,12 @@ import Testing
         #expect(lines.count == 7)
     }
 
-    @Test func operationsAreCountedOnce() {
-        let model = ModelConfiguration(
-            architecture: .llama, hiddenSize: 4, intermediateSize: 6, layerCount: 3, headCount: 2, keyValueHeadCount: 1,
-            headSize: 2, vocabularySize: 10, contextLength: 64, normEpsilon: 1e-5, ropeTheta: 10_000)
+    @Test func operationsAreCountedOnce() throws {
+        let text = """
+            {"model_type": "llama", "hidden_size": 4, "intermediate_size": 6, "num_hidden_layers": 3, "vocab_size": 10,
+             "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 64}
+            """
+        let model = try ModelConfiguration(huggingFace: Data(text.utf8))
         // Per token and layer: q, o 4·4, k, v 2·4, gate, up, down 6·4; the third and fourth tokens see 3 and 4 keys.
         let linear = 2 * 3 * 2 * (16 + 16 + 8 + 8 + 3 * 24)
         let attention = 4 * 3 * (3 + 4) * 4

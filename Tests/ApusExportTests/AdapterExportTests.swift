@@ -53,7 +53,8 @@ import Testing
         let faults: [(String, (inout LoRAConfigurationFile) -> Void)] = [
             ("use_dora is true", { $0.usesDoRA = true }), ("bias is 'all'", { $0.bias = "all" }),
             ("modules_to_save is [\"lm_head\"]", { $0.modulesToSave = ["lm_head"] }),
-            ("rank_pattern or alpha_pattern is set", { $0.rankPattern = ["q_proj": 2] }),
+            ("alpha_pattern is set", { $0.alphaPattern = [.init(pattern: "q_proj", value: 2)] }),
+            ("wanted shape [2, 256]", { $0.rankPattern = [.init(pattern: "q_proj", value: 2)] }),
             ("wanted shape [1024, 256]", { $0.rank = 1024 }), ("peft_type is 'IA3'", { $0.peftType = "IA3" }),
         ]
         let sound = try LoRAConfigurationFile(path: model.adapter + "/adapter_config.json")

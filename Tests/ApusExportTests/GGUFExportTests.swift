@@ -14,8 +14,8 @@ import Testing
         let exported = try ExportedModel(model: model.path, adapter: model.adapter)
         try exported.preparedGGUF(to: model.output("m.gguf"), type: .f32, name: "small")(nil)
         let checkpoint = try Checkpoint(path: model.output("m.gguf"))
-        for (name, shape) in try model.tensors() {
-            #expect(try values(name, shape, in: checkpoint) == model.merged(name), "\(name)")
+        for (name, _) in try model.tensors() {
+            #expect(try values(name, in: checkpoint) == model.merged(name), "\(name)")
         }
         var configuration = checkpoint.configuration
         configuration.endTokens = exported.checkpoint.configuration.endTokens
@@ -44,7 +44,7 @@ import Testing
         let checkpoint = try Checkpoint(path: model.output("m.gguf"))
         for (name, shape) in try model.tensors() {
             let expected = try model.merged(name)
-            let found = try values(name, shape, in: checkpoint)
+            let found = try values(name, in: checkpoint)
             guard shape.count > 1 else {
                 #expect(found == expected, "\(name)")
                 continue
@@ -80,7 +80,7 @@ import Testing
         try exported.preparedGGUF(to: model.output("m.gguf"), type: .bf16, name: "small")(nil)
         try ExportedModel(model: model.output("m.gguf")).preparedMerge(to: model.output("back"))(nil)
         let back = try Checkpoint(path: model.output("back"))
-        #expect(back.configuration.ropeScaling == exported.checkpoint.configuration.ropeScaling)
+        #expect(back.configuration.rotaryEmbeddings == exported.checkpoint.configuration.rotaryEmbeddings)
         let files = [model.path, model.output("back")].map { URL(filePath: $0 + "/model.safetensors") }
         #expect(try Data(contentsOf: files[0]) == Data(contentsOf: files[1]))
         #expect(back.chatTemplate == exported.checkpoint.chatTemplate)

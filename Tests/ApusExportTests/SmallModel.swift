@@ -1,5 +1,6 @@
 import ApusFormats
 import ApusModel
+import ApusTestModels
 import ApusTestSupport
 import Foundation
 
@@ -50,7 +51,8 @@ struct SmallModel {
     private func writeWeights(_ random: inout RandomWeights) throws {
         let data = try Data(contentsOf: folder.url.appending(path: "model/config.json"))
         var writer = SafetensorsWriter()
-        for (name, shape) in try ModelConfiguration(huggingFace: data).tensorShapes {
+        for (name, shape) in try ModelConfiguration(huggingFace: data).namedTensors.map({ ($0.name, $0.tensor.shape) })
+        {
             let isNorm = name.hasSuffix("norm.weight")
             let values = random.values(shape.reduce(1, *), scale: isNorm ? 0.1 : 0.05).map { isNorm ? 1 + $0 : $0 }
             writer.append(name, shape: shape, .bf16(values))
@@ -67,10 +69,11 @@ struct SmallModel {
         file.targetModules = .names(modules.map(\.name))
         try write(file)
         var writer = SafetensorsWriter()
-        for layer in 0..<configuration.layerCount {
-            for module in modules {
-                let (outputs, inputs) = module.shape(configuration)
-                let prefix = "base_model.model.\(module.path(layer: layer))."
+        for (layer, plan) in configuration.layers.enumerated() {
+            for linear in plan.modules where modules.contains(linear.module) {
+                let (outputs, inputs) = (linear.outputs, linear.inputs)
+                let path = configuration.huggingFaceLayout.path(of: linear.module, layer: layer)
+                let prefix = "base_model.model.\(path)."
                 writer.append(
                     prefix + "lora_A.weight", shape: [Self.rank, inputs],
                     .f32(random.values(Self.rank * inputs, scale: 0.1)))
@@ -108,7 +111,9 @@ struct SmallModel {
     }
 
     /// All names and shapes of the model.
-    func tensors() throws -> [(name: String, shape: [Int])] { try Checkpoint(path: path).configuration.tensorShapes }
+    func tensors() throws -> [(name: String, shape: [Int])] {
+        try Checkpoint(path: path).configuration.namedTensors.map { ($0.name, $0.tensor.shape) }
+    }
 }
 
 /// Numbers that look normal, the same in every run.
@@ -129,10 +134,7 @@ struct RandomWeights {
 }
 
 /// A tensor of a checkpoint, whatever its format, under its Hugging Face name.
-func values(_ name: String, _ shape: [Int], in checkpoint: Checkpoint) throws -> [Float] {
-    var result = [Float](repeating: 0, count: shape.reduce(1, *))
-    try result.withUnsafeMutableBufferPointer {
-        try checkpoint.read(name, rows: 0..<(shape.count < 2 ? 1 : shape[0]), into: $0)
-    }
-    return result
+func values(_ name: String, in checkpoint: Checkpoint) throws -> [Float] {
+    guard let role = checkpoint.configuration.role(named: name) else { preconditionFailure("no tensor \(name)") }
+    return try checkpoint.floats(role)
 }

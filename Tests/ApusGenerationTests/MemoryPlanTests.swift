@@ -31,7 +31,7 @@ import Testing
         let planned = try MemoryPlan(try run(name, precision), utilization: 0.8, limit: 1 << 40, backend: backend)
         let model = try LanguageModel(path: Fixture.url(name).path, precision: precision, backend: backend)
         let shape = model.configuration
-        let biases = shape.attentionBias ? (shape.headCount + 2 * shape.keyValueHeadCount) * shape.headSize : 0
+        let biases = shape.layers[0].modules.filter(\.hasBias).reduce(0) { $0 + $1.outputs }
         let vectors = 4 * shape.layerCount * (2 * shape.hiddenSize + biases)
         let weights = try part("base weights", of: planned) + part("embedding", of: planned)
         #expect(weights == model.weightBytes + vectors)

@@ -1,5 +1,6 @@
 import ApusFormats
 import ApusModel
+import ApusTestModels
 import ApusTestSupport
 import ApusText
 import Foundation
@@ -10,16 +11,6 @@ import Testing
 
     init() throws { folder = try TemporaryFolder() }
 
-    private func read(_ checkpoint: Checkpoint, _ name: String, rows: Range<Int>? = nil) throws -> [Float] {
-        let shape = try checkpoint.shape(name)
-        let rows = rows ?? 0..<(shape.count < 2 ? 1 : shape[0])
-        let size = rows.count * (shape.last ?? 1)
-        return try [Float](unsafeUninitializedCapacity: size) { buffer, count in
-            try checkpoint.read(name, rows: rows, into: UnsafeMutableBufferPointer(rebasing: buffer[..<size]))
-            count = size
-        }
-    }
-
     private func open(_ gguf: TinyGGUF) throws -> Checkpoint {
         try Checkpoint(path: try folder.write(gguf.builder.data(), as: "model.gguf"))
     }
@@ -27,12 +18,12 @@ import Testing
     @Test(arguments: ["tiny_llama", "tiny_llama_tied", "tiny_qwen2", "tiny_qwen2_untied", "bnb_tiny_llama"])
     func opensFolders(model: String) throws {
         let checkpoint = try Checkpoint(path: Fixture.url(model).path())
-        #expect(checkpoint.contains("lm_head.weight") == !checkpoint.configuration.tiesEmbeddings)
-        #expect(!checkpoint.contains("model.layers.2.input_layernorm.weight"))
-        for (name, shape) in checkpoint.configuration.tensorShapes {
-            #expect(try checkpoint.shape(name) == shape)
-            #expect(try read(checkpoint, name).count == shape.reduce(1, *))
-            checkpoint.finish(name)
+        #expect(checkpoint.contains(.head) == !checkpoint.configuration.tiesEmbeddings)
+        #expect(!checkpoint.contains(.norm(.beforeAttention, layer: 2)))
+        for tensor in checkpoint.configuration.tensors {
+            #expect(try checkpoint.shape(tensor.role) == tensor.shape)
+            #expect(try checkpoint.floats(tensor.role).count == tensor.shape.reduce(1, *))
+            checkpoint.finish(tensor.role)
         }
     }
 
@@ -42,10 +33,11 @@ import Testing
         let gguf = try open(TinyGGUF(converting: model, architecture: architecture))
         #expect(gguf.configuration.tiesEmbeddings == folder.configuration.tiesEmbeddings)
         #expect(gguf.configuration.headSize == 16 && gguf.configuration.endTokens == [2])
-        for (name, shape) in folder.configuration.tensorShapes {
-            #expect(try read(gguf, name) == read(folder, name), "\(name)")
-            guard shape.count == 2 else { continue }
-            #expect(try read(gguf, name, rows: 3..<21) == read(folder, name, rows: 3..<21), "\(name)")
+        for (name, tensor) in folder.configuration.namedTensors {
+            #expect(try gguf.floats(tensor.role) == folder.floats(tensor.role), "\(name)")
+            guard tensor.shape.count == 2 else { continue }
+            let rows = 3..<21
+            #expect(try gguf.floats(tensor.role, rows: rows) == folder.floats(tensor.role, rows: rows), "\(name)")
         }
     }
 
@@ -53,10 +45,9 @@ import Testing
         // A llama file with biases on q, k and v, as some converted models have.
         let gguf = try open(TinyGGUF(converting: "tiny_qwen2_untied", architecture: "llama"))
         let folder = try Checkpoint(path: Fixture.url("tiny_qwen2_untied").path())
-        #expect(gguf.configuration.attentionBias)
-        for head in ["q", "k", "v"] {
-            let name = "model.layers.1.self_attn.\(head)_proj.bias"
-            #expect(try read(gguf, name) == read(folder, name))
+        for module in [LinearModule.query, .key, .value] {
+            let bias = TensorRole.bias(module, layer: 1)
+            #expect(try gguf.floats(bias) == folder.floats(bias))
         }
     }
 
@@ -67,7 +58,7 @@ import Testing
             "rope_freqs.weight", shape: [8], type: 0,
             bytes: divisors.flatMap { value in withUnsafeBytes(of: value.bitPattern.littleEndian) { [UInt8]($0) } }
         )
-        #expect(try open(gguf).configuration.ropeScaling == .divisors(divisors))
+        #expect(try open(gguf).configuration.rotaryEmbeddings[0].scaling == .divisors(divisors))
         gguf.builder.tensors[gguf.builder.tensors.count - 1].dimensions = [4]
         expectError(.malformed, "rope_freqs.weight") { try open(gguf) }
     }
@@ -89,12 +80,12 @@ import Testing
 
     @Test func quantisedWeightsAreOffered() throws {
         let checkpoint = try Checkpoint(path: Fixture.url("bnb_tiny_llama").path())
-        let name = "model.layers.1.mlp.down_proj.weight"
-        let quantized = try #require(try checkpoint.quantized(name))
+        let role = TensorRole.weight(.down, layer: 1)
+        let quantized = try #require(try checkpoint.quantized(role))
         #expect(quantized.shape == [64, 128] && quantized.codes.count == 4096 && quantized.absmax.count == 128)
-        #expect(try checkpoint.quantized("lm_head.weight") == nil)
+        #expect(try checkpoint.quantized(.head) == nil)
         let golden = try SafetensorsFile(path: Fixture.url("bnb_tiny_llama/golden.safetensors").path())
-        #expect(try read(checkpoint, name) == golden.readFloats("dequant.model.layers.1.mlp.down_proj"))
+        #expect(try checkpoint.floats(role) == golden.readFloats("dequant.model.layers.1.mlp.down_proj"))
     }
 
     private func expectError(_ code: FormatError.Code, _ texts: String..., body: () throws -> some Any) {
@@ -138,7 +129,7 @@ import Testing
         values[63] = value
         let path = try modified(name, .init(name: name, shape: [64], elements: .f32(values)))
         let checkpoint = try Checkpoint(path: path)
-        expectError(.malformed, name, "1 values") { try read(checkpoint, name) }
+        expectError(.malformed, name, "1 values") { try checkpoint.floats(.finalNorm) }
     }
 
     @Test func tokenizerOfTheFile() throws {
@@ -197,7 +188,7 @@ import Testing
         expectError(.mismatch, "token_embd.weight") { try open(replacing("llama.vocab_size", .uint32(300))) }
         expectError(.unsupported, "blk.1") { try open(replacing("llama.block_count", .uint32(1))) }
         expectError(.unsupported, "one of 3 parts") { try open(replacing("split.count", .uint32(3))) }
-        gguf.builder.pairs.append(("llama.rope.scaling.type", .string("yarn")))
-        expectError(.unsupported, "yarn") { try open(gguf) }
+        gguf.builder.pairs.append(("llama.rope.scaling.type", .string("spiral")))
+        expectError(.unsupported, "spiral") { try open(gguf) }
     }
 }

@@ -9,12 +9,17 @@ import Testing
 
 /// Which modules an adapter stands beside: PEFT's rules, and adapters of some layers in use.
 @Suite struct LoRATargetsTests {
-    private func paths(_ targets: [String], layers: [Int]? = nil, of count: Int = 3) throws -> [String] {
+    private let model: ModelConfiguration
+
+    init() throws {
+        var model = try ModelConfiguration(huggingFace: Fixture.data("tiny_llama/config.json"))
+        model.layers.append(model.layers[1])
+        self.model = model
+    }
+
+    private func paths(_ targets: [String], layers: [Int]? = nil) throws -> [String] {
         let configuration = LoRAConfiguration(targetModules: targets, layersToTransform: layers)
-        let found = try configuration.targets(layerCount: count)
-        return found.layers.enumerated().flatMap { layer, modules in
-            LinearModule.allCases.filter(modules.contains).map { "\(layer).\($0.name)" }
-        }
+        return try configuration.targets(in: model).modules.map { "\($0.layer).\($0.plan.module.name)" }
     }
 
     @Test func namesPathsAndLayers() throws {
@@ -46,10 +51,10 @@ import Testing
             (["layers.0.self_attn.q_proj", "up_proj"], nil),
         ]
         for (targets, layers) in cases {
-            let found = try LoRAConfiguration(targetModules: targets, layersToTransform: layers).targets(layerCount: 3)
+            let found = try LoRAConfiguration(targetModules: targets, layersToTransform: layers).targets(in: model)
             let (modules, chosen) = found.names
             let again = LoRAConfiguration(targetModules: modules, layersToTransform: chosen)
-            #expect(try again.targets(layerCount: 3) == found)
+            #expect(try again.targets(in: model) == found)
         }
     }
 
@@ -61,7 +66,7 @@ import Testing
         var kept: [Float] = []
         let modules = [LinearModule.query, .down]
         for tensor in tiny.adapter.tensors {
-            let isKept = modules.contains { tensor.name.contains($0.path(layer: 1) + ".") }
+            let isKept = modules.contains { tensor.name.contains("layers.1.") && tensor.name.contains($0.name) }
             if isKept { kept += values[tensor.range] } else { for element in tensor.range { values[element] = 0 } }
         }
         var shape = tiny.adapter.configuration

@@ -34,9 +34,8 @@ import Testing
         #expect(rounding.errorIn8Bits == 0)
         let configuration = try Checkpoint(path: Fixture.url("tiny_llama").path).configuration
         func bytes(_ format: WeightFormat) throws -> Int {
-            try LinearModule.allCases.reduce(0) { sum, module in
-                let (outputs, inputs) = module.shape(configuration)
-                return sum + (try backend.byteCount(format, outputs: outputs, inputs: inputs))
+            try configuration.layers[0].modules.reduce(0) {
+                $0 + (try backend.byteCount(format, outputs: $1.outputs, inputs: $1.inputs))
             }
         }
         #expect(try rounding.bytesFor8Bits == configuration.layerCount * (bytes(.int8) - bytes(.nf4)))

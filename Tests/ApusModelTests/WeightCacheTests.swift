@@ -49,8 +49,13 @@ import Testing
     }
 
     private func bytes(_ model: LanguageModel) -> [[UInt8]] {
-        let weights = [model.head] + model.layers.flatMap(\.linears)
-        let vectors = model.layers.flatMap { [$0.inputNorm, $0.postAttentionNorm] + $0.biases.compactMap(\.self) }
+        let weights =
+            [model.head.weight]
+            + model.layers.flatMap { layer in layer.plan.modules.map { layer[$0.module] } }
+            .compactMap(\.self)
+        let vectors = model.layers.flatMap { layer in
+            layer.plan.normPositions.map { layer[$0] } + layer.plan.modules.map { layer.bias(of: $0.module) }
+        }.compactMap(\.self)
         let storages = weights.flatMap(\.storages) + (vectors + [model.finalNorm]).map(\.storage)
         return storages.map { $0.withBytes { Array($0) } }
     }

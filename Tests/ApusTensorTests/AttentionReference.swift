@@ -10,8 +10,14 @@ struct AttentionShape: CustomStringConvertible {
     var headSize: Int
     var prompt: Int
     var completions: [Int]
+    /// The cap of scores; 0 for none.
+    var softCap: Float = 0
+    /// The keys that a row sees; 0 for all.
+    var window = 0
 
-    var description: String { "\(heads)/\(keyValueHeads)x\(headSize), \(prompt)+\(completions)" }
+    var description: String {
+        "\(heads)/\(keyValueHeads)x\(headSize), \(prompt)+\(completions), cap \(softCap), window \(window)"
+    }
     var group: Int { heads / keyValueHeads }
     var width: Int { heads * headSize }
     var keyValueWidth: Int { keyValueHeads * headSize }
@@ -32,17 +38,36 @@ struct AttentionShape: CustomStringConvertible {
         sequence == 0 ? Array(0..<prompt) : Array(0..<prompt) + Array(ownRows(sequence))
     }
 
-    static let all = [
-        AttentionShape(heads: 4, keyValueHeads: 2, headSize: 16, prompt: 1, completions: [1]),
-        AttentionShape(heads: 4, keyValueHeads: 2, headSize: 24, prompt: 17, completions: [20, 3, 1]),
-        AttentionShape(heads: 9, keyValueHeads: 3, headSize: 64, prompt: 9, completions: [25, 14]),
-        AttentionShape(heads: 14, keyValueHeads: 2, headSize: 64, prompt: 16, completions: [2, 17]),
-        AttentionShape(heads: 4, keyValueHeads: 2, headSize: 20, prompt: 33, completions: [37, 31]),
-        AttentionShape(heads: 2, keyValueHeads: 2, headSize: 12, prompt: 0, completions: [70, 15]),
-        AttentionShape(heads: 30, keyValueHeads: 1, headSize: 16, prompt: 5, completions: [12]),
-        AttentionShape(heads: 6, keyValueHeads: 2, headSize: 32, prompt: 150, completions: [70, 5, 33]),
-        AttentionShape(heads: 3, keyValueHeads: 1, headSize: 80, prompt: 40, completions: [30, 9]),
-        AttentionShape(heads: 2, keyValueHeads: 1, headSize: 128, prompt: 70, completions: [3]),
+    static let all =
+        [
+            AttentionShape(heads: 4, keyValueHeads: 2, headSize: 16, prompt: 1, completions: [1]),
+            AttentionShape(heads: 4, keyValueHeads: 2, headSize: 24, prompt: 17, completions: [20, 3, 1]),
+            AttentionShape(heads: 9, keyValueHeads: 3, headSize: 64, prompt: 9, completions: [25, 14]),
+            AttentionShape(heads: 14, keyValueHeads: 2, headSize: 64, prompt: 16, completions: [2, 17]),
+            AttentionShape(heads: 4, keyValueHeads: 2, headSize: 20, prompt: 33, completions: [37, 31]),
+            AttentionShape(heads: 2, keyValueHeads: 2, headSize: 12, prompt: 0, completions: [70, 15]),
+            AttentionShape(heads: 30, keyValueHeads: 1, headSize: 16, prompt: 5, completions: [12]),
+            AttentionShape(heads: 6, keyValueHeads: 2, headSize: 32, prompt: 150, completions: [70, 5, 33]),
+            AttentionShape(heads: 3, keyValueHeads: 1, headSize: 80, prompt: 40, completions: [30, 9]),
+            AttentionShape(heads: 2, keyValueHeads: 1, headSize: 128, prompt: 70, completions: [3]),
+        ] + unusualHeads + windows
+
+    /// Heads that are no whole number of anything.
+    private static let unusualHeads = [2, 6, 10, 18, 22, 34, 96].map {
+        AttentionShape(heads: 4, keyValueHeads: 2, headSize: $0, prompt: 35, completions: [40, 3])
+    }
+
+    /// Windows that begin within a page, on one, and pages or blocks of pages before; and caps.
+    private static let windows = [
+        AttentionShape(heads: 4, keyValueHeads: 2, headSize: 16, prompt: 21, completions: [60, 9], window: 1),
+        AttentionShape(heads: 4, keyValueHeads: 2, headSize: 20, prompt: 21, completions: [60, 9], window: 7),
+        AttentionShape(heads: 3, keyValueHeads: 1, headSize: 32, prompt: 130, completions: [70, 5], window: 16),
+        AttentionShape(heads: 6, keyValueHeads: 2, headSize: 32, prompt: 150, completions: [70, 5, 33], window: 75),
+        AttentionShape(heads: 2, keyValueHeads: 2, headSize: 16, prompt: 0, completions: [200, 140], window: 64),
+        AttentionShape(heads: 4, keyValueHeads: 2, headSize: 10, prompt: 33, completions: [40, 12], window: 500),
+        AttentionShape(heads: 4, keyValueHeads: 2, headSize: 32, prompt: 33, completions: [40, 12], softCap: 1.5),
+        AttentionShape(
+            heads: 4, keyValueHeads: 1, headSize: 18, prompt: 70, completions: [40, 12], softCap: 2.5, window: 33),
     ]
 }
 
@@ -80,7 +105,8 @@ struct AttentionReference {
             let rows = shape.rowsByPosition(sequence)
             for (position, row) in rows.enumerated() where shape.ownRows(sequence).contains(row) {
                 for head in 0..<shape.heads {
-                    add(shape, inputs, row: row, head: head, seen: rows[...position])
+                    let seen = rows[...position].suffix(shape.window > 0 ? shape.window : .max)
+                    add(shape, inputs, row: row, head: head, seen: seen)
                 }
             }
         }
@@ -102,7 +128,11 @@ struct AttentionReference {
         let keys = offsets.map { inputs.k[$0..<($0 + size)].map(Double.init) }
         let values = offsets.map { inputs.v[$0..<($0 + size)].map(Double.init) }
 
-        let scores = keys.map { shape.scale * dot(query, $0) }
+        let cap = Double(shape.softCap)
+        let scores = keys.map { key in
+            let score = shape.scale * dot(query, key)
+            return cap > 0 ? cap * tanh(score / cap) : score
+        }
         let largest = scores.max() ?? 0
         let sum = scores.reduce(0) { $0 + exp($1 - largest) }
         let weights = scores.map { exp($0 - largest) / sum }
@@ -114,7 +144,8 @@ struct AttentionReference {
         let weightGradients = values.map { dot(outputGradient, $0) }
         let mean = dot(weights, weightGradients)
         for j in weights.indices {
-            let scoreGradient = weights[j] * (weightGradients[j] - mean) * shape.scale
+            let slope = cap > 0 ? 1 - (scores[j] / cap) * (scores[j] / cap) : 1
+            let scoreGradient = weights[j] * (weightGradients[j] - mean) * shape.scale * slope
             for d in 0..<size {
                 dQ[at + d] += scoreGradient * keys[j][d]
                 dK[offsets[j] + d] += scoreGradient * query[d]

@@ -76,13 +76,43 @@ import Testing
         var gradient = item.logits
         kernels.gradient(
             &gradient, Int32(gradient.count), item.inverseTemperature, logSumExp, entropy, Int32(target), dLogProb,
-            dEntropy)
+            dEntropy, 1, 0)
         let derivative = finiteDifferences(item.logits.map(Double.init)) { logits in
             let z = logits.map { $0 * Double(item.inverseTemperature) }
             let (logSumExp, entropy) = reference(z)
             return Double(dLogProb) * (z[target] - logSumExp) + Double(dEntropy) * entropy
         }
         expectClose(gradient, derivative, 3e-6)
+    }
+
+    /// Products that are scaled, capped, or both before they are logits: their gradient is that of what they become.
+    @Test(arguments: [(0.25, 0), (1, 3), (2, 5)] as [(Float, Float)], InstructionSet.available)
+    func cappedLogitsAndTheirGradient(rule: (scale: Float, cap: Float), set: InstructionSet) {
+        let kernels = apus_kernels_named(set.rawValue).pointee.head
+        var random = TestRandom(seed: 15)
+        let products = random.floats(45, in: -8..<8) + [-300, -0.01, 0, 1e-4, 300]
+        func logit(_ x: Double) -> Double {
+            let (scale, cap) = (Double(rule.scale), Double(rule.cap))
+            return cap > 0 ? cap * tanh(scale * x / cap) : scale * x
+        }
+        var logits = products
+        kernels.cap(&logits, logits.count, rule.scale, rule.cap)
+        expectClose(logits, products.map { logit(Double($0)) }, 1e-6)
+        let item = Case(name: "capped", logits: logits, inverseTemperature: 1.25)
+        let (logSumExp, entropy) = combined(item, kernels)
+        let (target, dLogProb, dEntropy) = (20, Float(-1.5), Float(0.25))
+        kernels.gradient(
+            &logits, Int32(logits.count), 1.25, logSumExp, entropy, Int32(target), dLogProb, dEntropy, rule.scale,
+            rule.cap)
+        let derivative = finiteDifferences(products.map(Double.init)) { products in
+            let z = products.map { logit($0) * 1.25 }
+            let (logSumExp, entropy) = reference(z)
+            return Double(dLogProb) * (z[target] - logSumExp) + Double(dEntropy) * entropy
+        }
+        expectClose(logits, derivative, 6e-6)
+        var poisoned: [Float] = [.nan]
+        kernels.cap(&poisoned, 1, rule.scale, rule.cap)
+        #expect(poisoned[0].isNaN)
     }
 
     @Test(arguments: InstructionSet.available)
@@ -92,7 +122,7 @@ import Testing
         let logits = random.floats(19)
         func gradient(_ target: Int32) -> [Float] {
             var values = logits
-            kernels.gradient(&values, 19, 1, 4, 2, target, 0.5, 0)
+            kernels.gradient(&values, 19, 1, 4, 2, target, 0.5, 0, 1, 0)
             return values
         }
         #expect(gradient(-1) == gradient(19))
@@ -110,11 +140,14 @@ import Testing
         let hiddenValues = random.floats(rows * width, in: -2..<2)
         let headValues = random.floats(vocabulary * width)
         let uniforms = (0..<rows).map { _ in Double(random.float(in: 0..<1)) }
-        func outcome(threads: Int, temperature: Float) throws -> (sampled: [SampledToken], scored: [HeadScore]) {
+        func outcome(
+            threads: Int, temperature: Float, rule: (scale: Float, softCap: Float?)
+        ) throws -> (sampled: [SampledToken], scored: [HeadScore]) {
             let backend = try CPUBackend(instructionSet: set, threads: threads)
-            let head = try backend.makeWeight(format, outputs: vocabulary, inputs: width) { range, destination in
+            let weight = try backend.makeWeight(format, outputs: vocabulary, inputs: width) { range, destination in
                 _ = destination.update(from: headValues[range.lowerBound * width..<range.upperBound * width])
             }
+            let head = OutputHead(weight, scale: rule.scale, softCap: rule.softCap)
             let hidden = try Matrix(rows: rows, columns: width)
             hidden.values = hiddenValues
             let logits = try Matrix(rows: rows, columns: vocabulary)
@@ -131,10 +164,10 @@ import Testing
                 sampled, try backend.score(hidden, targets: targets, head: head, temperature: temperature)
             )
         }
-        for temperature: Float in [1, 0.7] {
-            let first = try outcome(threads: 1, temperature: temperature)
+        for (temperature, rule) in [(1, (1, nil)), (0.7, (1, nil)), (0.7, (0.5, 2))] as [(Float, (Float, Float?))] {
+            let first = try outcome(threads: 1, temperature: temperature, rule: rule)
             for threads in [1, 3] {
-                let other = try outcome(threads: threads, temperature: temperature)
+                let other = try outcome(threads: threads, temperature: temperature, rule: rule)
                 #expect(other.sampled.map(\.token) == first.sampled.map(\.token))
                 #expect(other.sampled.map(\.score) == first.sampled.map(\.score))
                 for (index, score) in other.scored.enumerated() {

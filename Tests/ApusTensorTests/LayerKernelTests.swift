@@ -73,10 +73,13 @@ import Testing
         #expect(x == before.indices.map { 3..<47 ~= $0 ? before[$0] + d[$0] : before[$0] })
     }
 
-    @Test(arguments: [4, 24, 64], InstructionSet.available)
-    func ropeRotatesPairsAndTheInverseRotatesBack(headSize: Int, set: InstructionSet) {
+    /// Whole heads, and parts of them whose rest is left as it is.
+    @Test(
+        arguments: [(4, 2), (24, 12), (64, 32), (6, 3), (10, 5), (18, 4), (80, 20)], InstructionSet.available)
+    func ropeRotatesPairsAndTheInverseRotatesBack(shape: (headSize: Int, half: Int), set: InstructionSet) {
         var random = TestRandom(seed: 9)
-        let (heads, half, ld) = (2, headSize / 2, 2 * headSize + 5)
+        let (headSize, half) = shape
+        let (heads, ld) = (2, 2 * headSize + 5)
         let positions: [Int32] = [0, 31, 7]
         let angles = (0..<32 * half).map { Double($0 / half) / pow(10_000, Double($0 % half) / Double(half)) }
         let cosines = angles.map { Float(cos($0)) }
@@ -85,7 +88,8 @@ import Testing
         var x = before
         func rotate(_ direction: Float) {
             kernels(set).rope(
-                &x, ld, Int32(heads), Int32(headSize), cosines, sines, positions, direction, 0, Int32(positions.count))
+                &x, ld, Int32(heads), Int32(headSize), Int32(half), cosines, sines, positions, direction, 0,
+                Int32(positions.count))
         }
         rotate(1)
         var expected = before.map(Double.init)
@@ -102,42 +106,65 @@ import Testing
         expectClose(x, before.map(Double.init), 1e-6)
     }
 
-    private func silu(_ x: Double) -> Double { x / (1 + exp(-x)) }
+    private func function(_ activation: GateActivation) -> (Double) -> Double {
+        switch activation {
+        case .silu: { $0 / (1 + exp(-$0)) }
+        case .geluTanh: { 0.5 * $0 * (1 + tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0))) }
+        }
+    }
 
-    @Test(arguments: InstructionSet.available)
-    func siluGateAndItsGradient(set: InstructionSet) {
+    private func gate(_ activation: GateActivation, _ set: InstructionSet) -> (
+        forward:
+            @convention(c) (
+                UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?, Int, Int
+            ) -> Void,
+        backward:
+            @convention(c) (
+                UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?,
+                UnsafeMutablePointer<Float>?, Int, Int
+            ) -> Void
+    ) {
+        activation == .silu
+            ? (kernels(set).silu_gate, kernels(set).silu_gate_backward)
+            : (kernels(set).gelu_gate, kernels(set).gelu_gate_backward)
+    }
+
+    @Test(arguments: InstructionSet.available, GateActivation.allCases)
+    func gatesAndTheirGradients(set: InstructionSet, activation: GateActivation) {
+        let (value, kernel) = (function(activation), gate(activation, set))
         var random = TestRandom(seed: 10)
         let gate = random.floats(45, in: -12..<12) + [-100, -50, -0.0, 0, 50, 100]
         let up = random.floats(gate.count)
         let dh = random.floats(gate.count)
         var h = [Float](repeating: 0, count: gate.count)
-        kernels(set).silu_gate(gate, up, &h, 0, gate.count)
-        expectClose(h, zip(gate, up).map { silu(Double($0)) * Double($1) }, 1e-6)
+        kernel.forward(gate, up, &h, 0, gate.count)
+        expectClose(h, zip(gate, up).map { value(Double($0)) * Double($1) }, 1e-6)
         var (dGate, dUp) = (h, h)
-        kernels(set).silu_gate_backward(gate, up, dh, &dGate, &dUp, 0, gate.count)
-        expectClose(dUp, zip(gate, dh).map { silu(Double($0)) * Double($1) }, 1e-6)
+        kernel.backward(gate, up, dh, &dGate, &dUp, 0, gate.count)
+        expectClose(dUp, zip(gate, dh).map { value(Double($0)) * Double($1) }, 1e-6)
         let derivative = finiteDifferences(gate.map(Double.init)) { gate in
-            gate.indices.reduce(0) { $0 + silu(gate[$1]) * Double(up[$1]) * Double(dh[$1]) }
+            gate.indices.reduce(0) { $0 + value(gate[$1]) * Double(up[$1]) * Double(dh[$1]) }
         }
         expectClose(dGate, derivative, 1e-6)
     }
 
     /// A thread's share may end anywhere: the bits of an element may not depend on it. The backward kernel works in place.
-    @Test(arguments: InstructionSet.available)
-    func siluGateHasTheSameBitsInEveryPartition(set: InstructionSet) {
+    @Test(arguments: InstructionSet.available, GateActivation.allCases)
+    func gatesHaveTheSameBitsInEveryPartition(set: InstructionSet, activation: GateActivation) {
+        let kernel = self.gate(activation, set)
         var random = TestRandom(seed: 11)
         let gate = random.floats(67, in: -12..<12)
         let up = random.floats(67)
         let dh = random.floats(67)
         var (whole, dGate, dUp) = (gate, gate, gate)
-        kernels(set).silu_gate(gate, up, &whole, 0, 67)
-        kernels(set).silu_gate_backward(gate, up, dh, &dGate, &dUp, 0, 67)
+        kernel.forward(gate, up, &whole, 0, 67)
+        kernel.backward(gate, up, dh, &dGate, &dUp, 0, 67)
         var (parts, partGate, partUp) = (gate, gate, up)
         for range in [0..<5, 5..<33, 33..<67] {
-            kernels(set).silu_gate(gate, up, &parts, range.lowerBound, range.upperBound)
+            kernel.forward(gate, up, &parts, range.lowerBound, range.upperBound)
             partGate.withUnsafeMutableBufferPointer { g in
                 partUp.withUnsafeMutableBufferPointer { u in
-                    kernels(set).silu_gate_backward(
+                    kernel.backward(
                         g.baseAddress, u.baseAddress, dh, g.baseAddress, u.baseAddress, range.lowerBound,
                         range.upperBound)
                 }

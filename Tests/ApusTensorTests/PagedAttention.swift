@@ -55,7 +55,8 @@ final class PagedAttention {
         memory.initializeMemory(as: Float.self, repeating: garbage, count: bytes / 4)
         pages = apus_pages(
             base: memory, fixed: isFixed ? 1 : 0, heads: Int32(shape.heads), kv_heads: Int32(shape.keyValueHeads),
-            head_size: Int32(shape.headSize), scale: Float(shape.scale))
+            head_size: Int32(shape.headSize), scale: Float(shape.scale), soft_cap: shape.softCap,
+            window: Int32(shape.window))
         writePages()
     }
 

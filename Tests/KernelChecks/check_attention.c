@@ -32,7 +32,7 @@ static void read_back(const apus_pages *pages, int page, int kv, int slot, int d
 
 static attention_case make_case(const subject *s, int heads, int kv_heads, int size, int fixed) {
   attention_case c = {.q_width = heads * size, .kv_width = kv_heads * size};
-  c.pages = (apus_pages){NULL, fixed, heads, kv_heads, size, 1 / sqrtf((float)size)};
+  c.pages = (apus_pages){NULL, fixed, heads, kv_heads, size, 1 / sqrtf((float)size), 0, 0};
   const size_t bytes = (size_t)((page_count + 2) * kv_heads * apus_page_bytes(size, fixed));
   c.pages.base = aligned_alloc(64, bytes);
   memset(c.pages.base, 0xff, bytes);  // NaN where no position is written

@@ -32,7 +32,7 @@ static void run_layer(const apus_layer_kernels *k, layer_kernel which, const lay
     case ADD_NORM: k->add_rms_norm(t->second, t->d, t->gain, 1e-5f, t->first, n, begin, end); break;
     case NORM_BACKWARD: k->rms_norm_backward(t->x, t->gain, 1e-5f, t->d, t->first, n, begin, end); break;
     case ADD: k->add(t->first, t->d, (long)begin * n, (long)end * n); break;
-    case ROPE: k->rope(t->first, n, heads, head_size, t->cosines, t->sines, t->positions, -1, begin, end); break;
+    case ROPE: k->rope(t->first, n, heads, head_size, head_size / 2, t->cosines, t->sines, t->positions, -1, begin, end); break;
     case SILU: k->silu_gate(t->x, t->gain, t->first, (long)begin * n, (long)end * n); break;
     case SILU_BACKWARD:
       k->silu_gate_backward(t->x, t->gain, t->d, t->first, t->second, (long)begin * n, (long)end * n);

@@ -42,14 +42,11 @@ extension ModelConfiguration {
     /// Multiplications and additions of a forward pass over the tokens at `positions` of one sequence, of which
     /// `scored` go through the head.
     func forwardOperations(positions: Range<Int>, scored: Int) -> Double {
-        let linear = LinearModule.allCases.reduce(0) { sum, module in
-            let (outputs, inputs) = module.shape(self)
-            return sum + outputs * inputs
-        }
-        let head = hiddenSize * vocabularySize
         // Each visible key costs a product with the query and one with its probability.
-        let keys = positions.reduce(0) { $0 + $1 + 1 }
-        let attention = 2 * keys * headCount * headSize
-        return 2 * (Double(layerCount) * Double(linear * positions.count + attention) + Double(head * scored))
+        let layers = self.layers.reduce(0.0) { sum, layer in
+            let keys = positions.reduce(0) { $0 + min($1 + 1, layer.attention.window ?? .max) }
+            return sum + Double(layer.matrixElements * positions.count + 2 * keys * queryWidth)
+        }
+        return 2 * (layers + Double(hiddenSize * vocabularySize * scored))
     }
 }

@@ -59,10 +59,10 @@ struct PlanAdvice {
                     }
                 ))
         }
-        let targets = try? plan.run.adapter?.targets(layerCount: plan.run.model.layerCount)
-        let modules = targets?.modules ?? []
-        let rest = LinearModule.allCases.filter { modules.contains($0) && $0 != .query && $0 != .key }.map(\.name)
-        if !rest.isEmpty {
+        let targets = try? plan.run.adapter?.targets(in: plan.run.model)
+        let kinds = targets?.kinds ?? []
+        let rest = kinds.filter { $0 != .query && $0 != .key }.map(\.name)
+        if !rest.isEmpty, rest.count < kinds.count {
             changes.append(
                 (
                     "lora_target_modules: [\(rest.joined(separator: ", "))]", "a smaller adapter",

@@ -32,7 +32,7 @@ struct PlanReport {
     private var heading: String {
         let (run, settings) = (plan.run, plan.configuration.settings)
         return """
-            model    \(settings.model) (\(run.model.architecture.rawValue), \(run.model.layerCount) layers of \
+            model    \(settings.model) (\(run.model.architecture.name), \(run.model.layerCount) layers of \
             \(run.model.hiddenSize))
             step     \(run.prompts) x \(run.groupSize) completions of at most \(run.completionTokens) tokens; prompts of \
             \(run.promptTokens) (\(plan.promptNote))

@@ -48,21 +48,21 @@ extension MemoryPlan {
     /// Σ rank · (inputs + outputs) over the adapted modules of all layers; without an adapter all of the model's.
     private static func parameterCount(_ run: PlannedRun) throws -> Int {
         guard let adapter = run.adapter else { return run.model.parameterCount }
-        return try adapter.targets(layerCount: run.model.layerCount).sum { module in
-            let (outputs, inputs) = module.shape(run.model)
-            return adapter.rank * (outputs + inputs)
+        return try adapter.targets(in: run.model).modules.reduce(0) {
+            $0 + $1.parameterCount
         }
     }
 
-    /// The seven projections of every layer in their format, with norms and biases in fp32.
+    /// The projections of every layer in their format, with norms and biases in fp32.
     private static func linearBytes(_ run: PlannedRun, _ backend: CPUBackend) throws -> Int {
-        let model = run.model
-        let matrices = try LinearModule.allCases.reduce(0) { sum, module in
-            let (outputs, inputs) = module.shape(model)
-            return sum + (try backend.byteCount(run.precision.linearFormat, outputs: outputs, inputs: inputs))
+        try run.model.layers.reduce(0) { sum, layer in
+            let matrices = try layer.modules.reduce(0) { sum, linear in
+                let format = run.precision.linearFormat
+                return sum + (try backend.byteCount(format, outputs: linear.outputs, inputs: linear.inputs))
+            }
+            let biases = layer.modules.filter(\.hasBias).reduce(0) { $0 + $1.outputs }
+            return sum + matrices + 4 * (layer.norms.values.reduce(0, +) + biases)
         }
-        let biases = model.attentionBias ? (model.headCount + 2 * model.keyValueHeadCount) * model.headSize : 0
-        return model.layerCount * (matrices + 4 * (2 * model.hiddenSize + biases))
     }
 
     private static func tableBytes(_ run: PlannedRun, _ backend: CPUBackend) throws -> Int {
@@ -74,10 +74,10 @@ extension MemoryPlan {
     private static func packedAdapterBytes(_ run: PlannedRun, _ backend: CPUBackend) throws -> Int {
         guard let adapter = run.adapter else { return 0 }
         let format = run.precision.linearFormat
-        return try adapter.targets(layerCount: run.model.layerCount).sum { module in
-            let (outputs, inputs) = module.shape(run.model)
-            let a = try backend.adapterByteCount(outputs: adapter.rank, inputs: inputs, beside: format)
-            return a + (try backend.adapterByteCount(outputs: outputs, inputs: adapter.rank, beside: format))
+        return try adapter.targets(in: run.model).modules.reduce(0) { sum, module in
+            let a = try backend.adapterByteCount(outputs: module.rank, inputs: module.plan.inputs, beside: format)
+            let b = try backend.adapterByteCount(outputs: module.plan.outputs, inputs: module.rank, beside: format)
+            return sum + a + b
         }
     }
 }

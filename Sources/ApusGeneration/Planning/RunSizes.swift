@@ -65,8 +65,8 @@ struct RunSizes {
     /// Columns of the projections x Aᵀ of all adapters of a layer.
     private var projectedColumns: Int {
         guard let adapter = run.adapter else { return 0 }
-        let targets = try? adapter.targets(layerCount: run.model.layerCount)
-        return adapter.rank * (targets?.modules.count ?? LinearModule.allCases.count)
+        let targets = try? adapter.targets(in: run.model)
+        return (targets?.largestRank ?? adapter.rank) * (targets?.kinds.count ?? LinearModule.allCases.count)
     }
 
     /// The sampler's activations and logits.
@@ -80,8 +80,7 @@ struct RunSizes {
     var trainingBytes: Int {
         let rows = trainingRows
         let (hidden, middle) = (run.model.hiddenSize, run.model.intermediateSize)
-        let query = run.model.headCount * run.model.headSize
-        let keyValue = run.model.keyValueHeadCount * run.model.headSize
+        let (query, keyValue) = (run.model.queryWidth, run.model.keyWidth)
         let fewer = min(rows, Workspace.feedForwardRows(run.model))
         let rounded = max(rows * hidden, fewer * 2 * middle) + rows * query
         return Workspace.byteCount(run.model, rows: rows, projectedColumns: projectedColumns, training: true)

@@ -12,13 +12,12 @@ package final class AdapterFile: Sendable {
     package let shape: LoRAConfiguration
     /// The modules that the file adapts.
     package let targets: LoRATargets
-    /// The adapted modules in the order of the model's layers, as paths such as `model.layers.3.self_attn.q_proj`.
-    package let modules: [String]
     /// Names of tensors that are no LoRA matrices and hold what the base model holds.
     package let copiesOfBase: [String]
     /// Where the matrices are read from.
     package let source: SafetensorsFile
     private let names: [String: (a: String, b: String)]
+    private let layout: CheckpointLayout
 
     /// Opens an adapter.
     ///
@@ -30,34 +29,42 @@ package final class AdapterFile: Sendable {
         let folder = URL(filePath: directory, directoryHint: .isDirectory)
         var configuration = try LoRAConfigurationFile(path: folder.appending(path: "adapter_config.json").path)
         let source = try SafetensorsFile(path: folder.appending(path: "adapter_model.safetensors").path)
-        let places = (0..<model.layerCount).flatMap { layer in
-            LinearModule.allCases.map { (module: $0, path: $0.path(layer: layer)) }
-        }
+        let places = LoRATargets.places(in: model)
         let (names, others) = try Self.pairs(in: source, of: Set(places.map(\.path)))
         copiesOfBase = try others.isEmpty ? [] : ForeignTensors(others, in: source, base: base()).copies()
-        let targets = LoRATargets(layerCount: model.layerCount) { names[$0.path(layer: $1)] != nil }
+        targets = try Self.targets(names, configuration, in: model, source)
         let (targetModules, layers) = targets.names
         configuration.targetModules = .names(targetModules)
+        configuration.excludedModules = nil
         configuration.layersToTransform = layers
-        shape = LoRAConfiguration(
-            rank: configuration.rank, alpha: configuration.alpha, targetModules: targetModules,
-            layersToTransform: layers, usesRSLoRA: configuration.usesRSLoRA, baseModel: configuration.baseModel)
+        shape = LoRAConfiguration(configuration)
         path = directory
+        layout = model.huggingFaceLayout
         self.configuration = configuration
-        self.targets = targets
         self.source = source
         self.names = names
-        modules = places.map(\.path).filter(names.keys.contains)
-        for (module, path) in places {
-            guard let pair = names[path] else { continue }
-            let (outputs, inputs) = module.shape(model)
-            try check(pair.a, [configuration.rank, inputs])
-            try check(pair.b, [outputs, configuration.rank])
-        }
     }
 
-    /// What B A is multiplied by.
-    package var scale: Float { shape.scale }
+    /// What B A of a module is multiplied by.
+    package func scale(of module: LoRATargets.Module) -> Float { shape.scale(rank: module.rank, alpha: module.alpha) }
+
+    /// The modules that the file holds matrices for, of the ranks that these have; which alpha is theirs, the rules say.
+    private static func targets(
+        _ names: [String: (a: String, b: String)], _ configuration: LoRAConfigurationFile, in model: ModelConfiguration,
+        _ source: SafetensorsFile
+    ) throws -> LoRATargets {
+        let (ranks, alphas) = try LoRAConfiguration(configuration).rules()
+        var modules: [LoRATargets.Module] = []
+        for place in LoRATargets.places(in: model) {
+            guard let pair = names[place.path] else { continue }
+            let rank = ModulePattern.value(of: ranks, for: place.path) ?? configuration.rank
+            try check(pair.a, [rank, place.plan.inputs], in: source)
+            try check(pair.b, [place.plan.outputs, rank], in: source)
+            let alpha = ModulePattern.value(of: alphas, for: place.path) ?? configuration.alpha
+            modules.append(LoRATargets.Module(place, rank: rank, alpha: alpha))
+        }
+        return LoRATargets(modules: modules, layerCount: model.layerCount)
+    }
 
     /// The pair of an adapted module: A is `[rank, inputs]`, B `[outputs, rank]`, both row-major; nil for other modules.
     ///
@@ -72,17 +79,18 @@ package final class AdapterFile: Sendable {
         return (a, b)
     }
 
-    /// What the adapter adds to a weight such as `model.layers.3.self_attn.q_proj.weight`; nil when it leaves it alone.
+    /// What the adapter adds to a module's weight; nil when it leaves the tensor alone.
     ///
     /// - Throws: what ``matrices(of:)`` throws.
-    package func update(of weight: String) throws -> LowRankUpdate? {
-        guard weight.hasSuffix(".weight"), let pair = try matrices(of: String(weight.dropLast(".weight".count))) else {
-            return nil
-        }
-        return LowRankUpdate(a: pair.a, b: pair.b, rank: configuration.rank, scale: scale)
+    package func update(of tensor: TensorRole) throws -> LowRankUpdate? {
+        guard case .weight(let module, let layer) = tensor,
+            let adapted = targets.modules.first(where: { $0.layer == layer && $0.plan.module == module }),
+            let pair = try matrices(of: adapted.path)
+        else { return nil }
+        return LowRankUpdate(a: pair.a, b: pair.b, rank: adapted.rank, scale: scale(of: adapted))
     }
 
-    private func check(_ name: String, _ wanted: [Int]) throws {
+    private static func check(_ name: String, _ wanted: [Int], in source: SafetensorsFile) throws {
         let found = try source.entry(name).shape
         guard found == wanted else {
             throw ModelError(
@@ -129,5 +137,21 @@ package final class AdapterFile: Sendable {
             }
         }
         return nil
+    }
+}
+
+extension LoRAConfiguration {
+    /// What `adapter_config.json` says.
+    init(_ file: LoRAConfigurationFile) {
+        let targets: [String] =
+            switch file.targetModules {
+            case .names(let names): names
+            case .pattern(let pattern): [pattern]
+            }
+        self.init(
+            rank: file.rank, alpha: file.alpha, targetModules: targets, layersToTransform: file.layersToTransform,
+            usesRSLoRA: file.usesRSLoRA, baseModel: file.baseModel)
+        rankPattern = file.rankPattern
+        alphaPattern = file.alphaPattern
     }
 }

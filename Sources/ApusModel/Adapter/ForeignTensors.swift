@@ -31,7 +31,7 @@ struct ForeignTensors {
             }
             guard try equals(name, twin) else {
                 throw ModelError(
-                    "\(source.path): tensor '\(name)' is a whole weight that differs from the model's '\(twin)', and would be "
+                    "\(source.path): tensor '\(name)' is a whole weight that differs from the model's '\(base.configuration.huggingFaceLayout.name(of: twin))', and would be "
                         + "lost; merge it into the model with PEFT, or train the adapter on the layers' linear modules only"
                 )
             }
@@ -40,17 +40,18 @@ struct ForeignTensors {
     }
 
     /// The base model's tensor of that name; the head of a model that ties it is its embedding.
-    private func twin(of name: String) -> String? {
+    private func twin(of name: String) -> TensorRole? {
         guard name.hasPrefix(Self.prefix) else { return nil }
         let own = String(name.dropFirst(Self.prefix.count)).replacing(".modules_to_save.default", with: "")
             .replacing(".modules_to_save", with: "").replacing(".base_layer", with: "")
-        if base.contains(own) { return own }
-        let embedding = "model.embed_tokens.weight"
-        return own == "lm_head.weight" && base.contains(embedding) ? embedding : nil
+        let layout = base.configuration.huggingFaceLayout
+        let roles = base.configuration.tensors.map(\.role)
+        if let role = roles.first(where: { layout.name(of: $0) == own }) { return role }
+        return own == layout.name(of: .head) ? .embedding : nil
     }
 
     /// Whether both are the same numbers, as far as the coarser of their types tells.
-    private func equals(_ name: String, _ twin: String) throws -> Bool {
+    private func equals(_ name: String, _ twin: TensorRole) throws -> Bool {
         let entry = try source.entry(name)
         guard try base.shape(twin) == entry.shape, let baseType = try base.type(twin) else { return false }
         let rowsAtATime = max(1, Self.valuesAtATime / max(entry.rowLength, 1))

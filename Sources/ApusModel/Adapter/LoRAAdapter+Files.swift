@@ -11,11 +11,11 @@ extension LoRAAdapter {
         let file = try AdapterFile(directory: path, for: model.configuration) {
             try Checkpoint(path: model.checkpointPath)
         }
-        try self.init(zero: file.shape, for: model, remarks: Self.remarks(file))
+        try self.init(zero: file.shape, targets: file.targets, for: model, remarks: Self.remarks(file))
         var values: [Float] = []
         values.reserveCapacity(parameterCount)
-        for module in file.modules {
-            guard let pair = try file.matrices(of: module) else { continue }
+        for module in file.targets.modules {
+            guard let pair = try file.matrices(of: module.path) else { continue }
             values += pair.a
             values += pair.b
         }
@@ -32,6 +32,8 @@ extension LoRAAdapter {
         file.rank = configuration.rank
         file.alpha = configuration.alpha
         file.usesRSLoRA = configuration.usesRSLoRA
+        file.rankPattern = configuration.rankPattern
+        file.alphaPattern = configuration.alphaPattern
         file.targetModules = .names(targets.names.modules)
         file.layersToTransform = targets.names.layers
         try file.encoded().write(to: directory.appending(path: "adapter_config.json"))

@@ -10,6 +10,8 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
         let a: ParameterTensor
         let b: ParameterTensor
         let lowRank: LowRank
+        /// What B A x is multiplied by.
+        let scale: Float
     }
 
     /// The shape.
@@ -18,7 +20,7 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
     package let targets: LoRATargets
     /// What there is to say of the file that it was loaded from, one line each.
     public let remarks: [String]
-    /// Layer by layer, module by module (q, k, v, o, gate, up, down), A before B.
+    /// Layer by layer, module by module in the order of `LinearModule`, A before B.
     package let tensors: [ParameterTensor]
     /// Number of trained parameters.
     public var parameterCount: Int { buffers.parameters.columns }
@@ -50,10 +52,18 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
     }
 
     /// An adapter of zeros.
-    init(zero configuration: LoRAConfiguration, for model: LanguageModel, remarks: [String] = []) throws {
-        let targets = try configuration.targets(layerCount: model.configuration.layerCount)
+    convenience init(zero configuration: LoRAConfiguration, for model: LanguageModel, remarks: [String] = []) throws {
+        try self.init(
+            zero: configuration, targets: configuration.targets(in: model.configuration), for: model, remarks: remarks)
+    }
+
+    /// An adapter of zeros beside some modules.
+    init(
+        zero configuration: LoRAConfiguration, targets: LoRATargets, for model: LanguageModel, remarks: [String] = []
+    ) throws {
         var tensors: [ParameterTensor] = []
-        var pairs: [[Pair?]] = []
+        let none = [Pair?](repeating: nil, count: LinearModule.allCases.count)
+        var pairs = [[Pair?]](repeating: none, count: model.configuration.layerCount)
         var offset = 0
         func tensor(_ path: String, _ letter: String, _ shape: [Int]) -> ParameterTensor {
             defer { offset += shape[0] * shape[1] }
@@ -61,26 +71,17 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
                 name: "base_model.model.\(path).lora_\(letter).weight", shape: shape,
                 range: offset..<offset + shape[0] * shape[1])
         }
-        for (layer, modules) in targets.layers.enumerated() {
-            var row: [Pair?] = []
-            for module in LinearModule.allCases {
-                guard modules.contains(module) else {
-                    row.append(nil)
-                    continue
-                }
-                let (outputs, inputs) = module.shape(model.configuration)
-                let path = module.path(layer: layer)
-                let a = tensor(path, "A", [configuration.rank, inputs])
-                let b = tensor(path, "B", [outputs, configuration.rank])
-                let format = model.precision.linearFormat
-                let lowRank = LowRank(
-                    a: try model.backend.makeAdapterWeight(outputs: configuration.rank, inputs: inputs, beside: format),
-                    b: try model.backend.makeAdapterWeight(outputs: outputs, inputs: configuration.rank, beside: format)
-                )
-                row.append(Pair(a: a, b: b, lowRank: lowRank))
-                tensors += [a, b]
-            }
-            pairs.append(row)
+        for module in targets.modules {
+            let plan = module.plan
+            let a = tensor(module.path, "A", [module.rank, plan.inputs])
+            let b = tensor(module.path, "B", [plan.outputs, module.rank])
+            let format = model.precision.linearFormat
+            let lowRank = LowRank(
+                a: try model.backend.makeAdapterWeight(outputs: module.rank, inputs: plan.inputs, beside: format),
+                b: try model.backend.makeAdapterWeight(outputs: plan.outputs, inputs: module.rank, beside: format))
+            let scale = configuration.scale(rank: module.rank, alpha: module.alpha)
+            pairs[module.layer][plan.module.rawValue] = Pair(a: a, b: b, lowRank: lowRank, scale: scale)
+            tensors += [a, b]
         }
         self.configuration = configuration
         self.targets = targets
@@ -147,7 +148,7 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
         version += 1
         for case let pair? in pairs.joined() {
             backend.repack(pair.lowRank.a, from: parameters(pair.a), scale: 1)
-            backend.repack(pair.lowRank.b, from: parameters(pair.b), scale: configuration.scale)
+            backend.repack(pair.lowRank.b, from: parameters(pair.b), scale: pair.scale)
         }
     }
 

@@ -1,37 +1,51 @@
+package import ApusFormats
+internal import ApusText
+
 /// The shape of a low-rank adapter: y = W x + (alpha / rank) B A x on some of the linear modules (Hu et al. 2021).
-public struct LoRAConfiguration: Codable, Sendable, Equatable {
-    /// Rank of every pair.
+public struct LoRAConfiguration: Sendable, Equatable {
+    /// Rank of every pair that ``rankPattern`` gives no other.
     public var rank: Int
     /// Numerator of the scale.
     public var alpha: Double
     /// The modules that get a pair, as PEFT reads them: a name such as `q_proj` stands for that module of every layer, a
-    /// path such as `model.layers.3.self_attn.q_proj`, or its end, for that of one layer, `all-linear` for all seven of all.
+    /// path such as `model.layers.3.self_attn.q_proj`, or its end, for that of one layer, `all-linear` for all modules of
+    /// all, and anything else is a regular expression for a whole path.
     public var targetModules: [String]
+    /// Modules that get none all the same, named likewise.
+    public var excludedModules: [String]
     /// The layers that get pairs; nil for all. A module that is named by its whole path is adapted whatever stands here.
     public var layersToTransform: [Int]?
     /// Scale by alpha / √rank in place of alpha / rank.
     public var usesRSLoRA: Bool
     /// What adapter_config.json names as the base model; nil for the model's path.
     public var baseModel: String?
+    /// Ranks of single modules: of the first expression that matches.
+    package var rankPattern: [LoRAConfigurationFile.ModuleRule<Int>] = []
+    /// Alphas of single modules: of the first expression that matches.
+    package var alphaPattern: [LoRAConfigurationFile.ModuleRule<Double>] = []
 
-    /// The names of all seven linear modules, in the order of a layer.
-    public static let allModules = LinearModule.allCases.map(\.name)
+    /// The target that stands for all linear modules of a model's layers.
+    public static let allModules = "all-linear"
 
-    /// An adapter on all seven modules of all layers.
+    /// An adapter on all linear modules of all layers.
     public init(
-        rank: Int = 8, alpha: Double = 8, targetModules: [String] = LoRAConfiguration.allModules,
-        layersToTransform: [Int]? = nil, usesRSLoRA: Bool = false, baseModel: String? = nil
+        rank: Int = 8, alpha: Double = 8, targetModules: [String] = [LoRAConfiguration.allModules],
+        excludedModules: [String] = [], layersToTransform: [Int]? = nil, usesRSLoRA: Bool = false,
+        baseModel: String? = nil
     ) {
         self.rank = rank
         self.alpha = alpha
         self.targetModules = targetModules
+        self.excludedModules = excludedModules
         self.layersToTransform = layersToTransform
         self.usesRSLoRA = usesRSLoRA
         self.baseModel = baseModel
     }
 
-    /// What B A x is multiplied by.
-    package var scale: Float { Float(alpha / (usesRSLoRA ? Double(rank).squareRoot() : Double(rank))) }
+    /// What B A x is multiplied by in a module of this rank and alpha.
+    func scale(rank: Int, alpha: Double) -> Float {
+        Float(alpha / (usesRSLoRA ? Double(rank).squareRoot() : Double(rank)))
+    }
 
     /// Checks what can be checked without a model.
     ///
@@ -43,13 +57,13 @@ public struct LoRAConfiguration: Codable, Sendable, Equatable {
         }
         guard !targetModules.isEmpty else {
             throw ModelError(
-                "lora_target_modules: wanted at least one module, found none; use all-linear for all seven")
+                "lora_target_modules: wanted at least one module, found none; use all-linear for all of them")
         }
-        for target in targetModules where !Self.isKnown(target) {
-            let known = Self.allModules.joined(separator: ", ")
+        for target in targetModules where try !Self.isKnown(target) {
+            let known = LinearModule.allCases.map(\.name).joined(separator: ", ")
             throw ModelError(
-                "lora_target_modules: wanted some of \(known), a path such as model.layers.3.self_attn.q_proj, or all-linear, "
-                    + "found '\(target)'")
+                "lora_target_modules: wanted some of \(known), a path such as model.layers.3.self_attn.q_proj, all-linear, or "
+                    + "a regular expression for paths, found '\(target)'")
         }
         if let layer = layersToTransform?.first(where: { $0 < 0 }) {
             throw ModelError("layers_to_transform: wanted layers from 0, found \(layer)")
@@ -59,34 +73,64 @@ public struct LoRAConfiguration: Codable, Sendable, Equatable {
     /// The modules that get a pair.
     ///
     /// - Throws: what ``validate()`` throws, and `ModelError` for a layer that the model has not, or when nothing is adapted.
-    package func targets(layerCount: Int) throws(ModelError) -> LoRATargets {
+    package func targets(in model: ModelConfiguration) throws(ModelError) -> LoRATargets {
         try validate()
-        if let layer = layersToTransform?.first(where: { $0 >= layerCount }) {
-            throw ModelError("layers_to_transform: the model has layers 0 to \(layerCount - 1), found \(layer)")
+        if let layer = layersToTransform?.first(where: { $0 >= model.layerCount }) {
+            throw ModelError("layers_to_transform: the model has layers 0 to \(model.layerCount - 1), found \(layer)")
         }
         let layers = layersToTransform.map(Set.init)
-        let targets = LoRATargets(layerCount: layerCount) { module, layer in
-            let path = module.path(layer: layer)
-            return targetModules.contains(path)
-                || layers?.contains(layer) ?? true && targetModules.contains { Self.matches($0, path) }
+        let wanted = try Self.patterns(targetModules, "lora_target_modules")
+        let excluded = try Self.patterns(excludedModules, "exclude_modules")
+        let (ranks, alphas) = try rules()
+        var modules: [LoRATargets.Module] = []
+        for place in LoRATargets.places(in: model) {
+            guard
+                wanted.contains(where: {
+                    $0.name == place.path || layers?.contains(place.layer) ?? true && $0.matches(place.path)
+                }), !excluded.contains(where: { $0.matches(place.path) })
+            else { continue }
+            modules.append(
+                LoRATargets.Module(
+                    place, rank: ModulePattern.value(of: ranks, for: place.path) ?? rank,
+                    alpha: ModulePattern.value(of: alphas, for: place.path) ?? alpha))
         }
-        guard targets.count > 0 else {
+        guard !modules.isEmpty else {
             throw ModelError(
                 "lora_target_modules: \(targetModules.joined(separator: ", ")) with layers_to_transform "
                     + "\(layersToTransform.map { "\($0)" } ?? "null") adapts no module of this model, which has layers 0 to "
-                    + "\(layerCount - 1)")
+                    + "\(model.layerCount - 1) with \(model.linearModules.map(\.name).joined(separator: ", "))")
         }
-        return targets
+        return LoRATargets(modules: modules, layerCount: model.layerCount)
     }
 
-    /// PEFT's rule for the path of a module.
-    private static func matches(_ target: String, _ path: String) -> Bool {
-        target == "all-linear" || path == target || path.hasSuffix("." + target)
+    /// The rules for single modules, ready to be matched.
+    func rules() throws(ModelError) -> (
+        ranks: [(pattern: PythonPattern, value: Int)], alphas: [(pattern: PythonPattern, value: Double)]
+    ) {
+        var ranks: [(pattern: PythonPattern, value: Int)] = []
+        for rule in rankPattern {
+            ranks.append((try ModulePattern.rule(rule.pattern, key: "rank_pattern"), rule.value))
+        }
+        var alphas: [(pattern: PythonPattern, value: Double)] = []
+        for rule in alphaPattern {
+            alphas.append((try ModulePattern.rule(rule.pattern, key: "alpha_pattern"), rule.value))
+        }
+        return (ranks, alphas)
     }
 
-    /// Whether a target could be in some model: the layer that it names, if any, is taken for granted.
-    private static func isKnown(_ target: String) -> Bool {
-        let layer = target.split(separator: ".").lazy.compactMap { Int($0) }.first ?? 0
-        return layer >= 0 && LinearModule.allCases.contains { matches(target, $0.path(layer: layer)) }
+    private static func patterns(_ targets: [String], _ key: String) throws(ModelError) -> [ModulePattern] {
+        var patterns: [ModulePattern] = []
+        for target in targets { patterns.append(try ModulePattern(target, key: key)) }
+        return patterns
+    }
+
+    /// Whether a target could be in some model: the layer that it names, if any, is taken for granted, and so is what an
+    /// expression matches.
+    private static func isKnown(_ target: String) throws(ModelError) -> Bool {
+        let pattern = try ModulePattern(target, key: "lora_target_modules")
+        guard let name = pattern.name else { return true }
+        let layer = name.split(separator: ".").lazy.compactMap { Int($0) }.first ?? 0
+        let layout = CheckpointLayout.huggingFace(.llama)
+        return layer >= 0 && LinearModule.allCases.contains { pattern.matches(layout.path(of: $0, layer: layer)) }
     }
 }

@@ -3,32 +3,32 @@ import ApusFormats
 extension Checkpoint {
     /// Compares the file with what the configuration asks for, before any weight is read.
     func checkTensors() throws(FormatError) {
-        let wanted = configuration.tensorShapes
-        for (name, shape) in wanted {
-            let stored = layout.storedName(of: name)
-            guard contains(name) else {
+        let wanted = configuration.tensors
+        for tensor in wanted {
+            let stored = layout.name(of: tensor.role)
+            guard contains(tensor.role) else {
                 throw FormatError(
-                    .missing, file: path, "tensor '\(stored)' \(shape) is missing; the checkpoint is incomplete")
+                    .missing, file: path, "tensor '\(stored)' \(tensor.shape) is missing; the checkpoint is incomplete")
             }
-            let found = try self.shape(name)
-            guard found == shape else {
+            let found = try self.shape(tensor.role)
+            guard found == tensor.shape else {
                 let message =
-                    "tensor '\(stored)': the configuration wants \(shape), the file holds \(found); they are of different models"
+                    "tensor '\(stored)': the configuration wants \(tensor.shape), the file holds \(found); they are of different models"
                 throw FormatError(.mismatch, file: path, message)
             }
         }
-        try checkNothingIsIgnored(wanted: Set(wanted.map { layout.storedName(of: $0.name) }))
+        try checkNothingIsIgnored(wanted: Set(wanted.map { layout.name(of: $0.role) }))
     }
 
     /// Refuses layers, biases and norms that the transformer would leave out without a word.
     private func checkNothingIsIgnored(wanted: Set<String>) throws(FormatError) {
         let surplus = source.entries.keys.filter { name in
-            (name.hasPrefix("model.layers.") || name.hasPrefix("blk."))
+            name.hasPrefix(layout.layersPrefix)
                 && (name.hasSuffix(".weight") || name.hasSuffix(".bias")) && !wanted.contains(name)
         }
         guard let name = surplus.min() else { return }
         let message =
-            "tensor '\(name)' has no place in a \(configuration.architecture.rawValue) model of \(configuration.layerCount) layers"
+            "tensor '\(name)' has no place in a \(configuration.architecture.name) model of \(configuration.layerCount) layers"
         throw FormatError(.unsupported, file: path, message + "; this variant is not supported")
     }
 
@@ -48,5 +48,15 @@ extension Checkpoint {
             let storedRow = order.storedRow(of: row)
             try source.read(stored, rows: storedRow..<storedRow + 1, into: target)
         }
+    }
+}
+
+extension NamePrefix {
+    /// The one below which a checkpoint, perhaps of several models, holds the one of text.
+    static func found(in source: any TensorSource, _ architecture: Architecture) -> NamePrefix {
+        let found = all.first { prefix in
+            source.entries[CheckpointLayout.huggingFace(architecture, prefix: prefix).name(of: .embedding)] != nil
+        }
+        return found ?? .none
     }
 }

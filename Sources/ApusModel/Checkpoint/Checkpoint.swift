@@ -2,7 +2,7 @@ package import ApusFormats
 import Foundation
 import Synchronization
 
-/// A model on disk, whatever its format, under Hugging Face names and layout.
+/// A model on disk, whatever its format: its tensors by what they are to the model, in Hugging Face's order and values.
 ///
 /// A folder holds `config.json` and safetensors, one file or shards, plain or quantised by bitsandbytes; a single file
 /// is GGUF. The weights stay in the file until rows of them are read.
@@ -28,12 +28,13 @@ package final class Checkpoint: Sendable {
             try Self.checkWhole(file)
             configuration = try ModelConfiguration(gguf: file)
             source = file
-            layout = .gguf(configuration)
+            layout = configuration.ggufLayout
         } else {
             let folder = URL(filePath: path, directoryHint: .isDirectory)
             configuration = try Self.readConfiguration(in: folder)
-            source = try ShardedSafetensors(directory: path)
-            layout = .huggingFace
+            let source = try ShardedSafetensors(directory: path)
+            self.source = source
+            layout = .huggingFace(configuration.architecture, prefix: .found(in: source, configuration.architecture))
         }
         try checkTensors()
     }
@@ -45,15 +46,13 @@ package final class Checkpoint: Sendable {
     package var isGGUF: Bool { source is GGUFFile }
 
     /// Whether the model holds a tensor.
-    ///
-    /// - Parameter name: A Hugging Face name, such as `model.layers.0.self_attn.q_proj.weight`.
-    package func contains(_ name: String) -> Bool { source.entries[layout.storedName(of: name)] != nil }
+    package func contains(_ role: TensorRole) -> Bool { source.entries[layout.name(of: role)] != nil }
 
     /// The logical shape of a tensor; matrices are `[out, in]`.
     ///
     /// - Throws: `FormatError` with code `missing` when there is no such tensor.
-    package func shape(_ name: String) throws(FormatError) -> [Int] {
-        let stored = layout.storedName(of: name)
+    package func shape(_ role: TensorRole) throws(FormatError) -> [Int] {
+        let stored = layout.name(of: role)
         if BitsAndBytesTensor.isQuantized(stored, in: source) {
             return try BitsAndBytesTensor.shape(of: stored, in: source)
         }
@@ -63,29 +62,31 @@ package final class Checkpoint: Sendable {
     /// How the elements of a tensor are stored; nil for those that bitsandbytes packed.
     ///
     /// - Throws: `FormatError` with code `missing` when there is no such tensor.
-    func type(_ name: String) throws(FormatError) -> ElementType? {
-        let stored = layout.storedName(of: name)
+    func type(_ role: TensorRole) throws(FormatError) -> ElementType? {
+        let stored = layout.name(of: role)
         return BitsAndBytesTensor.isQuantized(stored, in: source) ? nil : try source.entry(stored).type
     }
 
     /// Decodes rows of a tensor to fp32, in Hugging Face order; a vector is one row.
     ///
     /// - Parameters:
-    ///   - name: A Hugging Face name.
+    ///   - role: What the tensor is.
     ///   - rows: Rows to read, within the first dimension.
     ///   - destination: Room for exactly these rows, row-major.
     /// - Throws: `FormatError`: `missing` when there is no such tensor, `malformed` when a weight is NaN or infinite.
     package func read(
-        _ name: String, rows: Range<Int>, into destination: UnsafeMutableBufferPointer<Float>
+        _ role: TensorRole, rows: Range<Int>, into destination: UnsafeMutableBufferPointer<Float>
     ) throws(FormatError) {
-        let stored = layout.storedName(of: name)
+        let stored = layout.name(of: role)
         if let quantized = try currentQuantized(stored) {
             quantized.read(rows: rows, into: destination)
-        } else if let order = layout.rowOrder(of: name) {
+        } else if let order = layout.rowOrder(of: role) {
             try readPermuted(stored, rows: rows, order: order, into: destination)
         } else {
             try source.read(stored, rows: rows, into: destination)
         }
+        let excess = layout.excess(of: role)
+        if excess != 0 { for index in destination.indices { destination[index] -= excess } }
         let faults = NonFinite.count(in: UnsafeBufferPointer(destination))
         guard faults == 0 else {
             let message = "tensor '\(stored)' holds \(faults) values that are NaN or infinite; the model is damaged"
@@ -96,15 +97,15 @@ package final class Checkpoint: Sendable {
     /// The codes and scales of a weight that the file holds in bitsandbytes NF4; nil when it is stored otherwise.
     ///
     /// - Throws: `FormatError` when its parts are missing or disagree.
-    package func quantized(_ name: String) throws(FormatError) -> BitsAndBytesTensor? {
-        let stored = layout.storedName(of: name)
+    package func quantized(_ role: TensorRole) throws(FormatError) -> BitsAndBytesTensor? {
+        let stored = layout.name(of: role)
         guard BitsAndBytesTensor.isQuantized(stored, in: source) else { return nil }
         return try BitsAndBytesTensor(stored, in: source)
     }
 
     /// Releases the resident file pages of a tensor that has been read.
-    package func finish(_ name: String) {
-        let stored = layout.storedName(of: name)
+    package func finish(_ role: TensorRole) {
+        let stored = layout.name(of: role)
         source.discardPages(of: stored)
         current.withLock { if $0?.name == stored { $0 = nil } }
     }

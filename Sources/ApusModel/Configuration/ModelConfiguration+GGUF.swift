@@ -1,124 +1,125 @@
 package import ApusFormats
+internal import ApusTensor
 
 extension ModelConfiguration {
     /// Reads the metadata of a GGUF file.
     ///
     /// - Throws: `FormatError`: `unsupported` for another architecture, `missing` or `malformed` for bad metadata.
     package init(gguf file: GGUFFile) throws(FormatError) {
-        let metadata = GGUFMetadata(file: file)
-        let name = try metadata.string("general.architecture")
-        guard let architecture = Architecture(rawValue: name) else {
-            let known = Architecture.allCases.map(\.rawValue).joined(separator: ", ")
+        let metadata = try ModelMetadata(file)
+        guard let architecture = Architecture.all.first(where: { $0.ggufName == metadata.architecture }) else {
             throw FormatError(
-                .unsupported, file: file.path, "general.architecture is '\(name)', supported are \(known)")
+                .unsupported, file: file.path, "general.architecture \(Architecture.refusal(of: metadata.architecture))"
+            )
         }
-        let hiddenSize = try metadata.int("\(name).embedding_length")
-        let headCount = try metadata.int("\(name).attention.head_count")
-        guard headCount > 0 else {
-            throw FormatError(
-                .malformed, file: file.path, "\(name).attention.head_count is \(headCount), wanted 1 or more")
+        if let experts = try metadata.optionalInt("expert_count"), experts > 0 {
+            throw metadata.error(
+                .unsupported, "expert_count",
+                "is \(experts): a mixture of experts, which is not supported; take a dense model")
         }
-        let headSize = try metadata.optionalInt("\(name).attention.key_length") ?? hiddenSize / headCount
-        try metadata.checkHeads(architecture: name, hiddenSize: hiddenSize, headCount: headCount, headSize: headSize)
-        self.init(
-            architecture: architecture, hiddenSize: hiddenSize,
-            intermediateSize: try metadata.int("\(name).feed_forward_length"),
-            layerCount: try metadata.int("\(name).block_count"), headCount: headCount,
-            keyValueHeadCount: try metadata.optionalInt("\(name).attention.head_count_kv") ?? headCount,
-            headSize: headSize, vocabularySize: try metadata.vocabularySize(architecture: name),
-            contextLength: try metadata.int("\(name).context_length"),
-            normEpsilon: Float(try metadata.float("\(name).attention.layer_norm_rms_epsilon")),
-            ropeTheta: try metadata.optionalFloat("\(name).rope.freq_base") ?? 10_000,
-            ropeScaling: try metadata.ropeScaling(architecture: name),
-            attentionBias: architecture == .qwen2 || file.entries["blk.0.attn_q.bias"] != nil,
-            tiesEmbeddings: file.entries["output.weight"] == nil,
-            bosToken: try metadata.optionalToken("tokenizer.ggml.bos_token_id"), endTokens: try metadata.endTokens()
-        )
-        let head = file.entries["output.weight"] ?? file.entries["token_embd.weight"]
+        var facts = try ModelFacts(metadata, architecture.defaults)
+        try architecture.readMetadata(&facts, metadata)
+        try self.init(facts, architecture, file: file.path)
+        let layout = ggufLayout
+        let head = file.entries[layout.name(of: .head)] ?? file.entries[layout.name(of: .embedding)]
         hasHeadIn8Bits = [.q8_0, .q5_0, .q4_0].contains(head?.type)
-        try validate(file: file.path)
     }
 }
 
-/// Typed access to the metadata with errors that name the key.
-private struct GGUFMetadata {
-    let file: GGUFFile
-
-    func string(_ key: String) throws(FormatError) -> String {
-        try required(key) { (key) throws(FormatError) in try optional(key, "text", \.string) }
-    }
-
-    func int(_ key: String) throws(FormatError) -> Int { try required(key, optionalInt) }
-
-    func float(_ key: String) throws(FormatError) -> Double { try required(key, optionalFloat) }
-
-    func optionalFloat(_ key: String) throws(FormatError) -> Double? { try optional(key, "a number", \.float) }
-
-    /// A whole number, or an array with one value for each layer that are all the same.
-    func optionalInt(_ key: String) throws(FormatError) -> Int? {
-        if let values = file.metadata[key]?.ints, let first = values.first {
-            guard values.allSatisfy({ $0 == first }) else {
-                throw FormatError(
-                    .unsupported, file: file.path, "metadata '\(key)' differs between layers, which is not supported")
-            }
-            return first
+extension ModelFacts {
+    /// Reads the keys that all families share. Which biases there are, and whether the head is the embedding, the tensors say.
+    fileprivate init(_ metadata: ModelMetadata, _ defaults: FamilyDefaults) throws(FormatError) {
+        let hidden = try metadata.int("embedding_length")
+        let heads = try metadata.int("attention.head_count")
+        guard heads > 0 else {
+            throw metadata.error(.malformed, "attention.head_count", "is \(heads), wanted 1 or more")
         }
-        return try optional(key, "a whole number", \.int)
+        let layers = try metadata.int("block_count")
+        try Self.checkLayers(layers, file: metadata.file.path)
+        let headSize = try metadata.headSize(hidden: hidden, heads: heads)
+        let context = try metadata.int("context_length")
+        let entries = metadata.file.entries
+        self.init(
+            hiddenSize: hidden, intermediateSize: try metadata.int("feed_forward_length"), layerCount: layers,
+            headCount: heads, keyValueHeadCount: try metadata.optionalInt("attention.head_count_kv") ?? heads,
+            headSize: headSize, vocabularySize: try metadata.vocabularySize(), contextLength: context,
+            normEpsilon: try metadata.number("attention.layer_norm_rms_epsilon"),
+            rotary: RotaryEmbedding(
+                theta: try metadata.optionalNumber("rope.freq_base") ?? 10_000,
+                dimensions: try metadata.optionalInt("rope.dimension_count") ?? headSize,
+                scaling: try metadata.ropeScaling(contextLength: context)),
+            activation: defaults.activation, tiesEmbeddings: entries["output.weight"] == nil,
+            bosToken: try metadata.token("bos_token_id"), endTokens: try metadata.endTokens())
+        inputBias = entries["blk.0.attn_q.bias"] != nil || entries["blk.0.attn_qkv.bias"] != nil
+        outputBias = entries["blk.0.attn_output.bias"] != nil
+        feedForwardBias = entries["blk.0.ffn_down.bias"] != nil
     }
+}
 
-    func optionalToken(_ key: String) throws(FormatError) -> Int32? {
-        guard let value = try optionalInt(key) else { return nil }
-        guard let token = Int32(exactly: value) else {
-            throw FormatError(.malformed, file: file.path, "metadata '\(key)' is \(value), wanted a token id")
-        }
-        return token
-    }
-
-    func vocabularySize(architecture: String) throws(FormatError) -> Int {
-        if let size = try optionalInt("\(architecture).vocab_size") { return size }
+extension ModelMetadata {
+    fileprivate func vocabularySize() throws(FormatError) -> Int {
+        if let size = try optionalInt("vocab_size") { return size }
         if let tokens = file.metadata["tokenizer.ggml.tokens"]?.texts { return tokens.count }
         return try file.entry("token_embd.weight").shape.first ?? 0
     }
 
-    func checkHeads(architecture: String, hiddenSize: Int, headCount: Int, headSize: Int) throws(FormatError) {
-        if file.metadata["\(architecture).attention.key_length"] == nil, hiddenSize % headCount != 0 {
-            let message = "embedding_length \(hiddenSize) does not divide by head_count \(headCount)"
-            throw FormatError(.malformed, file: file.path, message)
+    fileprivate func headSize(hidden: Int, heads: Int) throws(FormatError) -> Int {
+        let stated = try optionalInt("attention.key_length")
+        if stated == nil, hidden % heads != 0 {
+            throw error(.malformed, "embedding_length", "\(hidden) does not divide by head_count \(heads)")
         }
-        for key in ["rope.dimension_count", "attention.value_length"] {
-            if let value = try optionalInt("\(architecture).\(key)"), value != headSize {
-                throw FormatError(
-                    .unsupported, file: file.path,
-                    "\(architecture).\(key) is \(value), wanted the head size \(headSize)")
-            }
+        let size = stated ?? hidden / heads
+        if let value = try optionalInt("attention.value_length"), value != size {
+            throw error(.unsupported, "attention.value_length", "is \(value), wanted the head size \(size)")
+        }
+        return size
+    }
+
+    fileprivate func ropeScaling(contextLength: Int) throws(FormatError) -> RopeScaling {
+        if let divisors = try floats("rope_freqs.weight") { return .divisors(divisors) }
+        switch try string("rope.scaling.type") ?? "none" {
+        // LongRoPE's divisors are tensors, which the family reads.
+        case "none", "longrope": return .none
+        case "linear": return .linear(factor: try number("rope.scaling.factor"))
+        case "yarn":
+            let factor = try number("rope.scaling.factor")
+            var yarn = YarnScaling(
+                factor: factor, original: try optionalInt("rope.scaling.original_context_length") ?? contextLength)
+            yarn.amplitude *= try optionalNumber("rope.scaling.attn_factor") ?? 1
+            yarn.betaFast = try optionalNumber("rope.scaling.yarn_beta_fast") ?? yarn.betaFast
+            yarn.betaSlow = try optionalNumber("rope.scaling.yarn_beta_slow") ?? yarn.betaSlow
+            return .yarn(yarn)
+        case let kind:
+            throw FormatError(
+                .unsupported, file: file.path,
+                "rope scaling is '\(kind)', supported are none, linear, yarn and longrope")
         }
     }
 
-    func ropeScaling(architecture: String) throws(FormatError) -> RopeScaling {
-        if let entry = file.entries["rope_freqs.weight"] {
-            guard entry.type == .f32 else {
-                throw FormatError(
-                    .unsupported, file: file.path, "rope_freqs.weight is \(entry.type.rawValue), wanted F32")
-            }
-            return .divisors(try file.readFloats(entry.name))
-        }
-        let kind = try optional("\(architecture).rope.scaling.type", "text", \.string) ?? "none"
-        switch kind {
-        case "none": return .none
-        case "linear": return .linear(factor: try float("\(architecture).rope.scaling.factor"))
-        default:
-            throw FormatError(.unsupported, file: file.path, "rope scaling is '\(kind)', supported are none and linear")
-        }
+    /// LongRoPE's divisors and constants; nil for a model that has none.
+    func longRope(_ facts: ModelFacts) throws(FormatError) -> RopeScaling? {
+        guard let short = try floats("rope_factors_short.weight"), let long = try floats("rope_factors_long.weight")
+        else { return nil }
+        let original = try optionalInt("rope.scaling.original_context_length") ?? facts.contextLength
+        let factor = Double(facts.contextLength) / Double(max(original, 1))
+        return .long(
+            LongRopeScaling(
+                short: short.map(Double.init), long: long.map(Double.init), original: original,
+                amplitude: try optionalNumber("rope.scaling.attn_factor")
+                    ?? LongRopeScaling.amplitude(factor, original: original)))
     }
 
     /// Tokens that end a generation: the ids that the file names, and control tokens with the texts that llama.cpp
     /// takes for ends too, since a chat model's file names only one of its several.
-    func endTokens() throws(FormatError) -> [Int32] {
+    fileprivate func endTokens() throws(FormatError) -> [Int32] {
         var result: [Int32] = []
         for key in ["eos_token_id", "eot_token_id", "eom_token_id"] {
-            if let token = try optionalToken("tokenizer.ggml.\(key)") { result.append(token) }
+            if let token = try token(key) { result.append(token) }
         }
-        let texts: Set = ["<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "</s>"]
+        let texts: Set = [
+            "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "</s>", "<|end|>",
+            "<end_of_turn>",
+        ]
         let control = 3
         if let tokens = file.metadata["tokenizer.ggml.tokens"]?.texts,
             let types = file.metadata["tokenizer.ggml.token_type"]?.ints
@@ -129,24 +130,5 @@ private struct GGUFMetadata {
         }
         var seen: Set<Int32> = []
         return result.filter { seen.insert($0).inserted }
-    }
-
-    private func required<T>(
-        _ key: String, _ read: (String) throws(FormatError) -> T?
-    ) throws(FormatError) -> T {
-        guard let value = try read(key) else {
-            throw FormatError(.missing, file: file.path, "metadata '\(key)' is missing; convert the model again")
-        }
-        return value
-    }
-
-    private func optional<T>(
-        _ key: String, _ wanted: String, _ access: (GGUFValue) -> T?
-    ) throws(FormatError) -> T? {
-        guard let stored = file.metadata[key] else { return nil }
-        guard let value = access(stored) else {
-            throw FormatError(.malformed, file: file.path, "metadata '\(key)' is \(stored), wanted \(wanted)")
-        }
-        return value
     }
 }

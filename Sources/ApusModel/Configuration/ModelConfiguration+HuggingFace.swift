@@ -1,8 +1,9 @@
 package import ApusFormats
+internal import ApusTensor
 package import Foundation
 
 extension ModelConfiguration {
-    /// Reads `config.json` in the spelling of transformers 5 (`rope_parameters`) or 4 (`rope_theta`, `rope_scaling`).
+    /// Reads `config.json` as transformers 4 or 5 writes it; of a model of text and images, the text part.
     ///
     /// - Parameters:
     ///   - data: The bytes of `config.json`.
@@ -12,204 +13,137 @@ extension ModelConfiguration {
     package init(
         huggingFace data: Data, generation: Data? = nil, file: String = "config.json"
     ) throws(FormatError) {
-        let stored = try HuggingFaceConfig.decode(data, file: file)
-        let architecture = try stored.supportedArchitecture(file: file)
-        let rope = try stored.rope(file: file)
-        var endTokens = stored.endTokens?.values ?? []
+        let whole = try JSONMembers(json: data, file: file, kind: "a model configuration")
+        try whole.checkQuantization()
+        let text = try whole.object("text_config")
+        let architecture = try whole.architecture(of: text)
+        var facts = try ModelFacts(text ?? whole, architecture.defaults)
+        try architecture.readConfiguration(&facts, text ?? whole)
+        if let text {
+            let (outer, inner) = (try whole.bool("tie_word_embeddings"), try text.bool("tie_word_embeddings"))
+            facts.tiesEmbeddings = outer ?? inner ?? facts.tiesEmbeddings
+        }
+        facts.endTokens = try whole.tokens("eos_token_id") ?? facts.endTokens
         if let generation {
-            let name = "generation_config.json"
-            endTokens = try HuggingFaceGenerationConfig.decode(generation, file: name).endTokens?.values ?? endTokens
+            let named = try JSONMembers(
+                json: generation, file: "generation_config.json", kind: "a generation configuration", mayBeEmpty: true)
+            facts.endTokens = try named.tokens("eos_token_id") ?? facts.endTokens
         }
-        guard stored.headCount > 0 else {
-            throw FormatError(.malformed, file: file, "num_attention_heads is \(stored.headCount), wanted 1 or more")
-        }
-        if stored.headSize == nil, stored.hiddenSize % stored.headCount != 0 {
-            let message = "hidden_size \(stored.hiddenSize) does not divide by num_attention_heads \(stored.headCount)"
-            throw FormatError(.malformed, file: file, message)
-        }
-        self.init(
-            architecture: architecture, hiddenSize: stored.hiddenSize, intermediateSize: stored.intermediateSize,
-            layerCount: stored.layerCount, headCount: stored.headCount,
-            keyValueHeadCount: stored.keyValueHeadCount ?? stored.headCount,
-            headSize: stored.headSize ?? stored.hiddenSize / stored.headCount, vocabularySize: stored.vocabularySize,
-            contextLength: stored.contextLength ?? 2048, normEpsilon: stored.normEpsilon ?? 1e-6,
-            ropeTheta: rope.theta, ropeScaling: rope.scaling,
-            attentionBias: architecture == .qwen2 || stored.attentionBias == true,
-            tiesEmbeddings: stored.tiesEmbeddings ?? false, bosToken: stored.bosToken, endTokens: endTokens
-        )
-        try validate(file: file)
+        try self.init(facts, architecture, file: file)
+        if text != nil { namePrefix = .languageModel }
     }
 }
 
-/// The keys of `config.json` that matter here.
-private struct HuggingFaceConfig: Decodable {
-    var modelType: String
-    var hiddenSize: Int
-    var intermediateSize: Int
-    var layerCount: Int
-    var headCount: Int
-    var keyValueHeadCount: Int?
-    var headSize: Int?
-    var vocabularySize: Int
-    var contextLength: Int?
-    var normEpsilon: Float?
-    var activation: String?
-    var attentionBias: Bool?
-    var feedForwardBias: Bool?
-    var tiesEmbeddings: Bool?
-    var usesSlidingWindow: Bool?
-    var bosToken: Int32?
-    var endTokens: TokenList?
-    var ropeTheta: Double?
-    var ropeScaling: RopeParameters?
-    var ropeParameters: RopeParameters?
-    var quantization: Quantization?
-
-    /// How the weights in the files are quantised.
-    struct Quantization: Decodable {
-        var method: String?
-        var loadsIn8Bit: Bool?
-
-        enum CodingKeys: String, CodingKey {
-            case method = "quant_method"
-            case loadsIn8Bit = "load_in_8bit"
-        }
+extension JSONMembers {
+    /// The family of a model, or of its text part.
+    fileprivate func architecture(of text: JSONMembers?) throws(FormatError) -> Architecture {
+        let whole = try string("model_type") ?? ""
+        let name = try text?.string("model_type") ?? whole
+        // A text part may go by the name of the whole.
+        if let known = Architecture.all.first(where: { $0.name == name || $0.name == name + "_text" }) { return known }
+        throw error(.unsupported, "model_type", Architecture.refusal(of: name))
     }
 
-    enum CodingKeys: String, CodingKey {
-        case modelType = "model_type"
-        case hiddenSize = "hidden_size"
-        case intermediateSize = "intermediate_size"
-        case layerCount = "num_hidden_layers"
-        case headCount = "num_attention_heads"
-        case keyValueHeadCount = "num_key_value_heads"
-        case headSize = "head_dim"
-        case vocabularySize = "vocab_size"
-        case contextLength = "max_position_embeddings"
-        case normEpsilon = "rms_norm_eps"
-        case activation = "hidden_act"
-        case attentionBias = "attention_bias"
-        case feedForwardBias = "mlp_bias"
-        case tiesEmbeddings = "tie_word_embeddings"
-        case usesSlidingWindow = "use_sliding_window"
-        case bosToken = "bos_token_id"
-        case endTokens = "eos_token_id"
-        case ropeTheta = "rope_theta"
-        case ropeScaling = "rope_scaling"
-        case ropeParameters = "rope_parameters"
-        case quantization = "quantization_config"
-    }
-
-    func supportedArchitecture(file: String) throws(FormatError) -> Architecture {
-        guard let architecture = Architecture(rawValue: modelType) else {
-            let known = Architecture.allCases.map(\.rawValue).joined(separator: ", ")
-            throw FormatError(.unsupported, file: file, "model_type is '\(modelType)', supported are \(known)")
-        }
-        let method = quantization?.method ?? "bitsandbytes"
-        let faults = [
-            (
-                method != "bitsandbytes",
+    fileprivate func checkQuantization() throws(FormatError) {
+        guard let quantization = try object("quantization_config") else { return }
+        let method = try quantization.string("quant_method") ?? "bitsandbytes"
+        guard method == "bitsandbytes" else {
+            throw FormatError(
+                .unsupported, file: file,
                 "the weights are quantised by '\(method)', only bitsandbytes' 4-bit ones are read; take the original model"
-            ),
-            (
-                quantization?.loadsIn8Bit == true,
+            )
+        }
+        if try quantization.bool("load_in_8bit") == true {
+            throw FormatError(
+                .unsupported, file: file,
                 "the weights are bitsandbytes' 8-bit ones (LLM.int8), which are not read; take the original model, with "
-                    + "load_in_8bit: true to hold it in 8 bits"
-            ),
-            (activation ?? "silu" != "silu", "hidden_act is '\(activation ?? "")', only silu is supported"),
-            (feedForwardBias == true, "mlp_bias is true, biases in the feed-forward block are not supported"),
-            (usesSlidingWindow == true, "use_sliding_window is true, sliding windows are not supported"),
-            (
-                architecture == .llama && attentionBias == true,
-                "attention_bias is true, which puts a bias on o_proj; that is not supported"
-            ),
-        ]
-        if let fault = faults.first(where: { $0.0 }) { throw FormatError(.unsupported, file: file, fault.1) }
-        return architecture
-    }
-
-    func rope(file: String) throws(FormatError) -> (theta: Double, scaling: RopeScaling) {
-        let parameters = ropeParameters ?? ropeScaling
-        let theta = ropeParameters?.theta ?? ropeTheta ?? 10_000
-        guard parameters?.partialFactor ?? 1 == 1 else {
-            throw FormatError(.unsupported, file: file, "partial_rotary_factor is set, only whole heads are rotated")
-        }
-        let kind = parameters?.ropeType ?? parameters?.legacyType ?? "default"
-        switch kind {
-        case "default":
-            return (theta, .none)
-        case "linear":
-            guard let factor = parameters?.factor else { throw missingRopeKeys(kind, file: file) }
-            return (theta, .linear(factor: factor))
-        case "llama3":
-            guard let factor = parameters?.factor, let low = parameters?.lowFrequencyFactor,
-                let high = parameters?.highFrequencyFactor, let original = parameters?.originalContext ?? contextLength
-            else { throw missingRopeKeys(kind, file: file) }
-            return (theta, .llama3(factor: factor, low: low, high: high, original: original))
-        default:
-            throw FormatError(
-                .unsupported, file: file, "rope type is '\(kind)', supported are default, linear and llama3")
+                    + "load_in_8bit: true to hold it in 8 bits")
         }
     }
-
-    private func missingRopeKeys(_ kind: String, file: String) -> FormatError {
-        FormatError(.malformed, file: file, "rope type \(kind) lacks one of factor, low_freq_factor, high_freq_factor")
-    }
 }
 
-private typealias Architecture = ModelConfiguration.Architecture
-
-/// `rope_parameters` of transformers 5 or `rope_scaling` of 4.
-private struct RopeParameters: Decodable {
-    var theta: Double?
-    var ropeType: String?
-    var legacyType: String?
-    var factor: Double?
-    var lowFrequencyFactor: Double?
-    var highFrequencyFactor: Double?
-    var originalContext: Int?
-    var partialFactor: Double?
-
-    enum CodingKeys: String, CodingKey {
-        case theta = "rope_theta"
-        case ropeType = "rope_type"
-        case legacyType = "type"
-        case factor
-        case lowFrequencyFactor = "low_freq_factor"
-        case highFrequencyFactor = "high_freq_factor"
-        case originalContext = "original_max_position_embeddings"
-        case partialFactor = "partial_rotary_factor"
-    }
-}
-
-/// The keys of `generation_config.json` that matter here.
-private struct HuggingFaceGenerationConfig: Decodable {
-    var endTokens: TokenList?
-
-    enum CodingKeys: String, CodingKey {
-        case endTokens = "eos_token_id"
-    }
-}
-
-/// One token id or a list of them.
-private struct TokenList: Decodable {
-    var values: [Int32]
-
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        values = if let one = try? container.decode(Int32.self) { [one] } else { try container.decode([Int32].self) }
-    }
-}
-
-extension Decodable {
-    /// Decodes JSON with a one-line error.
-    fileprivate static func decode(_ data: Data, file: String) throws(FormatError) -> Self {
-        do {
-            return try JSONDecoder().decode(Self.self, from: data)
-        } catch {
-            throw FormatError(
-                .malformed, file: file,
-                "is not a model configuration: \(FormatError.summary(of: error)); copy the model's folder again")
+extension ModelFacts {
+    /// Reads the keys that all families share.
+    fileprivate init(_ config: JSONMembers, _ defaults: FamilyDefaults) throws(FormatError) {
+        let hidden = try config.int("hidden_size")
+        let layers = try config.int("num_hidden_layers")
+        try Self.checkLayers(layers, file: config.file)
+        let heads = try config.int("num_attention_heads", or: defaults.headCount)
+        guard heads > 0 else { throw config.error(.malformed, "num_attention_heads", "is \(heads), wanted 1 or more") }
+        let headSize = try config.optionalInt("head_dim") ?? defaults.headSize
+        if headSize == nil, hidden % heads != 0 {
+            throw config.error(.malformed, "hidden_size", "\(hidden) does not divide by num_attention_heads \(heads)")
         }
+        let context = try config.optionalInt("max_position_embeddings") ?? defaults.contextLength
+        let size = headSize ?? hidden / heads
+        self.init(
+            hiddenSize: hidden, intermediateSize: try config.int("intermediate_size"), layerCount: layers,
+            headCount: heads,
+            keyValueHeadCount: try config.optionalInt("num_key_value_heads") ?? defaults.keyValueHeadCount ?? heads,
+            headSize: size,
+            vocabularySize: try config.int("vocab_size", or: defaults.vocabularySize),
+            contextLength: context,
+            normEpsilon: try config.optionalNumber("rms_norm_eps") ?? defaults.normEpsilon,
+            rotary: try config.rotary(
+                for: "full_attention", headSize: size, contextLength: context, theta: defaults.ropeTheta),
+            activation: try config.activation(defaults.activationKey) ?? defaults.activation,
+            tiesEmbeddings: try config.bool("tie_word_embeddings") ?? defaults.tiesEmbeddings,
+            bosToken: try config.token("bos_token_id"), endTokens: try config.tokens("eos_token_id") ?? [])
+        contextLength = min(context, rotary.shortContext ?? context)
+    }
+}
+
+extension JSONMembers {
+    fileprivate func activation(_ key: String) throws(FormatError) -> GateActivation? {
+        switch try string(key) {
+        case nil: return nil
+        case GateActivation.silu.huggingFaceName, "swish": return .silu
+        case GateActivation.geluTanh.huggingFaceName, "gelu_new": return .geluTanh
+        case let name?:
+            throw error(.unsupported, key, "is '\(name)', supported are silu and gelu_pytorch_tanh")
+        }
+    }
+}
+
+extension GateActivation {
+    /// The name in `config.json`.
+    fileprivate var huggingFaceName: String {
+        switch self {
+        case .silu: "silu"
+        case .geluTanh: "gelu_pytorch_tanh"
+        }
+    }
+}
+
+extension ModelConfiguration {
+    /// What `config.json` calls the feed-forward network's activation.
+    package var activationName: String { layers[0].activation.huggingFaceName }
+}
+
+extension ModelFacts {
+    /// Reads `attention_bias` as most families mean it, of all four modules, and `mlp_bias`.
+    mutating func readBiases(_ config: JSONMembers) throws(FormatError) {
+        inputBias = try config.bool("attention_bias") ?? false
+        outputBias = inputBias
+        feedForwardBias = try config.bool("mlp_bias") ?? false
+    }
+
+    /// Reads which layers see a window: from `layer_types`, or by the family's older rule.
+    mutating func readWindows(
+        _ config: JSONMembers, window: Int?, where isWindowed: (Int) -> Bool
+    ) throws(FormatError) {
+        self.window = window
+        guard window != nil else { return }
+        let types = try config.strings("layer_types")
+        if let types, types.count < layerCount {
+            throw config.error(.malformed, "layer_types", "has \(types.count) entries, wanted \(layerCount)")
+        }
+        let known: Set = ["full_attention", "sliding_attention"]
+        if let other = types?.first(where: { !known.contains($0) }) {
+            throw config.error(
+                .unsupported, "layer_types", "holds '\(other)', supported are full_attention and sliding_attention")
+        }
+        windowedLayers = Set(
+            (0..<layerCount).filter { layer in types.map { $0[layer] == "sliding_attention" } ?? isWindowed(layer) })
     }
 }

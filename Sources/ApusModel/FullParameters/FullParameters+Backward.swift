@@ -7,38 +7,30 @@ extension FullParameters {
 
     /// Adds the gradients of a linear module's weight and bias.
     func linearBackward(_ layer: Int, _ module: LinearModule, dOutput: Matrix, input: Matrix) {
-        let path = module.path(layer: layer)
-        if let weight = gradient(path + ".weight") { backend.addOuterProduct(dOutput, input, to: weight) }
-        if let bias = gradient(path + ".bias") { backend.addColumnSums(dOutput, to: bias) }
+        if let weight = gradient(.weight(module, layer: layer)) { backend.addOuterProduct(dOutput, input, to: weight) }
+        if let bias = gradient(.bias(module, layer: layer)) { backend.addColumnSums(dOutput, to: bias) }
     }
 
-    /// Adds the gradient of the gain before attention.
-    func inputNormBackward(_ layer: Int, _ x: Matrix, dy: Matrix) {
-        gainBackward("model.layers.\(layer).input_layernorm.weight", x, dy)
+    /// Adds the gradient of a norm's gain; the gradient of a gain is that of its sum with a constant.
+    func normBackward(_ norm: TensorRole, _ x: Matrix, dy: Matrix) {
+        guard let gain = gradient(norm) else { return }
+        backend.rmsNormGainBackward(x, epsilon: epsilon, dy: dy, addingTo: gain)
     }
-
-    /// Adds the gradient of the gain before the feed-forward network.
-    func postAttentionNormBackward(_ layer: Int, _ x: Matrix, dy: Matrix) {
-        gainBackward("model.layers.\(layer).post_attention_layernorm.weight", x, dy)
-    }
-
-    /// Adds the gradient of the last gain.
-    func finalNormBackward(_ x: Matrix, dy: Matrix) { gainBackward("model.norm.weight", x, dy) }
 
     /// Adds the gradient of the embedding's rows.
+    ///
+    /// - Parameter dx: the gradient of the first residual stream, which is spent.
     func embeddingBackward(_ dx: Matrix, tokens: [Int32]) {
-        guard let table = gradient(TokenEmbedding.tensor) else { return }
+        guard let table = gradient(.embedding) else { return }
+        let multiplier = model.configuration.embeddingMultiplier
+        if multiplier != 1 { backend.scale(dx, by: multiplier) }
         backend.scatterAdd(dx, tokens.map(Int.init), into: table)
     }
 
     /// Adds the gradient of the head, which is the embedding's where they are tied.
     func headBackward(dLogits: Matrix, hidden: Matrix) {
-        let name = model.configuration.tiesEmbeddings ? TokenEmbedding.tensor : "lm_head.weight"
-        if let head = gradient(name) { backend.addOuterProduct(dLogits, hidden, to: head) }
-    }
-
-    private func gainBackward(_ name: String, _ x: Matrix, _ dy: Matrix) {
-        guard let gain = gradient(name) else { return }
-        backend.rmsNormGainBackward(x, epsilon: epsilon, dy: dy, addingTo: gain)
+        if let head = gradient(model.configuration.tiesEmbeddings ? .embedding : .head) {
+            backend.addOuterProduct(dLogits, hidden, to: head)
+        }
     }
 }

@@ -23,8 +23,8 @@ extension FullParameters {
             path: directory.path, configuration: checkpoint.configuration, tokenizer: try checkpoint.makeTokenizer())
         try self.init(parts, backend: try backend ?? CPUBackend()) { tensor, _, values in
             let rows = tensor.shape.count > 1 ? tensor.shape[0] : 1
-            try checkpoint.read(tensor.name, rows: 0..<rows, into: values)
-            checkpoint.finish(tensor.name)
+            try checkpoint.read(tensor.role, rows: 0..<rows, into: values)
+            checkpoint.finish(tensor.role)
         }
     }
 
@@ -42,7 +42,9 @@ extension FullParameters {
         let random = Philox(seed: seed)
         try self.init(parts, backend: try backend ?? CPUBackend()) { tensor, index, values in
             guard tensor.shape.count > 1 else {
-                return values.update(repeating: tensor.name.hasSuffix(".bias") ? 0 : 1)
+                // A gain begins as the factor 1, whatever is added to it.
+                return values.update(
+                    repeating: tensor.role.isGain ? 1 - parts.configuration.architecture.gainOffset : 0)
             }
             for position in values.indices {
                 values[position] = Float(deviation * random.normal(sample: index, position: position))

@@ -14,7 +14,9 @@ public final class FullParameters: FlatParameters, @unchecked Sendable {
     let buffers: ParameterBuffers
     /// Matrices come first: only they decay, as in transformers.
     private let matrixElements: Int
-    let byName: [String: ParameterTensor]
+    private let byRole: [TensorRole: ParameterTensor]
+    /// Where gains are added to a constant before they multiply, as Gemma's are: the sums, which follow every step.
+    private let shiftedGains: [TensorRole: Matrix]
 
     /// Lays out the tensors of a model and fills them.
     ///
@@ -22,27 +24,40 @@ public final class FullParameters: FlatParameters, @unchecked Sendable {
     ///   - values: writes a tensor's values; `index` is its place in `tensors`.
     init(
         _ parts: ModelParts, backend: any Backend,
-        values: (_ tensor: ParameterTensor, _ index: Int, UnsafeMutableBufferPointer<Float>) throws -> Void
+        values: (_ tensor: ModelTensor, _ index: Int, UnsafeMutableBufferPointer<Float>) throws -> Void
     ) throws {
-        let shapes = parts.configuration.tensorShapes
-        let ordered = shapes.filter { $0.shape.count > 1 } + shapes.filter { $0.shape.count == 1 }
+        let configuration = parts.configuration
+        let layout = configuration.huggingFaceLayout
+        let all = configuration.tensors
+        let ordered = all.filter { $0.shape.count > 1 } + all.filter { $0.shape.count == 1 }
         var offset = 0
-        let tensors = ordered.map { name, shape in
-            defer { offset += shape.reduce(1, *) }
-            return ParameterTensor(name: name, shape: shape, range: offset..<offset + shape.reduce(1, *))
+        let tensors = ordered.map { tensor in
+            defer { offset += tensor.shape.reduce(1, *) }
+            return ParameterTensor(
+                name: layout.name(of: tensor.role), shape: tensor.shape,
+                range: offset..<offset + tensor.shape.reduce(1, *))
         }
         self.tensors = tensors
         matrixElements = tensors.last { $0.shape.count > 1 }?.range.upperBound ?? 0
-        byName = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0) })
-        buffers = try ParameterBuffers(count: offset)
+        let byRole = Dictionary(uniqueKeysWithValues: zip(ordered.map(\.role), tensors))
+        self.byRole = byRole
+        let gains = configuration.architecture.gainOffset == 0 ? [] : ordered.filter(\.role.isGain)
+        let shiftedGains = Dictionary(
+            uniqueKeysWithValues: try gains.map { ($0.role, try Matrix(rows: 1, columns: $0.shape[0])) })
+        self.shiftedGains = shiftedGains
+        let buffers = try ParameterBuffers(count: offset)
+        self.buffers = buffers
         var initial = [Float](repeating: 0, count: offset)
         try initial.withUnsafeMutableBufferPointer { all in
-            for (index, tensor) in tensors.enumerated() {
-                try values(tensor, index, UnsafeMutableBufferPointer(rebasing: all[tensor.range]))
+            for (index, tensor) in ordered.enumerated() {
+                try values(tensor, index, UnsafeMutableBufferPointer(rebasing: all[tensors[index].range]))
             }
         }
         buffers.parameters.values = initial
-        model = try LanguageModel(parts, parameters: buffers.parameters, tensors: byName, backend: backend)
+        model = try LanguageModel(parts, backend: backend) { role in
+            guard let tensor = byRole[role] else { preconditionFailure("a model has all of its tensors") }
+            return shiftedGains[role] ?? buffers.parameters.tensor(tensor.range, shape: tensor.shape)
+        }
         repack()
     }
 
@@ -97,28 +112,32 @@ public final class FullParameters: FlatParameters, @unchecked Sendable {
         repack()
     }
 
-    /// Where the gradient of a tensor is added, in the tensor's shape; nil for a name that the model lacks.
-    func gradient(_ name: String) -> Matrix? {
-        byName[name].map { buffers.gradients.tensor($0.range, shape: $0.shape) }
+    /// Where the gradient of a tensor is added, in the tensor's shape; nil for one that the model lacks.
+    func gradient(_ role: TensorRole) -> Matrix? {
+        byRole[role].map { buffers.gradients.tensor($0.range, shape: $0.shape) }
     }
 
-    /// Brings the matrices into the form that the kernels read. Gains and biases are read where they are.
+    /// Brings the matrices into the form that the kernels read. Gains and biases are read where they are, unless a
+    /// constant is added to them.
     private func repack() {
-        func repack(_ weight: Weight, _ name: String) {
-            guard let tensor = byName[name] else { return }
+        func repack(_ weight: Weight?, _ role: TensorRole) {
+            guard let weight, let tensor = byRole[role] else { return }
             model.backend.repack(
                 weight, from: buffers.parameters.tensor(tensor.range, shape: tensor.shape), scale: 1)
         }
         switch model.embedding {
         case .own(let table):
-            repack(table, TokenEmbedding.tensor)
-            repack(model.head, "lm_head.weight")
-        case .shared, .file: repack(model.head, TokenEmbedding.tensor)
+            repack(table, .embedding)
+            repack(model.head.weight, .head)
+        case .shared, .file: repack(model.head.weight, .embedding)
         }
         for (index, layer) in model.layers.enumerated() {
-            for module in LinearModule.allCases {
-                repack(layer.linears[module.rawValue], module.path(layer: index) + ".weight")
-            }
+            for plan in layer.plan.modules { repack(layer[plan.module], .weight(plan.module, layer: index)) }
+        }
+        let offset = model.configuration.architecture.gainOffset
+        for (role, sums) in shiftedGains {
+            guard let tensor = byRole[role] else { continue }
+            sums.values = buffers.values(of: tensor).map { $0 + offset }
         }
     }
 }

@@ -24,10 +24,11 @@ public struct SecondRounding: Sendable, Equatable {
         let configuration = checkpoint.configuration
         let layer = configuration.layerCount / 2
         var (size, apart, apartIn8Bits, bytes) = (0.0, 0.0, 0.0, 0)
-        for module in LinearModule.allCases {
-            let (outputs, inputs) = module.shape(configuration)
+        for plan in configuration.layers[layer].modules {
+            let (outputs, inputs) = (plan.outputs, plan.inputs)
             let rows = min(Self.sampledRows, outputs)
-            let values = try Self.values(checkpoint, module.path(layer: layer) + ".weight", rows: rows, inputs: inputs)
+            let values = try Self.values(
+                checkpoint, .weight(plan.module, layer: layer), rows: rows, inputs: inputs)
             let nf4 = try RoundedRows(values, .nf4, rows: rows, backend: backend)
             let int8 = try RoundedRows(values, .int8, rows: rows, backend: backend)
             size += Self.sumOfSquares(values)
@@ -43,14 +44,14 @@ public struct SecondRounding: Sendable, Equatable {
     }
 
     private static func values(
-        _ checkpoint: Checkpoint, _ name: String, rows: Int, inputs: Int
+        _ checkpoint: Checkpoint, _ role: TensorRole, rows: Int, inputs: Int
     ) throws(FormatError) -> [Float] {
         var values = [Float](repeating: 0, count: rows * inputs)
         var failure: FormatError?
         values.withUnsafeMutableBufferPointer { buffer in
-            do throws(FormatError) { try checkpoint.read(name, rows: 0..<rows, into: buffer) } catch { failure = error }
+            do throws(FormatError) { try checkpoint.read(role, rows: 0..<rows, into: buffer) } catch { failure = error }
         }
-        checkpoint.finish(name)
+        checkpoint.finish(role)
         if let failure { throw failure }
         return values
     }
@@ -93,8 +94,8 @@ extension Checkpoint {
     var typesOfFewBits: [ElementType] {
         var elements: [ElementType: Int] = [:]
         for layer in 0..<configuration.layerCount {
-            for module in LinearModule.allCases {
-                let stored = layout.storedName(of: module.path(layer: layer) + ".weight")
+            for plan in configuration.layers[layer].modules {
+                let stored = layout.name(of: .weight(plan.module, layer: layer))
                 guard let entry = source.entries[stored] else { continue }
                 elements[entry.type, default: 0] += entry.elementCount
             }

@@ -30,18 +30,18 @@ final class WeightLoader {
     /// All weights.
     func load(progress: ((Double) -> Void)?) throws -> ModelWeights {
         let configuration = checkpoint.configuration
-        let tied = configuration.tiesEmbeddings || !checkpoint.contains("lm_head.weight")
+        let tied = configuration.tiesEmbeddings || !checkpoint.contains(.head)
         let head = try weight(
-            tied ? TokenEmbedding.tensor : "lm_head.weight", precision.headFormat(configuration),
-            configuration.vocabularySize, configuration.hiddenSize)
+            tied ? .embedding : .head, precision.headFormat(configuration), configuration.vocabularySize,
+            configuration.hiddenSize)
         var layers: [LayerWeights] = []
         for index in 0..<configuration.layerCount {
-            layers.append(try layer(index, configuration))
+            layers.append(try layer(index, configuration.layers[index]))
             progress?(Double(index + 1) / Double(configuration.layerCount))
         }
         return ModelWeights(
             embedding: tied ? .shared(head) : .file(checkpoint), head: head, layers: layers,
-            finalNorm: try vector("model.norm.weight", configuration.hiddenSize))
+            finalNorm: try vector(.finalNorm, configuration.hiddenSize))
     }
 
     /// Has what was packed here written for the next run, while this one goes on.
@@ -51,39 +51,39 @@ final class WeightLoader {
         if bytes >= cache.smallestModel { cache.writeLater(loaded, key: key, replaces: packed != nil) }
     }
 
-    private func layer(_ layer: Int, _ configuration: ModelConfiguration) throws -> LayerWeights {
-        var linears: [Weight] = []
-        var biases: [Matrix?] = []
-        for module in LinearModule.allCases {
-            let (outputs, inputs) = module.shape(configuration)
-            let path = module.path(layer: layer)
-            linears.append(try weight(path + ".weight", precision.linearFormat, outputs, inputs))
-            biases.append(checkpoint.contains(path + ".bias") ? try vector(path + ".bias", outputs) : nil)
+    private func layer(_ layer: Int, _ plan: LayerPlan) throws -> LayerWeights {
+        var weights = LayerWeights(plan)
+        for linear in plan.modules {
+            let module = linear.module
+            weights[module] = try weight(
+                .weight(module, layer: layer), precision.linearFormat, linear.outputs, linear.inputs)
+            if linear.hasBias { weights.setBias(try vector(.bias(module, layer: layer), linear.outputs), of: module) }
         }
-        let prefix = "model.layers.\(layer)."
-        return LayerWeights(
-            inputNorm: try vector(prefix + "input_layernorm.weight", configuration.hiddenSize),
-            postAttentionNorm: try vector(prefix + "post_attention_layernorm.weight", configuration.hiddenSize),
-            linears: linears, biases: biases)
+        for place in plan.normPositions {
+            weights[place] = try vector(.norm(place, layer: layer), plan.norms[place] ?? 0)
+        }
+        return weights
     }
 
-    private func weight(_ name: String, _ format: WeightFormat, _ outputs: Int, _ inputs: Int) throws -> Weight {
+    private func weight(_ role: TensorRole, _ format: WeightFormat, _ outputs: Int, _ inputs: Int) throws -> Weight {
         let weight: Weight
+        let name = name(of: role)
         if let parts = packed?.parts(of: name),
             let found = try? backend.makeWeight(format, outputs: outputs, inputs: inputs, packed: parts)
         {
             weight = found
         } else {
             foundAll = false
-            weight = try packedHere(name, format, outputs, inputs)
+            weight = try packedHere(role, format, outputs, inputs)
         }
         loaded.append((name, weight.storages))
         return weight
     }
 
-    private func packedHere(_ name: String, _ format: WeightFormat, _ outputs: Int, _ inputs: Int) throws -> Weight {
-        defer { checkpoint.finish(name) }
-        if format == .nf4, let stored = try checkpoint.quantized(name), stored.blockSize == 64 {
+    private func packedHere(_ role: TensorRole, _ format: WeightFormat, _ outputs: Int, _ inputs: Int) throws -> Weight
+    {
+        defer { checkpoint.finish(role) }
+        if format == .nf4, let stored = try checkpoint.quantized(role), stored.blockSize == 64 {
             var codes = [UInt8](repeating: 0, count: outputs * inputs)
             for index in codes.indices {
                 let byte = stored.codes[index / 2]
@@ -92,11 +92,13 @@ final class WeightLoader {
             return try backend.makeWeight(nf4Codes: codes, scales: stored.absmax, outputs: outputs, inputs: inputs)
         }
         return try backend.makeWeight(format, outputs: outputs, inputs: inputs) { rows, destination in
-            try checkpoint.read(name, rows: rows, into: destination)
+            try checkpoint.read(role, rows: rows, into: destination)
         }
     }
 
-    private func vector(_ name: String, _ count: Int) throws -> Matrix {
+    /// A bias, or a gain as it multiplies.
+    private func vector(_ role: TensorRole, _ count: Int) throws -> Matrix {
+        let name = name(of: role)
         if let part = packed?.parts(of: name).first, let storage = try? Storage(part, count: count) {
             loaded.append((name, [storage]))
             return Matrix(storage: storage, rows: 1, columns: count)
@@ -104,10 +106,14 @@ final class WeightLoader {
         foundAll = false
         let matrix = try Matrix(rows: 1, columns: count)
         var values = [Float](repeating: 0, count: count)
-        try values.withUnsafeMutableBufferPointer { try checkpoint.read(name, rows: 0..<1, into: $0) }
-        matrix.values = values
-        checkpoint.finish(name)
+        try values.withUnsafeMutableBufferPointer { try checkpoint.read(role, rows: 0..<1, into: $0) }
+        let offset = role.isGain ? checkpoint.configuration.architecture.gainOffset : 0
+        matrix.values = offset == 0 ? values : values.map { $0 + offset }
+        checkpoint.finish(role)
         loaded.append((name, [matrix.storage]))
         return matrix
     }
+
+    /// What packed weights go by, whatever file they come from.
+    private func name(of role: TensorRole) -> String { checkpoint.configuration.huggingFaceLayout.name(of: role) }
 }

@@ -11,9 +11,6 @@ enum TokenEmbedding: Sendable {
     /// table is half of all weights.
     case file(Checkpoint)
 
-    /// The checkpoint's name of the table.
-    static let tensor = "model.embed_tokens.weight"
-
     /// x[i] = the table's row tokens[i].
     ///
     /// - Throws: `FormatError` when a row in the file holds NaN or infinity; `TensorError` without memory.
@@ -28,7 +25,7 @@ enum TokenEmbedding: Sendable {
                 for (place, row) in range.enumerated() {
                     let token = Int(distinct[row])
                     let part = UnsafeMutableBufferPointer(rebasing: values[place * width..<(place + 1) * width])
-                    try checkpoint.read(Self.tensor, rows: token..<token + 1, into: part)
+                    try checkpoint.read(.embedding, rows: token..<token + 1, into: part)
                 }
             }
             let place = Dictionary(uniqueKeysWithValues: zip(distinct, Int32(0)...))

@@ -179,7 +179,7 @@ package final class TrainingPass {
         workspace = nil
         let made = try Workspace(
             model.configuration,
-            rank: max(trained.adapter?.configuration.rank ?? 0, reference?.configuration.rank ?? 0),
+            rank: max(trained.adapter?.targets.largestRank ?? 0, reference?.targets.largestRank ?? 0),
             capacity: rows, training: true,
             feedForwardRows: feedForwardRows)
         workspace = made

@@ -22,152 +22,241 @@ extension Transformer {
     ) throws {
         guard adapter != nil || parameters != nil else { return }
         let rotary = try prepare(batch)
-        let count = model.layers.count
         let kept = inputs.rows(of: batch.slots)
         let (x, dx) = (workspace.residual(batch.rows), workspace.delta(batch.rows))
         dx.clear()
         inputs.read(kept, of: .final, into: x, backend: backend)
-        parameters?.finalNormBackward(x, dy: dHidden)
+        parameters?.normBackward(.finalNorm, x, dy: dHidden)
         backend.rmsNormBackward(x, gain: model.finalNorm, epsilon: epsilon, dy: dHidden, addingTo: dx)
-        for layer in (0..<count).reversed() {
+        for layer in model.layers.indices.reversed() {
             inputs.read(kept, of: .feedForward(layer), into: x, backend: backend)
             feedForwardBackward(layer, batch, workspace, x, dx, inputs.activations)
             inputs.read(kept, of: .attention(layer), into: x, backend: backend)
-            recomputeAttention(layer, batch, rotary, cache, workspace, x, inputs.activations)
-            try attentionBackward(layer, adapter, batch, rotary, cache, workspace, x, dx)
+            let input = branchInput(layer, .beforeAttention, x, workspace)
+            recomputeAttention(layer, input, batch, rotary, cache, workspace, inputs.activations)
+            try attentionBackward(layer, input, batch, rotary, cache, workspace, x, dx)
         }
         parameters?.embeddingBackward(dx, tokens: batch.tokens)
     }
 
-    /// Fills normed, query, attended, logSumExp. Keys and values are in the cache and what attention adds to the residual
-    /// stream is kept: of their modules only the adapters' projections are needed.
+    // MARK: Feed-forward network
+
+    private func feedForwardBackward(
+        _ layer: Int, _ batch: PackedBatch, _ workspace: Workspace, _ x: Matrix, _ dx: Matrix,
+        _ kept: LayerActivations?
+    ) {
+        let input = branchInput(layer, .beforeFeedForward, x, workspace)
+        let dInput = workspace.dNormed(x.rows)
+        let places = kept?.rows(of: batch.slots) ?? []
+        for range in workspace.feedForwardChunks(x.rows) {
+            let part = input.rows(range)
+            recomputeFeedForward(layer, part, workspace, kept.map { ($0, Array(places[range])) })
+            let dOutput = outputGradient(
+                layer, .feedForward, of: dx.rows(range), input: workspace.activated(range.count),
+                branch: { workspace.branch(x.rows).rows(range) }, raw: { dInput.rows(range) }, workspace)
+            feedForwardBackward(layer, part, workspace, dOutput, into: dInput.rows(range))
+        }
+        addInputGradient(layer, .beforeFeedForward, x, dInput: dInput, to: dx)
+    }
+
+    /// Fills gate, up and activated, and the projections of all modules.
+    private func recomputeFeedForward(
+        _ layer: Int, _ input: Matrix, _ workspace: Workspace, _ kept: (LayerActivations, rows: [Int])?
+    ) {
+        let rows = input.rows
+        let (gate, up, activated) = (workspace.gate(rows), workspace.up(rows), workspace.activated(rows))
+        if let (kept, places) = kept {
+            backend.gather(kept.gate(layer), places, into: gate)
+            backend.gather(kept.up(layer), places, into: up)
+            let modules = inputModules(layer, .feedForward)
+            let projections = modules.compactMap { projection(layer, $0, workspace, rows: rows) }
+            if !projections.isEmpty { backend.linear(input, projections) }
+        } else {
+            project(layer, .feedForward, input, into: [gate, up], workspace)
+        }
+        backend.gate(model.layers[layer].plan.activation, gate, up, into: activated)
+        if let projection = projection(layer, .down, workspace, rows: rows) { backend.linear(activated, [projection]) }
+    }
+
+    /// Gradients of some rows, from that of what the network gives; `activated` becomes its own gradient.
+    private func feedForwardBackward(
+        _ layer: Int, _ input: Matrix, _ workspace: Workspace, _ dOutput: Matrix, into dInput: Matrix
+    ) {
+        let rows = input.rows
+        let (gate, up, activated) = (workspace.gate(rows), workspace.up(rows), workspace.activated(rows))
+        parameters?.linearBackward(layer, .down, dOutput: dOutput, input: activated)
+        backend.linearBackward(
+            [gradient(layer, .down, workspace, dOutput)], input: activated, dx: activated, accumulate: false)
+        backend.gateBackward(model.layers[layer].plan.activation, gate: gate, up: up, dh: activated)
+        projectBackward(layer, .feedForward, [gate, up], input, dx: dInput, workspace)
+    }
+
+    // MARK: Attention
+
+    /// Fills query, attended and logSumExp, raw queries and keys where they are normed, and the projections of all modules.
+    /// Keys and values are in the cache and what attention adds to the residual stream is kept: of their modules mostly only
+    /// the adapters' projections are needed.
     private func recomputeAttention(
-        _ layer: Int, _ batch: PackedBatch, _ rotary: RotaryTable, _ cache: KeyValueCache, _ workspace: Workspace,
-        _ x: Matrix, _ kept: LayerActivations?
+        _ layer: Int, _ input: Matrix, _ batch: PackedBatch, _ rotary: [RotaryTable], _ cache: KeyValueCache,
+        _ workspace: Workspace, _ kept: LayerActivations?
     ) {
         let rows = batch.rows
-        let (normed, q, attended) = (workspace.normed(rows), workspace.query(rows), workspace.attended(rows))
-        backend.rmsNorm(x, gain: model.layers[layer].inputNorm, epsilon: epsilon, into: normed)
-        backend.linear(
-            normed,
-            [product(layer, .query, workspace, into: q)]
-                + [LinearModule.key, .value].compactMap { projection(layer, $0, workspace, rows: rows) })
-        rotate(q, batch, rotary, inverse: false)
+        let (q, attended) = (workspace.query(rows), workspace.attended(rows))
+        recomputeQueries(layer, input, workspace)
+        rotate(layer, [q], batch, rotary, inverse: false)
         if let kept {
             let places = kept.rows(of: batch.slots)
             backend.gather(kept.attended(layer), places, into: attended)
             backend.gather(kept.logSumExp(layer), places, into: workspace.logSumExp(rows))
         } else {
             backend.attention(
-                q, cache: cache, layer: layer, visible: batch.visible, into: attended,
-                logSumExp: workspace.logSumExp(rows))
+                q, cache: cache, layer: layer, rule: model.layers[layer].plan.attention, visible: batch.visible,
+                into: attended, logSumExp: workspace.logSumExp(rows))
         }
         if let projection = projection(layer, .attentionOutput, workspace, rows: rows) {
             backend.linear(attended, [projection])
         }
     }
 
-    private func feedForwardBackward(
-        _ layer: Int, _ batch: PackedBatch, _ workspace: Workspace, _ x: Matrix, _ dx: Matrix,
-        _ kept: LayerActivations?
-    ) {
-        let (gain, rows) = (model.layers[layer].postAttentionNorm, x.rows)
-        let (normed, dNormed) = (workspace.normed(rows), workspace.dNormed(rows))
-        backend.rmsNorm(x, gain: gain, epsilon: epsilon, into: normed)
-        let places = kept?.rows(of: batch.slots) ?? []
-        for range in workspace.feedForwardChunks(rows) {
-            let part = normed.rows(range)
-            recomputeFeedForward(layer, part, workspace, kept.map { ($0, Array(places[range])) })
-            feedForwardBackward(layer, part, workspace, dx.rows(range), into: dNormed.rows(range))
-        }
-        parameters?.postAttentionNormBackward(layer, x, dy: dNormed)
-        backend.rmsNormBackward(x, gain: gain, epsilon: epsilon, dy: dNormed, addingTo: dx)
-    }
-
-    /// Fills gate, up and activated, and the projections of the three modules.
-    private func recomputeFeedForward(
-        _ layer: Int, _ normed: Matrix, _ workspace: Workspace, _ kept: (LayerActivations, rows: [Int])?
-    ) {
-        let rows = normed.rows
-        let (gate, up, activated) = (workspace.gate(rows), workspace.up(rows), workspace.activated(rows))
-        if let (kept, places) = kept {
-            backend.gather(kept.gate(layer), places, into: gate)
-            backend.gather(kept.up(layer), places, into: up)
-            let projections = [LinearModule.gate, .up].compactMap { projection(layer, $0, workspace, rows: rows) }
-            if !projections.isEmpty { backend.linear(normed, projections) }
+    private func recomputeQueries(_ layer: Int, _ input: Matrix, _ workspace: Workspace) {
+        let rows = input.rows
+        let weights = model.layers[layer]
+        let q = weights[.queries] == nil ? workspace.query(rows) : workspace.rawQuery(rows)
+        let k = weights[.keys] == nil ? nil : workspace.rawKey(rows)
+        if weights[.queryKeyValue] != nil {
+            project(layer, .attention, input, into: [q, k ?? workspace.key(rows), workspace.value(rows)], workspace)
         } else {
-            backend.linear(
-                normed, [product(layer, .gate, workspace, into: gate), product(layer, .up, workspace, into: up)])
+            let keys =
+                k.map { product(layer, .key, workspace, into: $0) } ?? projection(layer, .key, workspace, rows: rows)
+            let values = projection(layer, .value, workspace, rows: rows)
+            backend.linear(input, [product(layer, .query, workspace, into: q)] + [keys, values].compactMap(\.self))
         }
-        backend.siluGate(gate, up, into: activated)
-        if let projection = projection(layer, .down, workspace, rows: rows) { backend.linear(activated, [projection]) }
-    }
-
-    /// Gradients of some rows, from that of what the network adds to them; `activated` becomes its own gradient.
-    private func feedForwardBackward(
-        _ layer: Int, _ normed: Matrix, _ workspace: Workspace, _ dOutput: Matrix, into dNormed: Matrix
-    ) {
-        let rows = normed.rows
-        let (gate, up, activated) = (workspace.gate(rows), workspace.up(rows), workspace.activated(rows))
-        parameters?.linearBackward(layer, .down, dOutput: dOutput, input: activated)
-        backend.linearBackward(
-            [gradient(layer, .down, adapter, workspace, dOutput)], input: activated, dx: activated, accumulate: false)
-        backend.siluGateBackward(gate: gate, up: up, dh: activated)
-        parameters?.linearBackward(layer, .gate, dOutput: gate, input: normed)
-        parameters?.linearBackward(layer, .up, dOutput: up, input: normed)
-        backend.linearBackward(
-            [gradient(layer, .gate, adapter, workspace, gate), gradient(layer, .up, adapter, workspace, up)],
-            input: normed, dx: dNormed, accumulate: false)
+        normHeads(layer, .queries, q, into: workspace.query(rows))
     }
 
     private func attentionBackward(
-        _ layer: Int, _ adapter: LoRAAdapter?, _ batch: PackedBatch, _ rotary: RotaryTable, _ cache: KeyValueCache,
-        _ workspace: Workspace, _ input: Matrix, _ dx: Matrix
+        _ layer: Int, _ input: Matrix, _ batch: PackedBatch, _ rotary: [RotaryTable], _ cache: KeyValueCache,
+        _ workspace: Workspace, _ x: Matrix, _ dx: Matrix
     ) throws {
         let rows = batch.rows
         let (q, attended) = (workspace.query(rows), workspace.attended(rows))
         let (dq, dk, dv) = (workspace.dQuery(rows), workspace.dKey(rows), workspace.dValue(rows))
         let dAttended = workspace.dAttended(rows)
-        parameters?.linearBackward(layer, .attentionOutput, dOutput: dx, input: attended)
+        let dOutput = outputGradient(
+            layer, .attention, of: dx, input: attended, branch: { workspace.branch(rows) },
+            raw: { workspace.dNormed(rows) }, workspace)
+        parameters?.linearBackward(layer, .attentionOutput, dOutput: dOutput, input: attended)
         backend.linearBackward(
-            [gradient(layer, .attentionOutput, adapter, workspace, dx)], input: attended, dx: dAttended,
-            accumulate: false)
+            [gradient(layer, .attentionOutput, workspace, dOutput)], input: attended, dx: dAttended, accumulate: false)
         try backend.attentionBackward(
             q, out: attended, dOut: dAttended, logSumExp: workspace.logSumExp(rows), cache: cache, layer: layer,
-            segments: batch.segments, tables: batch.visible.tables, dq: dq, dk: dk, dv: dv)
-        rotate(dq, batch, rotary, inverse: true)
-        rotate(dk, batch, rotary, inverse: true)
-        let normed = workspace.normed(rows)
-        for (module, dOutput) in [(LinearModule.query, dq), (.key, dk), (.value, dv)] {
-            parameters?.linearBackward(layer, module, dOutput: dOutput, input: normed)
-        }
-        let gradients = [
-            gradient(layer, .query, adapter, workspace, dq), gradient(layer, .key, adapter, workspace, dk),
-            gradient(layer, .value, adapter, workspace, dv),
-        ]
+            rule: model.layers[layer].plan.attention, segments: batch.segments, tables: batch.visible.tables, dq: dq,
+            dk: dk, dv: dv)
+        rotate(layer, [dq, dk], batch, rotary, inverse: true)
+        let dQueries = headsBackward(layer, .queries, raw: workspace.rawQuery, dq, into: workspace.query)
+        let dKeys = headsBackward(layer, .keys, raw: workspace.rawKey, dk, into: workspace.key)
         // Of an adapter nothing lies below the first layer.
-        let dNormed = layer > 0 || parameters != nil ? workspace.dNormed(rows) : nil
-        backend.linearBackward(gradients, input: normed, dx: dNormed, accumulate: false)
-        if let dNormed {
-            parameters?.inputNormBackward(layer, input, dy: dNormed)
-            backend.rmsNormBackward(
-                input, gain: model.layers[layer].inputNorm, epsilon: epsilon, dy: dNormed, addingTo: dx)
+        let dInput = layer > 0 || parameters != nil ? workspace.dNormed(rows) : nil
+        projectBackward(layer, .attention, [dQueries, dKeys, dv], input, dx: dInput, workspace)
+        if let dInput { addInputGradient(layer, .beforeAttention, x, dInput: dInput, to: dx) }
+    }
+
+    /// The gradient of queries or keys before their norm, from that after it, which is given back where there is none.
+    private func headsBackward(
+        _ layer: Int, _ place: NormPosition, raw: (Int) -> Matrix, _ dy: Matrix, into room: (Int) -> Matrix
+    ) -> Matrix {
+        guard let gain = model.layers[layer][place] else { return dy }
+        let (width, raw, dx) = (gain.columns, raw(dy.rows), room(dy.rows))
+        dx.clear()
+        parameters?.normBackward(.norm(place, layer: layer), raw.heads(width), dy: dy.heads(width))
+        backend.rmsNormBackward(
+            raw.heads(width), gain: gain, epsilon: epsilon, dy: dy.heads(width), addingTo: dx.heads(width))
+        return dx
+    }
+}
+
+/// The pieces that both halves of a layer share.
+extension Transformer {
+    /// What a half layer reads: the norm of the residual stream, or the stream itself.
+    private func branchInput(_ layer: Int, _ norm: NormPosition, _ x: Matrix, _ workspace: Workspace) -> Matrix {
+        guard let gain = model.layers[layer][norm] else { return x }
+        let normed = workspace.normed(x.rows)
+        backend.rmsNorm(x, gain: gain, epsilon: epsilon, into: normed)
+        return normed
+    }
+
+    /// dx += the gradient of what a half layer read, through its norm where there is one.
+    private func addInputGradient(_ layer: Int, _ norm: NormPosition, _ x: Matrix, dInput: Matrix, to dx: Matrix) {
+        guard let gain = model.layers[layer][norm] else { return backend.add(dx, dInput) }
+        parameters?.normBackward(.norm(norm, layer: layer), x, dy: dInput)
+        backend.rmsNormBackward(x, gain: gain, epsilon: epsilon, dy: dInput, addingTo: dx)
+    }
+
+    /// The gradient of what a half layer's last module gave: that of the residual stream, unless a norm or a multiplier
+    /// stands between.
+    ///
+    /// - Parameters:
+    ///   - input: what the module read.
+    ///   - branch: room for the result.
+    ///   - raw: room for what the module gave, which the norm's gradient is taken at.
+    private func outputGradient(
+        _ layer: Int, _ half: LayerHalf, of dx: Matrix, input: Matrix, branch: () -> Matrix, raw: () -> Matrix,
+        _ workspace: Workspace
+    ) -> Matrix {
+        let weights = model.layers[layer]
+        let place = half == .attention ? NormPosition.afterAttention : .afterFeedForward
+        let multiplier = weights.plan.residualMultiplier
+        guard let gain = weights[place] else {
+            guard multiplier != 1 else { return dx }
+            let scaled = branch()
+            backend.copy(dx, into: scaled)
+            backend.scale(scaled, by: multiplier)
+            return scaled
         }
+        let (d, given) = (branch(), raw())
+        backend.linear(input, [product(layer, half.outputModule, workspace, into: given)])
+        d.clear()
+        parameters?.normBackward(.norm(place, layer: layer), given, dy: dx)
+        backend.rmsNormBackward(given, gain: gain, epsilon: epsilon, dy: dx, addingTo: d)
+        return d
+    }
+
+    /// The modules that read what a half layer reads.
+    private func inputModules(_ layer: Int, _ half: LayerHalf) -> [LinearModule] {
+        model.layers[layer][half.fusedInput] == nil ? half.inputModules : [half.fusedInput]
+    }
+
+    /// The gradients of those modules, and of what they read.
+    private func projectBackward(
+        _ layer: Int, _ half: LayerHalf, _ dOutputs: [Matrix], _ input: Matrix, dx: Matrix?, _ workspace: Workspace
+    ) {
+        let modules = inputModules(layer, half)
+        var dOutputs = dOutputs
+        if modules.count == 1 {
+            let joined = workspace.joined(half, input.rows)
+            backend.join(dOutputs, into: joined)
+            dOutputs = [joined]
+        }
+        for (module, dOutput) in zip(modules, dOutputs) {
+            parameters?.linearBackward(layer, module, dOutput: dOutput, input: input)
+        }
+        backend.linearBackward(
+            zip(modules, dOutputs).map { gradient(layer, $0, workspace, $1) }, input: input, dx: dx, accumulate: false)
     }
 
     private func gradient(
-        _ layer: Int, _ module: LinearModule, _ adapter: LoRAAdapter?, _ workspace: Workspace, _ dOutput: Matrix
+        _ layer: Int, _ module: LinearModule, _ workspace: Workspace, _ dOutput: Matrix
     ) -> LinearGradient {
         let rows = dOutput.rows
         let parts = adapter.flatMap { adapter in
             adapter.pair(layer: layer, module).map { pair in
-                LinearGradient.Adapter(
-                    lowRank: pair.lowRank, projected: workspace.projected(module, rows),
-                    dProjected: workspace.dProjected(module, rows), aGradient: adapter.gradient(pair.a),
-                    bGradient: adapter.gradient(pair.b), scale: adapter.configuration.scale)
+                let rank = pair.lowRank.a.outputs
+                return LinearGradient.Adapter(
+                    lowRank: pair.lowRank, projected: workspace.projected(module, rows, rank: rank),
+                    dProjected: workspace.dProjected(module, rows, rank: rank), aGradient: adapter.gradient(pair.a),
+                    bGradient: adapter.gradient(pair.b), scale: pair.scale)
             }
         }
-        return LinearGradient(
-            dOutput: dOutput, weight: model.layers[layer].linears[module.rawValue], adapter: parts)
+        return LinearGradient(dOutput: dOutput, weight: weight(layer, module), adapter: parts)
     }
 }

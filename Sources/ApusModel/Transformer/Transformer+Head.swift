@@ -27,10 +27,10 @@ extension Transformer {
             backend.logitsBackward(
                 logits, targets: gradients.targets[range], scores: gradients.scores[range],
                 dLogProb: gradients.logProbs[range], dEntropy: gradients.entropies?[range],
-                temperature: gradients.temperature)
+                head: model.head, temperature: gradients.temperature)
             parameters.headBackward(dLogits: logits, hidden: rows)
             backend.linearBackward(
-                [LinearGradient(dOutput: logits, weight: model.head, adapter: nil)], input: rows,
+                [LinearGradient(dOutput: logits, weight: model.head.weight, adapter: nil)], input: rows,
                 dx: dTargets.rows(range), accumulate: false)
         }
     }
@@ -39,7 +39,7 @@ extension Transformer {
     func forEachLogits(
         _ hidden: Matrix, _ targets: [HeadTarget], _ body: (Range<Int>, _ rows: Matrix, _ logits: Matrix) throws -> Void
     ) throws {
-        let vocabulary = model.head.outputs
+        let vocabulary = model.head.weight.outputs
         let count = min(targets.count, max(1, Self.logitsAtATime / vocabulary))
         let room = try Matrix(rows: count, columns: vocabulary)
         let rows = try Matrix(rows: count, columns: hidden.columns)

@@ -12,26 +12,42 @@ package final class Workspace {
 
     /// What is held, with its width. The backward pass reuses the forward's buffers wherever their contents are spent.
     private enum Slot: Int, CaseIterable {
-        case residual, normed, query, key, value, attended, delta, gate, up, activated, logSumExp
-        case dNormed, dQuery, dKey, dValue, dAttended
+        case residual, normed, query, key, value, attended, delta, joinedAttention
+        case gate, up, activated, joinedFeedForward, logSumExp
+        case dNormed, dQuery, dKey, dValue, dAttended, rawQuery, rawKey, branch
+
+        /// Whether some rows go through it at a time.
+        var isChunked: Bool { Self.gate.rawValue...Self.joinedFeedForward.rawValue ~= rawValue }
+
+        /// Whether only a backward pass writes to it.
+        var isForTraining: Bool { rawValue >= Self.logSumExp.rawValue }
+
+        /// Values in a row; 0 where no layer of the model needs it.
+        func width(_ model: ModelConfiguration) -> Int {
+            func ifAny(_ value: Int, _ needs: (LayerPlan) -> Bool) -> Int {
+                model.layers.contains(where: needs) ? value : 0
+            }
+            return switch self {
+            case .residual, .normed, .delta, .dNormed: model.hiddenSize
+            case .query, .attended, .dQuery, .dAttended: model.queryWidth
+            case .key, .value, .dKey, .dValue: model.keyWidth
+            case .joinedAttention: ifAny(model.queryWidth + 2 * model.keyWidth) { $0.has(.queryKeyValue) }
+            case .gate, .up, .activated: model.intermediateSize
+            case .joinedFeedForward: ifAny(2 * model.intermediateSize) { $0.has(.gateUp) }
+            case .logSumExp: model.headCount
+            case .rawQuery: ifAny(model.queryWidth) { $0.norms[.queries] != nil }
+            case .rawKey: ifAny(model.keyWidth) { $0.norms[.keys] != nil }
+            case .branch:
+                ifAny(model.hiddenSize) {
+                    $0.norms[.afterAttention] != nil || $0.norms[.afterFeedForward] != nil || $0.residualMultiplier != 1
+                }
+            }
+        }
     }
 
     /// The most rows of gate, up and activated: they are the widest, and 6 MiB of each keep the kernels busy.
     package static func feedForwardRows(_ configuration: ModelConfiguration) -> Int {
         max(256, (6 << 20) / (4 * configuration.intermediateSize) / 64 * 64)
-    }
-
-    private static let wideSlots = Slot.gate.rawValue...Slot.activated.rawValue
-
-    /// The widths of what is held but for the adapter's projections, in the order of the slots.
-    private static func widths(_ configuration: ModelConfiguration, training: Bool) -> [Int] {
-        let hidden = configuration.hiddenSize
-        let queryWidth = configuration.headCount * configuration.headSize
-        let keyWidth = configuration.keyValueHeadCount * configuration.headSize
-        let middle = configuration.intermediateSize
-        return [hidden, hidden, queryWidth, keyWidth, keyWidth, queryWidth, hidden, middle, middle, middle]
-            + [configuration.headCount]
-            + (training ? [hidden, queryWidth, keyWidth, keyWidth, queryWidth] : [])
     }
 
     /// Bytes that passes over some rows write to; what they never touch takes no memory.
@@ -41,11 +57,8 @@ package final class Workspace {
         _ configuration: ModelConfiguration, rows: Int, projectedColumns: Int, training: Bool
     ) -> Int {
         let fewer = min(rows, feedForwardRows(configuration))
-        let held = widths(configuration, training: training).enumerated().reduce(0) { sum, slot in
-            // Only a backward pass asks for the sums of exponentials.
-            if !training, slot.offset == Slot.logSumExp.rawValue { return sum }
-            return sum + slot.element * (wideSlots.contains(slot.offset) ? fewer : rows)
-        }
+        let held = Slot.allCases.filter { training || !$0.isForTraining }
+            .reduce(0) { $0 + $1.width(configuration) * ($1.isChunked ? fewer : rows) }
         return MemoryLayout<Float>.stride * (held + rows * projectedColumns * (training ? 2 : 1))
     }
 
@@ -58,15 +71,15 @@ package final class Workspace {
     ) throws {
         self.capacity = capacity
         self.feedForwardRows = feedForwardRows ?? Self.feedForwardRows(configuration)
-        widths =
-            Self.widths(configuration, training: training)
-            + [Int](repeating: max(rank, 1), count: 2 * LinearModule.allCases.count)
-        let wide = Self.wideSlots
+        // The sums of exponentials are there in any case: a sampler that keeps activations asks for them.
+        let slots = Slot.allCases.filter { training || !$0.isForTraining || $0 == .logSumExp }
         let (rows, fewer) = (capacity, min(capacity, self.feedForwardRows))
-        storages = try widths.enumerated().map { slot, width in
-            try Storage(count: width * (wide.contains(slot) ? fewer : rows))
-        }
-        projectedBase = training ? Slot.allCases.count : Slot.dNormed.rawValue
+        let held = slots.map { (width: $0.width(configuration), rows: $0.isChunked ? fewer : rows) }
+        let projected = (width: max(rank, 1), rows: rows)
+        let all = held + [(width: Int, rows: Int)](repeating: projected, count: 2 * LinearModule.allCases.count)
+        widths = all.map(\.width)
+        storages = try all.map { try Storage(count: $0.width * $0.rows) }
+        projectedBase = slots.count
     }
 
     private let projectedBase: Int
@@ -99,12 +112,25 @@ package final class Workspace {
     func dValue(_ rows: Int) -> Matrix { view(Slot.dValue.rawValue, rows) }
     func dAttended(_ rows: Int) -> Matrix { view(Slot.dAttended.rawValue, rows) }
     func logSumExp(_ rows: Int) -> Matrix { view(Slot.logSumExp.rawValue, rows) }
+    func rawQuery(_ rows: Int) -> Matrix { view(Slot.rawQuery.rawValue, rows) }
+    func rawKey(_ rows: Int) -> Matrix { view(Slot.rawKey.rawValue, rows) }
+    func branch(_ rows: Int) -> Matrix { view(Slot.branch.rawValue, rows) }
 
-    /// x Aᵀ of a module's adapter.
-    func projected(_ module: LinearModule, _ rows: Int) -> Matrix { view(projectedBase + module.rawValue, rows) }
+    /// What a fused module of a half layer gives, or its gradient.
+    func joined(_ half: LayerHalf, _ rows: Int) -> Matrix {
+        switch half {
+        case .attention: view(Slot.joinedAttention.rawValue, rows)
+        case .feedForward: view(Slot.joinedFeedForward.rawValue, rows)
+        }
+    }
+
+    /// x Aᵀ of a module's adapter, [rows][rank].
+    func projected(_ module: LinearModule, _ rows: Int, rank: Int) -> Matrix {
+        view(projectedBase + module.rawValue, rows).reshaped(rows: rows, columns: rank)
+    }
 
     /// The gradient of `projected`.
-    func dProjected(_ module: LinearModule, _ rows: Int) -> Matrix {
-        view(projectedBase + LinearModule.allCases.count + module.rawValue, rows)
+    func dProjected(_ module: LinearModule, _ rows: Int, rank: Int) -> Matrix {
+        view(projectedBase + LinearModule.allCases.count + module.rawValue, rows).reshaped(rows: rows, columns: rank)
     }
 }

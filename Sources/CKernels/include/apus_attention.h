@@ -27,8 +27,10 @@ typedef struct {
   int fixed;      // 1: integers of 16 bits with scales; 0: fp32
   int heads;      // query heads, a multiple of kv_heads; query head i reads key/value head i / (heads / kv_heads)
   int kv_heads;
-  int head_size;  // a multiple of 4
-  float scale;    // 1 / sqrt(head_size)
+  int head_size;  // even
+  float scale;    // what q . k is multiplied by, such as 1 / sqrt(head_size)
+  float soft_cap; // scores s become soft_cap * tanh(s / soft_cap); 0 for none
+  int window;     // a row sees its last `window` keys, itself included; 0 for all
 } apus_pages;
 
 /// Values of a head, padded to whole vectors of every instruction set.
@@ -42,8 +44,8 @@ static inline long apus_page_bytes(int head_size, int fixed) {
   return fixed ? 32 * width + 64 * (apus_key_blocks(head_size) + 1) : 64 * width;
 }
 
-/// What each query row may see: keys 0 ..< context[row] of the sequence whose page numbers begin at
-/// tables[table_offset[row]].
+/// What each query row may see: keys 0 ..< context[row], or of these the last in the window, of the sequence whose page
+/// numbers begin at tables[table_offset[row]].
 typedef struct {
   const int32_t *tables;
   const int32_t *table_offset;
@@ -64,7 +66,7 @@ typedef struct {
   void (*write)(const apus_pages *pages, const float *k, long ldk, const float *v, long ldv, const int32_t *rows,
                 const int32_t *slots, int entries);
 
-  /// out[row] = softmax(scale * q[row] . keys) . values for rows row_begin ..< row_end and all query heads of the
+  /// out[row] = softmax(capped scale * q[row] . keys) . values for rows row_begin ..< row_end and all query heads of the
   /// key/value heads kv_begin ..< kv_end. log_sum_exp, [row][head], is written unless NULL.
   void (*forward)(const apus_pages *pages, const apus_visibility *visible, const float *q, long ldq, float *out,
                   long ldo, float *log_sum_exp, int row_begin, int row_end, int kv_begin, int kv_end, float *scratch);

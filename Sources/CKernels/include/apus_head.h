@@ -20,11 +20,15 @@ typedef struct {
   apus_tile_summary (*summarize)(const float *logits, int count, float inverse_temperature);
   /// log Σ e^z and the entropy -Σ p log p, in nats, from a row's tiles in order.
   void (*combine)(const apus_tile_summary *tiles, int count, float *log_sum_exp, float *entropy);
-  /// Replaces a tile of logits by d loss / d logits:
-  /// (d_log_prob (1[j = target] - p_j) - d_entropy p_j (log p_j + entropy)) * inverse_temperature,
-  /// p_j = e^(z_j - log_sum_exp). target counts from the tile's start; outside 0 ..< count it is in another tile.
+  /// Replaces count products x of the head by the logits that they mean: scale x, or cap tanh(scale x / cap) where cap is
+  /// above 0.
+  void (*cap)(float *products, long count, float scale, float cap);
+  /// Replaces a tile of logits by d loss / d products:
+  /// (d_log_prob (1[j = target] - p_j) - d_entropy p_j (log p_j + entropy)) * inverse_temperature * d logit / d product,
+  /// p_j = e^(z_j - log_sum_exp). target counts from the tile's start; outside 0 ..< count it is in another tile. scale
+  /// and cap are what `cap` was given: 1 and 0 where it was not called.
   void (*gradient)(float *logits, int count, float inverse_temperature, float log_sum_exp, float entropy,
-                   int target, float d_log_prob, float d_entropy);
+                   int target, float d_log_prob, float d_entropy, float scale, float cap);
 } apus_head_kernels;
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 typedef struct {
-  /// y[row] = x[row] / sqrt(mean(x[row]²) + epsilon) * gain, over rows row_begin ..< row_end of width n.
+  /// y[row] = x[row] / sqrt(mean(x[row]²) + epsilon) * gain, over rows row_begin ..< row_end of width n. y may be x.
   void (*rms_norm)(const float *x, const float *gain, float epsilon, float *y, int n, int row_begin, int row_end);
   /// x[row] += d[row], then y[row] = rms_norm(x[row]).
   void (*add_rms_norm)(float *x, const float *d, const float *gain, float epsilon, float *y, int n, int row_begin,
@@ -15,14 +15,19 @@ typedef struct {
                             int row_begin, int row_end);
   /// x += d, elementwise.
   void (*add)(float *x, const float *d, long begin, long end);
-  /// Rotates `heads` heads of each row in place, half-split pairs (j, j + head_size / 2), by the angle of the row's
-  /// position: cosines and sines are [position][head_size / 2]. direction is 1, or -1 for the inverse (the gradient).
-  void (*rope)(float *x, long ldx, int heads, int head_size, const float *cosines, const float *sines,
+  /// Rotates the first 2 * half elements of each of a row's `heads` heads in place, pairs (j, j + half), by the angle of
+  /// the row's position: cosines and sines are [position][half]. direction is 1, or -1 for the transpose (the gradient).
+  void (*rope)(float *x, long ldx, int heads, int head_size, int half, const float *cosines, const float *sines,
                const int32_t *positions, float direction, int row_begin, int row_end);
   /// h = silu(gate) * up, elementwise.
   void (*silu_gate)(const float *gate, const float *up, float *h, long begin, long end);
   /// From dh, writes d_gate and d_up, elementwise; d_gate may be dh's or gate's storage, d_up may be up's.
   void (*silu_gate_backward)(const float *gate, const float *up, const float *dh, float *d_gate, float *d_up,
+                             long begin, long end);
+  /// h = gelu(gate) * up, elementwise, of the approximation by tanh (Hendrycks and Gimpel 2016).
+  void (*gelu_gate)(const float *gate, const float *up, float *h, long begin, long end);
+  /// As silu_gate_backward.
+  void (*gelu_gate_backward)(const float *gate, const float *up, const float *dh, float *d_gate, float *d_up,
                              long begin, long end);
   /// Writes n values of x as 16-bit integers with one scale for each APUS_SHORT_BLOCK of them: 15 bits of each block's
   /// largest magnitude.

@@ -1,3 +1,5 @@
+import ApusText
+
 extension ConfiguredReward {
     /// Steps of matching that stand for a second: the slowest patterns take no more time than that, and a limit that is counted
     /// decides the same on every machine.
