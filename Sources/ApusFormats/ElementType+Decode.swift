@@ -30,6 +30,8 @@ extension ElementType {
         case .q4_K: apus_decode_blocks(APUS_BLOCK_Q4_K, source, blocks, target)
         case .q5_K: apus_decode_blocks(APUS_BLOCK_Q5_K, source, blocks, target)
         case .q6_K: apus_decode_blocks(APUS_BLOCK_Q6_K, source, blocks, target)
+        case .iq4_NL: apus_decode_blocks(APUS_BLOCK_IQ4_NL, source, blocks, target)
+        case .iq4_XS: apus_decode_blocks(APUS_BLOCK_IQ4_XS, source, blocks, target)
         }
     }
 }

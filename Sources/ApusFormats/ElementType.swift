@@ -3,7 +3,7 @@
 
 /// How the elements of a stored tensor are encoded.
 ///
-/// The `q…` types are GGUF's blocks: a run of elements along the last dimension shares its scales.
+/// The `q…` and `iq…` types are GGUF's blocks: a run of elements along the last dimension shares its scales.
 public enum ElementType: String, Sendable, Equatable, CaseIterable {
     /// IEEE binary32.
     case f32 = "F32"
@@ -51,12 +51,16 @@ public enum ElementType: String, Sendable, Equatable, CaseIterable {
     case q5_K = "Q5_K"
     /// Super-blocks of 256: 6 bits each, scales of 16 in 8 bits.
     case q6_K = "Q6_K"
+    /// Blocks of 32: a scale and 4 bits each, which name one of sixteen uneven steps.
+    case iq4_NL = "IQ4_NL"
+    /// Super-blocks of 256: the same steps, scales of 32 in 6 bits.
+    case iq4_XS = "IQ4_XS"
 
     /// Elements in one block; 1 for plain numbers.
     public var blockElements: Int {
         switch self {
-        case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0: 32
-        case .q2_K, .q3_K, .q4_K, .q5_K, .q6_K: 256
+        case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4_NL: 32
+        case .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq4_XS: 256
         default: 1
         }
     }
@@ -68,7 +72,7 @@ public enum ElementType: String, Sendable, Equatable, CaseIterable {
         case .f16, .bf16, .u16, .i16: 2
         case .f32, .u32, .i32: 4
         case .f64, .u64, .i64: 8
-        case .q4_0: 18
+        case .q4_0, .iq4_NL: 18
         case .q4_1: 20
         case .q5_0: 22
         case .q5_1: 24
@@ -78,6 +82,7 @@ public enum ElementType: String, Sendable, Equatable, CaseIterable {
         case .q4_K: 144
         case .q5_K: 176
         case .q6_K: 210
+        case .iq4_XS: 136
         }
     }
 

@@ -65,6 +65,14 @@ ALWAYS sub_scale scale_and_minimum(const uint8_t *block, int j) {
   return pair;
 }
 
+/// The sixteen steps of the IQ4 types, closer together near zero, that four bits name.
+ALWAYS signed16 uneven_steps(bytes16 q) {
+  static const int8_t steps[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+  signed16 v;
+  for (int i = 0; i < 16; i++) v[i] = steps[q[i] & 15];
+  return v;
+}
+
 #define DECODE decode_plain
 #define TARGET
 #include "decode_body.h"

@@ -74,5 +74,23 @@ static TARGET void DECODE(apus_block kind, const uint8_t *block, long count, flo
           }
         }
       return;
+    case APUS_BLOCK_IQ4_NL:
+      for (long b = 0; b < count; b++, block += 18, y += 32) {
+        bytes16 q = load16(block + 2);
+        store(y, uneven_steps(q & 15), half_at(block));
+        store(y + 16, uneven_steps(q >> 4), half_at(block));
+      }
+      return;
+    case APUS_BLOCK_IQ4_XS:
+      for (long b = 0; b < count; b++, block += 136)
+        for (int run = 0; run < 8; run++, y += 32) {
+          // Four bits of each scale lie in a nibble, the two above them in a word of their own.
+          int low = block[4 + run / 2] >> 4 * (run % 2) & 15, high = block[2 + run / 4] >> 2 * (run % 4) & 3;
+          const float scale = half_at(block) * (float)((low | high << 4) - 32);
+          bytes16 q = load16(block + 8 + 16 * run);
+          store(y, uneven_steps(q & 15), scale);
+          store(y + 16, uneven_steps(q >> 4), scale);
+        }
+      return;
   }
 }

@@ -8,7 +8,7 @@ import Testing
     static let kinds: [(kind: apus_block, bytes: Int, values: Int)] = [
         (APUS_BLOCK_Q4_0, 18, 32), (APUS_BLOCK_Q4_1, 20, 32), (APUS_BLOCK_Q5_0, 22, 32), (APUS_BLOCK_Q5_1, 24, 32),
         (APUS_BLOCK_Q8_0, 34, 32), (APUS_BLOCK_Q4_K, 144, 256), (APUS_BLOCK_Q5_K, 176, 256),
-        (APUS_BLOCK_Q6_K, 210, 256),
+        (APUS_BLOCK_Q6_K, 210, 256), (APUS_BLOCK_IQ4_NL, 18, 32), (APUS_BLOCK_IQ4_XS, 136, 256),
     ]
 
     /// Any bytes: scales that are subnormal, infinite and NaN occur among them.

@@ -14,6 +14,8 @@ import Testing
     }
 
     static let golden: [String: Blocks] = (try? Fixture.json("gguf_blocks.json")) ?? [:]
+    /// Eight blocks of each rarer type, with scales from subnormal to large.
+    static let rare: [String: Blocks] = (try? Fixture.json("gguf_rare_blocks.json")) ?? [:]
 
     private func file(_ blocks: [UInt8], type: UInt32, shape: [Int], in folder: TemporaryFolder) throws -> GGUFFile {
         var builder = GGUFBuilder()
@@ -21,11 +23,15 @@ import Testing
         return try GGUFFile(path: try folder.write(builder.data(), as: "blocks.gguf"))
     }
 
-    @Test func goldenIsThere() { #expect(Self.golden.count == 12) }
+    @Test func goldenIsThere() { #expect(Self.golden.count == 12 && Self.rare.count == 4) }
 
     @Test(arguments: golden.keys.sorted())
-    func decodes(_ name: String) throws {
-        let golden = try #require(Self.golden[name])
+    func decodes(_ name: String) throws { try decodes(name, #require(Self.golden[name])) }
+
+    @Test(arguments: rare.keys.sorted())
+    func decodesRare(_ name: String) throws { try decodes(name, #require(Self.rare[name])) }
+
+    private func decodes(_ name: String, _ golden: Blocks) throws {
         let hex = try #require(golden.hex ?? golden.quantize_hex)
         // The plain 16-bit types come with what was rounded, which the file's values must be next to.
         guard let expected = golden.dequant_f32 else { return try decodesPlain(golden, hex) }

@@ -94,7 +94,7 @@ import Testing
         expectFormatError(.truncated, containing: "many") { try open(builder) }
     }
 
-    @Test(arguments: [(23, "IQ4_XS"), (18, "IQ3_XXS"), (99, "number 99")] as [(UInt32, String)])
+    @Test(arguments: [(16, "IQ2_XXS"), (18, "IQ3_XXS"), (99, "number 99")] as [(UInt32, String)])
     func undecodableTypesAreNamed(id: UInt32, name: String) throws {
         var builder = Self.small
         builder.append("third", shape: [256], type: id, bytes: [])

@@ -19,6 +19,8 @@ typedef enum {
   APUS_BLOCK_Q4_K,
   APUS_BLOCK_Q5_K,
   APUS_BLOCK_Q6_K,
+  APUS_BLOCK_IQ4_NL,
+  APUS_BLOCK_IQ4_XS,
 } apus_block;
 
 /// Decodes `count` blocks, which need not be aligned. y has room for all their values.
