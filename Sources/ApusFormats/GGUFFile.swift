@@ -1,4 +1,4 @@
-/// One GGUF file, version 2 or 3, mapped into memory.
+/// A GGUF model, version 2 or 3, mapped into memory: one file, or the first of several parts and all the others.
 ///
 /// Its whole header is checked when it is opened; no length in it is believed before it is compared with what is left.
 /// Tensor shapes are reversed to Hugging Face order, `[out, in]`; the bytes are the same.
@@ -7,23 +7,23 @@ public final class GGUFFile: TensorSource {
     public let path: String
     /// Every tensor by name.
     public let entries: [String: TensorEntry]
-    /// Every metadata pair.
+    /// Every metadata pair, of several parts those of the first.
     public let metadata: [String: GGUFValue]
-    let file: MappedFile
-    /// The file itself.
-    public var files: [MappedFile] { [file] }
+    /// The file itself, or all parts in their order.
+    public let files: [MappedFile]
+    private let laterParts: [String: Int]
 
-    /// Opens the file at `path` and checks its header.
+    /// Opens the file at `path` and checks its header; of a model in parts, `path` is the first and all are opened.
     ///
-    /// - Throws: `FormatError` with code `unreadable`, `truncated`, `malformed`, or `unsupported` for a tensor type
-    ///   that cannot be decoded.
+    /// - Throws: `FormatError` with code `unreadable`, `truncated`, `malformed`; `unsupported` for a tensor type that
+    ///   cannot be decoded and for a later part; `missing` and `mismatch` when the parts are not those of one model.
     public init(path: String) throws(FormatError) {
-        let file = try MappedFile(path: path)
-        let header = try file.withBytes { (bytes) throws(FormatError) in try GGUFHeader(bytes, path: path) }
+        let parts = try GGUFParts(path: path)
         self.path = path
-        self.file = file
-        entries = header.entries
-        metadata = header.metadata
+        entries = parts.entries
+        metadata = parts.metadata
+        files = parts.files
+        laterParts = parts.laterParts
     }
 
     /// Decodes rows of a tensor to fp32; see `TensorSource`.
@@ -32,19 +32,21 @@ public final class GGUFFile: TensorSource {
     public func read(
         _ name: String, rows: Range<Int>, into destination: UnsafeMutableBufferPointer<Float>
     ) throws(FormatError) {
-        file.decode(try entry(name), rows: rows, into: destination)
+        file(of: name).decode(try entry(name), rows: rows, into: destination)
     }
 
     /// The bytes of a tensor as they are stored.
     ///
     /// - Throws: `FormatError` with code `missing` when there is no such tensor.
     public func readBytes(_ name: String) throws(FormatError) -> [UInt8] {
-        file.bytes(of: try entry(name))
+        file(of: name).bytes(of: try entry(name))
     }
 
     /// Releases the resident file pages of a tensor.
     public func discardPages(of name: String) {
         guard let entry = entries[name] else { return }
-        file.discard(entry.byteRange)
+        file(of: name).discard(entry.byteRange)
     }
+
+    private func file(of name: String) -> MappedFile { files[laterParts[name] ?? 0] }
 }
