@@ -1,5 +1,3 @@
-import Foundation
-
 /// A Linear's weight that bitsandbytes stored in NF4, with its scales as plain fp32.
 ///
 /// The file holds `X.weight` (packed codes), `.absmax`, `.quant_map`, for double quantisation `.nested_absmax` and
@@ -22,14 +20,15 @@ public struct BitsAndBytesTensor: Sendable {
 
     /// Whether `source` holds the weight `name` in a bitsandbytes 4-bit form.
     public static func isQuantized(_ name: String, in source: any TensorSource) -> Bool {
-        source.entries[name + stateSuffix] != nil || source.entries[name + fp4Suffix] != nil
+        source.entries[name + BitsAndBytesState.suffix] != nil
+            || source.entries[name + BitsAndBytesState.fp4Suffix] != nil
     }
 
     /// The logical shape of a quantised weight, without reading its codes.
     ///
     /// - Throws: `FormatError` when the quantisation state is damaged or of another kind.
     public static func shape(of name: String, in source: any TensorSource) throws(FormatError) -> [Int] {
-        try QuantizationState(of: name, in: source).shape
+        try BitsAndBytesState(of: name, in: source).shape
     }
 
     /// Reads a quantised weight and restores its scales.
@@ -37,7 +36,7 @@ public struct BitsAndBytesTensor: Sendable {
     /// - Throws: `FormatError`: `missing` when a part is absent, `unsupported` for another kind than NF4, `mismatch`
     ///   when sizes disagree.
     public init(_ name: String, in source: any TensorSource) throws(FormatError) {
-        let state = try QuantizationState(of: name, in: source)
+        let state = try BitsAndBytesState(of: name, in: source)
         self.name = name
         shape = state.shape
         blockSize = state.blockSize
@@ -50,26 +49,19 @@ public struct BitsAndBytesTensor: Sendable {
         if let nested = state.nested {
             absmax = try Self.nestedScales(nested, of: name, blocks: blocks, in: source)
         } else {
-            absmax = try Self.floats(name + ".absmax", in: source)
+            absmax = try Self.scales(name + ".absmax", in: source)
         }
         try Self.check(absmax.count, blocks, "scales in absmax", name, source)
-        try checkNumbers(in: source)
+        try checkMap(in: source)
     }
 
-    /// Codes mean what they mean only by NF4's own table, and one scale that is not finite spoils a block in silence.
-    private func checkNumbers(in source: any TensorSource) throws(FormatError) {
+    /// Codes mean what they mean only by NF4's own table: its kernels know no other.
+    private func checkMap(in source: any TensorSource) throws(FormatError) {
         if let index = map.indices.first(where: { abs(map[$0] - NF4.table[$0]) > 1e-6 || map[$0].isNaN }) {
             throw FormatError(
                 .unsupported, file: source.path,
                 "tensor '\(name).quant_map': wanted NF4's table, found \(map[index]) in place of \(NF4.table[index]); "
                     + "quantise the model again with bitsandbytes' nf4")
-        }
-        let faults = absmax.count { !$0.isFinite }
-        guard faults == 0 else {
-            throw FormatError(
-                .malformed, file: source.path,
-                "tensor '\(name).absmax': \(faults) of \(absmax.count) scales are NaN or infinite; the model is damaged"
-            )
         }
     }
 
@@ -94,30 +86,55 @@ public struct BitsAndBytesTensor: Sendable {
         }
     }
 
-    private static let stateSuffix = ".quant_state.bitsandbytes__nf4"
-    private static let fp4Suffix = ".quant_state.bitsandbytes__fp4"
-
     private static func nestedScales(
-        _ nested: QuantizationState.Nested, of name: String, blocks: Int, in source: any TensorSource
+        _ nested: BitsAndBytesState.Nested, of name: String, blocks: Int, in source: any TensorSource
     ) throws(FormatError) -> [Float] {
+        try check(name + ".absmax", is: .u8, in: source)
         let codes = try source.readBytes(name + ".absmax")
-        let absmax = try floats(name + ".nested_absmax", in: source)
+        let absmax = try scales(name + ".nested_absmax", in: source)
         let map = try floats(name + ".nested_quant_map", in: source)
         try check(codes.count, blocks, "bytes in absmax", name, source)
         try check(
             absmax.count, (blocks + nested.blockSize - 1) / nested.blockSize, "scales in nested_absmax", name, source)
         try check(map.count, 256, "entries in nested_quant_map", name, source)
-        return NF4.NestedScales(
+        let restored = NF4.NestedScales(
             codes: codes, absmax: absmax, offset: nested.offset, map: map, blockSize: nested.blockSize
         ).dequantized()
+        // What 8 bits leave of a scale near zero may lie just below it; bitsandbytes takes it as it comes.
+        try check(restored, name + ".absmax", "NaN or infinite", source) { !$0.isFinite }
+        return restored
+    }
+
+    /// Largest magnitudes: one that is not finite spoils a block in silence, and none is negative.
+    private static func scales(_ name: String, in source: any TensorSource) throws(FormatError) -> [Float] {
+        let values = try floats(name, in: source)
+        try check(values, name, "negative, NaN or infinite", source) { !$0.isFinite || $0 < 0 }
+        return values
     }
 
     private static func floats(_ name: String, in source: any TensorSource) throws(FormatError) -> [Float] {
-        let found = try source.entry(name).type
-        guard found == .f32 else {
-            throw FormatError(.mismatch, file: source.path, "tensor '\(name)': wanted F32, found \(found.rawValue)")
-        }
+        try check(name, is: .f32, in: source)
         return try source.readFloats(name)
+    }
+
+    private static func check(_ name: String, is wanted: ElementType, in source: any TensorSource) throws(FormatError) {
+        let found = try source.entry(name).type
+        guard found == wanted else {
+            throw FormatError(
+                .mismatch, file: source.path,
+                "tensor '\(name)': wanted \(wanted.rawValue), found \(found.rawValue); the model is damaged")
+        }
+    }
+
+    private static func check(
+        _ scales: [Float], _ name: String, _ what: String, _ source: any TensorSource, isFault: (Float) -> Bool
+    ) throws(FormatError) {
+        let faults = scales.count(where: isFault)
+        guard faults == 0 else {
+            throw FormatError(
+                .malformed, file: source.path,
+                "tensor '\(name)': \(faults) of \(scales.count) scales are \(what); the model is damaged")
+        }
     }
 
     private static func check(
@@ -126,73 +143,6 @@ public struct BitsAndBytesTensor: Sendable {
         guard found == wanted else {
             throw FormatError(
                 .mismatch, file: source.path, "tensor '\(name)': wanted \(wanted) \(what), found \(found)")
-        }
-    }
-}
-
-/// The JSON that bitsandbytes keeps beside the codes.
-private struct QuantizationState {
-    struct Nested {
-        var blockSize: Int
-        var offset: Float
-    }
-
-    /// Far above any model and any block, and low enough that sizes can be rounded up without overflow.
-    private static let elementLimit = 1 << 48
-    private static let blockSizes = 2...1 << 16
-
-    let shape: [Int]
-    let blockSize: Int
-    let type: ElementType
-    let nested: Nested?
-    let elementCount: Int
-
-    init(of name: String, in source: any TensorSource) throws(FormatError) {
-        let key = name + ".quant_state.bitsandbytes__nf4"
-        guard source.entries[key] != nil else {
-            let found = source.entries[name + ".quant_state.bitsandbytes__fp4"] == nil ? "no quantisation state" : "FP4"
-            throw FormatError(
-                .unsupported, file: source.path, "tensor '\(name)': wanted bitsandbytes NF4, found \(found)")
-        }
-        let text = Data(try source.readBytes(key))
-        let stored: Stored
-        do {
-            stored = try JSONDecoder().decode(Stored.self, from: text)
-        } catch {
-            throw FormatError(.malformed, file: source.path, "tensor '\(key)' is not a bitsandbytes quantisation state")
-        }
-        let types: [String: ElementType] = ["bfloat16": .bf16, "float16": .f16, "float32": .f32]
-        guard stored.quantType == "nf4", let type = types[stored.dtype],
-            !stored.shape.isEmpty, stored.shape.allSatisfy({ $0 > 0 }), let count = checkedProduct(stored.shape),
-            count < Self.elementLimit, Self.blockSizes.contains(stored.blockSize), stored.blockSize % 2 == 0,
-            Self.blockSizes.contains(stored.nestedBlockSize ?? 256)
-        else {
-            let message =
-                "tensor '\(key)': type \(stored.quantType), dtype \(stored.dtype), shape \(stored.shape), "
-                + "block size \(stored.blockSize) is not a supported NF4 state"
-            throw FormatError(.unsupported, file: source.path, message)
-        }
-        shape = stored.shape
-        blockSize = stored.blockSize
-        self.type = type
-        elementCount = count
-        nested = stored.nestedBlockSize.map { Nested(blockSize: $0, offset: stored.nestedOffset ?? 0) }
-    }
-
-    private struct Stored: Decodable {
-        var quantType: String
-        var blockSize: Int
-        var dtype: String
-        var shape: [Int]
-        var nestedBlockSize: Int?
-        var nestedOffset: Float?
-
-        enum CodingKeys: String, CodingKey {
-            case quantType = "quant_type"
-            case blockSize = "blocksize"
-            case dtype, shape
-            case nestedBlockSize = "nested_blocksize"
-            case nestedOffset = "nested_offset"
         }
     }
 }

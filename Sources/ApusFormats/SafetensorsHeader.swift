@@ -8,6 +8,8 @@ struct SafetensorsHeader {
 
     /// The reference implementation's limit on the JSON.
     static let lengthLimit = 100_000_000
+    /// As many dimensions as PyTorch can hold.
+    private static let rankLimit = 64
 
     /// Parses and checks the header of a whole file.
     init(_ bytes: UnsafeRawBufferPointer, path: String) throws(FormatError) {
@@ -92,21 +94,29 @@ struct SafetensorsHeader {
         return TensorEntry(name: name, type: type, shape: shape, byteRange: offsets[0] + dataStart..<end)
     }
 
-    private static func counts(_ reader: inout JSONReader) throws(JSONReader.Failure) -> [Int] {
+    /// Dimensions or offsets.
+    static func counts(_ reader: inout JSONReader) throws(JSONReader.Failure) -> [Int] {
         var counts: [Int] = []
         try reader.beginArray()
         while try reader.nextElement() {
-            let start = reader.offset
-            let text = try reader.number()
-            guard text.utf8.allSatisfy({ 0x30...0x39 ~= $0 }) else {
-                throw JSONReader.Failure(offset: start, message: "wanted a non-negative whole number")
+            // Each of two bytes would become a number of eight.
+            guard counts.count < rankLimit else {
+                throw fault(reader, "wanted at most \(rankLimit) numbers, found more")
             }
-            guard let count = Int(text) else {
-                throw JSONReader.Failure(offset: start, message: "number above 2^63")
-            }
-            counts.append(count)
+            counts.append(try count(&reader))
         }
         return counts
+    }
+
+    /// A whole number that is not negative.
+    static func count(_ reader: inout JSONReader) throws(JSONReader.Failure) -> Int {
+        let start = reader.offset
+        let text = try reader.number()
+        guard text.utf8.allSatisfy({ 0x30...0x39 ~= $0 }) else {
+            throw JSONReader.Failure(offset: start, message: "wanted a non-negative whole number")
+        }
+        guard let count = Int(text) else { throw JSONReader.Failure(offset: start, message: "number above 2^63") }
+        return count
     }
 
     private static func fault(_ reader: JSONReader, _ message: String) -> JSONReader.Failure {
