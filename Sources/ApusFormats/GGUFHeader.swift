@@ -117,6 +117,6 @@ extension ByteReader {
     }
 
     private func tooLarge(_ name: String) -> FormatError {
-        FormatError(.malformed, file: path, "tensor '\(name)' has more than 2^63 elements; the file is damaged")
+        FormatError(.malformed, file: path, "tensor '\(name)' has more than 2^63 bytes; the file is damaged")
     }
 }

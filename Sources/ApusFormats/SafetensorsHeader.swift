@@ -166,13 +166,15 @@ struct SafetensorsHeader {
     }
 }
 
-/// The product of dimensions, or nil when it overflows; an empty shape is a scalar.
+/// The product of dimensions, or nil from 2^60 on; an empty shape is a scalar.
 func checkedProduct(_ dimensions: [Int]) -> Int? {
-    // A zero hides an overflow of the others, so it is left out of the test and put back at the end.
+    // A zero hides an overflow of the others, so it is left out of the test and put back at the end: a row may have
+    // elements where the whole has none, and its bytes, at most eight each, are counted too.
+    let limit = 1 << 60
     var product = 1
     for dimension in dimensions where dimension != 0 {
         let (next, overflow) = product.multipliedReportingOverflow(by: dimension)
-        guard !overflow else { return nil }
+        guard !overflow, next < limit else { return nil }
         product = next
     }
     return dimensions.contains(0) ? 0 : product

@@ -114,6 +114,11 @@ import Testing
         expectFormatError(.malformed, containing: "2^63") { try open(builder) }
         builder.tensors[0].dimensions = [0, UInt64.max]
         expectFormatError(.malformed, containing: "2^63") { try open(builder) }
+        // No elements, but a row of them would have more bytes than can be counted.
+        builder.tensors[0].dimensions = [1 << 61, 0]
+        builder.tensors[0].type = 28
+        builder.tensors[0].bytes = []
+        expectFormatError(.malformed, containing: "2^63") { try open(builder) }
         builder.tensors[0].dimensions = [1, 1, 1, 1, 1]
         expectFormatError(.malformed, containing: "5 dimensions") { try open(builder) }
         builder = Self.small

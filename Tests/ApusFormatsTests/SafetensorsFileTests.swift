@@ -24,6 +24,59 @@ import Testing
         #expect(file.entries["bA"]?.shape == [3, 1])
     }
 
+    /// Numbers of a type by their bits, and what they are; a byte before them, for files align nothing.
+    @Test(
+        arguments: [
+            (
+                "F16", 2, [0x3C01, 0x0001, 0x03FF, 0x7BFF, 0x8000, 0xFC00],
+                [1.0009765625, 0x1p-24, 0x3FFp-24, 65504, -0.0, -.infinity]
+            ),
+            (
+                "BF16", 2, [0x3F81, 0x0001, 0x7F7F, 0x8000, 0xFF80],
+                [1.0078125, 0x1p-133, 0x1.FEp127, -0.0, -.infinity]
+            ),
+            (
+                "F32", 4, [0x3F80_0001, 1, 0x7F7F_FFFF, 0x8000_0000, 0x7F80_0000],
+                [0x1.000002p0, 0x1p-149, 0x1.FFFFFEp127, -0.0, .infinity]
+            ),
+            (
+                "F64", 8, [0x3FF0_0000_1000_0000, 0x3FF0_0000_3000_0000, 0x3FF0_0000_1000_0001],
+                [1, 0x1.000004p0, 0x1.000002p0]
+            ),
+            (
+                "F64", 8, [0x47EF_FFFF_EFFF_FFFF, 0x47EF_FFFF_F000_0000, 0x7FEF_FFFF_FFFF_FFFF],
+                [0x1.FFFFFEp127, .infinity, .infinity]
+            ),
+            ("F64", 8, [0x3690_0000_0000_0000, 0x3690_0000_0000_0001, 0x8010_0000_0000_0000], [0, 0x1p-149, -0.0]),
+            ("I8", 1, [0xFF, 0x80, 0x7F], [-1, -128, 127]), ("U16", 2, [0xFFFF, 1], [65535, 1]),
+            ("I64", 8, [0xFFFF_FFFF_FFFF_FFFF, 0x7FFF_FFFF_FFFF_FFFF], [-1, 0x1p63]), ("U64", 8, [.max], [0x1p64]),
+        ] as [(String, Int, [UInt64], [Float])])
+    func decodesExactly(type: String, size: Int, bits: [UInt64], expected: [Float]) throws {
+        let end = 1 + size * bits.count
+        let header =
+            #"{"b":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"#
+            + #""a":{"dtype":"\#(type)","shape":[\#(bits.count)],"data_offsets":[1,\#(end)]}}"#
+        let data = bits.flatMap { bits in (0..<size).map { UInt8(truncatingIfNeeded: bits >> (8 * $0)) } }
+        let values = try open(safetensors(header, data: [7] + data)).readFloats("a")
+        #expect(values.map(\.bitPattern) == expected.map(\.bitPattern), "\(values)")
+    }
+
+    @Test(arguments: [("F16", 2, 0x7E00), ("BF16", 2, 0x7FC0), ("F32", 4, 0x7FC0_0000), ("F64", 8, 0x7FF8 << 48)])
+    func notANumberStaysOne(type: String, size: Int, bits: UInt64) throws {
+        let header = #"{"a":{"dtype":"\#(type)","shape":[],"data_offsets":[0,\#(size)]}}"#
+        let data = (0..<size).map { UInt8(truncatingIfNeeded: bits >> (8 * $0)) }
+        #expect(try open(safetensors(header, data: data)).readFloats("a")[0].isNaN)
+    }
+
+    @Test func shapesOfMoreDimensionsThanPyTorchHasAreRefused() throws {
+        func header(_ rank: Int) -> Data {
+            let shape = [String](repeating: "1", count: rank).joined(separator: ",")
+            return safetensors(#"{"a":{"dtype":"U8","shape":[\#(shape)],"data_offsets":[0,1]}}"#, data: [7])
+        }
+        #expect(try open(header(64)).readFloats("a") == [7])
+        expectFormatError(.malformed, containing: "at most 64") { try open(header(65)) }
+    }
+
     @Test("Bad input 4: spaces after the header are allowed, and so are scalars")
     func trailingSpacesAndScalarsAreAllowed() throws {
         let header = #"{"s":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}   "#
@@ -77,6 +130,7 @@ import Testing
             (#"{"a":{"dtype":"F32","shape":[9223372036854775808],"data_offsets":[0,4]}}"#, "2^63"),
             (#"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}"#, "2^63"),
             (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,9223372036854775807]}}"#, "2^63"),
+            (#"{"a":{"dtype":"F64","shape":[0,2305843009213693952],"data_offsets":[0,0]}}"#, "2^63"),
             (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, "data_offsets"),
             (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0]}}"#, "data_offsets"),
             (#"{"a":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}}"#, "F8_E4M3"),
