@@ -70,8 +70,12 @@ public struct LoRAConfigurationFile: Sendable, Equatable {
     ///
     /// - Throws: `FormatError` with code `unreadable`, `malformed`, or `unsupported` for what is no plain LoRA.
     public init(path: String) throws(FormatError) {
-        let data = try MappedFile(path: path).withBytes { Data($0) }
-        try self.init(JSONMembers(json: data, file: path, kind: "a PEFT adapter configuration"))
+        try self.init(MappedFile(path: path).withBytes { Data($0) }, path: path)
+    }
+
+    /// Reads the bytes of the file at `path`.
+    init(_ bytes: Data, path: String) throws(FormatError) {
+        try self.init(JSONMembers(json: bytes, file: path, kind: "a PEFT adapter configuration"))
         try checkSupported(path: path)
     }
 

@@ -89,9 +89,13 @@ struct ShardIndex {
     private(set) var weightMap: [String: String] = [:]
 
     init(path: String) throws(FormatError) {
-        let file = try MappedFile(path: path)
+        try self.init(MappedFile(path: path).withBytes { [UInt8]($0) }, path: path)
+    }
+
+    /// Reads the bytes of the file at `path`.
+    init(_ bytes: [UInt8], path: String) throws(FormatError) {
         do throws(JSONReader.Failure) {
-            var reader = JSONReader(file.withBytes { [UInt8]($0) })
+            var reader = JSONReader(bytes)
             try parse(&reader)
         } catch {
             throw FormatError(.malformed, file: path, "not a shard index at byte \(error.offset): \(error.message)")

@@ -85,6 +85,18 @@ extension TensorSource {
 extension MappedFile {
     /// Decodes rows of an entry whose byte range was checked against this file when its header was read.
     func decode(_ entry: TensorEntry, rows: Range<Int>, into destination: UnsafeMutableBufferPointer<Float>) {
+        withBytes { $0.decode(entry, rows: rows, into: destination) }
+    }
+
+    /// The stored bytes of an entry of this file.
+    func bytes(of entry: TensorEntry) -> [UInt8] {
+        withBytes { [UInt8](UnsafeRawBufferPointer(rebasing: $0[entry.byteRange])) }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Decodes rows of an entry of the file that these bytes are.
+    func decode(_ entry: TensorEntry, rows: Range<Int>, into destination: UnsafeMutableBufferPointer<Float>) {
         let rowLength = entry.rowLength
         precondition(rows.lowerBound >= 0 && rows.upperBound <= entry.rowCount, "rows \(rows) of \(entry)")
         precondition(
@@ -93,15 +105,8 @@ extension MappedFile {
         guard let rowBytes = entry.type.byteCount(of: rowLength) else {
             preconditionFailure("a row of \(entry) is not a whole number of blocks")
         }
-        withBytes { bytes in
-            guard let source = bytes.baseAddress, let target = destination.baseAddress else { return }
-            let first = entry.byteRange.lowerBound + rows.lowerBound * rowBytes
-            entry.type.decode(source + first, count: destination.count, into: target)
-        }
-    }
-
-    /// The stored bytes of an entry of this file.
-    func bytes(of entry: TensorEntry) -> [UInt8] {
-        withBytes { [UInt8](UnsafeRawBufferPointer(rebasing: $0[entry.byteRange])) }
+        guard let source = baseAddress, let target = destination.baseAddress else { return }
+        let first = entry.byteRange.lowerBound + rows.lowerBound * rowBytes
+        entry.type.decode(source + first, count: destination.count, into: target)
     }
 }

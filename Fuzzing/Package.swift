@@ -1,0 +1,35 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// A package of its own, so that no ordinary build or test sees it. The modules are the project's, by symbolic links.
+
+let cSettings: [CSetting] = [.unsafeFlags(["-O2", "-fsanitize=fuzzer-no-link,address"])]
+let swiftSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    // Readers of bytes in memory are internal; a file for each of millions of inputs would be the slowest part.
+    .unsafeFlags(["-sanitize=fuzzer,address", "-enable-testing"]),
+]
+
+/// A fuzzer of one reader. Linked by lld: gold stumbles over the sanitizer's symbols.
+func fuzzer(_ name: String) -> Target {
+    .executableTarget(
+        name: name, dependencies: ["ApusFormats", "FuzzDriver"], swiftSettings: swiftSettings,
+        linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])])
+}
+
+let package = Package(
+    name: "fuzzing",
+    targets: [
+        .target(name: "CBlocks", cSettings: cSettings),
+        .target(name: "ApusFormats", dependencies: ["CBlocks"], swiftSettings: swiftSettings),
+        .target(name: "CFuzzer", cSettings: cSettings),
+        .target(name: "FuzzDriver", dependencies: ["ApusFormats", "CFuzzer"], swiftSettings: swiftSettings),
+        fuzzer("FuzzSafetensors"),
+        fuzzer("FuzzGGUF"),
+        fuzzer("FuzzAdapterConfiguration"),
+        // Configurations of models are to follow here: they need ApusModel, and so a link to it and to what it needs.
+        fuzzer("FuzzJSON"),
+    ]
+)
