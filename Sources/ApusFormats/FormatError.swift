@@ -27,11 +27,12 @@ public struct FormatError: Error, CustomStringConvertible, Equatable, Sendable {
     /// What was wanted, what was found and what to do, without the file.
     public let message: String
 
-    /// Creates an error; line breaks and other control characters that came from the file are shown escaped.
+    /// Creates an error; line breaks and other control characters that came from the file are shown escaped, and of a
+    /// name of many megabytes its beginning.
     public init(_ code: Code, file: String, _ message: String) {
         self.code = code
         self.file = file
-        self.message = message.escapingControlCharacters
+        self.message = message.shortened.escapingControlCharacters
     }
 
     /// The file and the message in one line.
@@ -39,6 +40,13 @@ public struct FormatError: Error, CustomStringConvertible, Equatable, Sendable {
 }
 
 extension String {
+    /// The same text, or the two ends of one that nobody would read: the last words say what to do.
+    fileprivate var shortened: String {
+        let (beginning, ending) = (1500, 300)
+        guard utf8.count > 2 * (beginning + ending) else { return self }
+        return "\(prefix(beginning)) … \(suffix(ending))"
+    }
+
     /// The same text on one line: names inside a damaged file may hold anything.
     fileprivate var escapingControlCharacters: String {
         guard unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else { return self }

@@ -27,8 +27,8 @@ extension ByteReader {
         case 0, 1:
             let count = try count(minimumSize: 1, "'\(key)'")
             return .byteArray([UInt8](try slice(count, key)))
-        case 2: return try integers(UInt16.self, key)
-        case 3: return try integers(Int16.self, key)
+        case 2: return try shorts(UInt16.self, key)
+        case 3: return try shorts(Int16.self, key)
         case 4: return try integers(UInt32.self, key)
         case 5: return try integers(Int32.self, key)
         case 6:
@@ -51,6 +51,15 @@ extension ByteReader {
                 })
         default: throw unknownType(type, key)
         }
+    }
+
+    private mutating func shorts<T: FixedWidthInteger & BitwiseCopyable>(
+        _: T.Type, _ key: String
+    ) throws(FormatError) -> GGUFValue {
+        .shortArray(
+            try elements(MemoryLayout<T>.size, key) { (reader) throws(FormatError) in
+                Int32(clamping: try reader.integer(T.self, key))
+            })
     }
 
     private mutating func integers<T: FixedWidthInteger & BitwiseCopyable>(

@@ -8,8 +8,10 @@ public enum GGUFValue: Sendable, Equatable {
     case boolean(Bool)
     /// UTF-8 text.
     case text(String)
-    /// An array of whole numbers of 16 bits and more.
+    /// An array of whole numbers of 32 bits and more.
     case integerArray([Int])
+    /// An array of whole numbers of 16 bits: in twice their room and not four times, for a file may be full of them.
+    case shortArray([Int32])
     /// An array of bytes, kept as they are (signed ones as their bit pattern).
     case byteArray([UInt8])
     /// An array of floats.
@@ -41,6 +43,7 @@ public enum GGUFValue: Sendable, Equatable {
     public var ints: [Int]? {
         switch self {
         case .integerArray(let values): values
+        case .shortArray(let values): values.map(Int.init)
         case .byteArray(let values): values.map(Int.init)
         default: nil
         }

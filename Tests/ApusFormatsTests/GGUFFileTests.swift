@@ -153,6 +153,24 @@ import Testing
         expectFormatError(.malformed, containing: "UTF-8") { try open(builder) }
     }
 
+    @Test("Promise 1: an array takes at most twice its room in the file")
+    func everyIntegerArrayIsRead() throws {
+        let types: [(UInt8, Int, [Int])] = [
+            (0, 1, [255, 1]), (2, 2, [65_535, 1]), (3, 2, [-1, 1]), (4, 4, [4_294_967_295, 1]), (5, 4, [-1, 1]),
+            (11, 8, [-1, 1]),
+        ]
+        for (type, size, expected) in types {
+            let first = [UInt8](repeating: 0xFF, count: size)
+            let second = [1] + [UInt8](repeating: 0, count: size - 1)
+            var builder = Self.small
+            builder.pairs.append(("a.array", .raw(9, [type, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0] + first + second)))
+            let value = try #require(try open(builder).metadata["a.array"])
+            #expect(value.ints == expected)
+            if case .shortArray(let values) = value { #expect(size == 2 && values.count == 2) }
+            if case .integerArray = value { #expect(size >= 4) }
+        }
+    }
+
     @Test func alignmentOfTheFileIsUsed() throws {
         var builder = Self.small
         builder.alignment = 64

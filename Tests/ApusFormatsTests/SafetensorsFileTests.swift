@@ -167,6 +167,16 @@ import Testing
         expectFormatError(.malformed, containing: "UTF-8") { try open(data) }
     }
 
+    @Test func namesOfMegabytesMakeNoLongMessages() throws {
+        let name = String(repeating: "n", count: 1 << 20)
+        let header = #"{"\#(name)":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#
+        let error = expectFormatError(.truncated) { try open(safetensors(header)) }
+        #expect(error?.message.hasSuffix("copy the file again") == true)
+        let wrong = #"{"\#(name)":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}}"#
+        let other = expectFormatError(.malformed, containing: "nnn") { try open(safetensors(wrong)) }
+        #expect((other?.message.count ?? .max) < 2000 && other?.message.hasSuffix("the file is damaged") == true)
+    }
+
     @Test func deepNestingIsRefused() throws {
         let nested = String(repeating: "[", count: 100_000)
         expectFormatError(.malformed, containing: "nested") { try open(safetensors(#"{"a":{"x":\#(nested)"#)) }
