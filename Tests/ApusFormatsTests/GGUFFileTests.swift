@@ -94,6 +94,17 @@ import Testing
         expectFormatError(.truncated, containing: "many") { try open(builder) }
     }
 
+    @Test("Bad input 15: a count of more elements than have room is refused before anything is allocated")
+    func countsAreMeasuredByTheSizeOfElements() throws {
+        // As many bytes follow as elements are claimed, of eight bytes each.
+        for type in [8, 10, 11, 12] as [UInt8] {
+            var builder = Self.small
+            let head: [UInt8] = [type, 0, 0, 0, 100, 0, 0, 0, 0, 0, 0, 0]
+            builder.pairs.append(("many", .raw(9, head + [UInt8](repeating: 0, count: 100))))
+            expectFormatError(.truncated, containing: "claims 'many' of 100") { try open(builder) }
+        }
+    }
+
     @Test(arguments: [(16, "IQ2_XXS"), (18, "IQ3_XXS"), (99, "number 99")] as [(UInt32, String)])
     func undecodableTypesAreNamed(id: UInt32, name: String) throws {
         var builder = Self.small

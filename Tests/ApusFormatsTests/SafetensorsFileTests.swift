@@ -88,7 +88,7 @@ import Testing
     @Test("Bad input 8: a file that is cut at any byte is refused")
     func truncationAtEveryByteIsRefused() throws {
         let data = safetensors(Self.two, data: [UInt8](repeating: 0, count: 11))
-        for length in 0..<data.count { expectFormatError { try open(data.prefix(length)) } }
+        for length in 0..<data.count { expectFormatError(.truncated) { try open(data.prefix(length)) } }
     }
 
     @Test(
