@@ -187,7 +187,7 @@ import Testing
         }
         expectError(.mismatch, "token_embd.weight") { try open(replacing("llama.vocab_size", .uint32(300))) }
         expectError(.unsupported, "blk.1") { try open(replacing("llama.block_count", .uint32(1))) }
-        expectError(.unsupported, "one of 3 parts") { try open(replacing("split.count", .uint32(3))) }
+        expectError(.malformed, "one of 3 parts") { try open(replacing("split.count", .uint32(3))) }
         gguf.builder.pairs.append(("llama.rope.scaling.type", .string("spiral")))
         expectError(.unsupported, "spiral") { try open(gguf) }
     }

@@ -79,11 +79,16 @@ public struct FamilyModel {
         try withModelFolder(copying: "families/\(name)", body)
     }
 
-    /// The model, long enough for the text, and its adapter.
-    public func load(_ precision: WeightPrecision, _ backend: CPUBackend) throws -> (LanguageModel, LoRAAdapter) {
+    /// The model and its adapter.
+    ///
+    /// - Parameter isForItsText: whether rotary frequencies are those for the text's length, or those of the first training.
+    public func load(
+        _ precision: WeightPrecision, _ backend: CPUBackend, isForItsText: Bool = true
+    ) throws -> (LanguageModel, LoRAAdapter) {
         try withFolder { path in
             let model = try LanguageModel(
-                path: path, precision: precision, contextLength: tokens.count, backend: backend, cache: nil)
+                path: path, precision: precision, contextLength: isForItsText ? tokens.count : nil, backend: backend,
+                cache: nil)
             return (model, try LoRAAdapter(directory: URL(filePath: path + "/adapter"), for: model))
         }
     }

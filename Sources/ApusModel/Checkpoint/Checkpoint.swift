@@ -25,7 +25,6 @@ package final class Checkpoint: Sendable {
         _ = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
         if !isFolder.boolValue {
             let file = try GGUFFile(path: path)
-            try Self.checkWhole(file)
             configuration = try ModelConfiguration(gguf: file)
             source = file
             layout = configuration.ggufLayout
@@ -116,12 +115,6 @@ package final class Checkpoint: Sendable {
         let tensor = try BitsAndBytesTensor(stored, in: source)
         current.withLock { $0 = tensor }
         return tensor
-    }
-
-    private static func checkWhole(_ file: GGUFFile) throws(FormatError) {
-        guard let parts = file.metadata["split.count"]?.int, parts > 1 else { return }
-        let message = "is one of \(parts) parts of a model; join them with 'llama-gguf-split --merge' first"
-        throw FormatError(.unsupported, file: file.path, message)
     }
 
     static func readConfiguration(in folder: URL) throws(FormatError) -> ModelConfiguration {

@@ -83,7 +83,7 @@ extension ElementType {
     /// that had cost. Six and eight bits leave so little error that NF4's is as good as the only one.
     var hasFewBits: Bool {
         switch self {
-        case .q2_K, .q3_K, .q4_0, .q4_1, .q4_K, .q5_0, .q5_1, .q5_K: true
+        case .q2_K, .q3_K, .iq4_NL, .iq4_XS, .q4_0, .q4_1, .q4_K, .q5_0, .q5_1, .q5_K: true
         default: false
         }
     }
