@@ -48,10 +48,11 @@ extension RunSettings {
                 "lora_alpha", \.loraAlpha, .finite(), "the adapter's output is scaled by `lora_alpha / lora_r`"),
             SettingDeclaration(
                 "lora_target_modules", \.loraTargetModules, .textList,
-                "some of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj; `all-linear` is all seven; a path such "
-                    + "as `model.layers.3.self_attn.q_proj` is that of one layer"
+                "some of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj (of Phi-3 qkv_proj, gate_up_proj); "
+                    + "`all-linear` is all of them; a path such as `model.layers.3.self_attn.q_proj` is that of one layer, "
+                    + "anything else a regular expression for paths"
             ).also("target_modules").otherDefault(
-                "all seven projections; TRL's null lets PEFT choose q_proj and v_proj"),
+                "all projections; TRL's null lets PEFT choose q_proj and v_proj"),
             SettingDeclaration(
                 "layers_to_transform", \.layersToTransform, .numberList(.atLeast(0, limit: 65_535)),
                 "the layers, from 0, that get an adapter; null is all"
