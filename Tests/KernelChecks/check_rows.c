@@ -93,7 +93,7 @@ void check_head(const subject *s) {
     int begin = t * APUS_VOCABULARY_TILE, count = vocabulary - begin;
     count = count < APUS_VOCABULARY_TILE ? count : APUS_VOCABULARY_TILE;
     float *tile = copy(logits + begin, count);
-    k->gradient(tile, count, inverse_temperature, log_sum_exp, entropy, 1000 - begin, 0.7f, -0.1f);
+    k->gradient(tile, count, inverse_temperature, log_sum_exp, entropy, 1000 - begin, 0.7f, -0.1f, 1, 0);
     for (int i = 0; i < count; i++) {
       double log_p = (double)(logits[begin + i] * inverse_temperature) - log_sum_exp, p = exp(log_p);
       double d = 0.7 * ((begin + i == 1000) - p) + 0.1 * p * (log_p + entropy);
