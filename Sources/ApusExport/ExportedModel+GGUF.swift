@@ -25,6 +25,11 @@ extension ExportedModel {
                 "\(checkpoint.path): the tokenizer has \(tokenizer.vocabularySize) tokens, the embedding "
                     + "\(configuration.vocabularySize) rows; llama.cpp wants a row for each token")
         }
+        guard configuration.architecture.canSayInGGUF(configuration) else {
+            throw ExportError(
+                "\(checkpoint.path): its windows, rotations, scales or soft-caps are others than llama.cpp takes for granted in "
+                    + "\(configuration.architecture.ggufName) models; export merged")
+        }
         let vocabulary = try tokenizer.ggufVocabulary(size: configuration.vocabularySize)
         GGUFMetadata(configuration: configuration, vocabulary: vocabulary, name: name).add(to: &writer, type: type)
         var sources: [String: ModelTensor] = [:]

@@ -26,7 +26,7 @@ struct GGUFMetadata {
         func count(_ value: Int) -> GGUFWriter.Value { .uint32(UInt32(clamping: value)) }
         return [
             ("block_count", count(configuration.layerCount)),
-            ("context_length", count(configuration.contextLength)),
+            ("context_length", count(contextLength)),
             ("embedding_length", count(configuration.hiddenSize)),
             ("feed_forward_length", count(configuration.intermediateSize)),
             ("attention.head_count", count(configuration.headCount)),
@@ -36,6 +36,14 @@ struct GGUFMetadata {
             ("attention.value_length", count(configuration.headSize)),
             ("vocab_size", count(configuration.vocabularySize)),
         ]
+    }
+
+    /// Where llama.cpp knows no window it is the longest context in which there is none to know.
+    private var contextLength: Int {
+        guard !configuration.architecture.hasWindowsInGGUF, let window = configuration.window else {
+            return configuration.contextLength
+        }
+        return min(window, configuration.contextLength)
     }
 
     private var rotary: [(String, GGUFWriter.Value)] {

@@ -30,7 +30,10 @@ import Testing
         #expect(run.settings.precision == .nf4)
         #expect(run.settings.loraRank == 32)
         #expect(run.settings.loraAlpha == 32)
-        #expect(run.settings.loraConfiguration == LoRAConfiguration(rank: 32, alpha: 32, baseModel: "m"))
+        let modules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+        #expect(
+            run.settings.loraConfiguration
+                == LoRAConfiguration(rank: 32, alpha: 32, targetModules: modules, baseModel: "m"))
         #expect(run.settings.answerExtraction == "after_hashes")
         #expect(run.settings.rewardFunctions.map(\.name) == BuiltInRewards.sets["tutorial"])
         #expect(

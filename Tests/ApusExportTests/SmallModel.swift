@@ -26,6 +26,22 @@ struct SmallModel {
         try writeAdapter(&random)
     }
 
+    /// A model with the configuration of a family's fixture, but for a vocabulary that the tokenizer fits.
+    init(family: String) throws {
+        folder = try TemporaryFolder()
+        let url = folder.url.appending(path: "model")
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+        var config =
+            try JSONSerialization.jsonObject(with: Fixture.data("families/\(family)/config.json")) as? [String: Any]
+        config?["vocab_size"] = Self.vocabularySize
+        config?["bos_token_id"] = 0
+        config?["eos_token_id"] = 0
+        try JSONSerialization.data(withJSONObject: config ?? [:]).write(to: url.appending(path: "config.json"))
+        try Fixture.data("text/smollm/tokenizer.json").write(to: url.appending(path: "tokenizer.json"))
+        var random = RandomWeights()
+        try writeWeights(&random)
+    }
+
     /// A place for an export.
     func output(_ name: String) -> String { folder.url.appending(path: name).path }
 

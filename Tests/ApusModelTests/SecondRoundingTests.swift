@@ -62,6 +62,6 @@ import Testing
 
     @Test func typesOfFewBitsAreThoseOfAtMostFive() {
         let few = ElementType.allCases.filter(\.hasFewBits)
-        #expect(few == [.q4_0, .q4_1, .q5_0, .q5_1, .q2_K, .q3_K, .q4_K, .q5_K])
+        #expect(few == [.q4_0, .q4_1, .q5_0, .q5_1, .q2_K, .q3_K, .q4_K, .q5_K, .iq4_NL, .iq4_XS])
     }
 }

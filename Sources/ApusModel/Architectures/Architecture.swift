@@ -20,6 +20,12 @@ public struct Architecture: Sendable {
     var isFused = false
     /// Whether GGUF files hold the rows of queries and keys in the order of llama.cpp's interleaved rotary pairs.
     var interleavesRotaryRows = false
+    /// The layers that see a window where GGUF metadata name one: no key says which. None where llama.cpp knows no windows.
+    var seesWindowInGGUF: @Sendable (_ layer: Int) -> Bool = { _ in false }
+    /// The layers that turn nothing in a GGUF file: no key says which.
+    var isUnrotatedInGGUF: @Sendable (_ layer: Int) -> Bool = { _ in false }
+    /// Whether GGUF metadata have words for all else of a model; llama.cpp takes some numbers for granted.
+    var isWithinGGUF: @Sendable (ModelConfiguration) -> Bool = { _ in true }
     /// What keys mean that are absent.
     var defaults = FamilyDefaults()
     /// Reads what is the family's own in `config.json`.
@@ -40,6 +46,22 @@ public struct Architecture: Sendable {
     struct NormNames: Sendable {
         let huggingFace: String
         let gguf: String
+    }
+}
+
+extension Architecture {
+    /// Whether llama.cpp gives some layers of this family a window.
+    package var hasWindowsInGGUF: Bool { (0..<8).contains(where: seesWindowInGGUF) }
+
+    /// Whether a GGUF file can say all of a model, or llama.cpp would compute something else: which layers see a window and
+    /// which turn nothing is not written there.
+    package func canSayInGGUF(_ model: ModelConfiguration) -> Bool {
+        isWithinGGUF(model)
+            && model.layers.enumerated().allSatisfy { index, layer in
+                let fits = (layer.attention.window != nil) == seesWindowInGGUF(index)
+                return (layer.rotaryEmbedding == nil) == isUnrotatedInGGUF(index)
+                    && (fits || !hasWindowsInGGUF || model.window == nil)
+            }
     }
 }
 

@@ -15,6 +15,8 @@ extension Architecture {
     /// Gemma 2 (Riviere et al. 2024): norms around both halves, soft-caps, a window in every other layer.
     package static let gemma2 = Architecture(
         name: "gemma2", className: "Gemma2ForCausalLM", ggufName: "gemma2", norms: .around, gainOffset: 1,
+        seesWindowInGGUF: { $0 % 2 == 0 },
+        isWithinGGUF: { $0.hasScale(largest: 46) && $0.layers[0].attention.softCap != nil && $0.logitSoftCap != nil },
         defaults: .gemma(keyValueHeads: 4),
         readConfiguration: { facts, config throws(FormatError) in
             try facts.readGemma(config)
@@ -25,9 +27,10 @@ extension Architecture {
         },
         readMetadata: { facts, file throws(FormatError) in
             facts.scaleEmbedding()
-            try facts.readScoring(file, largest: 46)
+            try facts.readScale(file, largest: 46)
+            facts.attentionSoftCap = try file.optionalNumber("attn_logit_softcapping") ?? 50
+            facts.logitSoftCap = try file.optionalNumber("final_logit_softcapping") ?? 30
             facts.window = try file.optionalInt("attention.sliding_window") ?? 4096
-            facts.windowedLayers = Set((0..<facts.layerCount).filter { $0 % 2 == 0 })
         },
         configurationMembers: { $0.gemmaMembers }, metadata: { $0.gemmaMetadata })
 
@@ -35,7 +38,8 @@ extension Architecture {
     /// window and their own rotary embedding to one without.
     package static let gemma3 = Architecture(
         name: "gemma3_text", className: "Gemma3ForCausalLM", ggufName: "gemma3", norms: .around.withQueriesAndKeys,
-        gainOffset: 1, defaults: .gemma3,
+        gainOffset: 1, seesWindowInGGUF: { ($0 + 1) % 6 != 0 }, isWithinGGUF: { $0.hasScale(largest: 62) },
+        defaults: .gemma3,
         readConfiguration: { facts, config throws(FormatError) in
             try facts.readGemma(config)
             // The configuration has a cap for scores too, which transformers does not apply.
@@ -47,9 +51,9 @@ extension Architecture {
         },
         readMetadata: { facts, file throws(FormatError) in
             facts.scaleEmbedding()
-            try facts.readScoring(file, largest: 62)
+            try facts.readScale(file, largest: 62)
+            facts.logitSoftCap = try file.optionalNumber("final_logit_softcapping")
             facts.window = try file.optionalInt("attention.sliding_window") ?? 1024
-            facts.windowedLayers = Set((0..<facts.layerCount).filter { ($0 + 1) % 6 != 0 })
             facts.windowRotary = RotaryEmbedding(
                 theta: try file.optionalNumber("rope.freq_base_swa") ?? 10_000, dimensions: facts.headSize)
         },
@@ -92,12 +96,10 @@ extension ModelFacts {
     }
 
     /// The largest model of each generation scales by the width of its heads in the residual stream; no key says so.
-    fileprivate mutating func readScoring(_ file: ModelMetadata, largest: Int) throws(FormatError) {
+    fileprivate mutating func readScale(_ file: ModelMetadata, largest: Int) throws(FormatError) {
         attentionScale =
             try file.optionalNumber("attention.scale")
             ?? 1 / (layerCount == largest ? Double(hiddenSize) / Double(headCount) : Double(headSize)).squareRoot()
-        attentionSoftCap = try file.optionalNumber("attn_logit_softcapping")
-        logitSoftCap = try file.optionalNumber("final_logit_softcapping")
     }
 }
 
@@ -139,6 +141,16 @@ extension ModelConfiguration {
         if let window { values.append(("attention.sliding_window", .uint32(UInt32(clamping: window)))) }
         if let cap = layers[0].attention.softCap { values.append(("attn_logit_softcapping", .float32(cap))) }
         if let cap = logitSoftCap { values.append(("final_logit_softcapping", .float32(cap))) }
+        if rotaryEmbeddings.count > 1 {
+            values.append(("rope.freq_base_swa", .float32(Float(rotaryEmbeddings[1].theta))))
+        }
         return values
+    }
+
+    /// Whether scores are scaled as llama.cpp takes for granted: the largest model of a generation by the width that its heads
+    /// have in the residual stream, the others by that of a head.
+    fileprivate func hasScale(largest: Int) -> Bool {
+        let width = layerCount == largest ? Double(hiddenSize) / Double(headCount) : Double(headSize)
+        return abs(Double(layers[0].attention.scale) - 1 / width.squareRoot()) < 1e-6
     }
 }

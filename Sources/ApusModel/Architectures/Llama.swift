@@ -29,6 +29,7 @@ extension Architecture {
     package static let smollm3 = Architecture(
         name: "smollm3", className: "SmolLM3ForCausalLM", ggufName: "smollm3", norms: .before,
         interleavesRotaryRows: true,
+        isUnrotatedInGGUF: { ($0 + 1) % 4 == 0 },
         defaults: FamilyDefaults(keyValueHeadCount: 4, contextLength: 32768, ropeTheta: 2e6, tiesEmbeddings: true),
         readConfiguration: { facts, config throws(FormatError) in
             try facts.readBiases(config)
@@ -44,9 +45,6 @@ extension Architecture {
             facts.unrotatedLayers = unrotated
             let window = try config.bool("use_sliding_window") == true ? try config.optionalInt("sliding_window") : nil
             try facts.readWindows(config, window: window) { unrotated.contains($0) }
-        },
-        readMetadata: { facts, _ throws(FormatError) in
-            facts.unrotatedLayers = Set((0..<facts.layerCount).filter { ($0 + 1) % 4 == 0 })
         },
         configurationMembers: { model in
             [
@@ -105,7 +103,7 @@ extension ModelConfiguration {
     }
 
     /// The window of the layers that see one.
-    var window: Int? { layers.lazy.compactMap(\.attention.window).first }
+    package var window: Int? { layers.lazy.compactMap(\.attention.window).first }
 
     /// Each layer's kind, as `layer_types` has it.
     var layerTypes: JSONValue {

@@ -19,6 +19,9 @@ extension ModelConfiguration {
         }
         var facts = try ModelFacts(metadata, architecture.defaults)
         try architecture.readMetadata(&facts, metadata)
+        let layers = 0..<facts.layerCount
+        facts.unrotatedLayers = Set(layers.filter(architecture.isUnrotatedInGGUF))
+        if facts.window != nil { facts.windowedLayers = Set(layers.filter(architecture.seesWindowInGGUF)) }
         try self.init(facts, architecture, file: file.path)
         let layout = ggufLayout
         let head = file.entries[layout.name(of: .head)] ?? file.entries[layout.name(of: .embedding)]
