@@ -1,5 +1,6 @@
 import ApusFormats
 import ApusModel
+import ApusTensor
 import ApusTestModels
 import Foundation
 import Testing
