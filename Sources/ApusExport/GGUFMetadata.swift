@@ -62,6 +62,8 @@ struct GGUFMetadata {
                 ("rope.scaling.type", .string("yarn")), ("rope.scaling.factor", .float32(Float(yarn.factor))),
                 ("rope.scaling.original_context_length", .uint32(UInt32(clamping: yarn.original))),
             ]
+            if yarn.betaFast != 32 { values.append(("rope.scaling.yarn_beta_fast", .float32(Float(yarn.betaFast)))) }
+            if yarn.betaSlow != 1 { values.append(("rope.scaling.yarn_beta_slow", .float32(Float(yarn.betaSlow)))) }
             let ownShare = yarn.amplitude / YarnScaling.amplitude(yarn.factor, 1)
             if ownShare != 1 { values.append(("rope.scaling.attn_factor", .float32(Float(ownShare)))) }
         case .long(let long):
