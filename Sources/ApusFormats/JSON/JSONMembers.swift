@@ -41,28 +41,40 @@ package struct JSONMembers: Sendable {
     package func names(_ key: String) -> Bool { names.contains(key) }
 
     /// A whole number that must be there, unless the family has one for that case.
+    ///
+    /// - Throws: `FormatError` with code `malformed` for another kind of value, or none.
     package func int(_ key: String, or family: Int? = nil) throws(FormatError) -> Int {
         if let value = try optionalInt(key) ?? family { return value }
         throw error(.malformed, key, "is missing; copy the file again")
     }
 
     /// A whole number.
+    ///
+    /// - Throws: `FormatError` with code `malformed` for another kind of value.
     package func optionalInt(_ key: String) throws(FormatError) -> Int? {
         try optional(key, "a whole number") { $0.integer ?? $0.number.flatMap { Int(exactly: $0) } }
     }
 
     /// A number.
+    ///
+    /// - Throws: `FormatError` with code `malformed` for another kind of value.
     package func optionalNumber(_ key: String) throws(FormatError) -> Double? {
         try optional(key, "a number", \.number)
     }
 
     /// A truth value.
+    ///
+    /// - Throws: `FormatError` with code `malformed` for another kind of value.
     package func bool(_ key: String) throws(FormatError) -> Bool? { try optional(key, "true or false", \.bool) }
 
     /// Text.
+    ///
+    /// - Throws: `FormatError` with code `malformed` for another kind of value.
     package func string(_ key: String) throws(FormatError) -> String? { try optional(key, "text", \.string) }
 
     /// Several numbers.
+    ///
+    /// - Throws: `FormatError` with code `malformed` for another kind of value.
     package func numbers(_ key: String) throws(FormatError) -> [Double]? {
         try optional(key, "an array of numbers") { value in
             value.array.flatMap { list in
@@ -73,6 +85,8 @@ package struct JSONMembers: Sendable {
     }
 
     /// Several texts.
+    ///
+    /// - Throws: `FormatError` with code `malformed` for another kind of value.
     package func strings(_ key: String) throws(FormatError) -> [String]? {
         try optional(key, "an array of texts") { value in
             value.array.flatMap { list in
@@ -83,11 +97,15 @@ package struct JSONMembers: Sendable {
     }
 
     /// A token.
+    ///
+    /// - Throws: `FormatError` with code `malformed` for another kind of value.
     package func token(_ key: String) throws(FormatError) -> Int32? {
         try optional(key, "a token id") { $0.integer.flatMap { Int32(exactly: $0) } }
     }
 
     /// One token or several.
+    ///
+    /// - Throws: `FormatError` with code `malformed` for another kind of value.
     package func tokens(_ key: String) throws(FormatError) -> [Int32]? {
         try optional(key, "a token id or an array of them") { value in
             let list = value.array ?? [value]
@@ -97,6 +115,8 @@ package struct JSONMembers: Sendable {
     }
 
     /// The members of an object in their order.
+    ///
+    /// - Throws: `FormatError` with code `malformed` for another kind of value.
     package func members(_ key: String) throws(FormatError) -> [JSONValue.Member]? {
         try optional(key, "an object", \.members)
     }
@@ -105,6 +125,8 @@ package struct JSONMembers: Sendable {
     package func value(_ key: String) -> JSONValue? { members[key] }
 
     /// An object.
+    ///
+    /// - Throws: `FormatError` with code `malformed` for another kind of value.
     package func object(_ key: String) throws(FormatError) -> JSONMembers? {
         let members = try optional(key, "an object", \.object)
         return members.map { JSONMembers(file: file, path: "\(path)\(key).", members: $0) }
