@@ -3,7 +3,7 @@ internal import ApusText
 
 /// The shape of a low-rank adapter: y = W x + (alpha / rank) B A x on some of the linear modules (Hu et al. 2021).
 public struct LoRAConfiguration: Sendable, Equatable {
-    /// Rank of every pair that ``rankPattern`` gives no other.
+    /// Rank of every pair that no pattern of the adapter gives another.
     public var rank: Int
     /// Numerator of the scale.
     public var alpha: Double
