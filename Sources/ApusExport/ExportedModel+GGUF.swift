@@ -25,7 +25,7 @@ extension ExportedModel {
                 "\(checkpoint.path): the tokenizer has \(tokenizer.vocabularySize) tokens, the embedding "
                     + "\(configuration.vocabularySize) rows; llama.cpp wants a row for each token")
         }
-        guard configuration.canBeSaidInGGUF else {
+        guard configuration.architecture.canSayInGGUF(configuration) else {
             throw ExportError(
                 "\(checkpoint.path): its windows, rotations, scales or soft-caps are others than llama.cpp takes for granted in "
                     + "\(configuration.architecture.ggufName) models; export merged")
@@ -141,16 +141,6 @@ extension ExportedModel {
             let row = order.row(storedAt: stored)
             return values[row * width..<(row + 1) * width]
         }
-    }
-}
-
-extension ModelConfiguration {
-    /// Whether GGUF metadata have words for all of it; a ramp of YaRN's frequencies ends at whole ones there.
-    var canBeSaidInGGUF: Bool {
-        let hasOtherRamp = rotaryEmbeddings.contains { rotary in
-            if case .yarn(let yarn) = rotary.scaling { !yarn.truncates } else { false }
-        }
-        return !hasOtherRamp && architecture.canSayInGGUF(self)
     }
 }
 

@@ -94,6 +94,15 @@ public struct FamilyModel {
     }
 }
 
+extension TrainingPass {
+    /// The negative sum of a group's log-probabilities, with its gradients.
+    package func lossWithGradients(_ group: TokenGroup) throws -> Float {
+        let scores = try forward([group])[0].map(\.logProbs)
+        try backward([scores.map { $0.map { _ in -1 } }])
+        return -scores.joined().reduce(0, +)
+    }
+}
+
 extension [UInt8] {
     fileprivate func chunks(of size: Int) -> [ArraySlice<UInt8>] {
         stride(from: 0, to: count, by: size).map { self[$0..<Swift.min($0 + size, count)] }

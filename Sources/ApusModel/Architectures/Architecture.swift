@@ -54,9 +54,12 @@ extension Architecture {
     package var hasWindowsInGGUF: Bool { (0..<8).contains(where: seesWindowInGGUF) }
 
     /// Whether a GGUF file can say all of a model, or llama.cpp would compute something else: which layers see a window and
-    /// which turn nothing is not written there.
+    /// which turn nothing is not written there, and a ramp of YaRN's frequencies ends at whole ones.
     package func canSayInGGUF(_ model: ModelConfiguration) -> Bool {
-        isWithinGGUF(model)
+        let hasOtherRamp = model.rotaryEmbeddings.contains { rotary in
+            if case .yarn(let yarn) = rotary.scaling { !yarn.truncates } else { false }
+        }
+        return !hasOtherRamp && isWithinGGUF(model)
             && model.layers.enumerated().allSatisfy { index, layer in
                 let fits = (layer.attention.window != nil) == seesWindowInGGUF(index)
                 return (layer.rotaryEmbedding == nil) == isUnrotatedInGGUF(index)

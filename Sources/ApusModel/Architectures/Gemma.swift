@@ -9,8 +9,7 @@ extension Architecture {
         readConfiguration: { facts, config throws(FormatError) in
             try facts.readGemma(config)
         },
-        readMetadata: { facts, _ throws(FormatError) in facts.scaleEmbedding() },
-        configurationMembers: { _ in [] })
+        readMetadata: { facts, _ throws(FormatError) in facts.scaleEmbedding() })
 
     /// Gemma 2 (Riviere et al. 2024): norms around both halves, soft-caps, a window in every other layer.
     package static let gemma2 = Architecture(
@@ -99,7 +98,12 @@ extension ModelFacts {
     fileprivate mutating func readScale(_ file: ModelMetadata, largest: Int) throws(FormatError) {
         attentionScale =
             try file.optionalNumber("attention.scale")
-            ?? 1 / (layerCount == largest ? Double(hiddenSize) / Double(headCount) : Double(headSize)).squareRoot()
+            ?? Self.scaleInGGUF(hiddenSize, headCount, headSize, isLargest: layerCount == largest)
+    }
+
+    /// What llama.cpp takes for granted.
+    fileprivate static func scaleInGGUF(_ hidden: Int, _ heads: Int, _ headSize: Int, isLargest: Bool) -> Double {
+        1 / (isLargest ? Double(hidden) / Double(heads) : Double(headSize)).squareRoot()
     }
 }
 
@@ -147,10 +151,9 @@ extension ModelConfiguration {
         return values
     }
 
-    /// Whether scores are scaled as llama.cpp takes for granted: the largest model of a generation by the width that its heads
-    /// have in the residual stream, the others by that of a head.
+    /// Whether scores are scaled as llama.cpp takes for granted.
     fileprivate func hasScale(largest: Int) -> Bool {
-        let width = layerCount == largest ? Double(hiddenSize) / Double(headCount) : Double(headSize)
-        return abs(Double(layers[0].attention.scale) - 1 / width.squareRoot()) < 1e-6
+        let wanted = ModelFacts.scaleInGGUF(hiddenSize, headCount, headSize, isLargest: layerCount == largest)
+        return abs(Double(layers[0].attention.scale) - wanted) < 1e-6
     }
 }

@@ -6,11 +6,7 @@ extension Architecture {
     package static let llama = Architecture(
         name: "llama", className: "LlamaForCausalLM", ggufName: "llama", norms: .before, interleavesRotaryRows: true,
         readConfiguration: { facts, config throws(FormatError) in try facts.readBiases(config) },
-        configurationMembers: { model in
-            [
-                ("attention_bias", .bool(model.hasBias(.attentionOutput))), ("mlp_bias", .bool(model.hasBias(.down))),
-            ]
-        })
+        configurationMembers: { $0.biases })
 
     /// Mistral 7B and its like (Jiang et al. 2023): Llama's layers, in the first version with a window in all of them.
     package static let mistral = Architecture(
@@ -47,9 +43,8 @@ extension Architecture {
             try facts.readWindows(config, window: window) { unrotated.contains($0) }
         },
         configurationMembers: { model in
-            [
-                ("attention_bias", .bool(model.hasBias(.attentionOutput))), ("mlp_bias", .bool(model.hasBias(.down))),
-                ("no_rope_layers", .array(model.layers.map { .integer($0.rotaryEmbedding == nil ? 0 : 1) })),
+            model.biases + [
+                ("no_rope_layers", .array(model.layers.map { .integer($0.rotaryEmbedding == nil ? 0 : 1) }))
             ]
         })
 
@@ -71,8 +66,7 @@ extension Architecture {
             facts.logitMultiplier = 1 / (try file.optionalNumber("logit_scale") ?? 1)
         },
         configurationMembers: { model in
-            [
-                ("attention_bias", .bool(model.hasBias(.attentionOutput))), ("mlp_bias", .bool(model.hasBias(.down))),
+            model.biases + [
                 ("embedding_multiplier", .number(Double(model.embeddingMultiplier))),
                 ("residual_multiplier", .number(Double(model.layers[0].residualMultiplier))),
                 ("attention_multiplier", .number(Double(model.layers[0].attention.scale))),
@@ -100,6 +94,11 @@ extension ModelConfiguration {
     /// Whether a module has a bias, in a model whose layers are alike in it.
     func hasBias(_ module: LinearModule) -> Bool {
         layers[0].modules.contains { $0.module == module && $0.hasBias }
+    }
+
+    /// What `readBiases` reads.
+    fileprivate var biases: [(String, JSONValue)] {
+        [("attention_bias", .bool(hasBias(.attentionOutput))), ("mlp_bias", .bool(hasBias(.down)))]
     }
 
     /// The window of the layers that see one.

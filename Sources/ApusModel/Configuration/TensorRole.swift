@@ -23,9 +23,6 @@ package enum TensorRole: Hashable, Sendable {
 
     /// The module that it belongs to, if it is one's matrix.
     package var matrixModule: LinearModule? { if case .weight(let module, _) = self { module } else { nil } }
-
-    /// The layer that it belongs to, if it is one's matrix.
-    package var matrixLayer: Int? { if case .weight(_, let layer) = self { layer } else { nil } }
 }
 
 /// A tensor of a model with its shape.
