@@ -21,7 +21,7 @@ typedef struct {
 typedef struct {
   int position;              // of the first slot
   attention_block block;
-  float *keys;               // [64][W], zero past the sequence
+  float *keys;               // [64][W], zero where no row sees them
   float *values;             // [W][64]
   float *d_keys, *d_values;  // [64][W]
   float *weights, *d_scores; // [query of the tile][64]
@@ -35,8 +35,9 @@ static float attention_dot(const float *a, const float *b, int count) {
   return vf_sum(sum);
 }
 
-/// Widens the run's pages from p on; `count` of their slots belong to the sequence.
-static void attention_open_block(const attention_gathered *g, const apus_run *run, int kv, int p, int count,
+/// Widens the run's pages from p on. Of their slots the first `unseen` are before all windows and those from `count` on
+/// past the sequence: nothing is known of them, and what a zero weighs must be a number.
+static void attention_open_block(const attention_gathered *g, const apus_run *run, int kv, int p, int unseen, int count,
                                  attention_backward_block *to) {
   const apus_pages *pages = g->pages;
   const attention_records records = attention_records_of(pages, kv);
@@ -51,6 +52,7 @@ static void attention_open_block(const attention_gathered *g, const apus_run *ru
         to->block.page[i], pages->head_size, to->keys + i * APUS_PAGE_TOKENS * width,
         to->values + i * APUS_PAGE_TOKENS, ATTENTION_BLOCK);
   const long slots = to->block.pages * APUS_PAGE_TOKENS;
+  if (unseen > 0) memset(to->keys, 0, (size_t)(unseen * width) * sizeof(float));
   memset(to->keys + count * width, 0, (size_t)((slots - count) * width) * sizeof(float));
   memset(to->d_keys, 0, (size_t)(slots * width) * sizeof(float));
   memset(to->d_values, 0, (size_t)(slots * width) * sizeof(float));
@@ -156,8 +158,9 @@ static void attention_backward(const apus_pages *pages, const apus_run *run, int
   g.log_sum_exp = g.d_query + queries * width, g.dot = g.log_sum_exp + queries;
   attention_gather(&g, run, kv, q, ldq, out, d_out, ldo, log_sum_exp);
 
-  const int context = run->first_position + rows;
-  for (int p = 0; (b.position = p * APUS_PAGE_TOKENS) < context; p += ATTENTION_BLOCK_PAGES) {
+  // Keys before the first row's window belong to no row, and their pages may hold anything.
+  const int context = run->first_position + rows, seen = attention_first_seen(pages, run->first_position + 1);
+  for (int p = seen / APUS_PAGE_TOKENS; (b.position = p * APUS_PAGE_TOKENS) < context; p += ATTENTION_BLOCK_PAGES) {
     const int count = context - b.position < ATTENTION_BLOCK ? context - b.position : ATTENTION_BLOCK;
     // Rows before the block's first position see none of it, and none do whose window begins after it.
     int row = b.position > run->first_position ? b.position - run->first_position : 0, end = rows;
@@ -166,7 +169,7 @@ static void attention_backward(const apus_pages *pages, const apus_run *run, int
       if (last < end) end = last > 0 ? (int)last : 0;
     }
     if (row >= end) continue;
-    attention_open_block(&g, run, kv, p, count, &b);
+    attention_open_block(&g, run, kv, p, seen - b.position, count, &b);
     for (; row < end; row += together)
       attention_backward_tile(&g, &b, row, end - row < together ? end - row : together);
     attention_close_block(&g, &b, run, kv, count, d_k, d_v, ldkv, d_prefix_k, d_prefix_v);

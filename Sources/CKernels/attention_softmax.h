@@ -38,7 +38,7 @@ APUS_INLINE vi attention_lanes_in(int first, int begin, int end) {
 /// Caps the scores of positions first ..< context, first being a page's; cap is in powers of two too.
 static void attention_cap(float *scores, int first, int context, float cap) {
   const float inverse = 1 / cap;
-  for (int i = first; i < context; i += APUS_LANES) vf_store(scores + i, vf_tanh(vf_load(scores + i) * inverse) * cap);
+  for (int i = first; i < context; i += APUS_LANES) vf_store(scores + i, vf_capped(vf_load(scores + i) * inverse, cap));
 }
 
 /// The largest of the scores from `begin` to `context`. Those beside them on the first and last page become -infinity.

@@ -43,7 +43,7 @@ static void head_cap(float *products, long count, float scale, float cap) {
   const float inner = cap > 0 ? scale / cap : scale;
   for (long i = 0; i < count; i += APUS_LANES) {
     vf x = load_part(products + i, count - i) * inner;
-    store_part(products + i, cap > 0 ? vf_tanh(x) * cap : x, count - i);
+    store_part(products + i, cap > 0 ? vf_capped(x, cap) : x, count - i);
   }
 }
 

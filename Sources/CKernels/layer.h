@@ -106,13 +106,14 @@ static void layer_silu_gate_backward(const float *gate, const float *up, const f
   }
 }
 
-// gelu(x) = x (1 + tanh u) / 2 with u = √(2/π) (x + 0.044715 x³).
-APUS_INLINE vf vf_gelu_tanh(vf x) { return vf_tanh(0.7978845608f * vf_fma(0.044715f * x * x, x, x)); }
+// gelu(x) = x (1 + tanh u) / 2 = x sigmoid(2 u) with u = √(2/π) (x + 0.044715 x³): where tanh u comes near -1, the sum
+// would keep none of its digits and the sigmoid keeps all.
+APUS_INLINE vf vf_gelu_share(vf x) { return vf_sigmoid(1.5957691216f * vf_fma(0.044715f * x * x, x, x)); }
 
 static void layer_gelu_gate(const float *gate, const float *up, float *h, long begin, long end) {
   for (long i = begin; i < end; i += APUS_LANES) {
     vf g = load_part(gate + i, end - i), u = load_part(up + i, end - i);
-    store_part(h + i, 0.5f * g * (1.0f + vf_gelu_tanh(g)) * u, end - i);
+    store_part(h + i, g * vf_gelu_share(g) * u, end - i);
   }
 }
 
@@ -120,11 +121,11 @@ static void layer_gelu_gate_backward(const float *gate, const float *up, const f
                                      long begin, long end) {
   for (long i = begin; i < end; i += APUS_LANES) {
     vf g = load_part(gate + i, end - i), u = load_part(up + i, end - i), d = load_part(dh + i, end - i);
-    vf t = vf_gelu_tanh(g), half = 0.5f * (1.0f + t);
-    // du/dx = √(2/π) (1 + 3 · 0.044715 x²)
-    vf slope = half + 0.5f * g * (1.0f - t * t) * 0.7978845608f * vf_fma(0.134145f * g, g, vf_set(1.0f));
+    vf s = vf_gelu_share(g), gelu = g * s;
+    // d 2u/dx = 2 √(2/π) (1 + 3 · 0.044715 x²)
+    vf slope = s + gelu * (1.0f - s) * 1.5957691216f * vf_fma(0.134145f * g, g, vf_set(1.0f));
     store_part(d_gate + i, d * u * slope, end - i);
-    store_part(d_up + i, d * g * half, end - i);
+    store_part(d_up + i, d * gelu, end - i);
   }
 }
 

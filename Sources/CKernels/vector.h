@@ -114,6 +114,9 @@ APUS_INLINE vf vf_tanh(vf x) {
   return (vf)(((vi)small & is_small) | ((vi)large & ~is_small & ~is_nan) | ((vi)x & is_nan));
 }
 
+/// cap tanh x. What is not finite becomes NaN: it must not hide as a cap.
+APUS_INLINE vf vf_capped(vf x, float cap) { return vf_tanh(x) * cap + x * 0.0f; }
+
 APUS_INLINE float f_exp(float x) { return vf_exp(vf_set(x))[0]; }
 
 /// bf16 with round to nearest even, NaN kept.

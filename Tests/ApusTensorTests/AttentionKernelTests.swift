@@ -134,6 +134,34 @@ import Testing
         }
     }
 
+    /// A run's first row, and a decoding step's row: pages before their windows may be anybody's by now.
+    @Test(arguments: PagedAttention.subjects, AttentionShape.all.filter { $0.window > 0 })
+    func `pages before every window change nothing`(subject: PagedAttention.Subject, shape: AttentionShape) {
+        let inputs = AttentionInputs(shape)
+        let clean = PagedAttention(shape, inputs, subject)
+        let forward = clean.forward()
+        for sequence in 1..<shape.sequences {
+            let gradients = clean.backward(forward, sequences: [sequence])
+            let rows = shape.ownRows(sequence)
+            let own = (rows.lowerBound * shape.width)..<(rows.upperBound * shape.width)
+            for garbage in [Float.nan, .infinity, -.greatestFiniteMagnitude] {
+                let run = PagedAttention(shape, inputs, subject)
+                run.spoil(sequence: sequence, before: shape.prompt + 1 - shape.window, with: garbage)
+                let same = run.backward(forward, sequences: [sequence])
+                // The other rows of q's gradient are not this run's.
+                #expect(same.q[own] == gradients.q[own])
+                #expect(same.k == gradients.k && same.v == gradients.v)
+                #expect(same.prefixK == gradients.prefixK && same.prefixV == gradients.prefixV)
+
+                let step = PagedAttention(shape, inputs, subject)
+                step.spoil(
+                    sequence: sequence, before: shape.rowsByPosition(sequence).count - shape.window, with: garbage)
+                let last = step.forward(order: [rows.upperBound - 1], pieces: [(0..<1, 0..<shape.keyValueHeads)])
+                #expect(last.out[...] == slice(forward.out, rows.upperBound - 1, shape.width))
+            }
+        }
+    }
+
     @Test(arguments: PagedAttention.subjects, AttentionShape.all)
     func `a run's gradients do not depend on other runs`(subject: PagedAttention.Subject, shape: AttentionShape) {
         let attention = PagedAttention(shape, AttentionInputs(shape), subject)

@@ -110,9 +110,9 @@ import Testing
             return Double(dLogProb) * (z[target] - logSumExp) + Double(dEntropy) * entropy
         }
         expectClose(logits, derivative, 6e-6)
-        var poisoned: [Float] = [.nan]
-        kernels.cap(&poisoned, 1, rule.scale, rule.cap)
-        #expect(poisoned[0].isNaN)
+        var poisoned: [Float] = [.nan, .infinity, -.infinity]
+        kernels.cap(&poisoned, poisoned.count, rule.scale, rule.cap)
+        #expect(!poisoned.contains { $0.isFinite })
     }
 
     @Test(arguments: InstructionSet.available)

@@ -148,6 +148,20 @@ import Testing
         expectClose(dGate, derivative, 1e-6)
     }
 
+    /// Where a gate is almost shut its value is small and still has its digits.
+    @Test(arguments: InstructionSet.available, GateActivation.allCases)
+    func gatesThatAreAlmostShut(set: InstructionSet, activation: GateActivation) {
+        let gate = (0..<64).map { -0.5 - Float($0) / 16 }
+        let ones = [Float](repeating: 1, count: gate.count)
+        var h = ones
+        self.gate(activation, set).forward(gate, ones, &h, 0, gate.count)
+        // A rounding of what the exponential is taken of is that much of the value.
+        for (found, x) in zip(h, gate) {
+            let wanted = function(activation)(Double(x))
+            #expect(abs(Double(found) / wanted - 1) < 4e-6, "\(x): \(found) for \(wanted)")
+        }
+    }
+
     /// A thread's share may end anywhere: the bits of an element may not depend on it. The backward kernel works in place.
     @Test(arguments: InstructionSet.available, GateActivation.allCases)
     func gatesHaveTheSameBitsInEveryPartition(set: InstructionSet, activation: GateActivation) {

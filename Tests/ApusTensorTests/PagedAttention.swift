@@ -62,6 +62,14 @@ final class PagedAttention {
 
     deinit { pages.base.deallocate() }
 
+    /// Fills the pages of a sequence that end before `position`, every byte as in `garbage`.
+    func spoil(sequence: Int, before position: Int, with garbage: Float) {
+        let page = shape.keyValueHeads * apus_page_bytes(Int32(shape.headSize), isFixed ? 1 : 0)
+        for number in tables[(sequence * tableLength)...].prefix(max(position, 0) / 16) {
+            (pages.base + Int(number) * page).initializeMemory(as: Float.self, repeating: garbage, count: page / 4)
+        }
+    }
+
     /// What the kernels compute with: queries, keys and values after rounding, read back from where the layout says.
     func roundedInputs() -> AttentionInputs {
         guard isFixed else { return inputs }
