@@ -27,14 +27,17 @@ extension ExportedModel {
         }
         guard configuration.architecture.canSayInGGUF(configuration) else {
             throw ExportError(
-                "\(checkpoint.path): its windows, rotations, scales or soft-caps are others than llama.cpp takes for granted in "
-                    + "\(configuration.architecture.ggufName) models; export merged")
+                "\(checkpoint.path): its windows, rotations, scales, soft-caps, biases or head are others than llama.cpp takes "
+                    + "for granted in \(configuration.architecture.ggufName) models; export merged")
         }
         let vocabulary = try tokenizer.ggufVocabulary(size: configuration.vocabularySize)
         GGUFMetadata(configuration: configuration, vocabulary: vocabulary, name: name).add(to: &writer, type: type)
         var sources: [String: ModelTensor] = [:]
-        for tensor in configuration.tensors {
-            let stored = layout.name(of: tensor.role)
+        var tensors = configuration.tensors.map { (name: layout.name(of: $0.role), tensor: $0) }
+        if configuration.tiesEmbeddings, configuration.architecture.headInGGUF == .own {
+            tensors.append((layout.name(of: .head), tensors[0].tensor))
+        }
+        for (stored, tensor) in tensors {
             sources[stored] = tensor
             let elements = type.type(of: tensor, in: configuration)
             writer.tensors.append(TensorLayout(name: stored, shape: tensor.shape, type: elements))

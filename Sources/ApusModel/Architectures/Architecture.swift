@@ -24,6 +24,10 @@ public struct Architecture: Sendable {
     var seesWindowInGGUF: @Sendable (_ layer: Int) -> Bool = { _ in false }
     /// The layers that turn nothing in a GGUF file: no key says which.
     var isUnrotatedInGGUF: @Sendable (_ layer: Int) -> Bool = { _ in false }
+    /// The linear modules whose biases llama.cpp adds.
+    var biasesInGGUF: Set<LinearModule> = [.query, .key, .value, .queryKeyValue]
+    /// Where llama.cpp looks for the head.
+    package var headInGGUF = HeadPlace.either
     /// Whether GGUF metadata have words for all else of a model; llama.cpp takes some numbers for granted.
     var isWithinGGUF: @Sendable (ModelConfiguration) -> Bool = { _ in true }
     /// What keys mean that are absent.
@@ -42,6 +46,11 @@ public struct Architecture: Sendable {
         .llama, .mistral, .qwen2, .qwen3, .gemma, .gemma2, .gemma3, .phi3, .smollm3, .granite, .olmo2,
     ]
 
+    /// Where a head is looked for: some readers want it to be the embedding, or a tensor of its own, always.
+    package enum HeadPlace: Sendable {
+        case either, embedding, own
+    }
+
     /// What a file calls a norm: the end of its tensor's name.
     struct NormNames: Sendable {
         let huggingFace: String
@@ -53,13 +62,15 @@ extension Architecture {
     /// Whether llama.cpp gives some layers of this family a window.
     package var hasWindowsInGGUF: Bool { (0..<8).contains(where: seesWindowInGGUF) }
 
-    /// Whether a GGUF file can say all of a model, or llama.cpp would compute something else: which layers see a window and
-    /// which turn nothing is not written there, and a ramp of YaRN's frequencies ends at whole ones.
+    /// Whether a GGUF file can say all of a model, or llama.cpp would compute something else or not load it: which layers see
+    /// a window and which turn nothing is not written there, and a ramp of YaRN's frequencies ends at whole ones.
     package func canSayInGGUF(_ model: ModelConfiguration) -> Bool {
         let hasOtherRamp = model.rotaryEmbeddings.contains { rotary in
             if case .yarn(let yarn) = rotary.scaling { !yarn.truncates } else { false }
         }
-        return !hasOtherRamp && isWithinGGUF(model)
+        let hasOtherHead = headInGGUF == .embedding && !model.tiesEmbeddings
+        return !hasOtherRamp && !hasOtherHead && isWithinGGUF(model)
+            && model.layers[0].modules.allSatisfy { !$0.hasBias || biasesInGGUF.contains($0.module) }
             && model.layers.enumerated().allSatisfy { index, layer in
                 let fits = (layer.attention.window != nil) == seesWindowInGGUF(index)
                 return (layer.rotaryEmbedding == nil) == isUnrotatedInGGUF(index)
@@ -86,6 +97,11 @@ struct FamilyDefaults: Sendable {
     var activation = GateActivation.silu
     /// The key that names another activation.
     var activationKey = "hidden_act"
+}
+
+extension Set<LinearModule> {
+    /// Every module.
+    static let all = Set(LinearModule.allCases)
 }
 
 extension [NormPosition: Architecture.NormNames] {

@@ -5,7 +5,7 @@ extension Architecture {
     /// Gemma (Mesnard et al. 2024): embeddings times √hidden, gains that are added to 1, GELU gates.
     package static let gemma = Architecture(
         name: "gemma", className: "GemmaForCausalLM", ggufName: "gemma", norms: .before, gainOffset: 1,
-        defaults: .gemma(keyValueHeads: nil),
+        headInGGUF: .embedding, defaults: .gemma(keyValueHeads: nil),
         readConfiguration: { facts, config throws(FormatError) in
             try facts.readGemma(config)
         },
@@ -14,7 +14,7 @@ extension Architecture {
     /// Gemma 2 (Riviere et al. 2024): norms around both halves, soft-caps, a window in every other layer.
     package static let gemma2 = Architecture(
         name: "gemma2", className: "Gemma2ForCausalLM", ggufName: "gemma2", norms: .around, gainOffset: 1,
-        seesWindowInGGUF: { $0 % 2 == 0 },
+        seesWindowInGGUF: { $0 % 2 == 0 }, headInGGUF: .embedding,
         isWithinGGUF: { $0.hasScale(largest: 46) && $0.layers[0].attention.softCap != nil && $0.logitSoftCap != nil },
         defaults: .gemma(keyValueHeads: 4),
         readConfiguration: { facts, config throws(FormatError) in

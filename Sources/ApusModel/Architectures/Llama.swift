@@ -5,7 +5,7 @@ extension Architecture {
     /// Llama 2, 3, 3.1 and 3.2 (Touvron et al. 2023; Llama team 2024), SmolLM2, TinyLlama and all that share their layers.
     package static let llama = Architecture(
         name: "llama", className: "LlamaForCausalLM", ggufName: "llama", norms: .before, interleavesRotaryRows: true,
-        readConfiguration: { facts, config throws(FormatError) in try facts.readBiases(config) },
+        biasesInGGUF: .all, readConfiguration: { facts, config throws(FormatError) in try facts.readBiases(config) },
         configurationMembers: { $0.biases })
 
     /// Mistral 7B and its like (Jiang et al. 2023): Llama's layers, in the first version with a window in all of them.
@@ -51,7 +51,7 @@ extension Architecture {
     /// Granite 3 (IBM 2024): Llama's layers with multipliers.
     package static let granite = Architecture(
         name: "granite", className: "GraniteForCausalLM", ggufName: "granite", norms: .before,
-        interleavesRotaryRows: true,
+        interleavesRotaryRows: true, biasesInGGUF: .all,
         readConfiguration: { facts, config throws(FormatError) in
             try facts.readBiases(config)
             facts.embeddingMultiplier = try config.optionalNumber("embedding_multiplier") ?? 1
@@ -85,7 +85,7 @@ extension Architecture {
     /// OLMo 2 (OLMo team 2024): norms of what half layers add, and of all queries and all keys.
     package static let olmo2 = Architecture(
         name: "olmo2", className: "Olmo2ForCausalLM", ggufName: "olmo2", norms: .after.withQueriesAndKeys,
-        normsEachHead: false, defaults: FamilyDefaults(normEpsilon: 1e-5),
+        normsEachHead: false, biasesInGGUF: [], headInGGUF: .own, defaults: FamilyDefaults(normEpsilon: 1e-5),
         readConfiguration: { facts, config throws(FormatError) in try facts.readBiases(config) },
         configurationMembers: { [("attention_bias", .bool($0.hasBias(.attentionOutput)))] })
 }

@@ -5,6 +5,7 @@ extension Architecture {
     /// Qwen2 and Qwen2.5 (Yang et al. 2024): biases of queries, keys and values.
     package static let qwen2 = Architecture(
         name: "qwen2", className: "Qwen2ForCausalLM", ggufName: "qwen2", norms: .before,
+        isWithinGGUF: { $0.headCount * $0.headSize == $0.hiddenSize },
         defaults: FamilyDefaults(keyValueHeadCount: 32, contextLength: 32768),
         readConfiguration: { facts, config throws(FormatError) in
             facts.inputBias = true
