@@ -13,9 +13,10 @@ let swiftSettings: [SwiftSetting] = [
 ]
 
 /// A fuzzer of one reader. Linked by lld: gold stumbles over the sanitizer's symbols.
-func fuzzer(_ name: String) -> Target {
+func fuzzer(_ name: String, of module: String = "ApusFormats") -> Target {
     .executableTarget(
-        name: name, dependencies: ["ApusFormats", "FuzzDriver"], swiftSettings: swiftSettings,
+        name: name, dependencies: ["ApusFormats", "FuzzDriver", .init(stringLiteral: module)],
+        swiftSettings: swiftSettings,
         linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])])
 }
 
@@ -24,12 +25,18 @@ let package = Package(
     targets: [
         .target(name: "CBlocks", cSettings: cSettings),
         .target(name: "ApusFormats", dependencies: ["CBlocks"], swiftSettings: swiftSettings),
+        // Kernels are not fuzzed, and would be slow under the sanitizer.
+        .target(name: "CKernels", cSettings: [.unsafeFlags(["-O2", "-ffp-contract=off"])]),
+        .target(name: "ApusText", dependencies: ["ApusFormats"], swiftSettings: swiftSettings),
+        .target(name: "ApusTensor", dependencies: ["CKernels"], swiftSettings: swiftSettings),
+        .target(
+            name: "ApusModel", dependencies: ["ApusTensor", "ApusFormats", "ApusText"], swiftSettings: swiftSettings),
         .target(name: "CFuzzer", cSettings: cSettings),
         .target(name: "FuzzDriver", dependencies: ["ApusFormats", "CFuzzer"], swiftSettings: swiftSettings),
         fuzzer("FuzzSafetensors"),
         fuzzer("FuzzGGUF"),
         fuzzer("FuzzAdapterConfiguration"),
-        // Configurations of models are to follow here: they need ApusModel, and so a link to it and to what it needs.
         fuzzer("FuzzJSON"),
+        fuzzer("FuzzModelConfiguration", of: "ApusModel"),
     ]
 )

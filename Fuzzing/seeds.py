@@ -72,3 +72,9 @@ target = folder('FuzzJSON')
 (target / 'configuration.json').write_bytes((fixtures / 'tiny_llama/config.json').read_bytes())
 (target / 'index.json').write_text('{"metadata":{"total_size":16},"weight_map":{"a":"model-1.safetensors"}}')
 (target / 'values.json').write_text('[-0.10,1E+2,9007199254740993,"\\u00e9\\ud83d\\ude00\\n",true,false,null,{"a":[{}]}]')
+
+# Each family in the spelling of transformers 5 and of 4.
+target = folder('FuzzModelConfiguration')
+for family in sorted((fixtures / 'families').glob('*-[123]')):
+    for name in ('config', 'config_v4'):
+        shutil.copy(family / f'{name}.json', target / f'{family.name}-{name}.json')
