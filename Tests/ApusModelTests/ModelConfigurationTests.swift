@@ -56,10 +56,15 @@ import Testing
     func impossibleNumbersAreRefused() throws {
         let cases: [([String: Any?], String)] = [
             (["num_attention_heads": 0], "num_attention_heads"), (["num_attention_heads": -4], "num_attention_heads"),
-            (["num_key_value_heads": 0], "key/value heads"), (["num_key_value_heads": 3], "cannot share 3"),
+            (["num_key_value_heads": 0], "num_key_value_heads"), (["head_dim": -6], "head_dim"),
+            (["sliding_window": 0, "model_type": "mistral"], "sliding_window"),
+            (
+                ["max_position_embeddings": 0, "rope_scaling": ["type": "yarn", "factor": 4.0]],
+                "max_position_embeddings"
+            ), (["num_key_value_heads": 3], "cannot share 3"),
             (["head_dim": NSNull(), "hidden_size": 66], "66"), (["head_dim": 15], "even"),
-            (["rope_theta": 0.0], "theta"), (["rope_theta": -1.0], "theta"), (["hidden_size": 0], "hidden size"),
-            (["num_hidden_layers": 0], "layers"), (["vocab_size": 1 << 40], "vocabulary"),
+            (["rope_theta": 0.0], "theta"), (["rope_theta": -1.0], "theta"), (["hidden_size": 0], "hidden_size"),
+            (["num_hidden_layers": 0], "layers"), (["vocab_size": 1 << 40], "vocab_size"),
             (["rms_norm_eps": -1.0], "epsilon"), (["bos_token_id": 999], "999"), (["eos_token_id": -1], "-1"),
             (["hidden_size": NSNull()], "hidden_size"), (["hidden_size": "64"], "hidden_size"),
             (["rope_scaling": ["rope_type": "llama3", "factor": 8]], "llama3"),

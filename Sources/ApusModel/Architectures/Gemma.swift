@@ -29,7 +29,7 @@ extension Architecture {
             try facts.readScale(file, largest: 46)
             facts.attentionSoftCap = try file.optionalNumber("attn_logit_softcapping") ?? 50
             facts.logitSoftCap = try file.optionalNumber("final_logit_softcapping") ?? 30
-            facts.window = try file.optionalInt("attention.sliding_window") ?? 4096
+            facts.window = try file.optionalSize("attention.sliding_window") ?? 4096
         },
         configurationMembers: { $0.gemmaMembers }, metadata: { $0.gemmaMetadata })
 
@@ -52,7 +52,7 @@ extension Architecture {
             facts.scaleEmbedding()
             try facts.readScale(file, largest: 62)
             facts.logitSoftCap = try file.optionalNumber("final_logit_softcapping")
-            facts.window = try file.optionalInt("attention.sliding_window") ?? 1024
+            facts.window = try file.optionalSize("attention.sliding_window") ?? 1024
             facts.windowRotary = RotaryEmbedding(
                 theta: try file.optionalNumber("rope.freq_base_swa") ?? 10_000, dimensions: facts.headSize)
         },
@@ -114,7 +114,7 @@ extension JSONMembers {
     }
 
     fileprivate func windowOrDefault() throws(FormatError) -> Int? {
-        names("sliding_window") ? try optionalInt("sliding_window") : 4096
+        names("sliding_window") ? try optionalSize("sliding_window") : 4096
     }
 
     /// What layers with a window turn by: older files name only its theta, and stretch only the others.

@@ -15,7 +15,7 @@ extension Architecture {
         defaults: FamilyDefaults(keyValueHeadCount: 8, contextLength: 131_072),
         readConfiguration: { facts, config throws(FormatError) in
             // A file that does not name the window means 4096; null means none.
-            let window = config.names("sliding_window") ? try config.optionalInt("sliding_window") : 4096
+            let window = config.names("sliding_window") ? try config.optionalSize("sliding_window") : 4096
             facts.window = window
             if window != nil { facts.windowedLayers = Set(0..<facts.layerCount) }
         },
@@ -39,7 +39,7 @@ extension Architecture {
                 (0..<facts.layerCount).filter { layer in rotates.map { $0[layer] == 0 } ?? ((layer + 1) % interval == 0)
                 })
             facts.unrotatedLayers = unrotated
-            let window = try config.bool("use_sliding_window") == true ? try config.optionalInt("sliding_window") : nil
+            let window = try config.bool("use_sliding_window") == true ? try config.optionalSize("sliding_window") : nil
             try facts.readWindows(config, window: window) { unrotated.contains($0) }
         },
         configurationMembers: { model in

@@ -6,7 +6,7 @@ extension Architecture {
         name: "phi3", className: "Phi3ForCausalLM", ggufName: "phi3", norms: .before, isFused: true,
         defaults: FamilyDefaults(contextLength: 4096, normEpsilon: 1e-5),
         readConfiguration: { facts, config throws(FormatError) in
-            facts.window = try config.optionalInt("sliding_window")
+            facts.window = try config.optionalSize("sliding_window")
             if facts.window != nil { facts.windowedLayers = Set(0..<facts.layerCount) }
         },
         readMetadata: { facts, file throws(FormatError) in

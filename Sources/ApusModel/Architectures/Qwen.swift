@@ -31,7 +31,7 @@ extension ModelFacts {
     fileprivate mutating func readQwenWindows(_ config: JSONMembers) throws(FormatError) {
         let isUsed = try config.bool("use_sliding_window") ?? false
         let first = try config.optionalInt("max_window_layers") ?? 28
-        try readWindows(config, window: isUsed ? config.optionalInt("sliding_window") ?? 4096 : nil) { $0 >= first }
+        try readWindows(config, window: isUsed ? config.optionalSize("sliding_window") ?? 4096 : nil) { $0 >= first }
     }
 }
 

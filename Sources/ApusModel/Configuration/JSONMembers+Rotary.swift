@@ -28,7 +28,7 @@ extension JSONMembers {
         let kind = newer ?? older ?? "default"
         // Phi-3 says outside of the parameters how long its first training's context was, and that comes first.
         let key = "original_max_position_embeddings"
-        let (outer, inner) = (try optionalInt(key), try written.optionalInt(key))
+        let (outer, inner) = (try optionalSize(key), try written.optionalSize(key))
         let original = outer ?? inner ?? contextLength
         switch kind {
         case "default", "mrope": return .none
@@ -59,7 +59,7 @@ extension JSONMembers {
     }
 
     private func yarn(original: Int, contextLength: Int) throws(FormatError) -> YarnScaling {
-        let factor = try optionalNumber("factor") ?? Double(contextLength) / Double(max(original, 1))
+        let factor = try optionalNumber("factor") ?? Double(contextLength) / Double(original)
         var amplitude = try optionalNumber("attention_factor")
         if amplitude == nil, let scale = try optionalNumber("mscale"), let all = try optionalNumber("mscale_all_dim"),
             scale != 0, all != 0
@@ -78,7 +78,7 @@ extension JSONMembers {
         guard let short = try numbers("short_factor"), let long = try numbers("long_factor") else {
             throw error(.malformed, "short_factor", "or long_factor is missing, which rope type longrope needs")
         }
-        let factor = try optionalNumber("factor") ?? Double(contextLength) / Double(max(original, 1))
+        let factor = try optionalNumber("factor") ?? Double(contextLength) / Double(original)
         return LongRopeScaling(
             short: short, long: long, original: original,
             amplitude: try optionalNumber("attention_factor") ?? LongRopeScaling.amplitude(factor, original: original))

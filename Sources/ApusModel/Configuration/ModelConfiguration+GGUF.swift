@@ -32,24 +32,21 @@ extension ModelConfiguration {
 extension ModelFacts {
     /// Reads the keys that all families share. Which biases there are, and whether the head is the embedding, the tensors say.
     fileprivate init(_ metadata: ModelMetadata, _ defaults: FamilyDefaults) throws(FormatError) {
-        let hidden = try metadata.int("embedding_length")
-        let heads = try metadata.int("attention.head_count")
-        guard heads > 0 else {
-            throw metadata.error(.malformed, "attention.head_count", "is \(heads), wanted 1 or more")
-        }
+        let hidden = try metadata.size("embedding_length")
+        let heads = try metadata.size("attention.head_count")
         let layers = try metadata.int("block_count")
         try Self.checkLayers(layers, file: metadata.file.path)
         let headSize = try metadata.headSize(hidden: hidden, heads: heads)
-        let context = try metadata.int("context_length")
+        let context = try metadata.size("context_length")
         let entries = metadata.file.entries
         self.init(
-            hiddenSize: hidden, intermediateSize: try metadata.int("feed_forward_length"), layerCount: layers,
-            headCount: heads, keyValueHeadCount: try metadata.optionalInt("attention.head_count_kv") ?? heads,
+            hiddenSize: hidden, intermediateSize: try metadata.size("feed_forward_length"), layerCount: layers,
+            headCount: heads, keyValueHeadCount: try metadata.optionalSize("attention.head_count_kv") ?? heads,
             headSize: headSize, vocabularySize: try metadata.vocabularySize(), contextLength: context,
             normEpsilon: try metadata.number("attention.layer_norm_rms_epsilon"),
             rotary: RotaryEmbedding(
                 theta: try metadata.optionalNumber("rope.freq_base") ?? 10_000,
-                dimensions: try metadata.optionalInt("rope.dimension_count") ?? headSize,
+                dimensions: try metadata.optionalSize("rope.dimension_count") ?? headSize,
                 scaling: try metadata.ropeScaling(contextLength: context)),
             activation: defaults.activation, tiesEmbeddings: entries["output.weight"] == nil,
             bosToken: try metadata.token("bos_token_id"), endTokens: try metadata.endTokens())
@@ -61,18 +58,20 @@ extension ModelFacts {
 
 extension ModelMetadata {
     fileprivate func vocabularySize() throws(FormatError) -> Int {
-        if let size = try optionalInt("vocab_size") { return size }
-        if let tokens = file.metadata["tokenizer.ggml.tokens"]?.texts { return tokens.count }
-        return try file.entry("token_embd.weight").shape.first ?? 0
+        if let size = try optionalSize("vocab_size") { return size }
+        let tokens = file.metadata["tokenizer.ggml.tokens"]?.texts?.count
+        let size = try tokens ?? file.entry("token_embd.weight").shape.first ?? 0
+        if let fault = ModelFacts.sizeFault(size) { throw error(.malformed, "vocab_size", fault) }
+        return size
     }
 
     fileprivate func headSize(hidden: Int, heads: Int) throws(FormatError) -> Int {
-        let stated = try optionalInt("attention.key_length")
+        let stated = try optionalSize("attention.key_length")
         if stated == nil, hidden % heads != 0 {
             throw error(.malformed, "embedding_length", "\(hidden) does not divide by head_count \(heads)")
         }
         let size = stated ?? hidden / heads
-        if let value = try optionalInt("attention.value_length"), value != size {
+        if let value = try optionalSize("attention.value_length"), value != size {
             throw error(.unsupported, "attention.value_length", "is \(value), wanted the head size \(size)")
         }
         return size
@@ -87,7 +86,7 @@ extension ModelMetadata {
         case "yarn":
             let factor = try number("rope.scaling.factor")
             var yarn = YarnScaling(
-                factor: factor, original: try optionalInt("rope.scaling.original_context_length") ?? contextLength)
+                factor: factor, original: try optionalSize("rope.scaling.original_context_length") ?? contextLength)
             yarn.amplitude *= try optionalNumber("rope.scaling.attn_factor") ?? 1
             yarn.betaFast = try optionalNumber("rope.scaling.yarn_beta_fast") ?? yarn.betaFast
             yarn.betaSlow = try optionalNumber("rope.scaling.yarn_beta_slow") ?? yarn.betaSlow
@@ -103,8 +102,8 @@ extension ModelMetadata {
     func longRope(_ facts: ModelFacts) throws(FormatError) -> RopeScaling? {
         guard let short = try floats("rope_factors_short.weight"), let long = try floats("rope_factors_long.weight")
         else { return nil }
-        let original = try optionalInt("rope.scaling.original_context_length") ?? facts.contextLength
-        let factor = Double(facts.contextLength) / Double(max(original, 1))
+        let original = try optionalSize("rope.scaling.original_context_length") ?? facts.contextLength
+        let factor = Double(facts.contextLength) / Double(original)
         return .long(
             LongRopeScaling(
                 short: short.map(Double.init), long: long.map(Double.init), original: original,

@@ -65,23 +65,22 @@ extension JSONMembers {
 extension ModelFacts {
     /// Reads the keys that all families share.
     fileprivate init(_ config: JSONMembers, _ defaults: FamilyDefaults) throws(FormatError) {
-        let hidden = try config.int("hidden_size")
+        let hidden = try config.size("hidden_size")
         let layers = try config.int("num_hidden_layers")
         try Self.checkLayers(layers, file: config.file)
-        let heads = try config.int("num_attention_heads", or: defaults.headCount)
-        guard heads > 0 else { throw config.error(.malformed, "num_attention_heads", "is \(heads), wanted 1 or more") }
-        let headSize = try config.optionalInt("head_dim") ?? defaults.headSize
+        let heads = try config.size("num_attention_heads", or: defaults.headCount)
+        let headSize = try config.optionalSize("head_dim") ?? defaults.headSize
         if headSize == nil, hidden % heads != 0 {
             throw config.error(.malformed, "hidden_size", "\(hidden) does not divide by num_attention_heads \(heads)")
         }
-        let context = try config.optionalInt("max_position_embeddings") ?? defaults.contextLength
+        let context = try config.optionalSize("max_position_embeddings") ?? defaults.contextLength
         let size = headSize ?? hidden / heads
         self.init(
-            hiddenSize: hidden, intermediateSize: try config.int("intermediate_size"), layerCount: layers,
+            hiddenSize: hidden, intermediateSize: try config.size("intermediate_size"), layerCount: layers,
             headCount: heads,
-            keyValueHeadCount: try config.optionalInt("num_key_value_heads") ?? defaults.keyValueHeadCount ?? heads,
+            keyValueHeadCount: try config.optionalSize("num_key_value_heads") ?? defaults.keyValueHeadCount ?? heads,
             headSize: size,
-            vocabularySize: try config.int("vocab_size", or: defaults.vocabularySize),
+            vocabularySize: try config.size("vocab_size", or: defaults.vocabularySize),
             contextLength: context,
             normEpsilon: try config.optionalNumber("rms_norm_eps") ?? defaults.normEpsilon,
             rotary: try config.rotary(

@@ -6,18 +6,10 @@ extension ModelFacts {
     /// Ten times the deepest model.
     private static let layerLimit = 1 << 11
 
-    /// Checks that the numbers make a model, before anything is made of them.
+    /// Checks that the numbers make a model, before anything is made of them. Sizes are checked where they are read.
     ///
     /// - Throws: `FormatError` with code `malformed`.
     func validate(file: String) throws(FormatError) {
-        let sizes = [
-            ("hidden size", hiddenSize), ("intermediate size", intermediateSize),
-            ("number of attention heads", headCount), ("number of key/value heads", keyValueHeadCount),
-            ("head size", headSize), ("vocabulary size", vocabularySize), ("context length", contextLength),
-        ]
-        for (name, value) in sizes + [("window", window ?? 1)] where !(1...Self.sizeLimit ~= value) {
-            throw FormatError(.malformed, file: file, "\(name) is \(value), wanted 1 to \(Self.sizeLimit)")
-        }
         try Self.checkLayers(layerCount, file: file)
         if let fault = relationFault ?? numberFault {
             throw FormatError(.malformed, file: file, fault)
@@ -59,5 +51,44 @@ extension ModelFacts {
             return "\(name) is \(value), wanted a number above 0"
         }
         return nil
+    }
+}
+
+/// Sizes: whole numbers from 1 to what a model can have. Whatever is counted, divided or reserved by a file's number is
+/// read by these.
+extension JSONMembers {
+    /// A size that must be there, unless the family has one for that case.
+    func size(_ key: String, or family: Int? = nil) throws(FormatError) -> Int {
+        if let value = try optionalSize(key) { return value }
+        return try int(key, or: family)
+    }
+
+    /// A size.
+    func optionalSize(_ key: String) throws(FormatError) -> Int? {
+        let value = try optionalInt(key)
+        if let fault = value.flatMap(ModelFacts.sizeFault) { throw error(.malformed, key, fault) }
+        return value
+    }
+}
+
+extension ModelMetadata {
+    /// A size that must be there.
+    func size(_ key: String) throws(FormatError) -> Int {
+        if let value = try optionalSize(key) { return value }
+        return try int(key)
+    }
+
+    /// A size.
+    func optionalSize(_ key: String) throws(FormatError) -> Int? {
+        let value = try optionalInt(key)
+        if let fault = value.flatMap(ModelFacts.sizeFault) { throw error(.malformed, key, fault) }
+        return value
+    }
+}
+
+extension ModelFacts {
+    /// What is wrong with a number as a size.
+    static func sizeFault(_ value: Int) -> String? {
+        1...sizeLimit ~= value ? nil : "is \(value), wanted 1 to \(sizeLimit)"
     }
 }
