@@ -60,7 +60,7 @@ extension ModelMetadata {
     fileprivate func vocabularySize() throws(FormatError) -> Int {
         if let size = try optionalSize("vocab_size") { return size }
         let tokens = file.metadata["tokenizer.ggml.tokens"]?.texts?.count
-        let size = try tokens ?? file.entry("token_embd.weight").shape.first ?? 0
+        let size = if let tokens { tokens } else { try file.entry("token_embd.weight").shape.first ?? 0 }
         if let fault = ModelFacts.sizeFault(size) { throw error(.malformed, "vocab_size", fault) }
         return size
     }
