@@ -22,8 +22,8 @@ struct ApusCommand: AsyncParsableCommand {
         version: version,
         subcommands: [
             DemoCommand.self, TrainCommand.self, SFTCommand.self, GenerateCommand.self, ChatCommand.self,
-            ScoreCommand.self, EvalCommand.self, ExportCommand.self, BenchCommand.self, PlanCommand.self,
-            DoctorCommand.self, ReferenceCommand.self,
+            ScoreCommand.self, EvalCommand.self, ExportCommand.self, InspectCommand.self, BenchCommand.self,
+            PlanCommand.self, DoctorCommand.self, ReferenceCommand.self,
         ])
 
     func run() {
@@ -38,6 +38,7 @@ struct ApusCommand: AsyncParsableCommand {
             Then:
 
               apus doctor                             what this machine has, and what is missing
+              apus inspect MODEL                      what a model or an adapter is, and whether it can be used
               apus plan MODEL                         how much memory a run takes, and what to change
               apus train CONFIG.yaml --model MODEL    train; Recipes/ has configurations to start from
               apus generate --model MODEL --prompt P  try a model, or what was trained with --adapter

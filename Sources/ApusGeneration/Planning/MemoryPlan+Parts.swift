@@ -1,5 +1,5 @@
-import ApusModel
-import ApusTensor
+package import ApusModel
+package import ApusTensor
 
 extension MemoryPlan {
     /// The program with its libraries, resident: nearly all of it is the Swift runtime's and Foundation's code.
@@ -17,11 +17,11 @@ extension MemoryPlan {
                 name: "tokenizer", bytes: run.model.vocabularySize * tokenizerBytesPerToken,
                 detail: "\(run.model.vocabularySize) tokens"),
             Part(
-                name: "base weights", bytes: try linearBytes(run, backend),
+                name: "base weights", bytes: try linearBytes(run.model, run.precision, backend),
                 detail: "\(run.model.layerCount) layers in \(run.precision.rawValue)"),
             Part(
                 name: run.model.tiesEmbeddings ? "embedding, also the head" : "head",
-                bytes: try tableBytes(run, backend),
+                bytes: try tableBytes(run.model, run.precision, backend),
                 detail: "\(run.model.vocabularySize) x \(run.model.hiddenSize)"),
             Part(
                 name: isAdapter ? "adapter" : "trained weights",
@@ -54,10 +54,12 @@ extension MemoryPlan {
     }
 
     /// The projections of every layer in their format, with norms and biases in fp32.
-    private static func linearBytes(_ run: PlannedRun, _ backend: CPUBackend) throws -> Int {
-        try run.model.layers.reduce(0) { sum, layer in
+    private static func linearBytes(
+        _ model: ModelConfiguration, _ precision: WeightPrecision, _ backend: CPUBackend
+    ) throws -> Int {
+        try model.layers.reduce(0) { sum, layer in
             let matrices = try layer.modules.reduce(0) { sum, linear in
-                let format = run.precision.linearFormat
+                let format = precision.linearFormat
                 return sum + (try backend.byteCount(format, outputs: linear.outputs, inputs: linear.inputs))
             }
             let biases = layer.modules.filter(\.hasBias).reduce(0) { $0 + $1.outputs }
@@ -65,10 +67,21 @@ extension MemoryPlan {
         }
     }
 
-    private static func tableBytes(_ run: PlannedRun, _ backend: CPUBackend) throws -> Int {
+    private static func tableBytes(
+        _ model: ModelConfiguration, _ precision: WeightPrecision, _ backend: CPUBackend
+    ) throws -> Int {
         // An embedding table that the head does not share stays in the file.
         try backend.byteCount(
-            run.precision.headFormat(run.model), outputs: run.model.vocabularySize, inputs: run.model.hiddenSize)
+            precision.headFormat(model), outputs: model.vocabularySize, inputs: model.hiddenSize)
+    }
+
+    /// Bytes of a model's weights in memory.
+    ///
+    /// - Throws: `TensorError` for sizes beyond any memory.
+    package static func weightBytes(
+        of model: ModelConfiguration, _ precision: WeightPrecision, backend: CPUBackend
+    ) throws -> Int {
+        try linearBytes(model, precision, backend) + tableBytes(model, precision, backend)
     }
 
     private static func packedAdapterBytes(_ run: PlannedRun, _ backend: CPUBackend) throws -> Int {

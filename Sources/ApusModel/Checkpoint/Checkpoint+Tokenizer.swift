@@ -6,9 +6,14 @@ extension Checkpoint {
     /// The tokenizer that belongs to the model, from `tokenizer.json` in the folder or the metadata of the GGUF file.
     ///
     /// - Throws: `TextError` when it is of an unsupported kind or damaged, `FormatError` when metadata are missing.
-    package func makeTokenizer() throws -> Tokenizer {
+    package func makeTokenizer() throws -> Tokenizer { try Self.tokenizer(of: source) }
+
+    /// The tokenizer in the folder or the GGUF file that a model's tensors are in.
+    ///
+    /// - Throws: as ``makeTokenizer()``.
+    static func tokenizer(of source: any TensorSource) throws -> Tokenizer {
         guard let file = source as? GGUFFile else {
-            return try Tokenizer(directory: URL(filePath: path, directoryHint: .isDirectory))
+            return try Tokenizer(directory: URL(filePath: source.path, directoryHint: .isDirectory))
         }
         return try Tokenizer(vocabulary: GGUFVocabulary(file: file))
     }
