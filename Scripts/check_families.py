@@ -12,7 +12,7 @@ adapter merged, and loaded:
             has its weights to the bit (through a GGUF file of F32), and its log-probabilities
 
 The configurations are those of the fixtures but for what llama.cpp takes for granted (Gemma's scale of scores) or does not
-know (layers without RoPE or with a window elsewhere than in the real models, windows outside Gemma, rotary embeddings that
+know (layers without RoPE or with a window elsewhere than in the real models, windows outside Gemma and OLMo 3, rotary embeddings that
 follow the text: these are longer than the text here). For
 bitsandbytes they are wider: it dequantises rows of other than whole blocks of 64 wrongly on the processor (0.50).
 Models whose greedy text hangs on a hair are made again from another seed. Prints a line each and ends with status 1 when
@@ -44,6 +44,8 @@ TOKENS = 32
 CONTEXT = 256  # Longer than any text here, and what llama.cpp rounds shorter ones up to.
 # Of the spread of logits: llama.cpp rounds what meets F16 weights to F16 too.
 MARGIN = 0.015
+# llama.cpp's windows: all layers but each so manyeth.
+WINDOW_PERIODS = {"gemma2": 2, "gemma3_text": 6, "olmo3": 4}
 GGUF_NAMES = {
     "q_proj": "attn_q", "k_proj": "attn_k", "v_proj": "attn_v", "o_proj": "attn_output", "qkv_proj": "attn_qkv",
     "gate_proj": "ffn_gate", "up_proj": "ffn_up", "down_proj": "ffn_down", "gate_up_proj": "ffn_up",
@@ -64,10 +66,10 @@ def configuration(name, is_wide):
     kind = config.pop("model_type")
     config.update(vocab_size=VOCABULARY, bos_token_id=0, eos_token_id=0, pad_token_id=None)
     layers = range(config["num_hidden_layers"])
-    if kind in ("gemma2", "gemma3_text"):
-        period = 2 if kind == "gemma2" else 6
+    if kind in WINDOW_PERIODS:
+        period = WINDOW_PERIODS[kind]
         kinds = ["full_attention" if (layer + 1) % period == 0 else "sliding_attention" for layer in layers]
-        config.update(query_pre_attn_scalar=config["head_dim"], layer_types=kinds)
+        config.update(layer_types=kinds, query_pre_attn_scalar=config.get("head_dim"))
         for key in ("attn_logit_softcapping", "final_logit_softcapping"):
             if kind == "gemma2" and config[key] is None:
                 config[key] = 5.0
@@ -75,7 +77,7 @@ def configuration(name, is_wide):
         config["sliding_window"] = CONTEXT
     if kind == "smollm3":
         config["no_rope_layers"] = [int((layer + 1) % 4 != 0) for layer in layers]
-    if kind == "olmo2":
+    if kind in ("olmo2", "olmo3"):
         config["attention_bias"] = False
     if name == "llama-3":
         config["max_position_embeddings"] = CONTEXT
@@ -134,7 +136,7 @@ class Family:
     def export(self, kind, output, *options, model="model"):
         command = [self.apus, "export", "--model", self.path(model), "--format", kind, "--output", self.path(output)]
         result = subprocess.run([*command, "--overwrite", *options], capture_output=True, text=True)
-        require(result.returncode in (0, 2), f"export {kind}: {result.stderr.strip()}")
+        require(result.returncode in (0, 2), f"export {kind}: {result.stderr.strip()[:300]}")
         return result.stderr.strip() if result.returncode else None
 
     def adapter(self):

@@ -12,6 +12,8 @@ public struct Architecture: Sendable {
     package let ggufName: String
     /// The norms of a layer, with what files call them.
     let norms: [NormPosition: NormNames]
+    /// Whether a GGUF file is of this family, where several share the name: the first in ``all`` that says so.
+    var isMeant: @Sendable (_ by: ModelMetadata) -> Bool = { _ in true }
     /// What is added to a gain of a Hugging Face file before it multiplies: 1 for Gemma's.
     var gainOffset: Float = 0
     /// Whether norms of queries and keys go over each head (Qwen3) or over all heads together (OLMo 2).
@@ -43,7 +45,8 @@ public struct Architecture: Sendable {
 
     /// Every family.
     package static let all: [Architecture] = [
-        .llama, .mistral, .qwen2, .qwen3, .gemma, .gemma2, .gemma3, .phi3, .smollm3, .granite, .olmo2,
+        .llama, .mistral, .qwen2, .qwen3, .gemma, .gemma2, .gemma3, .phi3, .smollm3, .granite, .olmo3,
+        .olmo2,
     ]
 
     /// Where a head is looked for: some readers want it to be the embedding, or a tensor of its own, always.

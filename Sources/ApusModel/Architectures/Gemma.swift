@@ -22,7 +22,7 @@ extension Architecture {
             try facts.readScale(config)
             facts.attentionSoftCap = try config.cap("attn_logit_softcapping", 50)
             facts.logitSoftCap = try config.cap("final_logit_softcapping", 30)
-            try facts.readWindows(config, window: config.windowOrDefault()) { $0 % 2 == 0 }
+            try facts.readWindows(config, window: config.window()) { $0 % 2 == 0 }
         },
         readMetadata: { facts, file throws(FormatError) in
             facts.scaleEmbedding()
@@ -45,8 +45,9 @@ extension Architecture {
             try facts.readScale(config)
             facts.logitSoftCap = try config.cap("final_logit_softcapping", nil)
             let period = max(1, try config.optionalInt("sliding_window_pattern") ?? 6)
-            try facts.readWindows(config, window: config.windowOrDefault()) { ($0 + 1) % period != 0 }
-            facts.windowRotary = try config.gemma3WindowRotary(facts)
+            try facts.readWindows(config, window: config.window()) { ($0 + 1) % period != 0 }
+            facts.windowRotary = try config.windowRotary(
+                facts, theta: config.optionalNumber("rope_local_base_freq") ?? 10_000)
         },
         readMetadata: { facts, file throws(FormatError) in
             facts.scaleEmbedding()
@@ -111,20 +112,6 @@ extension JSONMembers {
     /// A soft-cap: null means none, and no key at all the family's.
     fileprivate func cap(_ key: String, _ family: Double?) throws(FormatError) -> Double? {
         names(key) ? try optionalNumber(key) : family
-    }
-
-    fileprivate func windowOrDefault() throws(FormatError) -> Int? {
-        names("sliding_window") ? try optionalSize("sliding_window") : 4096
-    }
-
-    /// What layers with a window turn by: older files name only its theta, and stretch only the others.
-    fileprivate func gemma3WindowRotary(_ facts: ModelFacts) throws(FormatError) -> RotaryEmbedding {
-        let theta = try optionalNumber("rope_local_base_freq") ?? 10_000
-        guard try object("rope_parameters")?.has("sliding_attention") == true else {
-            return RotaryEmbedding(theta: theta, dimensions: facts.headSize)
-        }
-        return try rotary(
-            for: "sliding_attention", headSize: facts.headSize, contextLength: facts.contextLength, theta: theta)
     }
 }
 

@@ -14,10 +14,8 @@ extension Architecture {
         interleavesRotaryRows: true,
         defaults: FamilyDefaults(keyValueHeadCount: 8, contextLength: 131_072),
         readConfiguration: { facts, config throws(FormatError) in
-            // A file that does not name the window means 4096; null means none.
-            let window = config.names("sliding_window") ? try config.optionalSize("sliding_window") : 4096
-            facts.window = window
-            if window != nil { facts.windowedLayers = Set(0..<facts.layerCount) }
+            facts.window = try config.window()
+            if facts.window != nil { facts.windowedLayers = Set(0..<facts.layerCount) }
         },
         configurationMembers: { [("sliding_window", $0.window.map { .integer($0) } ?? .null)] })
 
@@ -81,13 +79,6 @@ extension Architecture {
                 ("logit_scale", .float32(1 / model.logitMultiplier)),
             ]
         })
-
-    /// OLMo 2 (OLMo team 2024): norms of what half layers add, and of all queries and all keys.
-    package static let olmo2 = Architecture(
-        name: "olmo2", className: "Olmo2ForCausalLM", ggufName: "olmo2", norms: .after.withQueriesAndKeys,
-        normsEachHead: false, biasesInGGUF: [], headInGGUF: .own, defaults: FamilyDefaults(normEpsilon: 1e-5),
-        readConfiguration: { facts, config throws(FormatError) in try facts.readBiases(config) },
-        configurationMembers: { [("attention_bias", .bool($0.hasBias(.attentionOutput)))] })
 }
 
 extension ModelConfiguration {

@@ -23,6 +23,16 @@ extension JSONMembers {
         return rotary
     }
 
+    /// What layers with a window turn by, in families where they have their own: older files name at most its theta, and
+    /// stretch only the others.
+    func windowRotary(_ facts: ModelFacts, theta: Double) throws(FormatError) -> RotaryEmbedding {
+        guard try object("rope_parameters")?.has("sliding_attention") == true else {
+            return RotaryEmbedding(theta: theta, dimensions: facts.headSize)
+        }
+        return try rotary(
+            for: "sliding_attention", headSize: facts.headSize, contextLength: facts.contextLength, theta: theta)
+    }
+
     private func scaling(_ written: JSONMembers, contextLength: Int) throws(FormatError) -> RopeScaling {
         let (newer, older) = (try written.string("rope_type"), try written.string("type"))
         let kind = newer ?? older ?? "default"

@@ -7,7 +7,8 @@ extension ModelConfiguration {
     /// - Throws: `FormatError`: `unsupported` for another architecture, `missing` or `malformed` for bad metadata.
     package init(gguf file: GGUFFile) throws(FormatError) {
         let metadata = try ModelMetadata(file)
-        guard let architecture = Architecture.all.first(where: { $0.ggufName == metadata.architecture }) else {
+        let named = Architecture.all.filter { $0.ggufName == metadata.architecture }
+        guard let architecture = named.first(where: { $0.isMeant(metadata) }) else {
             throw FormatError(
                 .unsupported, file: file.path, "general.architecture \(Architecture.refusal(of: metadata.architecture))"
             )

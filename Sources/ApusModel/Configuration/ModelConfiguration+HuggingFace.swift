@@ -119,6 +119,13 @@ extension ModelConfiguration {
     package var activationName: String { layers[0].activation.huggingFaceName }
 }
 
+extension JSONMembers {
+    /// `sliding_window` of families that have one of 4096 where nothing is said; null means none.
+    func window() throws(FormatError) -> Int? {
+        names("sliding_window") ? try optionalSize("sliding_window") : 4096
+    }
+}
+
 extension ModelFacts {
     /// Reads `attention_bias` as most families mean it, of all four modules, and `mlp_bias`.
     mutating func readBiases(_ config: JSONMembers) throws(FormatError) {

@@ -15,6 +15,9 @@ struct ModelMetadata {
         architecture = name
     }
 
+    /// Whether a key is there.
+    func has(_ key: String) -> Bool { file.metadata[whole(key)] != nil }
+
     /// A whole number that must be there.
     func int(_ key: String) throws(FormatError) -> Int {
         guard let value = try optionalInt(key) else { throw Self.missing(whole(key), file) }

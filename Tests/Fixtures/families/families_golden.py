@@ -86,6 +86,9 @@ CASES = {
  'granite-3': ('granite', dims(32, 32, 3, 8, 8, 131, True, head_dim=6, logits_scaling=0.5, rope_parameters=rope('linear', factor=2.0)), {'logits': {'logits_scaling': 1.0}, 'rope': PLAIN, 'attention': {'attention_multiplier': 6 ** -.5}}, {'head': 0.6}),
  'olmo2-1': ('olmo2', dims(32, 48, 3, 4, 2, 101, False, rope_parameters=rope(theta=500000.0)), {'norms': identity('q_norm', 'k_norm'), 'post': identity('post_attention_layernorm', 'post_feedforward_layernorm')}, {'full': 1}),
  'olmo2-2': ('olmo2', dims(40, 32, 3, 4, 1, 67, True, attention_bias=True, rms_norm_eps=1e-6, rope_parameters=rope()), {'norms': identity('q_norm', 'k_norm'), 'o bias': no_bias('o_proj')}, {}),
+ 'olmo3-1': ('olmo3', dims(32, 48, 5, 4, 2, 101, False, sliding_window=6, rope_parameters={'full_attention': rope('yarn', 500000.0, factor=4.0, original_max_position_embeddings=32), 'sliding_attention': rope(theta=500000.0)}), {'window': {'sliding_window': 64}, 'yarn': {'rope_parameters': local(500000.0, 500000.0)}, 'norms': identity('q_norm', 'k_norm')}, {}),
+ 'olmo3-2': ('olmo3', dims(40, 32, 4, 4, 1, 67, True, attention_bias=True, rms_norm_eps=1e-6, sliding_window=9, rope_parameters=local(500000.0, 500000.0)), {'window': {'sliding_window': 64}, 'o bias': no_bias('o_proj')}, {}),
+ 'olmo3-3': ('olmo3', dims(24, 40, 4, 4, 4, 131, False, sliding_window=5, layer_types=['full_attention', 'sliding_attention', 'full_attention', 'sliding_attention'], rope_parameters=local(500000.0, 500000.0, linear=3.0)), {'window': full(4), 'rope': {'rope_parameters': local(500000.0, 500000.0)}}, {'keep_layer_types': 1}),
  'olmo2-3': ('olmo2', dims(24, 40, 4, 4, 4, 131, False, rope_parameters=rope('linear', factor=3.0)), {'norms': identity('q_norm', 'k_norm'), 'rope': PLAIN}, {}),
 }
 
@@ -129,6 +132,7 @@ def v4_of(c, kind, given, opts):
         t = c.pop('layer_types', None)
         if kind == 'gemma3_text': c['sliding_window_pattern'] = t.index('full_attention') + 1
     if kind == 'gemma3_text': c['rope_theta'] = r['full_attention'].pop('rope_theta'); c['rope_local_base_freq'] = r['sliding_attention']['rope_theta']; r = r['full_attention']
+    elif kind == 'olmo3': c['rope_theta'] = r['full_attention'].pop('rope_theta'); r = r['full_attention']
     else: c['rope_theta'] = r.pop('rope_theta')
     if kind == 'phi3':
         c['partial_rotary_factor'] = r.pop('partial_rotary_factor'); r.pop('original_max_position_embeddings', None)
