@@ -51,7 +51,12 @@ public struct Architecture: Sendable {
 
     /// Where a head is looked for: some readers want it to be the embedding, or a tensor of its own, always.
     package enum HeadPlace: Sendable {
-        case either, embedding, own
+        /// A tensor of its own if there is one, else the embedding.
+        case either
+        /// The embedding.
+        case embedding
+        /// A tensor of its own.
+        case own
     }
 
     /// What a file calls a norm: the end of its tensor's name.
