@@ -20,13 +20,13 @@ public struct FamilyModel {
         public var promptLength: Int
         /// Without the adapter.
         public var greedy: Greedy
-        /// The most that a token's log-probability moves where transformers computes in bf16.
-        public var bf16LogProbMax: Float
+        /// How far tokens' log-probabilities move on average where transformers computes in bf16.
+        public var bf16LogProbMean: Float
 
         enum CodingKeys: String, CodingKey {
             case promptLength = "prompt_length"
             case greedy
-            case bf16LogProbMax = "bf16_logprob_max"
+            case bf16LogProbMean = "bf16_logprob_mean"
         }
     }
 
