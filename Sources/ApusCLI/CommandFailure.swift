@@ -48,6 +48,9 @@ func failing<Result>(as status: ExitStatus, _ body: () throws -> Result) throws 
         throw failure
     } catch let error as ModelError {
         throw CommandFailure(.badInput, error.description)
+    } catch let error as MemoryShortage {
+        let advice = "raise --memory-utilization, or shorten prompts or --max-new-tokens"
+        throw CommandFailure(status, "\(error.finding); \(advice)")
     } catch {
         throw CommandFailure(status, String(describing: error))
     }

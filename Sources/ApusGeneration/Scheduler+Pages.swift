@@ -79,8 +79,6 @@ extension Scheduler {
     /// The error of a sequence that has the pages to itself and cannot go on.
     func shortage(_ index: Int) -> MemoryShortage {
         let tokens = promptCount(index) + sequences[index].limit
-        return pages.shortage(
-            of: PageStore.pages(for: tokens) + 1, for: "one sequence of \(tokens) tokens",
-            advice: "raise memory_utilization, or shorten prompts or completions")
+        return pages.shortage(of: PageStore.pages(for: tokens) + 1, for: .sequence(tokens: tokens))
     }
 }

@@ -132,8 +132,8 @@ final class GRPOEvaluator {
                 packed.forEach(reference) { batch.rows[$0].referenceLogProbs = $1.logProbs }
             }
         } catch {
-            throw TrainingError(
-                .policy, "the model failed to score completions of the evaluation at step \(loop.step + 1): \(error)")
+            throw TrainingError.model(
+                failedTo: "score completions of the evaluation", step: loop.step + 1, error)
         }
         return loss.evaluate(
             LossBatch(

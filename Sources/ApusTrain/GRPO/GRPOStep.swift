@@ -225,7 +225,7 @@ final class GRPOStep {
         do {
             return try body()
         } catch {
-            throw TrainingError(.policy, "the model failed to \(action) at step \(loop.step + 1): \(error)")
+            throw TrainingError.model(failedTo: action, step: loop.step + 1, error)
         }
     }
 }

@@ -67,7 +67,7 @@ final class RolloutScorer {
                 prompts, groupSize: request.groupSize, step: request.ordinal, sampling: request.sampling,
                 continuesBatch: request.continuesBatch, onToken: onToken)
         } catch {
-            throw TrainingError(.policy, "the model failed to \(action) at step \(loop.step + 1): \(error)")
+            throw TrainingError.model(failedTo: action, step: loop.step + 1, error)
         }
         if !hasToldOfShortfall, let shortfall = sampler.memoryShortfall {
             hasToldOfShortfall = true

@@ -1,3 +1,5 @@
+internal import ApusModel
+
 /// Why a run could not start or go on, in one line.
 public struct TrainingError: Error, CustomStringConvertible, Sendable {
     /// What kind of failure it is.
@@ -39,5 +41,23 @@ public struct TrainingError: Error, CustomStringConvertible, Sendable {
     init(_ code: Code, _ message: String) {
         self.code = code
         self.message = message
+    }
+}
+
+extension TrainingError {
+    /// A failure of the model at a step, which is counted from 1.
+    static func model(failedTo action: String, step: Int, _ error: any Error) -> TrainingError {
+        let reason = (error as? MemoryShortage)?.advisedBySettings ?? "\(error)"
+        return TrainingError(.policy, "the model failed to \(action) at step \(step): \(reason)")
+    }
+}
+
+extension MemoryShortage {
+    /// The error with the settings that are to change.
+    fileprivate var advisedBySettings: String {
+        switch work {
+        case .trainingPass: "\(finding); lower per_device_train_batch_size or raise memory_utilization"
+        case .sequence: "\(finding); raise memory_utilization, or shorten prompts or max_completion_length"
+        }
     }
 }

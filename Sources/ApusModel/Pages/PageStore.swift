@@ -8,33 +8,17 @@ struct GroupTables {
     var all: [Int32] { prompt + completions.joined() }
 }
 
-/// What pages hold of each position.
-package enum PageContents: Sendable {
-    /// Keys and values: what sampling needs.
-    case keysAndValues
-    /// With them the inputs of each layer: what a backward pass starts from, computing the inside of layers again.
-    case layerInputs
-    /// With them what the inside of each layer computed, for a backward pass that computes little again.
-    case activations
-}
-
 /// The pages that sampler and trainer share: keys, values and, for training, layer inputs of every position.
 ///
-/// A page has as many owners as tables that name it, and is free when the last one lets it go. Room is reserved for the
-/// whole budget; memory is taken only when a page is written. Not thread-safe; owned by the thread of the numeric core.
+/// It knows who owns which page (``PageOwners``), where their memory is (``PageMemory``), and which rollouts are kept
+/// (``KeptRollouts``). Not thread-safe; owned by the thread of the numeric core.
 package final class PageStore {
     /// What the pages may take.
     package let budget: MemoryBudget
-    /// What pages have room for.
-    package let contents: PageContents
-    /// Pages that the budget holds.
-    package let pageCount: Int
     /// Rollouts whose pages are kept for training; they are the first to go when pages run out.
     private(set) var kept: KeptRollouts?
-    private let model: LanguageModel
-    private var storage: (cache: KeyValueCache, inputs: LayerInputs?)?
-    private var owners: [Int32] = []
-    private var free: [Int32] = []
+    private var owners: PageOwners
+    private var memory: PageMemory
 
     /// A store for one model.
     ///
@@ -43,97 +27,63 @@ package final class PageStore {
     ///   - budget: nil for the default share of this machine's memory.
     ///   - pages: as many pages as this, whatever the budget.
     package init(model: LanguageModel, contents: PageContents, budget: MemoryBudget? = nil, pages: Int? = nil) {
-        self.model = model
-        self.contents = contents
-        let pageBytes = model.cacheShape.pageBytes + Self.inputBytes(model, contents)
+        memory = PageMemory(model: model, contents: contents)
+        let pageBytes = memory.keyValueBytes + memory.inputBytes
         let budget = pages.map { MemoryBudget(bytes: $0 * pageBytes) } ?? budget ?? MemoryBudget()
         self.budget = budget
-        pageCount = min(budget.bytes / pageBytes, model.cacheShape.pageLimit)
+        owners = PageOwners(
+            count: min(budget.bytes / pageBytes, model.cacheShape.pageLimit), stride: model.cacheShape.layers)
     }
 
     // MARK: Memory
 
+    /// What pages have room for.
+    package var contents: PageContents { memory.contents }
+
     /// Bytes of keys and values in a page.
-    package var keyValueBytes: Int { model.cacheShape.pageBytes }
+    package var keyValueBytes: Int { memory.keyValueBytes }
 
     /// Bytes of layer inputs and activations in a page.
-    package var inputBytes: Int { Self.inputBytes(model, contents) }
-
-    private static func inputBytes(_ model: LanguageModel, _ contents: PageContents) -> Int {
-        guard contents != .keysAndValues else { return 0 }
-        return LayerInputs.tokenBytes(model.configuration, model.precision, activations: contents == .activations)
-            * KeyValueCache.pageTokens
-    }
+    package var inputBytes: Int { memory.inputBytes }
 
     /// Keys and values.
     ///
     /// - Throws: `TensorError` when the system refuses the reservation.
-    package func cache() throws -> KeyValueCache { try reserve().cache }
+    package func cache() throws -> KeyValueCache { try memory.reserve(pages: pageCount).cache }
 
     /// Layer inputs; nil in a store without.
     ///
     /// - Throws: `TensorError` when the system refuses the reservation.
-    package func inputs() throws -> LayerInputs? { try reserve().inputs }
-
-    private func reserve() throws -> (cache: KeyValueCache, inputs: LayerInputs?) {
-        if let storage { return storage }
-        let made = (
-            cache: try KeyValueCache(shape: model.cacheShape, pages: pageCount),
-            inputs: contents == .keysAndValues
-                ? nil
-                : try LayerInputs(
-                    model.configuration, model.precision, pages: pageCount, activations: contents == .activations)
-        )
-        storage = made
-        return made
-    }
+    package func inputs() throws -> LayerInputs? { try memory.reserve(pages: pageCount).inputs }
 
     // MARK: Pages
 
+    /// Pages that the budget holds.
+    package var pageCount: Int { owners.count }
+
     /// Pages that nobody owns.
-    package var available: Int { free.count + pageCount - owners.count }
+    package var available: Int { owners.available }
 
     /// Pages for a number of positions.
     package static func pages(for positions: Int) -> Int {
         (positions + KeyValueCache.pageTokens - 1) / KeyValueCache.pageTokens
     }
 
-    /// Takes pages that are available. Used ones come first: their memory is there.
-    package func take(_ count: Int) -> [Int32] {
-        precondition(count <= available, "more pages than are available")
-        let layers = Int32(model.cacheShape.layers)
-        return (0..<count).map { _ in
-            guard let page = free.popLast() else {
-                owners.append(1)
-                return Int32(owners.count - 1) * layers
-            }
-            owners[index(page)] = 1
-            return page
-        }
-    }
+    /// Takes pages that are available.
+    package func take(_ count: Int) -> [Int32] { owners.take(count) }
 
     /// Adds an owner to each page of a table.
-    package func retain(_ table: [Int32]) {
-        for page in table { owners[index(page)] += 1 }
-    }
+    package func retain(_ table: [Int32]) { owners.retain(table) }
 
     /// Takes an owner from each page of a table.
-    package func release(_ table: [Int32]) {
-        for page in table {
-            owners[index(page)] -= 1
-            precondition(owners[index(page)] >= 0, "a page released too often")
-            if owners[index(page)] == 0 { free.append(page) }
-        }
-    }
-
-    private func index(_ page: Int32) -> Int { Int(page) / model.cacheShape.layers }
+    package func release(_ table: [Int32]) { owners.release(table) }
 
     /// Copies what a page holds for attention.
     ///
     /// - Throws: `TensorError` when the system refuses the reservation.
     package func copyKeysAndValues(from source: Int32, to destination: Int32) throws {
         let cache = try cache()
-        model.backend.copy(cache.page(source), into: cache.page(destination))
+        memory.model.backend.copy(cache.page(source), into: cache.page(destination))
     }
 
     /// Takes the pages of whole groups: pages that the prompt fills are shared, a completion's last token has no row.
@@ -149,9 +99,7 @@ package final class PageStore {
         }
         if available < wanted { dropKept() }
         guard available >= wanted else {
-            throw shortage(
-                of: wanted, for: "the rows of one pass of training",
-                advice: "lower per_device_train_batch_size or raise memory_utilization")
+            throw shortage(of: wanted, for: .trainingPass)
         }
         return groups.map { group in
             var tables = GroupTables(prompt: take(Self.pages(for: group.prompt.count)))
@@ -166,9 +114,8 @@ package final class PageStore {
     }
 
     /// The error of a piece of work that needs more pages than there are.
-    package func shortage(of pages: Int, for purpose: String, advice: String) -> MemoryShortage {
-        MemoryShortage(
-            purpose: purpose, wanted: pages * (keyValueBytes + inputBytes), found: budget.bytes, advice: advice)
+    package func shortage(of pages: Int, for work: MemoryShortage.Work) -> MemoryShortage {
+        MemoryShortage(work: work, wanted: pages * (keyValueBytes + inputBytes), found: budget.bytes)
     }
 
     // MARK: Kept rollouts

@@ -1,0 +1,49 @@
+internal import ApusTensor
+
+/// What pages hold of each position.
+package enum PageContents: Sendable {
+    /// Keys and values: what sampling needs.
+    case keysAndValues
+    /// With them the inputs of each layer: what a backward pass starts from, computing the inside of layers again.
+    case layerInputs
+    /// With them what the inside of each layer computed, for a backward pass that computes little again.
+    case activations
+}
+
+/// The memory of pages: room is reserved for all of them at the first use, and taken when a page is written.
+struct PageMemory {
+    let model: LanguageModel
+    let contents: PageContents
+    private var storage: (cache: KeyValueCache, inputs: LayerInputs?)?
+
+    init(model: LanguageModel, contents: PageContents) {
+        self.model = model
+        self.contents = contents
+    }
+
+    /// Bytes of keys and values in a page.
+    var keyValueBytes: Int { model.cacheShape.pageBytes }
+
+    /// Bytes of layer inputs and activations in a page.
+    var inputBytes: Int {
+        guard contents != .keysAndValues else { return 0 }
+        return LayerInputs.tokenBytes(model.configuration, model.precision, activations: contents == .activations)
+            * KeyValueCache.pageTokens
+    }
+
+    /// Keys and values, and layer inputs in a store that has them.
+    ///
+    /// - Throws: `TensorError` when the system refuses the reservation.
+    mutating func reserve(pages: Int) throws -> (cache: KeyValueCache, inputs: LayerInputs?) {
+        if let storage { return storage }
+        let made = (
+            cache: try KeyValueCache(shape: model.cacheShape, pages: pages),
+            inputs: contents == .keysAndValues
+                ? nil
+                : try LayerInputs(
+                    model.configuration, model.precision, pages: pages, activations: contents == .activations)
+        )
+        storage = made
+        return made
+    }
+}
