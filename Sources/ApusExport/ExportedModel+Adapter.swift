@@ -17,6 +17,11 @@ extension ExportedModel {
         to output: String, overwrites: Bool = false
     ) throws -> (rules: ServingRules, write: () throws -> Void) {
         let adapter = try requiredAdapter()
+        guard !adapter.targets.hasTables else {
+            throw ExportError(
+                "\(adapter.path): it adapts the embedding or the head, which vLLM does not serve for every model; export merged"
+            )
+        }
         let rules = try ServingRules(adapter.configuration)
         let place = try OutputPlace(output, overwrites: overwrites, sources: sources)
         try place.prepareFolder()

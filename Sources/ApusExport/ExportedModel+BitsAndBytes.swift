@@ -17,6 +17,7 @@ extension ExportedModel {
         to output: String, doubleQuantization: Bool = false, overwrites: Bool = false
     ) throws -> (Progress?) throws -> Void {
         try checkHuggingFaceCanHoldIt()
+        try checkMerge()
         if checkpoint.isGGUF { _ = try configuration.huggingFaceMembers() }
         let place = try OutputPlace(output, overwrites: overwrites, sources: sources)
         try place.prepareFolder()

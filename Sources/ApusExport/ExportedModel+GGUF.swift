@@ -16,6 +16,7 @@ extension ExportedModel {
     public func preparedGGUF(
         to output: String, type: GGUFModelType, name: String, overwrites: Bool = false
     ) throws -> (Progress?) throws -> Void {
+        try checkMerge()
         let place = try OutputPlace(output, overwrites: overwrites, sources: sources)
         try place.prepareFile()
         let layout = configuration.ggufLayout
@@ -100,7 +101,7 @@ extension ExportedModel {
                     try append(bytes)
                 } else if let module = remaining.popFirst(), let pair = try adapter.matrices(of: module.path) {
                     var b = pair.b
-                    if let order = layout.rowOrder(of: .weight(module.plan.module, layer: module.layer)) {
+                    if let order = layout.rowOrder(of: module.role) {
                         b = Self.reordered(b, width: module.rank, order: order)
                     }
                     outgoing = tensor.type.encode(b)
@@ -112,6 +113,11 @@ extension ExportedModel {
     }
 
     private func adapterWriter(_ adapter: AdapterFile, type: GGUFAdapterType, name: String) throws -> GGUFWriter {
+        guard !adapter.targets.hasTables else {
+            throw ExportError(
+                "\(adapter.path): it adapts the embedding or the head, which llama.cpp's adapters do not; export merged instead"
+            )
+        }
         let alphas = Set(adapter.targets.modules.map { adapter.scale(of: $0) * Float($0.rank) })
         guard let alpha = alphas.first, alphas.count == 1 else {
             throw ExportError(
@@ -128,13 +134,13 @@ extension ExportedModel {
         // llama.cpp divides one alpha by each pair's rank, whatever PEFT divides by.
         writer.set("adapter.lora.alpha", .float32(alpha))
         for module in adapter.targets.modules {
-            let stored = layout.name(of: .weight(module.plan.module, layer: module.layer))
+            let stored = layout.name(of: module.role)
             writer.tensors.append(
                 TensorLayout(
-                    name: stored + ".lora_a", shape: [module.rank, module.plan.inputs], type: type.elementType))
+                    name: stored + ".lora_a", shape: [module.rank, module.inputs], type: type.elementType))
             writer.tensors.append(
                 TensorLayout(
-                    name: stored + ".lora_b", shape: [module.plan.outputs, module.rank], type: type.elementType))
+                    name: stored + ".lora_b", shape: [module.outputs, module.rank], type: type.elementType))
         }
         return writer
     }

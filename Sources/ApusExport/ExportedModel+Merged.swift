@@ -34,6 +34,7 @@ extension ExportedModel {
         to output: String, type: SixteenBits, overwrites: Bool, shardLimit: Int
     ) throws -> (Progress?) throws -> Void {
         try checkHuggingFaceCanHoldIt()
+        try checkMerge()
         if checkpoint.isGGUF { _ = try configuration.huggingFaceMembers() }
         let place = try OutputPlace(output, overwrites: overwrites, sources: sources)
         try place.prepareFolder()

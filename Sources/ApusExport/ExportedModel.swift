@@ -46,6 +46,14 @@ public struct ExportedModel: Sendable {
         return adapter
     }
 
+    /// One tensor cannot become two when an adapter is merged that stands beside the embedding or the head alone.
+    func checkMerge() throws {
+        guard configuration.tiesEmbeddings, let adapter, adapter.targets.hasTables else { return }
+        throw ExportError(
+            "\(adapter.path): it adapts the embedding or the head, which are one tensor in \(checkpoint.path): merged, both "
+                + "would change; use the adapter beside the model, or train one without embed_tokens and lm_head")
+    }
+
     /// Models of Llama's family with biases on q, k and v alone exist as GGUF files, but transformers has no configuration
     /// for them.
     func checkHuggingFaceCanHoldIt() throws {

@@ -18,7 +18,7 @@ public final class GenerationEngine {
     private let keepsRollouts: Bool
     private let laneLimit: Int
     private var workspace: Workspace?
-    private var head: (states: Matrix, logits: Matrix)?
+    private var head: HeadRoom?
     /// What happened in the last generation.
     package private(set) var statistics = GenerationStatistics()
 
@@ -167,15 +167,16 @@ public final class GenerationEngine {
 
     /// Draws the next token of each sequence from the hidden state in its row.
     private func draw(_ scheduler: inout Scheduler, sequences: [Int], hidden: Matrix, rows: [Int]) throws {
-        let head = try reserveHead()
+        let transformer = Transformer(model: model, adapter: adapter)
+        let head = try reserveHead(transformer)
         let temperature = Self.scoreTemperature(scheduler.sampling)
         for first in stride(from: 0, to: sequences.count, by: Self.logitRows) {
             let part = first..<min(first + Self.logitRows, sequences.count)
-            let (states, logits) = (head.states.rows(0..<part.count), head.logits.rows(0..<part.count))
-            model.backend.gather(hidden, Array(rows[part]), into: states)
-            model.backend.logits(states, head: model.head, into: logits)
+            let room = head.rows(part.count)
+            model.backend.gather(hidden, Array(rows[part]), into: room.states)
+            transformer.logits(in: room)
             let rules = part.map { scheduler.rule(sequences[$0]) }
-            let drawn = try model.backend.sample(logits, rows: rules, scoreTemperature: temperature)
+            let drawn = try model.backend.sample(room.logits, rows: rules, scoreTemperature: temperature)
             for (index, token) in zip(part, drawn) { scheduler.append(token, to: sequences[index]) }
         }
     }
@@ -185,12 +186,9 @@ public final class GenerationEngine {
         MemoryLayout<Float>.stride * logitRows * (configuration.hiddenSize + configuration.vocabularySize)
     }
 
-    private func reserveHead() throws -> (states: Matrix, logits: Matrix) {
+    private func reserveHead(_ transformer: Transformer) throws -> HeadRoom {
         if let head { return head }
-        let made = (
-            states: try Matrix(rows: Self.logitRows, columns: model.configuration.hiddenSize),
-            logits: try Matrix(rows: Self.logitRows, columns: model.configuration.vocabularySize)
-        )
+        let made = try transformer.makeHeadRoom(rows: Self.logitRows)
         head = made
         return made
     }

@@ -63,6 +63,10 @@ public protocol Backend: AnyObject, Sendable {
     func join(_ parts: [Matrix], into joined: Matrix)
     /// destination[indices[i]] += source[i], in ascending i.
     func scatterAdd(_ source: Matrix, _ indices: [Int], into destination: Matrix)
+    /// Columns as rows: destination[i] = the column indices[i] of source.
+    func gatherColumns(_ source: Matrix, _ indices: [Int], into destination: Matrix)
+    /// The column indices[i] of destination += source[i], in ascending i.
+    func scatterAddColumns(_ source: Matrix, _ indices: [Int], into destination: Matrix)
 
     // MARK: Linear
 
@@ -108,8 +112,11 @@ public protocol Backend: AnyObject, Sendable {
 
     // MARK: Head
 
-    /// Logits of every row, [rows][vocabulary].
-    func logits(_ hidden: Matrix, head: OutputHead, into logits: Matrix)
+    /// Logits of every row, [rows][vocabulary], of the head alone or with an adapter beside it and room for its projection.
+    func logits(
+        _ hidden: Matrix, head: OutputHead, adapter: (lowRank: LowRank, projected: Matrix)?, into logits: Matrix)
+    /// What `score` says, from logits that are there already: a row a target.
+    func score(_ logits: Matrix, targets: ArraySlice<HeadTarget>, temperature: Float) -> [HeadScore]
     /// Log-probabilities and entropies of targets, a tile of the vocabulary at a time.
     ///
     /// - Throws: `TensorError` when the system has no memory for a tile.

@@ -6,20 +6,49 @@ extension CPUBackend {
     private static let tile = Int(APUS_VOCABULARY_TILE)
 
     /// See `Backend`.
-    public func logits(_ hidden: Matrix, head: OutputHead, into logits: Matrix) {
-        let (head, rule) = (head.weight, head)
-        let rows = productRows(hidden, slot: 0, form: head.inputForm)
-        round(rows, 0..<hidden.rows)
-        precondition(logits.rows == hidden.rows && logits.columns == head.outputs, "shapes differ")
-        let (weight, to) = (head.packed, logits.pointer)
-        split(head.panels) { thread, panels in
-            self.forward(weight, rows.all, into: to, panels: panels, thread: thread)
+    public func logits(
+        _ hidden: Matrix, head: OutputHead, adapter: (lowRank: LowRank, projected: Matrix)?, into logits: Matrix
+    ) {
+        precondition(logits.rows == hidden.rows && logits.columns == head.weight.outputs, "shapes differ")
+        if let (lowRank, projected) = adapter {
+            let product = LinearProduct(
+                weight: head.weight, bias: nil, lowRank: lowRank, projected: projected, output: logits)
+            linear(hidden, [product])
+        } else {
+            let rows = productRows(hidden, slot: 0, form: head.weight.inputForm)
+            round(rows, 0..<hidden.rows)
+            let (weight, to) = (head.weight.packed, logits.pointer)
+            split(head.weight.panels) { thread, panels in
+                self.forward(weight, rows.all, into: to, panels: panels, thread: thread)
+            }
         }
-        guard !rule.isPlain else { return }
+        guard !head.isPlain else { return }
+        let to = logits.pointer
         split(logits.rows, work: 8 * logits.rows * logits.columns) { _, rows in
             self.kernels.head.cap(
-                to + rows.lowerBound * logits.columns, rows.count * logits.columns, rule.scale, rule.softCap ?? 0)
+                to + rows.lowerBound * logits.columns, rows.count * logits.columns, head.scale, head.softCap ?? 0)
         }
+    }
+
+    /// See `Backend`.
+    public func score(_ logits: Matrix, targets: ArraySlice<HeadTarget>, temperature: Float) -> [HeadScore] {
+        precondition(logits.rows == targets.count, "one row a target")
+        let from = logits.pointer
+        return targets.enumerated().map { row, target in
+            score(from + row * logits.columns, logits.columns, target.token, temperature)
+        }
+    }
+
+    /// The score of a token by its row of logits, with the sums of `score`: by tiles.
+    private func score(
+        _ logits: UnsafePointer<Float>, _ count: Int, _ token: Int32, _ temperature: Float
+    ) -> HeadScore {
+        let summaries = stride(from: 0, to: count, by: Self.tile).map { first in
+            kernels.head.summarize(logits + first, Int32(min(Self.tile, count - first)), 1 / temperature)
+        }
+        var score = HeadScore(logProb: logits[Int(token)] * (1 / temperature), entropy: 0, logSumExp: 0)
+        finish(&score, summaries[...])
+        return score
     }
 
     /// See `Backend`. A task is a block of targets over the whole vocabulary, so no reduction crosses threads.
@@ -148,12 +177,7 @@ extension CPUBackend {
             }
         }
         guard token >= 0 else { return nil }
-        let summaries = stride(from: 0, to: count, by: Self.tile).map { first in
-            kernels.head.summarize(logits + first, Int32(min(Self.tile, count - first)), 1 / scoreTemperature)
-        }
-        var score = HeadScore(logProb: logits[Int(token)] * (1 / scoreTemperature), entropy: 0, logSumExp: 0)
-        finish(&score, summaries[...])
-        return SampledToken(token: token, score: score)
+        return SampledToken(token: token, score: score(logits, count, token, scoreTemperature))
     }
 
     /// Copies the targets' hidden states to the start of a buffer and rounds them where the head asks for it.

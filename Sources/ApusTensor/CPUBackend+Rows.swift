@@ -82,6 +82,24 @@ extension CPUBackend {
     }
 
     /// See `Backend`.
+    public func gatherColumns(_ source: Matrix, _ indices: [Int], into destination: Matrix) {
+        precondition(destination.rows == indices.count && destination.columns == source.rows, "shapes differ")
+        let (from, to, length, width) = (source.pointer, destination.pointer, source.columns, source.rows)
+        for (row, index) in indices.enumerated() {
+            for column in 0..<width { to[row * width + column] = from[column * length + index] }
+        }
+    }
+
+    /// See `Backend`.
+    public func scatterAddColumns(_ source: Matrix, _ indices: [Int], into destination: Matrix) {
+        precondition(source.rows == indices.count && source.columns == destination.rows, "shapes differ")
+        let (from, to, length, width) = (source.pointer, destination.pointer, destination.columns, source.columns)
+        for (row, index) in indices.enumerated() {
+            for column in 0..<width { to[column * length + index] += from[row * width + column] }
+        }
+    }
+
+    /// See `Backend`.
     public func gate(_ activation: GateActivation, _ gate: Matrix, _ up: Matrix, into h: Matrix) {
         let (g, u, to, width) = (gate.pointer, up.pointer, h.pointer, gate.columns)
         let kernel = activation == .silu ? kernels.layer.silu_gate : kernels.layer.gelu_gate

@@ -19,7 +19,7 @@ extension KernelBenchmark {
         let logits = try Matrix(rows: rows, columns: model.vocabularySize)
         try backend.prepareProducts(rows: rows, width: model.hiddenSize)
         let seconds = medianSeconds { call in
-            backend.logits(hidden, head: OutputHead(weights[call % weights.count]), into: logits)
+            backend.logits(hidden, head: OutputHead(weights[call % weights.count]), adapter: nil, into: logits)
         }
         return Product(
             format: weights[0].format, direction: .forward, rows: rows, inputs: model.hiddenSize,

@@ -70,7 +70,8 @@ import Testing
     @Test(
         "Bad input 44: tensors that are no LoRA of a linear layer",
         arguments: [
-            ("model.embed_tokens.lora_embedding_A", "is no LoRA matrix of a linear layer"),
+            ("model.embed_tokens.lora_embedding_A", "has only one of lora_A and lora_B"),
+            ("model.norm.lora_A.weight", "is no LoRA matrix of a linear layer"),
             ("model.layers.0.self_attn.q_proj.lora_magnitude_vector.weight", "is no LoRA matrix of a linear layer"),
             ("model.layers.7.self_attn.q_proj.lora_A.weight", "is no LoRA matrix of a linear layer"),
             ("model.layers.0.mlp.up_proj.lora_A.weight", "has only one of lora_A and lora_B"),

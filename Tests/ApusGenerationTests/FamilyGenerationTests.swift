@@ -24,6 +24,25 @@ import Testing
     func sampledLogProbsAndKeptRowsAreThoseOfTheTrainer(name: String, precision: WeightPrecision) throws {
         let family = try FamilyModel(name)
         let (model, adapter) = try family.load(precision, CPUBackend(threads: 2))
+        try expectSamplerAndTrainerToAgree(model, adapter, family)
+    }
+
+    /// An adapter beside the embedding and the head, which have ways of their own.
+    @Test(arguments: ["llama-1", "gemma2-1", "granite-3"], WeightPrecision.allCases)
+    func adaptersOfEmbeddingAndHead(name: String, precision: WeightPrecision) throws {
+        let family = try FamilyModel(name)
+        let model = try family.load(precision, CPUBackend(threads: 2)).0
+        let modules = LoRAConfiguration(rank: 4, targetModules: ["embed_tokens", "lm_head", "v_proj"])
+        let adapter = try LoRAAdapter(modules, for: model, seed: 2)
+        // Away from where nothing is added.
+        let values = adapter.parameters
+        try adapter.setParameters(values.indices.map { values[$0] + 0.1 * Float($0 % 7 - 3) })
+        try expectSamplerAndTrainerToAgree(model, adapter, family)
+    }
+
+    private func expectSamplerAndTrainerToAgree(
+        _ model: LanguageModel, _ adapter: LoRAAdapter, _ family: FamilyModel
+    ) throws {
         let pages = PageStore(model: model, contents: .layerInputs, pages: 64)
         let engine = GenerationEngine(model: model, adapter: adapter, pages: pages, keepsRollouts: true)
         let length = min(24, model.configuration.contextLength - family.golden.promptLength)

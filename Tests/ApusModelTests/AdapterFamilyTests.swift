@@ -9,9 +9,10 @@ import Testing
 
 /// PEFT's ways to say which modules an adapter has, of which rank and scale, against PEFT's own results.
 @Suite struct AdapterFamilyTests {
-    private static let plain = ["pattern", "rslora", "layers", "exclude", "regex"].flatMap { kind in
-        ["llama-1", "phi3-1"].map { (base: $0, kind: kind) }
-    }
+    private static let plain =
+        ["pattern", "rslora", "layers", "exclude", "regex", "embedding", "head"].flatMap { kind in
+            ["llama-1", "phi3-1"].map { (base: $0, kind: kind) }
+        } + [(base: "gemma2-1", kind: "embedding")]
 
     private func open(_ base: String, _ kind: String, _ model: LanguageModel) throws -> LoRAAdapter {
         try LoRAAdapter(directory: Fixture.url("families/adapters/\(base)-\(kind)"), for: model)
@@ -44,13 +45,31 @@ import Testing
         }
     }
 
-    @Test(arguments: ["embedding", "head", "dora"], ["llama-1", "phi3-1"])
-    func otherKindsAreRefusedByName(kind: String, base: String) throws {
+    @Test(arguments: ["llama-1", "phi3-1"]) func weightDecompositionIsRefusedByName(base: String) throws {
         try FamilyModel(base).withFolder { path in
             let model = try LanguageModel(path: path, precision: .f32, backend: CPUBackend(threads: 1), cache: nil)
-            let reason = ["embedding": "lora_embedding", "head": "lm_head", "dora": "use_dora"][kind] ?? ""
-            #expect { try open(base, kind, model) } throws: { "\($0)".contains(reason) }
+            #expect { try open(base, "dora", model) } throws: { "\($0)".contains("use_dora") }
         }
+    }
+
+    /// Beside tied and untied tables, in every precision: a new adapter changes nothing, and a step of it something.
+    @Test(arguments: ["llama-1", "llama-2", "granite-1"], WeightPrecision.allCases)
+    func aNewAdapterOfEmbeddingAndHead(name: String, precision: WeightPrecision) throws {
+        let family = try FamilyModel(name)
+        let model = try family.load(precision, CPUBackend(threads: 2)).0
+        let configuration = LoRAConfiguration(rank: 3, targetModules: ["embed_tokens", "lm_head"])
+        let adapter = try LoRAAdapter(configuration, for: model, seed: 1)
+        #expect(adapter.tensors.map(\.name).allSatisfy { $0.contains("embed_tokens") || $0.contains("lm_head") })
+        let pass = TrainingPass(model: model, adapter: adapter)
+        let plain = try TrainingPass(model: model, adapter: nil).score([family.group])
+        // Other sums of the same numbers: whole rows of logits in place of tiles.
+        let new = try pass.forward([family.group])
+        for (one, other) in zip(new[0][0].logProbs, plain[0][0].logProbs) { #expect(abs(one - other) < 1e-5) }
+        try pass.backward([[new[0][0].logProbs.map { _ in -1 }]])
+        adapter.adamWStep(
+            AdamWStep(step: 1, learningRate: 0.005, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0))
+        let after = try pass.score([family.group])[0][0].logProbs
+        #expect(after.reduce(0, +) > new[0][0].logProbs.reduce(0, +) + 0.01)
     }
 
     @Test(arguments: ["mixtral", "qwen3_moe"]) func mixturesOfExpertsAreRefusedWithADenseModel(name: String) throws {

@@ -57,7 +57,7 @@ import Testing
         let hidden = try Transformer(model: model, adapter: adapter)
             .forward(batch, cache: pages.cache(), workspace: workspace, keep: nil)
         let result = try Matrix(rows: tokens.count, columns: model.configuration.vocabularySize)
-        model.backend.logits(hidden, head: model.head, into: result)
+        model.backend.logits(hidden, head: model.head, adapter: nil, into: result)
         return result.values
     }
 

@@ -19,7 +19,10 @@ import Testing
 
     private func paths(_ targets: [String], layers: [Int]? = nil) throws -> [String] {
         let configuration = LoRAConfiguration(targetModules: targets, layersToTransform: layers)
-        return try configuration.targets(in: model).modules.map { "\($0.layer).\($0.plan.module.name)" }
+        return try configuration.targets(in: model).modules.map { module in
+            guard let layer = module.role.layer, let linear = module.role.matrixModule else { return module.path }
+            return "\(layer).\(linear.name)"
+        }
     }
 
     @Test func namesPathsAndLayers() throws {
@@ -31,11 +34,17 @@ import Testing
         // A whole path counts whatever the layers are, as in PEFT.
         #expect(try paths(["model.layers.0.mlp.up_proj"], layers: [2]) == ["0.up_proj"])
         #expect(throws: ModelError.self) { try paths(["layers.0.mlp.up_proj"], layers: [2]) }
+        // The embedding and the head, in no layer: by their names, not by all-linear, nor beside chosen layers.
+        #expect(try paths(["lm_head", "embed_tokens"]) == ["model.embed_tokens", "lm_head"])
+        #expect(try paths(["all-linear", "lm_head"]).count == 22)
+        #expect(try paths(["embed_tokens", "q_proj"], layers: [2]) == ["2.q_proj"])
+        #expect(try paths(["model.embed_tokens", "q_proj"], layers: [2]) == ["2.q_proj", "model.embed_tokens"])
+        #expect(try paths([#".*(embed_tokens|0\.mlp\.up_proj)"#]) == ["0.up_proj", "model.embed_tokens"])
     }
 
     @Test(
         arguments: [
-            (["lm_head"], nil, "found 'lm_head'"), (["mlp.q_proj"], nil, "found 'mlp.q_proj'"),
+            (["model.lm_head"], nil, "found 'model.lm_head'"), (["mlp.q_proj"], nil, "found 'mlp.q_proj'"),
             (["model.q_proj"], nil, "found 'model.q_proj'"), (["layers.7.self_attn.q_proj"], nil, "adapts no module"),
             (["q_proj"], [3], "layers_to_transform: the model has layers 0 to 2, found 3"),
             (["q_proj"], [-1], "layers_to_transform: wanted layers from 0, found -1"),
@@ -48,7 +57,8 @@ import Testing
     @Test func theShortestNamesAreReadBackAsTheSame() throws {
         let cases: [([String], [Int]?)] = [
             (["q_proj", "down_proj"], nil), (["q_proj", "down_proj"], [1]),
-            (["layers.0.self_attn.q_proj", "up_proj"], nil),
+            (["layers.0.self_attn.q_proj", "up_proj"], nil), (["lm_head", "q_proj"], nil), (["embed_tokens"], nil),
+            (["model.embed_tokens", "q_proj"], [1]), (["embed_tokens", "lm_head", "layers.0.self_attn.q_proj"], nil),
         ]
         for (targets, layers) in cases {
             let found = try LoRAConfiguration(targetModules: targets, layersToTransform: layers).targets(in: model)

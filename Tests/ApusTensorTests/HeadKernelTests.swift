@@ -151,7 +151,7 @@ import Testing
             let hidden = try Matrix(rows: rows, columns: width)
             hidden.values = hiddenValues
             let logits = try Matrix(rows: rows, columns: vocabulary)
-            backend.logits(hidden, head: head, into: logits)
+            backend.logits(hidden, head: head, adapter: nil, into: logits)
             let rules = uniforms.map {
                 SamplingRow(
                     temperature: temperature, topK: 0, topP: 0.95, minP: 0, repetitionPenalty: 1, seen: [],

@@ -48,8 +48,8 @@ extension RunSettings {
                 "lora_alpha", \.loraAlpha, .finite(), "the adapter's output is scaled by `lora_alpha / lora_r`"),
             SettingDeclaration(
                 "lora_target_modules", \.loraTargetModules, .textList,
-                "some of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj (of Phi-3 qkv_proj, gate_up_proj); "
-                    + "`all-linear` is all of them; a path such as `model.layers.3.self_attn.q_proj` is that of one layer, "
+                "some of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj (of Phi-3 qkv_proj, gate_up_proj), embed_tokens, lm_head; "
+                    + "`all-linear` is all but the last two; a path such as `model.layers.3.self_attn.q_proj` is that of one layer, "
                     + "anything else a regular expression for paths"
             ).also("target_modules").otherDefault(
                 "all projections; TRL's null lets PEFT choose q_proj and v_proj"),

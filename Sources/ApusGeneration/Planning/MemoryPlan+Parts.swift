@@ -86,10 +86,15 @@ extension MemoryPlan {
 
     private static func packedAdapterBytes(_ run: PlannedRun, _ backend: CPUBackend) throws -> Int {
         guard let adapter = run.adapter else { return 0 }
-        let format = run.precision.linearFormat
         return try adapter.targets(in: run.model).modules.reduce(0) { sum, module in
-            let a = try backend.adapterByteCount(outputs: module.rank, inputs: module.plan.inputs, beside: format)
-            let b = try backend.adapterByteCount(outputs: module.plan.outputs, inputs: module.rank, beside: format)
+            // Of the embedding's pair the table of tokens is read as it is.
+            if module.role == .embedding {
+                return sum
+                    + (try backend.adapterByteCount(outputs: module.outputs, inputs: module.rank, beside: .f32))
+            }
+            let format = module.role == .head ? run.precision.headFormat(run.model) : run.precision.linearFormat
+            let a = try backend.adapterByteCount(outputs: module.rank, inputs: module.inputs, beside: format)
+            let b = try backend.adapterByteCount(outputs: module.outputs, inputs: module.rank, beside: format)
             return sum + a + b
         }
     }

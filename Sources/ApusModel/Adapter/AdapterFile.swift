@@ -58,8 +58,8 @@ package final class AdapterFile: Sendable {
         for place in LoRATargets.places(in: model) {
             guard let pair = names[place.path] else { continue }
             let rank = ModulePattern.value(of: ranks, for: place.path) ?? configuration.rank
-            try check(pair.a, [rank, place.plan.inputs], in: source)
-            try check(pair.b, [place.plan.outputs, rank], in: source)
+            try check(pair.a, [rank, place.inputs], in: source)
+            try check(pair.b, [place.outputs, rank], in: source)
             let alpha = ModulePattern.value(of: alphas, for: place.path) ?? configuration.alpha
             modules.append(LoRATargets.Module(place, rank: rank, alpha: alpha))
         }
@@ -83,11 +83,17 @@ package final class AdapterFile: Sendable {
     ///
     /// - Throws: what ``matrices(of:)`` throws.
     package func update(of tensor: TensorRole) throws -> LowRankUpdate? {
-        guard case .weight(let module, let layer) = tensor,
-            let adapted = targets.modules.first(where: { $0.layer == layer && $0.plan.module == module }),
+        guard let adapted = targets.modules.first(where: { $0.role == tensor }),
             let pair = try matrices(of: adapted.path)
         else { return nil }
-        return LowRankUpdate(a: pair.a, b: pair.b, rank: adapted.rank, scale: scale(of: adapted))
+        let scale = scale(of: adapted)
+        guard tensor == .embedding else {
+            return LowRankUpdate(a: pair.a, b: pair.b, rank: adapted.rank, scale: scale)
+        }
+        // A row of the table is a token's, as a column of A is.
+        return LowRankUpdate(
+            a: pair.b.transposed(columns: adapted.rank), b: pair.a.transposed(columns: adapted.inputs),
+            rank: adapted.rank, scale: scale)
     }
 
     private static func check(_ name: String, _ wanted: [Int], in source: SafetensorsFile) throws {
@@ -128,15 +134,33 @@ package final class AdapterFile: Sendable {
         return (Dictionary(uniqueKeysWithValues: pairs), others)
     }
 
-    /// `base_model.model.<module>.lora_A.weight`, with or without the adapter's name before `weight`.
+    /// `base_model.model.<module>.lora_A.weight`, with or without the adapter's name before `weight`, and the embedding's
+    /// `lora_embedding_A`, with or without the name behind it.
     private static func split(_ name: String) -> (module: String, half: String)? {
         guard name.hasPrefix(ForeignTensors.prefix) else { return nil }
-        for half in ["lora_A", "lora_B"] {
-            for ending in [".\(half).weight", ".\(half).default.weight"] where name.hasSuffix(ending) {
-                return (String(name.dropFirst(ForeignTensors.prefix.count).dropLast(ending.count)), half)
+        for half in ["A", "B"] {
+            let endings = [
+                ".lora_\(half).weight", ".lora_\(half).default.weight", ".lora_embedding_\(half)",
+                ".lora_embedding_\(half).default",
+            ]
+            for ending in endings where name.hasSuffix(ending) {
+                return (String(name.dropFirst(ForeignTensors.prefix.count).dropLast(ending.count)), "lora_\(half)")
             }
         }
         return nil
+    }
+}
+
+extension [Float] {
+    /// A row-major matrix of so many columns, turned.
+    fileprivate func transposed(columns: Int) -> [Float] {
+        let rows = count / Swift.max(columns, 1)
+        return [Float](unsafeUninitializedCapacity: count) { turned, size in
+            for row in 0..<rows {
+                for column in 0..<columns { turned[column * rows + row] = self[row * columns + column] }
+            }
+            size = count
+        }
     }
 }
 

@@ -14,13 +14,22 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
         let scale: Float
     }
 
+    /// The embedding's pair: a token's row gets scale · B A[:, token] added to it.
+    struct EmbeddingPair: Sendable {
+        let a: ParameterTensor
+        let b: ParameterTensor
+        /// scale · B, as the kernels read it.
+        let weight: Weight
+        let scale: Float
+    }
+
     /// The shape.
     public let configuration: LoRAConfiguration
     /// The modules that it stands beside.
     package let targets: LoRATargets
     /// What there is to say of the file that it was loaded from, one line each.
     public let remarks: [String]
-    /// Layer by layer, module by module in the order of `LinearModule`, A before B.
+    /// Layer by layer, module by module in the order of `LinearModule`, then the embedding and the head; A before B.
     package let tensors: [ParameterTensor]
     /// Number of trained parameters.
     public var parameterCount: Int { buffers.parameters.columns }
@@ -33,19 +42,30 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
     let baseModel: String
     private let backend: any Backend
     private let pairs: [[Pair?]]
+    /// Beside the embedding.
+    let embedding: EmbeddingPair?
+    /// Beside the head.
+    let head: Pair?
     private let buffers: ParameterBuffers
 
-    /// A new adapter that changes nothing yet: A uniform in ±1/√inputs (PEFT's Kaiming initialisation), B zero.
+    /// A new adapter that changes nothing yet: A uniform in ±1/√inputs (PEFT's Kaiming initialisation), B zero; of the
+    /// embedding A zero, B normal.
     ///
     /// - Throws: `ModelError` for an impossible configuration.
     public convenience init(_ configuration: LoRAConfiguration, for model: LanguageModel, seed: UInt64) throws {
         try self.init(zero: configuration, for: model)
         let random = Philox(seed: seed)
         var values = [Float](repeating: 0, count: parameterCount)
-        for (index, tensor) in tensors.enumerated() where index % 2 == 0 {
+        for (index, tensor) in tensors.enumerated() {
+            // Of the embedding's pair it is A that is zero.
+            let isEmbedding = tensor.name == (index % 2 == 0 ? embedding?.a.name : embedding?.b.name)
+            guard isEmbedding != (index % 2 == 0) else { continue }
             let bound = 1 / Float(tensor.shape[1]).squareRoot()
             for (i, element) in tensor.range.enumerated() {
-                values[element] = (2 * Float(random.uniform(step: 0, sample: index, position: i)) - 1) * bound
+                values[element] =
+                    isEmbedding
+                    ? random.normal(sample: index, position: i)
+                    : (2 * Float(random.uniform(step: 0, sample: index, position: i)) - 1) * bound
             }
         }
         try setParameters(values)
@@ -65,24 +85,39 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
         let none = [Pair?](repeating: nil, count: LinearModule.allCases.count)
         var pairs = [[Pair?]](repeating: none, count: model.configuration.layerCount)
         var offset = 0
-        func tensor(_ path: String, _ letter: String, _ shape: [Int]) -> ParameterTensor {
-            defer { offset += shape[0] * shape[1] }
-            return ParameterTensor(
-                name: "base_model.model.\(path).lora_\(letter).weight", shape: shape,
-                range: offset..<offset + shape[0] * shape[1])
+        func tensor(_ name: String, _ rows: Int, _ columns: Int) -> ParameterTensor {
+            defer { offset += rows * columns }
+            return ParameterTensor(name: name, shape: [rows, columns], range: offset..<offset + rows * columns)
         }
+        var embedding: EmbeddingPair?
+        var head: Pair?
         for module in targets.modules {
-            let plan = module.plan
-            let a = tensor(module.path, "A", [module.rank, plan.inputs])
-            let b = tensor(module.path, "B", [plan.outputs, module.rank])
-            let format = model.precision.linearFormat
-            let lowRank = LowRank(
-                a: try model.backend.makeAdapterWeight(outputs: module.rank, inputs: plan.inputs, beside: format),
-                b: try model.backend.makeAdapterWeight(outputs: plan.outputs, inputs: module.rank, beside: format))
+            let names = module.tensorNames
+            let a = tensor(names.a, module.rank, module.inputs)
+            let b = tensor(names.b, module.outputs, module.rank)
             let scale = configuration.scale(rank: module.rank, alpha: module.alpha)
-            pairs[module.layer][plan.module.rawValue] = Pair(a: a, b: b, lowRank: lowRank, scale: scale)
+            func pair(beside format: WeightFormat) throws -> Pair {
+                func weight(_ outputs: Int, _ inputs: Int) throws -> Weight {
+                    try model.backend.makeAdapterWeight(outputs: outputs, inputs: inputs, beside: format)
+                }
+                let lowRank = LowRank(
+                    a: try weight(module.rank, module.inputs), b: try weight(module.outputs, module.rank))
+                return Pair(a: a, b: b, lowRank: lowRank, scale: scale)
+            }
+            switch module.role {
+            case .weight(let linear, let layer):
+                pairs[layer][linear.rawValue] = try pair(beside: model.precision.linearFormat)
+            case .head: head = try pair(beside: model.precision.headFormat(model.configuration))
+            case .embedding:
+                let weight = try model.backend.makeAdapterWeight(
+                    outputs: module.outputs, inputs: module.rank, beside: .f32)
+                embedding = EmbeddingPair(a: a, b: b, weight: weight, scale: scale)
+            case .finalNorm, .norm, .bias: preconditionFailure("no pair stands beside \(module.role)")
+            }
             tensors += [a, b]
         }
+        self.embedding = embedding
+        self.head = head
         self.configuration = configuration
         self.targets = targets
         self.remarks = remarks
@@ -146,13 +181,25 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
     /// Brings the parameters into the form that the kernels read.
     private func repack() {
         version += 1
-        for case let pair? in pairs.joined() {
+        for case let pair? in pairs.joined() + [head] {
             backend.repack(pair.lowRank.a, from: parameters(pair.a), scale: 1)
             backend.repack(pair.lowRank.b, from: parameters(pair.b), scale: pair.scale)
         }
+        if let embedding {
+            backend.repack(embedding.weight, from: parameters(embedding.b), scale: embedding.scale)
+        }
     }
 
-    private func parameters(_ tensor: ParameterTensor) -> Matrix {
+    /// A tensor's values, in its shape.
+    func parameters(_ tensor: ParameterTensor) -> Matrix {
         buffers.parameters.tensor(tensor.range, shape: tensor.shape)
+    }
+}
+
+extension Philox {
+    /// A number of the standard normal distribution (Box and Muller 1958).
+    fileprivate func normal(sample: Int, position: Int) -> Float {
+        let radius = (-2 * log(1 - uniform(step: 0, sample: sample, position: 2 * position))).squareRoot()
+        return Float(radius * cos(2 * .pi * uniform(step: 0, sample: sample, position: 2 * position + 1)))
     }
 }

@@ -9,7 +9,8 @@ public struct LoRAConfiguration: Sendable, Equatable {
     public var alpha: Double
     /// The modules that get a pair, as PEFT reads them: a name such as `q_proj` stands for that module of every layer, a
     /// path such as `model.layers.3.self_attn.q_proj`, or its end, for that of one layer, `all-linear` for all modules of
-    /// all, and anything else is a regular expression for a whole path.
+    /// all, `embed_tokens` and `lm_head` for the embedding and the head, and anything else is a regular expression for a
+    /// whole path.
     public var targetModules: [String]
     /// Modules that get none all the same, named likewise.
     public var excludedModules: [String]
@@ -62,7 +63,7 @@ public struct LoRAConfiguration: Sendable, Equatable {
         for target in targetModules where try !Self.isKnown(target) {
             let known = LinearModule.allCases.map(\.name).joined(separator: ", ")
             throw ModelError(
-                "lora_target_modules: wanted some of \(known), a path such as model.layers.3.self_attn.q_proj, all-linear, or "
+                "lora_target_modules: wanted some of \(known), embed_tokens, lm_head, a path such as model.layers.3.self_attn.q_proj, all-linear, or "
                     + "a regular expression for paths, found '\(target)'")
         }
         if let layer = layersToTransform?.first(where: { $0 < 0 }) {
@@ -84,9 +85,12 @@ public struct LoRAConfiguration: Sendable, Equatable {
         let (ranks, alphas) = try rules()
         var modules: [LoRATargets.Module] = []
         for place in LoRATargets.places(in: model) {
+            // With layers named, what is in none is adapted only by its whole path.
+            let isInLayers = layers.map { layers in place.role.layer.map(layers.contains) ?? false } ?? true
             guard
                 wanted.contains(where: {
-                    $0.name == place.path || layers?.contains(place.layer) ?? true && $0.matches(place.path)
+                    $0.name == place.path
+                        || isInLayers && $0.matches(place.path) && !($0.isAllLinear && place.role.layer == nil)
                 }), !excluded.contains(where: { $0.matches(place.path) })
             else { continue }
             modules.append(
@@ -131,6 +135,8 @@ public struct LoRAConfiguration: Sendable, Equatable {
         guard let name = pattern.name else { return true }
         let layer = name.split(separator: ".").lazy.compactMap { Int($0) }.first ?? 0
         let layout = CheckpointLayout.huggingFace(.llama)
+        let tables = [TensorRole.embedding, .head].map(layout.path(ofTable:))
         return layer >= 0 && LinearModule.allCases.contains { pattern.matches(layout.path(of: $0, layer: layer)) }
+            || tables.contains(where: pattern.matches)
     }
 }

@@ -1,19 +1,25 @@
-/// The linear modules of a model that a low-rank adapter stands beside.
+/// The matrices of a model that a low-rank adapter stands beside: linear modules of the layers, the embedding, the head.
 package struct LoRATargets: Sendable, Equatable {
-    /// A linear module of a layer.
+    /// A matrix that a pair can stand beside.
     struct Place: Sendable, Equatable {
-        let layer: Int
-        let plan: LinearPlan
-        /// The module's path, such as `model.layers.3.self_attn.q_proj`.
+        /// What it is.
+        let role: TensorRole
+        /// What it gives: of the embedding, elements of the residual stream.
+        let outputs: Int
+        /// What it reads: of the embedding, one of so many tokens.
+        let inputs: Int
+        /// Its module's path, such as `model.layers.3.self_attn.q_proj`.
         let path: String
     }
 
-    /// A module with the shape of its pair.
+    /// A matrix with the shape of its pair.
     package struct Module: Sendable, Equatable {
-        /// The layer.
-        package let layer: Int
-        /// The module with its shape.
-        package let plan: LinearPlan
+        /// What it is.
+        package let role: TensorRole
+        /// Rows of B.
+        package let outputs: Int
+        /// Columns of A.
+        package let inputs: Int
         /// The module's path, such as `model.layers.3.self_attn.q_proj`.
         package let path: String
         /// Rows of A and columns of B.
@@ -22,18 +28,25 @@ package struct LoRATargets: Sendable, Equatable {
         package let alpha: Double
 
         init(_ place: Place, rank: Int, alpha: Double) {
-            layer = place.layer
-            plan = place.plan
+            role = place.role
+            outputs = place.outputs
+            inputs = place.inputs
             path = place.path
             self.rank = rank
             self.alpha = alpha
         }
 
         /// Numbers in A and B.
-        package var parameterCount: Int { rank * (plan.inputs + plan.outputs) }
+        package var parameterCount: Int { rank * (inputs + outputs) }
+
+        /// What PEFT calls the pair's tensors.
+        var tensorNames: (a: String, b: String) {
+            let (a, b) = role == .embedding ? ("embedding_A", "embedding_B") : ("A.weight", "B.weight")
+            return ("\(ForeignTensors.prefix)\(path).lora_\(a)", "\(ForeignTensors.prefix)\(path).lora_\(b)")
+        }
     }
 
-    /// The adapted modules, layer by layer.
+    /// The adapted modules: layer by layer, then the embedding and the head.
     package let modules: [Module]
     private let layerCount: Int
 
@@ -42,30 +55,52 @@ package struct LoRATargets: Sendable, Equatable {
         self.layerCount = layerCount
     }
 
-    /// Every linear module of a model's layers.
+    /// Every linear module of a model's layers, then the embedding and the head.
     static func places(in model: ModelConfiguration) -> [Place] {
         let layout = model.huggingFaceLayout
-        return model.layers.enumerated().flatMap { layer, plan in
-            plan.modules.map { Place(layer: layer, plan: $0, path: layout.path(of: $0.module, layer: layer)) }
+        let layers = model.layers.enumerated().flatMap { layer, plan in
+            plan.modules.map {
+                Place(
+                    role: .weight($0.module, layer: layer), outputs: $0.outputs, inputs: $0.inputs,
+                    path: layout.path(of: $0.module, layer: layer))
+            }
         }
+        let (hidden, vocabulary) = (model.hiddenSize, model.vocabularySize)
+        return layers + [
+            Place(role: .embedding, outputs: hidden, inputs: vocabulary, path: layout.path(ofTable: .embedding)),
+            Place(role: .head, outputs: vocabulary, inputs: hidden, path: layout.path(ofTable: .head)),
+        ]
     }
 
     /// The modules that are adapted in some layer, in their order.
     package var kinds: [LinearModule] {
-        let found = Set(modules.map(\.plan.module))
+        let found = Set(modules.compactMap(\.role.matrixModule))
         return LinearModule.allCases.filter(found.contains)
     }
 
-    /// The highest rank.
-    package var largestRank: Int { modules.map(\.rank).max() ?? 0 }
+    /// The highest rank in a layer.
+    package var largestRank: Int { modules.filter { $0.role.layer != nil }.map(\.rank).max() ?? 0 }
+
+    /// The pair beside the embedding or the head, if there is one.
+    package func table(_ role: TensorRole) -> Module? { modules.last { $0.role == role } }
+
+    /// Whether a pair stands beside the embedding or the head.
+    package var hasTables: Bool { modules.last?.role.layer == nil }
 
     /// The shortest `target_modules` and `layers_to_transform` from which PEFT finds these modules again; layers that are
     /// adapted differently are given path by path.
     package var names: (modules: [String], layers: [Int]?) {
-        let byLayer = Dictionary(grouping: modules, by: \.layer).mapValues { $0.map(\.plan.module) }
-        guard let first = byLayer.values.first, byLayer.values.allSatisfy({ $0 == first }) else {
+        let inLayers = modules.filter { $0.role.layer != nil }
+        let byLayer = Dictionary(grouping: inLayers) { $0.role.layer ?? 0 }.mapValues { $0.map(\.role.matrixModule) }
+        let first = byLayer.values.first ?? []
+        let isSome = byLayer.count != layerCount && !byLayer.isEmpty
+        // Layers that are named leave out what is in none.
+        guard byLayer.values.allSatisfy({ $0 == first }), !(isSome && hasTables) else {
             return (modules.map(\.path), nil)
         }
-        return (first.map(\.name), byLayer.count == layerCount ? nil : byLayer.keys.sorted())
+        let tables = modules.filter { $0.role.layer == nil }.map {
+            $0.path.split(separator: ".").last.map(String.init) ?? ""
+        }
+        return (first.compactMap { $0?.name } + tables, isSome ? byLayer.keys.sorted() : nil)
     }
 }

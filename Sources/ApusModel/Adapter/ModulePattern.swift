@@ -35,6 +35,9 @@ struct ModulePattern {
         }
     }
 
+    /// Whether it means the linear modules of the layers, which a path alone does not tell from others.
+    var isAllLinear: Bool { if case .allLinear = kind { true } else { false } }
+
     /// The name that it is, if it is one.
     var name: String? { if case .name(let name) = kind { name } else { nil } }
 

@@ -34,6 +34,9 @@ package struct CheckpointLayout: Sendable {
         layerPrefix(layer) + (isGGUF ? module.ggufName : module.parent + "." + module.name)
     }
 
+    /// The path of the module that holds the embedding or the head, such as `model.embed_tokens`.
+    package func path(ofTable role: TensorRole) -> String { String(name(of: role).dropLast(".weight".count)) }
+
     /// What the names of all tensors of layers begin with.
     package var layersPrefix: String { isGGUF ? "blk." : prefix.body + "layers." }
 

@@ -21,6 +21,14 @@ package enum TensorRole: Hashable, Sendable {
         }
     }
 
+    /// The layer that it is part of, if it is one's.
+    package var layer: Int? {
+        switch self {
+        case .embedding, .finalNorm, .head: nil
+        case .norm(_, let layer), .weight(_, let layer), .bias(_, let layer): layer
+        }
+    }
+
     /// The module that it belongs to, if it is one's matrix.
     package var matrixModule: LinearModule? { if case .weight(let module, _) = self { module } else { nil } }
 }

@@ -19,11 +19,9 @@ extension FullParameters {
 
     /// Adds the gradient of the embedding's rows.
     ///
-    /// - Parameter dx: the gradient of the first residual stream, which is spent.
+    /// - Parameter dx: the gradient of what is looked up.
     func embeddingBackward(_ dx: Matrix, tokens: [Int32]) {
         guard let table = gradient(.embedding) else { return }
-        let multiplier = model.configuration.embeddingMultiplier
-        if multiplier != 1 { backend.scale(dx, by: multiplier) }
         backend.scatterAdd(dx, tokens.map(Int.init), into: table)
     }
 

@@ -32,8 +32,8 @@ public struct AdapterInspection: Sendable {
         let source = try SafetensorsFile(path: folder.appendingPathComponent("adapter_model.safetensors"))
         byteCount = source.files.reduce(0) { $0 + $1.count }
         storage = StoredTensors.all(in: source)
-        let matrices = source.entries.keys.filter { $0.contains(".lora_A.") || $0.contains(".lora_B.") }
-        moduleCount = matrices.count { $0.contains(".lora_A.") }
+        let matrices = source.entries.keys.filter { $0.contains(/\.lora_(embedding_)?[AB](\.|$)/) }
+        moduleCount = matrices.count { $0.contains(/\.lora_(embedding_)?A/) }
         otherTensors = source.entries.keys.filter { !matrices.contains($0) }.sorted()
         do {
             let file = try LoRAConfigurationFile(path: folder.appendingPathComponent("adapter_config.json"))

@@ -16,12 +16,12 @@ extension TrainingPass {
         var answers = asked.indices.map { asked[$0] && kept.scores[$0].logProb > certain }
         let open = asked.indices.filter { asked[$0] && !answers[$0] }
         if !open.isEmpty {
-            let transformer = Transformer(model: model, adapter: nil)
+            let transformer = Transformer(model: model, adapter: trained.adapter)
             let hidden = transformer.finalHidden(
                 kept.batch, workspace: try reserveWorkspace(rows: kept.batch.rows), inputs: inputs)
-            try transformer.forEachLogits(hidden, open.map { kept.targets[$0] }) { range, _, logits in
+            try transformer.forEachLogits(hidden, open.map { kept.targets[$0] }) { range, room in
                 for (row, index) in open[range].enumerated() {
-                    answers[index] = logits.rows(row..<row + 1).indexOfLargest == Int(kept.targets[index].token)
+                    answers[index] = room.logits.rows(row..<row + 1).indexOfLargest == Int(kept.targets[index].token)
                 }
             }
         }

@@ -20,7 +20,7 @@ public struct TokenScores: Sendable, Equatable {
 /// the sampler kept in shared pages are used as they are: then training has no forward pass.
 package final class TrainingPass {
     let model: LanguageModel
-    private let trained: Trained
+    let trained: Trained
     /// What the reference policy is made of beside the model; nil where that is the model alone.
     private let reference: LoRAAdapter?
     let pages: PageStore
@@ -133,10 +133,11 @@ package final class TrainingPass {
         do {
             let (batch, targets) = PackedBatch.packing(groups, tables: tables)
             forwardPasses += 1
-            let hidden = try Transformer(model: model, adapter: adapter).forward(
+            let transformer = Transformer(model: model, adapter: adapter)
+            let hidden = try transformer.forward(
                 batch, cache: try pages.cache(), workspace: try reserveWorkspace(rows: batch.rows),
                 keep: keepsInputs ? try pages.inputs() : nil)
-            let scores = try model.backend.score(hidden, targets: targets, head: model.head, temperature: temperature)
+            let scores = try transformer.score(hidden, targets: targets, temperature: temperature)
             return Kept(batch: batch, targets: targets, scores: scores, tables: tables, temperature: temperature)
         } catch {
             pages.release(tables.flatMap(\.all))

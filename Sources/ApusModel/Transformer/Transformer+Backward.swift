@@ -36,7 +36,7 @@ extension Transformer {
             recomputeAttention(layer, input, batch, rotary, cache, workspace, inputs.activations)
             try attentionBackward(layer, input, batch, rotary, cache, workspace, x, dx)
         }
-        parameters?.embeddingBackward(dx, tokens: batch.tokens)
+        if trainsEmbedding { try embeddingBackward(dx, tokens: batch.tokens) }
     }
 
     // MARK: Feed-forward network
@@ -155,8 +155,8 @@ extension Transformer {
         rotate(layer, [dq, dk], batch, rotary, inverse: true)
         let dQueries = headsBackward(layer, .queries, raw: workspace.rawQuery, dq, into: workspace.query)
         let dKeys = headsBackward(layer, .keys, raw: workspace.rawKey, dk, into: workspace.key)
-        // Of an adapter nothing lies below the first layer.
-        let dInput = layer > 0 || parameters != nil ? workspace.dNormed(rows) : nil
+        // Of most adapters nothing lies below the first layer.
+        let dInput = layer > 0 || trainsEmbedding ? workspace.dNormed(rows) : nil
         projectBackward(layer, .attention, [dQueries, dKeys, dv], input, dx: dInput, workspace)
         if let dInput { addInputGradient(layer, .beforeAttention, x, dInput: dInput, to: dx) }
     }

@@ -1,4 +1,4 @@
-internal import ApusTensor
+package import ApusTensor
 
 /// What a loss says of the scores of some targets.
 struct ScoreGradients {
@@ -11,44 +11,102 @@ struct ScoreGradients {
     let temperature: Float
 }
 
+/// Some hidden states, their logits, and what the head's adapter projects them to.
+package struct HeadRoom {
+    /// [rows][hidden].
+    package let states: Matrix
+    /// [rows][vocabulary].
+    package let logits: Matrix
+    /// [rows][rank]; nil without an adapter beside the head.
+    let projected: Matrix?
+
+    /// The first rows.
+    package func rows(_ count: Int) -> HeadRoom {
+        HeadRoom(
+            states: states.rows(0..<count), logits: logits.rows(0..<count), projected: projected?.rows(0..<count))
+    }
+}
+
 extension Transformer {
     /// Logits held at a time where they are needed whole: 8 MiB.
     static let logitsAtATime = 2 << 20
 
-    /// Writes the gradient of each target's hidden state, [targets][hidden], and adds that of the head where it is trained.
+    /// Room for the logits of so many rows.
+    ///
+    /// - Throws: `TensorError` without memory.
+    package func makeHeadRoom(rows: Int) throws -> HeadRoom {
+        HeadRoom(
+            states: try Matrix(rows: rows, columns: configuration.hiddenSize),
+            logits: try Matrix(rows: rows, columns: configuration.vocabularySize),
+            projected: try adapter?.head.map { try Matrix(rows: rows, columns: $0.lowRank.a.outputs) })
+    }
+
+    /// Fills in the logits of the states in a room.
+    package func logits(in room: HeadRoom) {
+        let beside = adapter?.head.flatMap { pair in room.projected.map { (pair.lowRank, $0) } }
+        backend.logits(room.states, head: model.head, adapter: beside, into: room.logits)
+    }
+
+    /// Log-probabilities and entropies of targets.
+    ///
+    /// - Throws: `TensorError` without memory.
+    func score(_ hidden: Matrix, targets: [HeadTarget], temperature: Float) throws -> [HeadScore] {
+        guard adapter?.head != nil else {
+            return try backend.score(hidden, targets: targets, head: model.head, temperature: temperature)
+        }
+        var scores: [HeadScore] = []
+        try forEachLogits(hidden, targets) { range, room in
+            scores += backend.score(room.logits, targets: targets[range], temperature: temperature)
+        }
+        return scores
+    }
+
+    /// Writes the gradient of each target's hidden state, [targets][hidden], and adds that of the head, or of the adapter
+    /// beside it, where it is trained.
     func headBackward(_ hidden: Matrix, _ gradients: ScoreGradients, into dTargets: Matrix) throws {
-        guard let parameters else {
+        guard parameters != nil || adapter?.head != nil else {
             return try backend.scoreBackward(
                 hidden, targets: gradients.targets, scores: gradients.scores, dLogProb: gradients.logProbs,
                 dEntropy: gradients.entropies, head: model.head, temperature: gradients.temperature, into: dTargets)
         }
-        // The head's gradient needs whole rows of logits' gradients, which for small models are small.
-        try forEachLogits(hidden, gradients.targets) { range, rows, logits in
+        // These gradients need whole rows of logits' gradients, which for small models are small.
+        try forEachLogits(hidden, gradients.targets) { range, room in
             backend.logitsBackward(
-                logits, targets: gradients.targets[range], scores: gradients.scores[range],
+                room.logits, targets: gradients.targets[range], scores: gradients.scores[range],
                 dLogProb: gradients.logProbs[range], dEntropy: gradients.entropies?[range],
                 head: model.head, temperature: gradients.temperature)
-            parameters.headBackward(dLogits: logits, hidden: rows)
+            parameters?.headBackward(dLogits: room.logits, hidden: room.states)
+            let beside = try room.projected.flatMap { try adapter?.headGradient(projected: $0) }
             backend.linearBackward(
-                [LinearGradient(dOutput: logits, weight: model.head.weight, adapter: nil)], input: rows,
+                [LinearGradient(dOutput: room.logits, weight: model.head.weight, adapter: beside)], input: room.states,
                 dx: dTargets.rows(range), accumulate: false)
         }
     }
 
-    /// Calls `body` with some targets at a time, their hidden states and their logits, [targets][vocabulary].
+    /// Calls `body` with some targets at a time, their hidden states and their logits.
     func forEachLogits(
-        _ hidden: Matrix, _ targets: [HeadTarget], _ body: (Range<Int>, _ rows: Matrix, _ logits: Matrix) throws -> Void
+        _ hidden: Matrix, _ targets: [HeadTarget], _ body: (Range<Int>, HeadRoom) throws -> Void
     ) throws {
-        let vocabulary = model.head.weight.outputs
-        let count = min(targets.count, max(1, Self.logitsAtATime / vocabulary))
-        let room = try Matrix(rows: count, columns: vocabulary)
-        let rows = try Matrix(rows: count, columns: hidden.columns)
+        let count = min(targets.count, max(1, Self.logitsAtATime / model.head.weight.outputs))
+        let room = try makeHeadRoom(rows: count)
         for first in stride(from: 0, to: targets.count, by: max(count, 1)) {
             let range = first..<min(first + count, targets.count)
-            let (part, logits) = (rows.rows(0..<range.count), room.rows(0..<range.count))
-            backend.gather(hidden, targets[range].map(\.row), into: part)
-            backend.logits(part, head: model.head, into: logits)
-            try body(range, part, logits)
+            let part = room.rows(range.count)
+            backend.gather(hidden, targets[range].map(\.row), into: part.states)
+            logits(in: part)
+            try body(range, part)
+        }
+    }
+}
+
+extension LoRAAdapter {
+    /// Where the gradients of the pair beside the head go; nil without one.
+    fileprivate func headGradient(projected: Matrix) throws -> LinearGradient.Adapter? {
+        try head.map { pair in
+            LinearGradient.Adapter(
+                lowRank: pair.lowRank, projected: projected,
+                dProjected: try Matrix(rows: projected.rows, columns: projected.columns), aGradient: gradient(pair.a),
+                bGradient: gradient(pair.b), scale: pair.scale)
         }
     }
 }

@@ -31,8 +31,7 @@ package struct Transformer {
         let x = workspace.residual(batch.rows)
         let kept = keep?.rows(of: batch.slots) ?? []
         let rotary = try prepare(batch)
-        try model.embedding.embed(batch.tokens, into: x, backend: backend)
-        if configuration.embeddingMultiplier != 1 { backend.scale(x, by: configuration.embeddingMultiplier) }
+        try embed(batch, into: x, workspace)
         var delta: Matrix?
         for (index, layer) in model.layers.enumerated() {
             var input = advance(x, adding: delta, layer[.beforeAttention], workspace)
