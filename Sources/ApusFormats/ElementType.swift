@@ -86,6 +86,14 @@ public enum ElementType: String, Sendable, Equatable, CaseIterable {
         }
     }
 
+    /// Whether it holds whole numbers, which weigh nothing without a scale that stands elsewhere.
+    public var isInteger: Bool {
+        switch self {
+        case .bool, .u8, .i8, .u16, .i16, .u32, .i32, .u64, .i64: true
+        default: false
+        }
+    }
+
     /// Bytes of `count` elements, or nil when they do not fill whole blocks or the product overflows.
     public func byteCount(of count: Int) -> Int? {
         guard count >= 0, count % blockElements == 0 else { return nil }

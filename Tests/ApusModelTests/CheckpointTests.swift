@@ -115,6 +115,12 @@ import Testing
         expectError(.mismatch, name, "[32, 64]", "[64, 64]") { try Checkpoint(path: path) }
         path = try modified(name, nil)
         expectError(.missing, name) { try Checkpoint(path: path) }
+        // Codes of a quantisation whose scales are elsewhere would be read as numbers.
+        for type in [ElementType.i8, .u8, .i32] {
+            let bytes = [UInt8](repeating: 1, count: 32 * 64 * type.blockBytes)
+            path = try modified(name, .init(name: name, shape: [32, 64], elements: .raw(type, bytes)))
+            expectError(.unsupported, name, type.rawValue, "take the original model") { try Checkpoint(path: path) }
+        }
         let surplus = "model.layers.0.self_attn.q_norm.weight"
         path = try modified(surplus, .init(name: surplus, shape: [16], elements: .f32([Float](zeros.prefix(16)))))
         expectError(.unsupported, surplus) { try Checkpoint(path: path) }

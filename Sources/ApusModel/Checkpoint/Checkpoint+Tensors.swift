@@ -16,6 +16,12 @@ extension Checkpoint {
                     "tensor '\(stored)': the configuration wants \(tensor.shape), the file holds \(found); they are of different models"
                 throw FormatError(.mismatch, file: path, message)
             }
+            if let type = try type(tensor.role), type.isInteger {
+                throw FormatError(
+                    .unsupported, file: path,
+                    "tensor '\(stored)' holds \(type.rawValue), whole numbers without their scales: a quantisation that is not "
+                        + "read; take the original model, or a GGUF file")
+            }
         }
         try checkNothingIsIgnored(wanted: Set(wanted.map { layout.name(of: $0.role) }))
     }
