@@ -70,7 +70,7 @@ import Testing
         ("sync_ref_model: true", "run.yaml:2: sync_ref_model: true needs full fine-tuning"),
         ("optim: sgd", "run.yaml:2: optim: 'sgd' is refused: only AdamW is supported"),
         ("eval_strategy: often", "run.yaml:2: eval_strategy: expected one of no, steps, epoch, found"),
-        ("lora_target_modules: [lm_head]", "run.yaml:2: lora_target_modules: wanted some of q_proj, "),
+        ("lora_target_modules: [head_proj]", "run.yaml:2: lora_target_modules: wanted some of q_proj, "),
         ("reward_funcs: [corectness_reward_func]", "did you mean correctness_reward_func?"),
         ("lerning_rate: 1", "run.yaml:2: lerning_rate: unknown setting; did you mean learning_rate?"),
         ("model_name_or_path: other", "run.yaml:2: model_name_or_path: 'other' contradicts run.yaml:1: model 'm'"),
