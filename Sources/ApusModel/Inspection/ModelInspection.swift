@@ -48,7 +48,7 @@ public struct ModelInspection: Sendable {
     }
 
     /// Numbers in all tensors of the files, a quantised weight counting as what it stands for. A model of text and images has
-    /// more of them than its text part, ``ModelConfiguration/parameterCount``.
+    /// more of them than its text part.
     public var elementCount: Int { storage.reduce(0) { $0 + $1.elementCount } }
 
     /// Whether `apus export --format gguf` can write the model so that llama.cpp computes the same.
