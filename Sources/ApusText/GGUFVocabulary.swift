@@ -112,7 +112,8 @@ extension GGUFVocabulary {
         return TokenizerDefinition(
             tokens: spelled, table: table, merges: try table.resolve(merges, name: name),
             addedTokens: added,
-            pattern: family.pattern, composesUnicode: family.composesUnicode, ignoresMerges: family.ignoresMerges,
+            normalizers: family.composesUnicode ? [.form(.composed)] : [], cutting: .pattern(family.pattern),
+            ignoresMerges: family.ignoresMerges,
             prefix: prefix, suffix: suffix
         )
     }

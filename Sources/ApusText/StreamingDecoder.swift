@@ -6,15 +6,23 @@ public struct StreamingDecoder: Sendable {
     private let tokenizer: Tokenizer
     private let skipSpecialTokens: Bool
     private var pending: [UInt8] = []
+    /// Of a vocabulary of characters.
+    private var pieces: PieceDecoder?
 
     /// Starts at the beginning of a text.
     public init(tokenizer: Tokenizer, skipSpecialTokens: Bool = true) {
         self.tokenizer = tokenizer
         self.skipSpecialTokens = skipSpecialTokens
+        if case .plain(let spelling) = tokenizer.definition.spelling { pieces = PieceDecoder(spelling.decoding) }
     }
 
     /// Takes the next token and returns the text that is now certain; it may be empty.
     public mutating func append(_ token: Int32) -> String {
+        if var decoder = pieces {
+            defer { pieces = decoder }
+            let text = tokenizer.append(token, skipSpecialTokens: skipSpecialTokens, to: &decoder)
+            return String(decoding: text, as: UTF8.self)
+        }
         tokenizer.appendBytes(of: token, skipSpecialTokens: skipSpecialTokens, to: &pending)
         let certain = pending.count - Self.unfinishedSuffix(of: pending)
         defer { pending.removeFirst(certain) }
@@ -24,6 +32,10 @@ public struct StreamingDecoder: Sendable {
     /// Ends the text: bytes that never became a character turn into U+FFFD.
     public mutating func finish() -> String {
         defer { pending = [] }
+        if var decoder = pieces {
+            defer { pieces = decoder }
+            return String(decoding: decoder.finish(), as: UTF8.self)
+        }
         return String(decoding: pending, as: UTF8.self)
     }
 

@@ -25,7 +25,7 @@ extension Tokenizer {
     }
 
     private func convertedVocabulary(name: String) throws(TextError) -> GGUFVocabulary {
-        guard let pre = definition.pattern.ggufName else {
+        guard case .pattern(let pattern) = definition.cutting, let pre = pattern.ggufName else {
             throw TextError(
                 code: .unsupported,
                 message: "\(name): llama.cpp has no name for the way in which this tokenizer splits text; "

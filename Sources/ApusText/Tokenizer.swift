@@ -1,6 +1,6 @@
 public import Foundation
 
-/// Turns text into the token ids of one model and back: byte-level BPE, as `tokenizers` and `transformers` do it.
+/// Turns text into the token ids of one model and back: BPE of bytes or of characters, as `tokenizers` and `transformers` do it.
 ///
 /// A tokenizer is immutable and may be used from any number of threads.
 public final class Tokenizer: Sendable {
@@ -19,6 +19,8 @@ public final class Tokenizer: Sendable {
     let definition: TokenizerDefinition
     let table: TokenTable
     private let encoder: BytePairEncoder
+    /// The tokens that stand for a byte, in a vocabulary of characters.
+    private let tokenBytes: [Int32: UInt8]
     private let plainMatcher: AddedTokenMatcher
     private let normalizedMatcher: AddedTokenMatcher
     private let addedByID: [Int32: AddedToken]
@@ -63,17 +65,19 @@ public final class Tokenizer: Sendable {
         self.table = table
         self.origin = origin
         vocabularySize = definition.tokens.count
-        let byteTokens = (UInt8.min...UInt8.max).map { table.id(of: [$0]) ?? -1 }
-        encoder = BytePairEncoder(byteTokens: byteTokens, merges: definition.merges)
+        encoder = BytePairEncoder(Self.atoms(definition), merges: definition.merges)
+        tokenBytes = Self.tokenBytes(definition)
         plainMatcher = AddedTokenMatcher(added.filter { !$0.isNormalized })
         normalizedMatcher = AddedTokenMatcher(added.filter(\.isNormalized)) {
-            definition.composesUnicode ? composed($0) : $0
+            definition.normalized(Array($0.utf8))
         }
         addedByID = Dictionary(added.map { ($0.id, $0) }) { first, _ in first }
         let addedByContent = Dictionary(added.map { ($0.content, $0.id) }) { first, _ in first }
         self.addedByContent = addedByContent
         func id(_ role: String) -> Int32? {
-            configuration.roles[role].flatMap { addedByContent[$0] ?? table.id(of: ByteAlphabet.decode($0)[...]) }
+            configuration.roles[role].flatMap {
+                addedByContent[$0] ?? table.id(of: definition.spelling.key(of: $0)[...])
+            }
         }
         bosToken = id("bos_token")
         endToken = id("eos_token")
@@ -82,6 +86,21 @@ public final class Tokenizer: Sendable {
         chatTemplate = configuration.chatTemplate
         parsedTemplate = Self.parse(configuration.chatTemplate)
         takesParts = Self.takesParts(parsedTemplate, roles: roles)
+    }
+
+    private static func atoms(_ definition: TokenizerDefinition) -> BytePairEncoder.Atoms {
+        switch definition.spelling {
+        case .byteLevel: .bytes((UInt8.min...UInt8.max).map { definition.table.id(of: [$0]) ?? -1 })
+        case .plain(let spelling): .characters(CharacterTokens(definition.table, spelling))
+        }
+    }
+
+    private static func tokenBytes(_ definition: TokenizerDefinition) -> [Int32: UInt8] {
+        guard case .plain(let spelling) = definition.spelling, spelling.decoding.joinsBytes else { return [:] }
+        let pairs = (UInt8.min...UInt8.max).compactMap { byte in
+            definition.table.id(of: Array(PlainSpelling.token(ofByte: byte).utf8)[...]).map { ($0, byte) }
+        }
+        return Dictionary(pairs) { first, _ in first }
     }
 
     private static func parse(_ source: String?) -> Result<ChatTemplate, TextError> {
@@ -106,24 +125,25 @@ extension Tokenizer {
     ///   begins every text for Llama-3.
     public func encode(_ text: String, addSpecialTokens: Bool = true) -> [Int32] {
         var tokens = addSpecialTokens ? definition.prefix : []
+        var startsText = true
         for fragment in plainMatcher.split(Array(text.utf8)) {
             switch fragment {
             case .token(let id): tokens.append(id)
-            case .text(let bytes): encodeFragment(bytes, into: &tokens)
+            case .text(let bytes): encodeFragment(bytes, startsText: startsText, into: &tokens)
             }
+            startsText = false
         }
         if addSpecialTokens { tokens += definition.suffix }
         return tokens
     }
 
-    private func encodeFragment(_ bytes: [UInt8], into tokens: inout [Int32]) {
-        let text = definition.composesUnicode ? composed(bytes) : bytes
-        for fragment in normalizedMatcher.split(text) {
+    private func encodeFragment(_ bytes: [UInt8], startsText: Bool, into tokens: inout [Int32]) {
+        var startsText = startsText
+        for fragment in normalizedMatcher.split(definition.normalized(bytes)) {
             switch fragment {
             case .token(let id): tokens.append(id)
             case .text(let bytes):
-                definition.pattern.split(bytes) { range in
-                    let piece = bytes[range]
+                definition.cutting.forEachPiece(of: bytes, startsText: startsText) { piece in
                     if definition.ignoresMerges, let id = table.id(of: piece) {
                         tokens.append(id)
                     } else {
@@ -131,21 +151,45 @@ extension Tokenizer {
                     }
                 }
             }
+            startsText = false
         }
     }
 
     /// The text of tokens. Bytes that are not valid UTF-8 become U+FFFD, as Python's `errors="replace"` has it; ids
     /// outside the vocabulary stand for nothing.
     public func decode(_ tokens: [Int32], skipSpecialTokens: Bool = true) -> String {
+        if case .plain(let spelling) = definition.spelling {
+            var decoder = PieceDecoder(spelling.decoding)
+            var text = tokens.flatMap { append($0, skipSpecialTokens: skipSpecialTokens, to: &decoder) }
+            text += decoder.finish()
+            return String(decoding: text, as: UTF8.self)
+        }
         var bytes: [UInt8] = []
         for token in tokens { appendBytes(of: token, skipSpecialTokens: skipSpecialTokens, to: &bytes) }
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// Gives a token of a vocabulary of characters to a decoder; returns the text that is certain now.
+    func append(_ token: Int32, skipSpecialTokens: Bool, to decoder: inout PieceDecoder) -> [UInt8] {
+        if skipSpecialTokens, addedByID[token]?.isSpecial == true { return [] }
+        if let byte = tokenBytes[token] {
+            decoder.append(byte: byte)
+            return []
+        }
+        let piece = table.bytes(of: token)
+        return piece.isEmpty ? [] : decoder.append(piece)
+    }
+
     /// Appends the bytes that a token stands for, which may be part of a character.
     package func appendBytes(of token: Int32, skipSpecialTokens: Bool, to bytes: inout [UInt8]) {
         if skipSpecialTokens, addedByID[token]?.isSpecial == true { return }
-        bytes += table.bytes(of: token)
+        if let byte = tokenBytes[token] {
+            bytes.append(byte)
+        } else if case .plain(let spelling) = definition.spelling {
+            bytes += spelling.decoding.text(of: table.bytes(of: token))
+        } else {
+            bytes += table.bytes(of: token)
+        }
     }
 
     /// A token as the vocabulary spells it ("Ġthe"), or nil where there is none.
@@ -157,16 +201,11 @@ extension Tokenizer {
 
     /// The id of a token that is given as the vocabulary spells it.
     public func id(of token: String) -> Int32? {
-        addedByContent[token] ?? table.id(of: ByteAlphabet.decode(token)[...])
+        addedByContent[token] ?? table.id(of: definition.spelling.key(of: token)[...])
     }
 }
 
-/// Normalisation form C. Text below U+0300 is composed already.
-private func composed(_ text: String) -> String {
-    text.unicodeScalars.allSatisfy { $0.value < 0x300 } ? text : text.precomposedStringWithCanonicalMapping
-}
-
-private func composed(_ bytes: [UInt8]) -> [UInt8] {
-    // U+0300 is CC 80: no text of lower lead bytes needs composing.
-    bytes.allSatisfy { $0 < 0xCC } ? bytes : Array(composed(String(decoding: bytes, as: UTF8.self)).utf8)
+extension TokenizerDefinition {
+    /// A text after all normalizers.
+    func normalized(_ text: [UInt8]) -> [UInt8] { normalizers.reduce(text) { $1.apply(to: $0) } }
 }

@@ -1,15 +1,18 @@
 /// Everything that decides which tokens a text becomes, whichever file it came from.
 struct TokenizerDefinition: Sendable {
-    /// Tokens by id in the byte alphabet, added tokens in plain text; nil where an id is not used.
+    /// Tokens by id as the vocabulary spells them, added tokens in plain text; nil where an id is not used.
     var tokens: SpelledTokens
-    /// The same tokens by the bytes they stand for.
+    /// How tokens stand for text.
+    var spelling = Spelling.byteLevel
+    /// The same tokens by what text is made of: bytes, or plain text with marks for spaces.
     var table: TokenTable
     /// Pairs of token ids to merge, best first.
     var merges: [(left: Int32, right: Int32, result: Int32)]
     var addedTokens: [AddedToken]
-    var pattern: SplitPattern
-    /// Whether text is brought into normalisation form C first.
-    var composesUnicode = false
+    /// What is done to text first, in order.
+    var normalizers: [Normalizer] = []
+    /// How it is cut then.
+    var cutting: Cutting
     /// Whether a piece that is itself a token is taken as it is.
     var ignoresMerges = false
     /// Tokens put before and behind a text when special tokens are asked for.
@@ -46,16 +49,16 @@ struct SpelledTokens: Sendable {
 }
 
 extension TokenTable {
-    /// The bytes that each token stands for; those of an added token are spelled plainly.
-    init(_ tokens: SpelledTokens, added: [AddedToken]) {
+    /// What each token is looked up by; added tokens are spelled plainly.
+    init(_ tokens: SpelledTokens, _ spelling: Spelling = .byteLevel, added: [AddedToken]) {
         let contents = Dictionary(added.map { (Int($0.id), Array($0.content.utf8)) }) { _, last in last }
         self.init(capacity: tokens.indices.count)
         var id = 0
         tokens.forEach { bytes, range in
             if let content = contents[id] {
-                append { ByteAlphabet.decode(content, content.indices, into: &$0) }
+                append { spelling.key(of: content, content.indices, into: &$0) }
             } else {
-                append { if let range { ByteAlphabet.decode(bytes, range, into: &$0) } }
+                append { if let range { spelling.key(of: bytes, range, into: &$0) } }
             }
             id += 1
         }
@@ -65,7 +68,9 @@ extension TokenTable {
     /// Looks up both halves and the result of each merge, "left right".
     ///
     /// - Throws: `TextError` for a merge of other than two tokens of the vocabulary.
-    func resolve(_ lines: PackedTexts, name: String) throws(TextError) -> [(left: Int32, right: Int32, result: Int32)] {
+    func resolve(
+        _ lines: PackedTexts, _ spelling: Spelling = .byteLevel, name: String
+    ) throws(TextError) -> [(left: Int32, right: Int32, result: Int32)] {
         var merges: [(left: Int32, right: Int32, result: Int32)] = []
         merges.reserveCapacity(lines.count)
         var room: [UInt8] = []
@@ -78,9 +83,9 @@ extension TokenTable {
                 throw TextError(code: .malformed, message: message)
             }
             room.removeAll(keepingCapacity: true)
-            ByteAlphabet.decode(lines.bytes, range.lowerBound..<space, into: &room)
+            spelling.key(of: lines.bytes, range.lowerBound..<space, into: &room)
             let middle = room.count
-            ByteAlphabet.decode(lines.bytes, space + 1..<range.upperBound, into: &room)
+            spelling.key(of: lines.bytes, space + 1..<range.upperBound, into: &room)
             let halves = (id(of: room[..<middle]), id(of: room[middle...]))
             guard let left = halves.0, let right = halves.1, let result = id(of: room[...], probably: next) else {
                 let message = "\(name): the merge '\(lines[line])' is not in the vocabulary; fetch the file again"

@@ -14,13 +14,16 @@ struct TokenizerFile {
         let model = try checkedModel()
         let added = try addedTokens()
         let tokens = SpelledTokens(try vocabulary(model, added))
-        let table = TokenTable(tokens, added: added)
-        let merges = try table.resolve(merges(model), name: name)
+        let spelling = try spelling(model)
+        let table = TokenTable(tokens, spelling, added: added)
+        let merges = try table.resolve(merges(model), spelling, name: name)
         let template = try postProcessor(root["post_processor"] ?? .null)
+        let ignoresMerges = model["ignore_merges"]?.bool ?? false
         return TokenizerDefinition(
-            tokens: tokens, table: table, merges: merges, addedTokens: added, pattern: try splitPattern(),
-            composesUnicode: try composesUnicode(), ignoresMerges: model["ignore_merges"]?.bool ?? false,
-            prefix: template.prefix, suffix: template.suffix
+            tokens: tokens, spelling: spelling, table: table, merges: merges, addedTokens: added,
+            normalizers: try normalizers(),
+            cutting: try cutting(spelling).shortened(for: spelling, table, looksUpPieces: ignoresMerges),
+            ignoresMerges: ignoresMerges, prefix: template.prefix, suffix: template.suffix
         )
     }
 
@@ -28,7 +31,8 @@ struct TokenizerFile {
         TextError(
             code: .unsupported,
             message:
-                "\(name): \(what) is not supported; use a model with byte-level BPE (GPT-2, SmolLM, Qwen2, Llama-3)"
+                "\(name): \(what) is not supported; use a model whose tokenizer is BPE, of bytes (GPT-2, SmolLM, Qwen, "
+                + "Llama 3) or of characters (Llama 2, Mistral, Gemma)"
         )
     }
 
@@ -43,11 +47,9 @@ extension TokenizerFile {
     private func checkedModel() throws(TextError) -> JSONValue {
         guard let model = root["model"] else { throw malformed("no 'model'") }
         if let type = model["type"]?.string, type != "BPE" { throw unsupported("a '\(type)' model") }
-        if model["byte_fallback"]?.bool == true { throw unsupported("'byte_fallback'") }
         for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
             if let value = model[key]?.string, !value.isEmpty { throw unsupported("'\(key)'") }
         }
-        if let type = root["decoder"]?["type"]?.string, type != "ByteLevel" { throw unsupported("a '\(type)' decoder") }
         return model
     }
 
@@ -110,15 +112,8 @@ extension TokenizerFile {
 // MARK: - Pipeline
 
 extension TokenizerFile {
-    private func composesUnicode() throws(TextError) -> Bool {
-        guard let type = root["normalizer"]?["type"]?.string else { return false }
-        guard type == "NFC" else { throw unsupported("a '\(type)' normalizer") }
-        return true
-    }
-
     /// Recognises the pattern from the objects of 'pre_tokenizer', flattened.
-    private func splitPattern() throws(TextError) -> SplitPattern {
-        let steps = flatten(root["pre_tokenizer"] ?? .null, list: "pretokenizers")
+    func splitPattern(_ steps: [JSONValue]) throws(TextError) -> SplitPattern {
         var pattern: SplitPattern?
         var digitsApart = false
         for step in steps {
@@ -155,7 +150,7 @@ extension TokenizerFile {
     }
 
     /// The steps of a pipeline: a 'Sequence' stands for what it lists.
-    private func flatten(_ value: JSONValue, list: String) -> [JSONValue] {
+    func flatten(_ value: JSONValue, list: String) -> [JSONValue] {
         guard case .object = value else { return [] }
         guard value["type"]?.string == "Sequence" else { return [value] }
         return (value[list]?.array ?? []).flatMap { flatten($0, list: list) }

@@ -28,11 +28,15 @@ struct EncodingGolden: Decodable, Sendable {
     var strings: [String]
     var tokenizers: [String: Results]
 
-    static let names = ["base96-slips", "text/gpt2", "text/smollm", "text/qwen2", "text/llama3"]
-    static let shared = Result { try Fixture.json("text/encodings.json", as: EncodingGolden.self) }
+    static let names = ["base96-slips", "text/gpt2", "text/smollm", "text/qwen2", "text/llama3"] + ofCharacters
+    /// Vocabularies of characters; see pieces_golden.py.
+    static let ofCharacters = ["text/llama2", "text/mistral", "text/gemma", "text/words"]
+    static let shared = ["text/encodings.json", "text/pieces.json"].map { name in
+        Result { try Fixture.json(name, as: EncodingGolden.self) }
+    }
 
     static func results(_ name: String) throws -> (strings: [String], results: Results) {
-        let golden = try shared.get()
+        let golden = try shared[ofCharacters.contains(name) ? 1 : 0].get()
         return (golden.strings, try #require(golden.tokenizers[name]))
     }
 }
@@ -95,12 +99,16 @@ func nastyText(_ generator: inout SystemRandomNumberGenerator) -> String {
         for (ids, string) in zip(valid, strings) where !string.contains("\u{FFFD}") {
             var decoder = StreamingDecoder(tokenizer: tokenizer)
             #expect(!ids.contains { decoder.append($0).contains("\u{FFFD}") })
-            #expect(decoder.finish().isEmpty)
+            // Bytes of their own tokens wait for what follows: an invalid one changes what the others mean.
+            let rest = decoder.finish()
+            #expect(rest.isEmpty || EncodingGolden.ofCharacters.contains(name) && !rest.contains("\u{FFFD}"))
         }
     }
 
-    /// Qwen2's tokenizer composes characters, so that its text comes back composed.
-    @Test(arguments: EncodingGolden.names) func `decoding undoes encoding`(name: String) throws {
+    /// Qwen2's tokenizer composes characters, so that its text comes back composed. Two others lose more: a space at the
+    /// beginning, and what is unknown.
+    @Test(arguments: EncodingGolden.names.filter { !["text/mistral", "text/words"].contains($0) })
+    func `decoding undoes encoding`(name: String) throws {
         let tokenizer = try Tokenizer(directory: Fixture.url(name))
         var generator = SystemRandomNumberGenerator()
         for _ in 0..<200 {
@@ -135,7 +143,7 @@ func nastyText(_ generator: inout SystemRandomNumberGenerator) -> String {
         let good = try String(decoding: Fixture.data("text/qwen2/tokenizer.json"), as: UTF8.self)
         let changes = [
             (#""type":"BPE""#, #""type":"Unigram""#, "'Unigram' model"),
-            (#""type":"NFC""#, #""type":"NFKC""#, "'NFKC' normalizer"),
+            (#""type":"NFC""#, #""type":"Nmt""#, "'Nmt' normalizer"),
             (#"\\p{N}"#, #"\\p{Nd}"#, "split pattern"),
             (#""byte_fallback":false"#, #""byte_fallback":true"#, "byte_fallback"),
             (#""behavior":"Isolated""#, #""behavior":"Removed""#, "Isolated"),

@@ -23,8 +23,8 @@ struct AddedTokenMatcher: Sendable {
     private var buckets = [[Entry]](repeating: [], count: 256)
     private let isEmpty: Bool
 
-    init(_ tokens: [AddedToken], normalize: (String) -> String = { $0 }) {
-        let entries = tokens.map { Entry(bytes: Array(normalize($0.content).utf8), token: $0) }
+    init(_ tokens: [AddedToken], normalize: (String) -> [UInt8] = { Array($0.utf8) }) {
+        let entries = tokens.map { Entry(bytes: normalize($0.content), token: $0) }
             .filter { !$0.bytes.isEmpty }
         for entry in entries { buckets[Int(entry.bytes[0])].append(entry) }
         for index in buckets.indices { buckets[index].sort { $0.bytes.count > $1.bytes.count } }

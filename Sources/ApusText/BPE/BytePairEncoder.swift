@@ -1,19 +1,26 @@
-/// Merges the bytes of a piece into tokens, the lowest-ranked pair first and the leftmost among equals.
+/// Merges the bytes or the characters of a piece into tokens, the lowest-ranked pair first and the leftmost among equals.
 ///
 /// A piece of n bytes takes O(n log n): a heap of candidate pairs over a linked list of symbols. Stale candidates stay
 /// in the heap and are recognised when they surface.
 struct BytePairEncoder: Sendable {
-    /// The token of each single byte; -1 where the vocabulary lacks it.
-    private let byteTokens: [Int32]
+    /// What a piece is made of before anything is merged.
+    enum Atoms: Sendable {
+        /// The token of each single byte; -1 where the vocabulary lacks it.
+        case bytes([Int32])
+        /// The tokens of characters.
+        case characters(CharacterTokens)
+    }
+
+    private let atoms: Atoms
     private let merges: MergeTable
 
     /// - Parameter merges: pairs of token ids with the token they make, best first.
-    init(byteTokens: [Int32], merges: [(left: Int32, right: Int32, result: Int32)]) {
-        self.byteTokens = byteTokens
+    init(_ atoms: Atoms, merges: [(left: Int32, right: Int32, result: Int32)]) {
+        self.atoms = atoms
         self.merges = MergeTable(merges)
     }
 
-    /// Appends the tokens of one piece. Bytes that the vocabulary lacks vanish, as they do in the reference.
+    /// Appends the tokens of one piece. What the vocabulary lacks vanishes, as it does in the reference.
     func encode(_ piece: ArraySlice<UInt8>, into tokens: inout [Int32]) {
         var symbols = makeSymbols(piece)
         guard symbols.count > 1 else {
@@ -51,11 +58,14 @@ struct BytePairEncoder: Sendable {
     private func makeSymbols(_ piece: ArraySlice<UInt8>) -> [Symbol] {
         var symbols: [Symbol] = []
         symbols.reserveCapacity(piece.count)
-        for byte in piece {
-            let token = byteTokens[Int(byte)]
-            guard token >= 0 else { continue }
+        func append(_ token: Int32) {
             let index = Int32(symbols.count)
             symbols.append(Symbol(token: token, previous: index - 1, next: index + 1))
+        }
+        switch atoms {
+        case .bytes(let tokens):
+            for byte in piece where tokens[Int(byte)] >= 0 { append(tokens[Int(byte)]) }
+        case .characters(let tokens): tokens.forEachToken(of: piece, append)
         }
         if !symbols.isEmpty { symbols[symbols.count - 1].next = -1 }
         return symbols
