@@ -81,7 +81,14 @@ struct GGUFMetadata {
         if let pre = vocabulary.pre { writer.set("tokenizer.ggml.pre", .string(pre)) }
         writer.set("tokenizer.ggml.tokens", .strings(Array(vocabulary.tokens)))
         writer.set("tokenizer.ggml.token_type", .int32s(vocabulary.tokenTypes))
-        writer.set("tokenizer.ggml.merges", .strings(Array(vocabulary.merges)))
+        if vocabulary.scores.isEmpty {
+            writer.set("tokenizer.ggml.merges", .strings(Array(vocabulary.merges)))
+        } else {
+            writer.set("tokenizer.ggml.scores", .float32s(vocabulary.scores))
+        }
+        if let addsSpace = vocabulary.addsSpacePrefix {
+            writer.set("tokenizer.ggml.add_space_prefix", .bool(addsSpace))
+        }
         let ids = [
             ("bos", vocabulary.bosToken), ("eos", vocabulary.endToken), ("eot", vocabulary.endOfTurnToken),
             ("unknown", vocabulary.unknownToken), ("padding", vocabulary.padToken),

@@ -14,6 +14,8 @@ public struct GGUFWriter: TensorStream {
         case strings([String])
         /// An array of whole numbers of 32 bits.
         case int32s([Int32])
+        /// An array of numbers.
+        case float32s([Float])
     }
 
     /// The metadata pairs in file order; keys are unique.
@@ -97,6 +99,11 @@ extension [UInt8] {
             append(UInt32(5))
             append(UInt64(numbers.count))
             for number in numbers { append(number) }
+        case .float32s(let numbers):
+            append(UInt32(9))
+            append(UInt32(6))
+            append(UInt64(numbers.count))
+            for number in numbers { append(number.bitPattern) }
         }
     }
 }

@@ -1,6 +1,6 @@
 /// The tokenizer inside a GGUF file, as plain arrays: the keys under `tokenizer.` with their names.
 package struct GGUFVocabulary: Sendable {
-    /// `tokenizer.ggml.model`; only "gpt2", byte-level BPE, is supported.
+    /// `tokenizer.ggml.model`: "gpt2" is BPE of bytes, "llama" SentencePiece's BPE of characters; others are not read.
     package var model: String
     /// `tokenizer.ggml.pre`: which split pattern the model was trained with.
     package var pre: String?
@@ -8,8 +8,12 @@ package struct GGUFVocabulary: Sendable {
     package var tokens: PackedTexts
     /// `tokenizer.ggml.token_type`: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte. May be empty.
     package var tokenTypes: [Int32]
-    /// `tokenizer.ggml.merges`: "left right", best first.
+    /// `tokenizer.ggml.merges`: "left right", best first; none where scores take their place.
     package var merges: PackedTexts
+    /// `tokenizer.ggml.scores` of SentencePiece: what is higher is merged first.
+    package var scores: [Float] = []
+    /// `tokenizer.ggml.add_space_prefix`; nil is true for SentencePiece.
+    package var addsSpacePrefix: Bool?
     /// `tokenizer.ggml.bos_token_id`.
     package var bosToken: Int32?
     /// `tokenizer.ggml.eos_token_id`.
@@ -62,12 +66,16 @@ extension GGUFVocabulary {
         "llama3": Family(pattern: .llama3, ignoresMerges: true, addsBOS: true),
     ]
 
+    /// Whether it is SentencePiece's.
+    var isSentencePiece: Bool { model == "llama" }
+
     func family() throws(TextError) -> Family {
         guard model == "gpt2" else {
             throw TextError(
                 code: .unsupported,
                 message:
-                    "\(name): tokenizer model '\(model)' is not supported; use a model with byte-level BPE ('gpt2')"
+                    "\(name): tokenizer model '\(model)' is not supported; use a model with BPE of bytes ('gpt2') or of "
+                    + "characters ('llama')"
             )
         }
         guard let family = Self.families[pre ?? ""] else {
@@ -95,7 +103,7 @@ extension GGUFVocabulary {
     func isUsed(_ id: Int) -> Bool { !tokenTypes.indices.contains(id) || tokenTypes[id] != 5 }
 
     var prefix: [Int32] {
-        guard let bosToken, addsBOS ?? ((try? family())?.addsBOS ?? false) else { return [] }
+        guard let bosToken, addsBOS ?? (isSentencePiece || (try? family())?.addsBOS ?? false) else { return [] }
         return [bosToken]
     }
 
@@ -105,6 +113,7 @@ extension GGUFVocabulary {
     }
 
     func definition() throws(TextError) -> TokenizerDefinition {
+        if isSentencePiece { return try sentencePieceDefinition() }
         let family = try family()
         let added = addedTokens()
         let spelled = SpelledTokens(tokens, isUsed: tokens.indices.map(isUsed))

@@ -20,6 +20,8 @@ extension Tokenizer {
         for id in result.tokens.count..<max(size, result.tokens.count) {
             result.tokens.append("[PAD\(id)]")
             result.tokenTypes.append(GGUFTokenType.unused.rawValue)
+            // As llama.cpp's converter has it.
+            if !result.scores.isEmpty { result.scores.append(-1000) }
         }
         return result
     }

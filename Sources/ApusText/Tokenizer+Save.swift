@@ -60,23 +60,70 @@ extension GGUFVocabulary {
     /// A tokenizer.json that encodes as this vocabulary does. Added tokens are listed in the model's vocabulary too:
     /// `tokenizers` would number them anew otherwise.
     func tokenizerFile() throws(TextError) -> JSONValue {
-        let family = try family()
         let vocabulary = tokens.indices.filter(isUsed).map { id in
             JSONValue.Member(key: tokens[id], value: .integer(id))
         }
+        var members: [JSONValue.Member] = [
+            .init(key: "version", value: "1.0"), .init(key: "truncation", value: .null),
+            .init(key: "padding", value: .null), .init(key: "added_tokens", value: .array(addedTokens().map(\.json))),
+        ]
+        members += isSentencePiece ? try sentencePiece(vocabulary) : try byteLevel(vocabulary)
+        members.append(.init(key: "post_processor", value: postProcessor))
+        return .object(members)
+    }
+
+    private func byteLevel(_ vocabulary: [JSONValue.Member]) throws(TextError) -> [JSONValue.Member] {
+        let family = try family()
         return [
-            "version": "1.0", "truncation": .null, "padding": .null,
-            "added_tokens": .array(addedTokens().map(\.json)),
-            "normalizer": family.composesUnicode ? ["type": "NFC"] : .null,
-            "pre_tokenizer": family.pattern.json,
-            "post_processor": postProcessor,
-            "decoder": ["type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true],
-            "model": [
-                "type": "BPE", "dropout": .null, "unk_token": .null, "continuing_subword_prefix": .null,
-                "end_of_word_suffix": .null, "fuse_unk": false, "byte_fallback": false,
-                "ignore_merges": .bool(family.ignoresMerges), "vocab": .object(vocabulary),
-                "merges": .array(merges.map { .string($0) }),
-            ],
+            .init(key: "normalizer", value: family.composesUnicode ? ["type": "NFC"] : .null),
+            .init(key: "pre_tokenizer", value: family.pattern.json),
+            .init(
+                key: "decoder",
+                value: ["type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true]),
+            .init(
+                key: "model",
+                value: model(
+                    vocabulary, merges.map { .string($0) }, unknown: .null, isOfCharacters: false,
+                    ignoresMerges: family.ignoresMerges)),
+        ]
+    }
+
+    private func sentencePiece(_ vocabulary: [JSONValue.Member]) throws(TextError) -> [JSONValue.Member] {
+        let merges = try sentencePieceDefinition().merges.map { merge -> JSONValue in
+            [.string(tokens[Int(merge.left)]), .string(tokens[Int(merge.right)])]
+        }
+        let mark = JSONValue.string(Self.mark)
+        let replace: JSONValue = ["type": "Replace", "pattern": ["String": " "], "content": mark]
+        let prepend: JSONValue = ["type": "Prepend", "prepend": mark]
+        let steps: [JSONValue] = [
+            ["type": "Replace", "pattern": ["String": mark], "content": " "], ["type": "ByteFallback"],
+            ["type": "Fuse"],
+        ]
+        let strip: JSONValue = ["type": "Strip", "content": " ", "start": 1, "stop": 0]
+        return [
+            .init(
+                key: "normalizer",
+                value: ["type": "Sequence", "normalizers": .array((prependsMark ? [prepend] : []) + [replace])]),
+            .init(key: "pre_tokenizer", value: .null),
+            .init(
+                key: "decoder",
+                value: ["type": "Sequence", "decoders": .array(steps + (prependsMark ? [strip] : []))]),
+            .init(
+                key: "model",
+                value: model(
+                    vocabulary, merges, unknown: token(unknownToken).map(JSONValue.string) ?? .null,
+                    isOfCharacters: true, ignoresMerges: false)),
+        ]
+    }
+
+    private func model(
+        _ vocabulary: [JSONValue.Member], _ merges: [JSONValue], unknown: JSONValue, isOfCharacters: Bool,
+        ignoresMerges: Bool
+    ) -> JSONValue {
+        [
+            "type": "BPE", "dropout": .null, "unk_token": unknown, "continuing_subword_prefix": .null,
+            "end_of_word_suffix": .null, "fuse_unk": .bool(isOfCharacters), "byte_fallback": .bool(isOfCharacters),
+            "ignore_merges": .bool(ignoresMerges), "vocab": .object(vocabulary), "merges": .array(merges),
         ]
     }
 

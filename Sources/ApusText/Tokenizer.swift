@@ -65,7 +65,8 @@ public final class Tokenizer: Sendable {
         self.table = table
         self.origin = origin
         vocabularySize = definition.tokens.count
-        encoder = BytePairEncoder(Self.atoms(definition), merges: definition.merges)
+        encoder = BytePairEncoder(
+            Self.atoms(definition), merges: definition.merges, ranks: definition.mergeRanks)
         tokenBytes = Self.tokenBytes(definition)
         plainMatcher = AddedTokenMatcher(added.filter { !$0.isNormalized })
         normalizedMatcher = AddedTokenMatcher(added.filter(\.isNormalized)) {

@@ -8,6 +8,8 @@ struct TokenizerDefinition: Sendable {
     var table: TokenTable
     /// Pairs of token ids to merge, best first.
     var merges: [(left: Int32, right: Int32, result: Int32)]
+    /// The rank of each merge where several have one; nil for their order.
+    var mergeRanks: [Int32]?
     var addedTokens: [AddedToken]
     /// What is done to text first, in order.
     var normalizers: [Normalizer] = []

@@ -108,13 +108,13 @@ private struct ReferenceFile: Decodable {
     }
 
     @Test func `refuses other kinds of tokenizers and damaged ones`() throws {
-        var spm = try vocabulary("text/gpt2")
-        spm.model = "llama"
+        var words = try vocabulary("text/gpt2")
+        words.model = "bert"
         var unknown = try vocabulary("text/gpt2")
         unknown.pre = "tekken"
         var absent = try vocabulary("text/gpt2")
         absent.pre = nil
-        for vocabulary in [spm, unknown, absent] {
+        for vocabulary in [words, unknown, absent] {
             let error = #expect(throws: TextError.self) { try Tokenizer(vocabulary: vocabulary) }
             #expect(error?.code == .unsupported && error?.description.contains("\n") == false)
         }

@@ -67,6 +67,8 @@ extension GGUFVocabulary {
             tokenTypes: value("token_type")?.ints?.map { Int32(truncatingIfNeeded: $0) } ?? [],
             pre: value("pre")?.string, model: value("model")?.string ?? "none", name: file.path
         )
+        scores = value("scores")?.floats?.map { Float($0) } ?? []
+        addsSpacePrefix = value("add_space_prefix")?.bool
         bosToken = token("bos_token_id")
         endToken = token("eos_token_id")
         endOfTurnToken = token("eot_token_id")

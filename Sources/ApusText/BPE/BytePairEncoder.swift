@@ -15,9 +15,9 @@ struct BytePairEncoder: Sendable {
     private let merges: MergeTable
 
     /// - Parameter merges: pairs of token ids with the token they make, best first.
-    init(_ atoms: Atoms, merges: [(left: Int32, right: Int32, result: Int32)]) {
+    init(_ atoms: Atoms, merges: [(left: Int32, right: Int32, result: Int32)], ranks: [Int32]? = nil) {
         self.atoms = atoms
-        self.merges = MergeTable(merges)
+        self.merges = MergeTable(merges, ranks: ranks)
     }
 
     /// Appends the tokens of one piece. What the vocabulary lacks vanishes, as it does in the reference.

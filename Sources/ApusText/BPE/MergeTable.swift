@@ -14,16 +14,17 @@ struct MergeTable: Sendable {
 
     /// - Parameter list: pairs of token ids, none negative, with the token they make; best first. Of several merges of
     ///   one pair the last counts.
-    init(_ list: [(left: Int32, right: Int32, result: Int32)]) {
+    /// - Parameter ranks: those of the merges, where they are not their places in the list.
+    init(_ list: [(left: Int32, right: Int32, result: Int32)], ranks: [Int32]? = nil) {
         var bits: UInt64 = 4
         while 1 << bits < list.count * 2 { bits += 1 }
         shift = 64 - bits
         keys = [UInt64](repeating: Self.free, count: 1 << bits)
         merges = [Merge](repeating: Merge(rank: 0, result: 0), count: 1 << bits)
-        for (rank, merge) in list.enumerated() {
+        for (place, merge) in list.enumerated() {
             let slot = slot(of: Self.key(merge.left, merge.right))
             keys[slot] = Self.key(merge.left, merge.right)
-            merges[slot] = Merge(rank: Int32(rank), result: merge.result)
+            merges[slot] = Merge(rank: ranks?[place] ?? Int32(place), result: merge.result)
         }
     }
 

@@ -1,0 +1,64 @@
+/// SentencePiece's BPE as GGUF files hold it: a score for each token in place of a list of merges.
+extension GGUFVocabulary {
+    static let mark = "\u{2581}"
+
+    /// Whether a mark is put before every part of a text.
+    var prependsMark: Bool { addsSpacePrefix ?? true }
+
+    /// How tokens stand for text: what tokenizer.json says of the same model.
+    var plainSpelling: PlainSpelling {
+        PlainSpelling(
+            fallsBackToBytes: true, unknownToken: token(unknownToken), fusesUnknown: true,
+            decoding: PieceDecoding(
+                mark: Self.mark, beginning: prependsMark ? .losesASpace : .kept, joinsBytes: true))
+    }
+
+    /// What is done to a text first.
+    var spaceNormalizers: [Normalizer] {
+        (prependsMark ? [.prepend(Self.mark)] : []) + [.replace(" ", by: Self.mark)]
+    }
+
+    func sentencePieceDefinition() throws(TextError) -> TokenizerDefinition {
+        guard scores.count == tokens.count else {
+            throw TextError(
+                code: .malformed,
+                message: "\(name): tokenizer.ggml.scores has \(scores.count) entries, wanted one for each of "
+                    + "\(tokens.count) tokens; convert the model again")
+        }
+        let added = addedTokens()
+        let spelled = SpelledTokens(tokens, isUsed: tokens.indices.map(isUsed))
+        let spelling = Spelling.plain(plainSpelling)
+        let table = TokenTable(spelled, spelling, added: added)
+        let (merges, ranks) = scoredMerges(table)
+        return TokenizerDefinition(
+            tokens: spelled, spelling: spelling, table: table, merges: merges, mergeRanks: ranks, addedTokens: added,
+            normalizers: spaceNormalizers,
+            cutting: Cutting.whole.shortened(for: spelling, table, looksUpPieces: false), prefix: prefix, suffix: suffix
+        )
+    }
+
+    /// Every way to make a token of two, those of higher score first; ways of one score are of one rank.
+    private func scoredMerges(
+        _ table: TokenTable
+    ) -> (merges: [(left: Int32, right: Int32, result: Int32)], ranks: [Int32]) {
+        let mergeable = tokens.indices.filter { !tokenTypes.indices.contains($0) || tokenTypes[$0] == 1 }
+        let order = mergeable.sorted { (scores[$1], $0) < (scores[$0], $1) }
+        var merges: [(left: Int32, right: Int32, result: Int32)] = []
+        var ranks: [Int32] = []
+        var (rank, last): (Int32, Float) = (-1, .nan)
+        for id in order {
+            if scores[id] != last { rank += 1 }
+            last = scores[id]
+            let bytes = table.bytes(of: Int32(id))
+            // Characters begin where a byte continues none.
+            for middle in bytes.indices.dropFirst() where bytes[middle] & 0xC0 != 0x80 {
+                guard let left = table.id(of: bytes[..<middle]), let right = table.id(of: bytes[middle...]) else {
+                    continue
+                }
+                merges.append((left, right, Int32(id)))
+                ranks.append(rank)
+            }
+        }
+        return (merges, ranks)
+    }
+}
