@@ -33,7 +33,7 @@ extension GGUFVocabulary {
         return TokenizerDefinition(
             tokens: spelled, spelling: spelling, table: table, merges: merges, mergeRanks: ranks, addedTokens: added,
             normalizers: spaceNormalizers,
-            cutting: Cutting.whole.shortened(for: spelling, table, looksUpPieces: false), prefix: prefix, suffix: suffix
+            cutting: .whole, prefix: prefix, suffix: suffix
         )
     }
 

@@ -19,6 +19,7 @@ public final class Tokenizer: Sendable {
     let definition: TokenizerDefinition
     let table: TokenTable
     private let encoder: BytePairEncoder
+    private let words: WordBoundaries?
     /// The tokens that stand for a byte, in a vocabulary of characters.
     private let tokenBytes: [Int32: UInt8]
     private let plainMatcher: AddedTokenMatcher
@@ -67,6 +68,7 @@ public final class Tokenizer: Sendable {
         vocabularySize = definition.tokens.count
         encoder = BytePairEncoder(
             Self.atoms(definition), merges: definition.merges, ranks: definition.mergeRanks)
+        words = WordBoundaries(definition.spelling, table)
         tokenBytes = Self.tokenBytes(definition)
         plainMatcher = AddedTokenMatcher(added.filter { !$0.isNormalized })
         normalizedMatcher = AddedTokenMatcher(added.filter(\.isNormalized)) {
@@ -147,6 +149,8 @@ extension Tokenizer {
                 definition.cutting.forEachPiece(of: bytes, startsText: startsText) { piece in
                     if definition.ignoresMerges, let id = table.id(of: piece) {
                         tokens.append(id)
+                    } else if let words {
+                        words.forEachWord(of: piece) { encoder.encode($0, into: &tokens) }
                     } else {
                         encoder.encode(piece, into: &tokens)
                     }

@@ -22,7 +22,7 @@ struct TokenizerFile {
         return TokenizerDefinition(
             tokens: tokens, spelling: spelling, table: table, merges: merges, addedTokens: added,
             normalizers: try normalizers(),
-            cutting: try cutting(spelling).shortened(for: spelling, table, looksUpPieces: ignoresMerges),
+            cutting: try cutting(spelling),
             ignoresMerges: ignoresMerges, prefix: template.prefix, suffix: template.suffix
         )
     }

@@ -8,8 +8,6 @@ enum Cutting: Sendable, Equatable {
     case separator(Separator)
     /// Not at all.
     case whole
-    /// Not at all in the file, and here before every mark that follows something else: no token reaches across.
-    case words(mark: [UInt8])
 
     /// Calls `body` with each piece, in order.
     ///
@@ -20,42 +18,7 @@ enum Cutting: Sendable, Equatable {
         case .metaspace(let metaspace): metaspace.split(text, startsText: startsText, body)
         case .separator(let separator): separator.split(text, body)
         case .whole: if !text.isEmpty { body(text[...]) }
-        case .words(let mark): Self.words(of: text, mark: mark, body)
         }
-    }
-
-    private static func words(of text: [UInt8], mark: [UInt8], _ body: (ArraySlice<UInt8>) -> Void) {
-        // Where the word begins, and where the last mark ended.
-        var (start, end) = (0, 0)
-        text.forEachOccurrence(of: mark) { range in
-            if range.lowerBound > end, range.lowerBound > start {
-                body(text[start..<range.lowerBound])
-                start = range.lowerBound
-            }
-            end = range.upperBound
-        }
-        if start < text.count { body(text[start...]) }
-    }
-
-    /// The same pieces' tokens from shorter pieces: in time the merges of a text grow faster than its length.
-    ///
-    /// A piece may be cut before a mark where no token has a mark behind something else, the mark is a token, and pieces are
-    /// not looked up as a whole.
-    func shortened(for spelling: Spelling, _ table: TokenTable, looksUpPieces: Bool) -> Cutting {
-        guard self == .whole, !looksUpPieces, case .plain(let plain) = spelling, let mark = plain.decoding.mark,
-            table.id(of: Array(mark.utf8)[...]) != nil
-        else { return self }
-        let bytes = Array(mark.utf8)
-        let reachesAcross = (0..<Int32(table.count)).contains { id in
-            var end = 0
-            var found = false
-            Array(table.bytes(of: id)).forEachOccurrence(of: bytes) { range in
-                if range.lowerBound > end { found = true }
-                end = range.upperBound
-            }
-            return found
-        }
-        return reachesAcross ? self : .words(mark: bytes)
     }
 }
 
@@ -105,7 +68,7 @@ struct Separator: Sendable, Equatable {
             if end > start { body(bytes[start..<end]) }
             start = end
         }
-        bytes.forEachOccurrence(of: separator) { range in
+        bytes[...].forEachOccurrence(of: separator) { range in
             switch behavior {
             case .removed:
                 give(to: range.lowerBound)
@@ -124,12 +87,12 @@ struct Separator: Sendable, Equatable {
     }
 }
 
-extension [UInt8] {
+extension ArraySlice<UInt8> {
     /// Calls `body` with the range of each occurrence, from left to right, none within another.
     func forEachOccurrence(of wanted: [UInt8], _ body: (Range<Int>) -> Void) {
         guard let first = wanted.first else { return }
-        var at = 0
-        while at + wanted.count <= count {
+        var at = startIndex
+        while at + wanted.count <= endIndex {
             if self[at] == first, self[at..<at + wanted.count].elementsEqual(wanted) {
                 body(at..<at + wanted.count)
                 at += wanted.count
@@ -138,12 +101,14 @@ extension [UInt8] {
             }
         }
     }
+}
 
+extension [UInt8] {
     /// The bytes with every occurrence replaced.
     func replacing(_ old: [UInt8], with new: [UInt8]) -> [UInt8] {
         var (result, copied): ([UInt8], Int) = ([], 0)
         result.reserveCapacity(count)
-        forEachOccurrence(of: old) { range in
+        self[...].forEachOccurrence(of: old) { range in
             result += self[copied..<range.lowerBound]
             result += new
             copied = range.upperBound
