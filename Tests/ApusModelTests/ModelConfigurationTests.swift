@@ -95,6 +95,27 @@ import Testing
         #expect(error?.description.contains(complaint) == true, "\(String(describing: error))")
     }
 
+    /// In a closing brace lies the only way to be whole; of changed bytes some are read, and none end the program.
+    @Test(
+        "Promise 1: a configuration that is cut at any byte is refused, and one whose bytes are changed is read or refused",
+        arguments: ["llama-3", "gemma3-1", "phi3-2", "smollm3-2", "olmo3-1", "granite-2"])
+    func damagedConfigurations(name: String) throws {
+        let whole = try Fixture.data("families/\(name)/config.json")
+        let end = try #require(whole.lastIndex(of: UInt8(ascii: "}")))
+        for length in 0...end {
+            #expect(throws: FormatError.self) { try ModelConfiguration(huggingFace: whole.prefix(length)) }
+        }
+        var state: UInt64 = 1
+        for _ in 0..<3000 {
+            var damaged = whole
+            for _ in 0..<2 {
+                state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                damaged[Int(state >> 33) % damaged.count] = UInt8(truncatingIfNeeded: state >> 20)
+            }
+            _ = try? ModelConfiguration(huggingFace: damaged)
+        }
+    }
+
     @Test func legacyRopeSpelling() throws {
         let linear = try ModelConfiguration(
             huggingFace: modified(["rope_scaling": ["type": "linear", "factor": 4.0], "rope_theta": nil])
