@@ -46,8 +46,10 @@ public final class Tokenizer: Sendable {
     /// - Throws: `TextError` when a file is missing, damaged, or needs a feature that is not implemented.
     public convenience init(directory: URL) throws(TextError) {
         let file = directory.appending(path: "tokenizer.json")
-        let definition = try TokenizerFile(try TokenizerConfiguration.read(file), name: file.path).definition()
-        try self.init(definition, TokenizerConfiguration(directory: directory), origin: .directory(directory))
+        let configuration = try TokenizerConfiguration(directory: directory)
+        let definition = try TokenizerFile(try TokenizerConfiguration.read(file), name: file.path)
+            .definition(adding: configuration.addedTokens)
+        try self.init(definition, configuration, origin: .directory(directory))
     }
 
     /// Makes the tokenizer of a GGUF file.
@@ -62,7 +64,6 @@ public final class Tokenizer: Sendable {
     ) throws(TextError) {
         let table = definition.table
         let added = definition.addedTokens
-        self.definition = definition
         self.table = table
         self.origin = origin
         vocabularySize = definition.tokens.count
@@ -84,6 +85,14 @@ public final class Tokenizer: Sendable {
         }
         bosToken = id("bos_token")
         endToken = id("eos_token")
+        var around = definition
+        if configuration.addsBOS == true, let bosToken, !around.prefix.contains(bosToken) {
+            around.prefix.insert(bosToken, at: 0)
+        }
+        if configuration.addsEOS == true, let endToken, !around.suffix.contains(endToken) {
+            around.suffix.append(endToken)
+        }
+        self.definition = around
         padToken = id("pad_token")
         roles = configuration.roles
         chatTemplate = configuration.chatTemplate

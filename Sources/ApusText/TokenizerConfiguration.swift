@@ -6,6 +6,12 @@ struct TokenizerConfiguration: Sendable {
     /// The tokens with a role, as text.
     var roles: [String: String] = [:]
     var chatTemplate: String?
+    /// `add_bos_token` and `add_eos_token`: whether the tokens with these roles are put around a text; nil leaves it to
+    /// tokenizer.json.
+    var addsBOS: Bool?
+    var addsEOS: Bool?
+    /// `added_tokens_decoder`: tokens that tokenizer.json may lack.
+    var addedTokens: [JSONValue.Member] = []
 
     static let roleKeys = ["bos_token", "eos_token", "pad_token", "unk_token"]
 
@@ -22,6 +28,9 @@ struct TokenizerConfiguration: Sendable {
                 roles[key] = value[key]?.string ?? value[key]?["content"]?.string
             }
             if chatTemplate == nil { chatTemplate = Self.template(value["chat_template"]) }
+            addsBOS = addsBOS ?? value["add_bos_token"]?.bool
+            addsEOS = addsEOS ?? value["add_eos_token"]?.bool
+            if addedTokens.isEmpty { addedTokens = value["added_tokens_decoder"]?.members ?? [] }
         }
         let file = directory.appending(path: "chat_template.jinja")
         if FileManager.default.fileExists(atPath: file.path) {

@@ -10,10 +10,16 @@ struct TokenizerFile {
         self.name = name
     }
 
-    func definition() throws(TextError) -> TokenizerDefinition {
+    /// - Parameter more: tokens that tokenizer_config.json lists by their ids; those that are here already change nothing.
+    func definition(adding more: [JSONValue.Member] = []) throws(TextError) -> TokenizerDefinition {
         let model = try checkedModel()
-        let added = try addedTokens()
-        let tokens = SpelledTokens(try vocabulary(model, added))
+        var added = try addedTokens()
+        var vocabulary = try vocabulary(model, added)
+        for token in try lackingTokens(more, vocabulary, added) {
+            added.append(token)
+            Self.set(token.content, at: Int(token.id), in: &vocabulary)
+        }
+        let tokens = SpelledTokens(vocabulary)
         let spelling = try spelling(model)
         let table = TokenTable(tokens, spelling, added: added)
         let merges = try table.resolve(merges(model), spelling, name: name)
@@ -96,14 +102,39 @@ extension TokenizerFile {
             guard let content = value["content"]?.string, let id = value["id"]?.integer,
                 (0..<Self.maximumID).contains(id)
             else { throw malformed("an entry of 'added_tokens' lacks 'content' or an 'id' in 0..<\(Self.maximumID)") }
-            if value["single_word"]?.bool == true { throw unsupported("'single_word' of token '\(content)'") }
-            tokens.append(
-                AddedToken(
-                    id: Int32(id), content: content, isSpecial: value["special"]?.bool ?? false,
-                    isNormalized: value["normalized"]?.bool ?? false,
-                    stripsLeft: value["lstrip"]?.bool ?? false, stripsRight: value["rstrip"]?.bool ?? false
-                )
-            )
+            tokens.append(try addedToken(value, content, id))
+        }
+        return tokens
+    }
+
+    private func addedToken(_ value: JSONValue, _ content: String, _ id: Int) throws(TextError) -> AddedToken {
+        if value["single_word"]?.bool == true { throw unsupported("'single_word' of token '\(content)'") }
+        return AddedToken(
+            id: Int32(id), content: content, isSpecial: value["special"]?.bool ?? false,
+            isNormalized: value["normalized"]?.bool ?? false,
+            stripsLeft: value["lstrip"]?.bool ?? false, stripsRight: value["rstrip"]?.bool ?? false
+        )
+    }
+
+    /// The listed tokens that are not added yet, in the order of their ids: of the vocabulary with its id, others behind it.
+    private func lackingTokens(
+        _ listed: [JSONValue.Member], _ vocabulary: [String?], _ added: [AddedToken]
+    ) throws(TextError) -> [AddedToken] {
+        let known = Set(added.map(\.content))
+        let lacking = listed.compactMap { member in
+            Int(member.key).flatMap { id in member.value["content"]?.string.map { (id, $0, member.value) } }
+        }.filter { !known.contains($0.1) && !$0.1.isEmpty }.sorted { $0.0 < $1.0 }
+        guard !lacking.isEmpty else { return [] }
+        var ids: [String: Int] = [:]
+        for (id, token) in vocabulary.enumerated() { if let token { ids[token] = id } }
+        var next = vocabulary.count
+        var tokens: [AddedToken] = []
+        for (_, content, value) in lacking {
+            if ids[content] == nil {
+                ids[content] = next
+                next += 1
+            }
+            tokens.append(try addedToken(value, content, ids[content] ?? next))
         }
         return tokens
     }

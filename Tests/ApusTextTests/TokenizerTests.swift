@@ -119,6 +119,28 @@ func nastyText(_ generator: inout SystemRandomNumberGenerator) -> String {
         }
     }
 
+    /// What tokenizer_config.json adds to tokenizer.json, as transformers reads it.
+    @Test func tokensAndEndsOfTheConfiguration() throws {
+        let folder = try TemporaryFolder()
+        _ = try folder.write(Fixture.data("text/gpt2/tokenizer.json"), as: "tokenizer.json")
+        let plain = try Tokenizer(directory: folder.url)
+        let size = plain.vocabularySize
+        let config = """
+            {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "add_bos_token": true, "add_eos_token": true,
+             "added_tokens_decoder": {
+               "\(size + 1)": {"content": "<step>", "special": false}, "\(size)": {"content": "<|note|>", "special": true},
+               "0": {"content": "<|endoftext|>", "special": true}}}
+            """
+        _ = try folder.write(Data(config.utf8), as: "tokenizer_config.json")
+        let tokenizer = try Tokenizer(directory: folder.url)
+        #expect(tokenizer.vocabularySize == size + 2)
+        let ids = tokenizer.encode("a<|note|>b<step>")
+        #expect(ids.first == tokenizer.id(of: "<|im_start|>") && ids.last == tokenizer.id(of: "<|im_end|>"))
+        #expect(ids.contains(Int32(size)) && ids.contains(Int32(size + 1)))
+        #expect(tokenizer.decode(ids) == "ab<step>")
+        #expect(tokenizer.encode("a", addSpecialTokens: false) == plain.encode("a", addSpecialTokens: false))
+    }
+
     @Test func `knows tokens by name and by role`() throws {
         let tokenizer = try Tokenizer(directory: Fixture.url("base96-slips"))
         #expect(tokenizer.endToken == 0 && tokenizer.padToken == 0 && tokenizer.bosToken == nil)

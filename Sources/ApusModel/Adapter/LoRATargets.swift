@@ -85,7 +85,7 @@ package struct LoRATargets: Sendable, Equatable {
     package func table(_ role: TensorRole) -> Module? { modules.last { $0.role == role } }
 
     /// Whether a pair stands beside the embedding or the head.
-    package var hasTables: Bool { modules.last?.role.layer == nil }
+    package var hasTables: Bool { modules.last.map { $0.role.layer == nil } ?? false }
 
     /// The shortest `target_modules` and `layers_to_transform` from which PEFT finds these modules again; layers that are
     /// adapted differently are given path by path.

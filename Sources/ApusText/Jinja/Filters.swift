@@ -31,7 +31,8 @@ extension Interpreter {
         switch name {
         case "string", "safe": return .string(try text(of: value))
         case "trim": return .string(try text(of: value).stripped(of: try optionalText(arguments.value(0, "chars"))))
-        case "upper", "lower", "capitalize", "title": return .string(try text(of: value).cased(name))
+        case "upper", "lower", "capitalize": return .string(try text(of: value).cased(name))
+        case "title": return .string(try text(of: value).titledByWords())
         case "replace": return try replace(try text(of: value), arguments)
         case "indent": return .string(try indented(try text(of: value), arguments))
         default: return nil

@@ -35,6 +35,18 @@ extension String {
         return result
     }
 
+    /// Jinja2's filter `title`, which is not Python's method: a word begins behind a space, a hyphen or an opening bracket.
+    func titledByWords() -> String {
+        var result = ""
+        var isInWord = false
+        for scalar in unicodeScalars {
+            let separates = scalar.isPythonSpace || "-({[<".unicodeScalars.contains(scalar)
+            result += isInWord && !separates ? String(scalar).lowercased() : String(scalar).uppercased()
+            isInWord = !separates
+        }
+        return result
+    }
+
     /// The lines of the text, without their ends.
     func pythonLines() -> [String] {
         var lines: [String] = []
