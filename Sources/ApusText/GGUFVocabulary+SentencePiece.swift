@@ -1,7 +1,5 @@
 /// SentencePiece's BPE as GGUF files hold it: a score for each token in place of a list of merges.
 extension GGUFVocabulary {
-    static let mark = "\u{2581}"
-
     /// Whether a mark is put before every part of a text.
     var prependsMark: Bool { addsSpacePrefix ?? true }
 
@@ -10,12 +8,12 @@ extension GGUFVocabulary {
         PlainSpelling(
             fallsBackToBytes: true, unknownToken: token(unknownToken), fusesUnknown: true,
             decoding: PieceDecoding(
-                mark: Self.mark, beginning: prependsMark ? .losesASpace : .kept, joinsBytes: true))
+                mark: Metaspace.mark, beginning: prependsMark ? .losesASpace : .kept, joinsBytes: true))
     }
 
     /// What is done to a text first.
     var spaceNormalizers: [Normalizer] {
-        (prependsMark ? [.prepend(Self.mark)] : []) + [.replace(" ", by: Self.mark)]
+        (prependsMark ? [.prepend(Metaspace.mark)] : []) + [.replace(" ", by: Metaspace.mark)]
     }
 
     func sentencePieceDefinition() throws(TextError) -> TokenizerDefinition {

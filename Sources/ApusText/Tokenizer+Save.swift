@@ -92,7 +92,7 @@ extension GGUFVocabulary {
         let merges = try sentencePieceDefinition().merges.map { merge -> JSONValue in
             [.string(tokens[Int(merge.left)]), .string(tokens[Int(merge.right)])]
         }
-        let mark = JSONValue.string(Self.mark)
+        let mark = JSONValue.string(Metaspace.mark)
         let replace: JSONValue = ["type": "Replace", "pattern": ["String": " "], "content": mark]
         let prepend: JSONValue = ["type": "Prepend", "prepend": mark]
         let steps: [JSONValue] = [

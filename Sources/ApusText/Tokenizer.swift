@@ -109,9 +109,7 @@ public final class Tokenizer: Sendable {
 
     private static func tokenBytes(_ definition: TokenizerDefinition) -> [Int32: UInt8] {
         guard case .plain(let spelling) = definition.spelling, spelling.decoding.joinsBytes else { return [:] }
-        let pairs = (UInt8.min...UInt8.max).compactMap { byte in
-            definition.table.id(of: Array(PlainSpelling.token(ofByte: byte).utf8)[...]).map { ($0, byte) }
-        }
+        let pairs = zip(PlainSpelling.byteTokens(in: definition.table), UInt8.min...UInt8.max).filter { $0.0 >= 0 }
         return Dictionary(pairs) { first, _ in first }
     }
 

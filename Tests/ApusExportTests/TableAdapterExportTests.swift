@@ -16,7 +16,7 @@ import Testing
         try FamilyModel(base).withFolder { path in
             let exported = try ExportedModel(model: path, adapter: adapter("\(base)-\(kind)"))
             let role = kind == "head" ? TensorRole.head : .embedding
-            let module = try #require(exported.adapter?.targets.table(role))
+            let module = try #require(exported.adapter?.targets.modules.first { $0.role == role })
             let pair = try #require(try exported.adapter?.matrices(of: module.path))
             let tensor = try #require(exported.configuration.tensors.first { $0.role == role })
             let found = try exported.weights.tensor(tensor).rows(0..<tensor.shape[0])

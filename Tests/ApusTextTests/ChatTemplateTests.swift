@@ -104,7 +104,7 @@ struct TemplateGolden: Decodable, Sendable {
             #expect(time.formatted(moment.format) == moment.text)
         }
         // Every directive with every flag; see dates_golden.py.
-        for row in try Fixture.json("text/dates.json", as: [DateGolden].self) {
+        for row in try Fixture.json("text/dates.json", as: [TemplateGolden.Moment].self) {
             let time = CalendarTime(Date(timeIntervalSince1970: row.seconds), in: zone)
             #expect(time.formatted(row.format) == row.text, "\(row.format) at \(row.seconds)")
         }
@@ -112,19 +112,5 @@ struct TemplateGolden: Decodable, Sendable {
         #expect(CalendarTime(Date(timeIntervalSince1970: 0), in: eastern).formatted("%H:%M %Q %") == "01:00 %Q %")
         let template = try ChatTemplate(source: "{{ strftime_now('%Y') }}")
         #expect(try template.render([:], date: Date(timeIntervalSince1970: 1_000_000_000)) == "2001")
-    }
-}
-
-/// A row of dates.json.
-private struct DateGolden: Decodable {
-    var seconds: Double
-    var format: String
-    var text: String
-
-    init(from decoder: any Decoder) throws {
-        var row = try decoder.unkeyedContainer()
-        seconds = try row.decode(Double.self)
-        format = try row.decode(String.self)
-        text = try row.decode(String.self)
     }
 }

@@ -81,9 +81,6 @@ package struct LoRATargets: Sendable, Equatable {
     /// The highest rank in a layer.
     package var largestRank: Int { modules.filter { $0.role.layer != nil }.map(\.rank).max() ?? 0 }
 
-    /// The pair beside the embedding or the head, if there is one.
-    package func table(_ role: TensorRole) -> Module? { modules.last { $0.role == role } }
-
     /// Whether a pair stands beside the embedding or the head.
     package var hasTables: Bool { modules.last.map { $0.role.layer == nil } ?? false }
 

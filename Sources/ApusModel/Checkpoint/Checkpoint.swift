@@ -21,9 +21,7 @@ package final class Checkpoint: Sendable {
     /// - Throws: `FormatError` that names the tensor, what was wanted and what was found.
     package init(path: String) throws(FormatError) {
         self.path = path
-        var isFolder: ObjCBool = false
-        _ = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-        if !isFolder.boolValue {
+        if !Self.isFolder(path) {
             let file = try GGUFFile(path: path)
             configuration = try ModelConfiguration(gguf: file)
             source = file
@@ -36,6 +34,12 @@ package final class Checkpoint: Sendable {
             layout = .huggingFace(configuration.architecture, prefix: .found(in: source, configuration.architecture))
         }
         try checkTensors()
+    }
+
+    /// Whether a model of that path is a folder; what is none is taken for a GGUF file.
+    static func isFolder(_ path: String) -> Bool {
+        var isFolder: ObjCBool = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
     }
 
     /// The files that the weights lie in, in a fixed order.

@@ -6,9 +6,7 @@ extension ModelConfiguration {
     ///
     /// - Throws: `FormatError` that names the file, what was wanted and what was found.
     public init(path: String) throws(FormatError) {
-        var isFolder: ObjCBool = false
-        _ = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-        guard isFolder.boolValue else {
+        guard Checkpoint.isFolder(path) else {
             self = try ModelConfiguration(gguf: try GGUFFile(path: path))
             return
         }

@@ -31,7 +31,7 @@ public struct ModelInspection: Sendable {
     public init(path: String) throws {
         self.path = path
         let source: any TensorSource
-        if Self.isFolder(path) {
+        if Checkpoint.isFolder(path) {
             source = try ShardedSafetensors(directory: path)
             architectureName = Self.architecture(ofFolder: path)
         } else {
@@ -53,11 +53,6 @@ public struct ModelInspection: Sendable {
 
     /// Whether `apus export --format gguf` can write the model so that llama.cpp computes the same.
     public var canBecomeGGUF: Bool { configuration.map { $0.architecture.canSayInGGUF($0) } ?? false }
-
-    private static func isFolder(_ path: String) -> Bool {
-        var isFolder: ObjCBool = false
-        return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
-    }
 
     private static func architecture(ofFolder path: String) -> String? {
         let file = (path as NSString).appendingPathComponent("config.json")

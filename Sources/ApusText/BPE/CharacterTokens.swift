@@ -17,10 +17,8 @@ struct CharacterTokens: Sendable {
             }
             if scalar < 0x1_0000 { basic[Int(scalar)] = id } else { others[scalar] = id }
         }
-        func id(_ token: String) -> Int32? { table.id(of: Array(token.utf8)[...]) }
-        let bytes = (UInt8.min...UInt8.max).map { id(PlainSpelling.token(ofByte: $0)) ?? -1 }
-        byteTokens = spelling.fallsBackToBytes ? bytes : nil
-        unknown = spelling.unknownToken.flatMap(id)
+        byteTokens = spelling.fallsBackToBytes ? PlainSpelling.byteTokens(in: table) : nil
+        unknown = spelling.unknownToken.flatMap { table.id(of: Array($0.utf8)[...]) }
         fusesUnknown = spelling.fusesUnknown
     }
 

@@ -29,8 +29,11 @@ struct Metaspace: Sendable, Equatable {
         case always, first, never
     }
 
+    /// The mark of all families.
+    static let mark = "\u{2581}"
+
     /// The mark.
-    var replacement = "\u{2581}"
+    var replacement = mark
     var scheme = Scheme.always
     /// Whether text is cut before each mark.
     var splits = true

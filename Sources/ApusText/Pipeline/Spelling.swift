@@ -34,8 +34,13 @@ struct PlainSpelling: Sendable, Equatable {
     var decoding = PieceDecoding()
 
     /// The token of a byte.
-    static func token(ofByte byte: UInt8) -> String {
+    private static func token(ofByte byte: UInt8) -> String {
         let digits = String(byte, radix: 16, uppercase: true)
         return "<0x" + (digits.count < 2 ? "0" : "") + digits + ">"
+    }
+
+    /// The tokens of all bytes, -1 where the vocabulary lacks one.
+    static func byteTokens(in table: TokenTable) -> [Int32] {
+        (UInt8.min...UInt8.max).map { table.id(of: Array(token(ofByte: $0).utf8)[...]) ?? -1 }
     }
 }
