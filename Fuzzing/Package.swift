@@ -38,5 +38,11 @@ let package = Package(
         fuzzer("FuzzAdapterConfiguration"),
         fuzzer("FuzzJSON"),
         fuzzer("FuzzModelConfiguration", of: "ApusModel"),
+        fuzzer("FuzzTemplate", of: "ApusText"),
+        // Answers the difference fuzzer of templates: Scripts/differ_templates.py.
+        .executableTarget(
+            name: "RenderTemplates", dependencies: ["ApusFormats", "ApusText"],
+            swiftSettings: [.unsafeFlags(["-sanitize=address"])],
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]),
     ]
 )

@@ -12,6 +12,8 @@ public struct TextError: Error, CustomStringConvertible, Sendable, Equatable {
         case missingTemplate
         /// A chat template does not parse.
         case templateSyntax
+        /// A chat template is sound, but asks for something that is not implemented.
+        case templateUnsupported
         /// A chat template failed while it was rendered.
         case templateFailed
         /// A chat template refused the conversation through `raise_exception`.

@@ -13,10 +13,28 @@ extension Tokenizer {
     public func renderChat(
         _ messages: [Message], addGenerationPrompt: Bool, variables: [String: JSONValue] = [:]
     ) throws(TextError) -> String {
-        let template = try parsedTemplate.get()
+        try parsedTemplate.get().render(
+            templateVariables(messages, addGenerationPrompt: addGenerationPrompt, variables: variables))
+    }
+
+    private func templateVariables(
+        _ messages: [Message], addGenerationPrompt: Bool, variables: [String: JSONValue]
+    ) -> [String: JSONValue] {
         let turns = messages.map { $0.forTemplate(takingParts: takesParts) }
         let always = Self.templateVariables(turns, addGenerationPrompt: addGenerationPrompt, roles: roles)
-        return try template.render(always.merging(variables) { _, given in given })
+        return always.merging(variables) { _, given in given }
+    }
+
+    /// The text of a conversation in parts, the assistant's apart; nil where the template does not mark them.
+    ///
+    /// - Throws: as `renderChat`.
+    package func renderParts(
+        _ messages: [Message], variables: [String: JSONValue] = [:]
+    ) throws(TextError) -> [ChatTemplate.Part]? {
+        let template = try parsedTemplate.get()
+        guard template.marksGenerations else { return nil }
+        return try template.renderParts(
+            templateVariables(messages, addGenerationPrompt: false, variables: variables))
     }
 
     /// The tokens of a conversation: the template's text with no special tokens besides those that it writes itself.

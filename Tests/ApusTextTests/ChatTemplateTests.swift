@@ -87,8 +87,9 @@ struct TemplateGolden: Decodable, Sendable {
         let numbers =
             "18446744073709551615 [-9223372036854775809, 9223372036854775807] 12345678901234567890123 True False"
         #expect(try ChatTemplate(source: source).render(["v": value]) == "\(text) \(numbers)")
-        let sums = "{{ v.z == v.z }} {{ v.z == v.m }} {{ v.m > v.z }} {{ v.z + 1 > 0 }} {{ 'x' if v.z }}"
-        #expect(try ChatTemplate(source: sums).render(["v": value]) == "True False True True x")
+        let sums =
+            "{{ v.z == v.z }} {{ v.z == v.m }} {{ v.m > v.z }} {{ v.z > 0 }} {{ v.a[0] < v.a[1] }} {{ 'x' if v.z }}"
+        #expect(try ChatTemplate(source: sums).render(["v": value]) == "True False True True True x")
         // Equal keys: the last one counts.
         #expect(try JSONValue(json: #"{"a": 1, "a": 2}"#.utf8, isLenient: true)["a"] == 2)
         let error = #expect(throws: TextError.self) {

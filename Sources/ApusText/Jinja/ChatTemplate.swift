@@ -1,20 +1,31 @@
 public import Foundation
 
-/// A chat template: the small template language, a subset of Jinja2, in which models ship the format of their
+/// A chat template: the language of Jinja2, as transformers sets it up, in which models ship the format of their
 /// conversations.
 ///
 /// A template sees the variables it is given and nothing else: no files, no environment, only the date when it asks
 /// for it through `strftime_now`.
 public struct ChatTemplate: Sendable {
-    private let statements: [Statement]
+    private let syntax: TemplateSyntax
     /// The names that the template reads, its own among them.
-    let names: Set<String>
+    var names: Set<String> { syntax.names }
+
+    /// Whether the template marks what the assistant says (`{% generation %}`).
+    var marksGenerations: Bool { syntax.marksGenerations }
+
+    /// A part of a rendered text.
+    package struct Part: Sendable, Equatable {
+        /// The text of the part.
+        package let text: String
+        /// Whether it is the assistant's.
+        package let isGenerated: Bool
+    }
 
     /// Parses a template.
     ///
     /// - Throws: `TextError` with the template's line.
     public init(source: String) throws(TextError) {
-        (statements, names) = try Parser.parse(source)
+        syntax = try Parser.parse(source)
     }
 
     /// Renders the template.
@@ -27,7 +38,13 @@ public struct ChatTemplate: Sendable {
     public func render(
         _ variables: [String: JSONValue], limits: Limits = Limits(), date: Date = Date()
     ) throws(TextError) -> String {
-        var interpreter = Interpreter(variables: variables, limits: limits, date: date)
-        return try interpreter.render(statements)
+        try Interpreter(syntax, variables: variables, limits: limits, date: date).render()
+    }
+
+    /// Renders the template in parts: what `{% generation %}` marks as the assistant's, and what is between.
+    ///
+    /// - Throws: as `render`, and where the marks stand in text that is put together apart.
+    func renderParts(_ variables: [String: JSONValue]) throws(TextError) -> [Part] {
+        try Interpreter(syntax, variables: variables, limits: Limits(), date: Date()).renderParts()
     }
 }

@@ -78,7 +78,8 @@ public struct DemonstrationTokenizer {
         return joined(question, endedTurn(tokenizer.encode(completion, addSpecialTokens: false)))
     }
 
-    /// A conversation as a whole, or its assistant's turns: each is what the template adds after asking for it.
+    /// A conversation as a whole, or its assistant's turns: what the template marks as such (`{% generation %}`), or what
+    /// it adds after asking for a turn.
     private func dialogue(_ messages: [Message], _ variables: [String: JSONValue]) throws -> ([Int32], [Bool]) {
         guard assistantOnly else {
             if completionOnly == true { throw MaskError.needsCompletion }
@@ -87,6 +88,14 @@ public struct DemonstrationTokenizer {
         }
         var tokens: [Int32] = []
         var isLearnt: [Bool] = []
+        if let parts = try tokenizer.renderParts(messages, variables: variables) {
+            for part in parts {
+                let added = tokenizer.encode(part.text, addSpecialTokens: false)
+                tokens += added
+                isLearnt += added.map { _ in part.isGenerated }
+            }
+            return (tokens, isLearnt)
+        }
         var done = ""
         for (index, message) in messages.enumerated() where message.role == "assistant" {
             let before = try tokenizer.renderChat(

@@ -93,6 +93,32 @@ import Testing
         }
     }
 
+    @Test func whatTheTemplateMarksIsLearntAlone() throws {
+        let template =
+            "{% for m in messages %}{% if m.role == 'user' %}<|user|>{{ m.content }}{% else %}<|assistant|>"
+            + "{% generation %}{{ m.content }}<|end|>{% endgeneration %}{% endif %}{% endfor %}"
+        let example = try markedExample(template)
+        #expect(text(example.prompt) == "<|user|>2+2?<|assistant|>")
+        #expect(learnt(example) == "4<|end|>10<|end|>")
+        #expect(throws: TrainingError.self) {
+            try markedExample("{% macro m() %}{% generation %}x{% endgeneration %}{% endmacro %}{{ m() }}")
+        }
+    }
+
+    private func markedExample(_ template: String) throws -> TrainingExample {
+        let folder = try TemporaryFolder()
+        for name in ["tokenizer.json", "tokenizer_config.json"] {
+            try FileManager.default.copyItem(
+                at: Self.start.appending(path: name), to: folder.url.appending(path: name))
+        }
+        try Data(template.utf8).write(to: folder.url.appending(path: "chat_template.jinja"))
+        var configuration = SFTConfiguration()
+        configuration.assistantOnlyLoss = true
+        return try DemonstrationTokenizer(
+            try Tokenizer(directory: folder.url), endTokens: [end], configuration: configuration
+        ).example(.dialogue(turns), number: 1)
+    }
+
     @Test func settingsThatDoNotFitTheDataAreErrors() {
         for (demonstration, isAssistantOnly) in [
             (Demonstration.text("a b"), true), (.text("a b"), false), (.dialogue(turns), false),

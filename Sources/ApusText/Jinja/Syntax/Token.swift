@@ -1,3 +1,5 @@
+import ApusFormats
+
 /// A token of a template with the line it stands on.
 struct Token: Sendable, Equatable {
     enum Kind: Sendable, Equatable {
@@ -7,6 +9,7 @@ struct Token: Sendable, Equatable {
         case name(String)
         case string(String)
         case integer(Int)
+        case bigInteger(BigInteger)
         case number(Double)
         /// An operator or a bracket, by its spelling.
         case mark(String)
@@ -26,7 +29,7 @@ struct Token: Sendable, Equatable {
         case .blockEnd: "'%}'"
         case .name(let name): "'\(name)'"
         case .string: "a string"
-        case .integer, .number: "a number"
+        case .integer, .bigInteger, .number: "a number"
         case .mark(let mark): "'\(mark)'"
         case .end: "the end of the template"
         }

@@ -2,15 +2,22 @@
 struct Statement: Sendable {
     indirect enum Kind: Sendable {
         case text(String)
-        case output(Expression)
+        case output([Expression])
         case conditional([Branch], otherwise: [Statement])
         case loop(Loop)
         case assignment(Target, Expression)
         /// `{% set name %}…{% endset %}`
         case capture(Target, [Statement], filters: [FilterCall])
         case macro(MacroDefinition)
-        /// Statements that only stand together: `{% generation %}`.
-        case group([Statement])
+        /// `{% call(x) macro(…) %}…{% endcall %}`: the body is the macro's `caller`.
+        case call(Expression, caller: MacroDefinition)
+        /// `{% filter name %}…{% endfilter %}`
+        case filtered([FilterCall], [Statement])
+        /// `{% with a = 1 %}…{% endwith %}`, and every part with variables of its own.
+        case with([(target: Target, value: Expression)], [Statement])
+        case block(name: String)
+        /// `{% generation %}`: what the assistant says, which training is to learn.
+        case generation([Statement])
         case breakLoop
         case continueLoop
     }
@@ -21,19 +28,31 @@ struct Statement: Sendable {
     }
 
     struct Loop: Sendable {
-        /// One name, or several to unpack each element into.
-        var names: [String]
+        var target: Target
         var sequence: Expression
         var condition: Expression?
+        var isRecursive: Bool
         var body: [Statement]
         /// What runs when there was no element.
         var otherwise: [Statement]
     }
 
-    enum Target: Sendable {
-        case names([String])
+    /// What a value is assigned to.
+    indirect enum Target: Sendable {
+        case name(String)
         /// `namespace.attribute`
         case attribute(String, String)
+        /// Targets within targets, which unpack a value.
+        case tuple([Target])
+
+        /// The variables that are set.
+        var names: [String] {
+            switch self {
+            case .name(let name): [name]
+            case .attribute: []
+            case .tuple(let targets): targets.flatMap(\.names)
+            }
+        }
     }
 
     struct FilterCall: Sendable {
@@ -45,6 +64,17 @@ struct Statement: Sendable {
     var line: Int
 }
 
+/// A parsed template.
+struct TemplateSyntax: Sendable {
+    var statements: [Statement]
+    /// What stands between `{% block name %}` and `{% endblock %}`, by name.
+    var blocks: [String: [Statement]]
+    /// The names that expressions read.
+    var names: Set<String>
+    /// Whether it marks what the assistant says: `{% generation %}`.
+    var marksGenerations: Bool
+}
+
 struct MacroDefinition: Sendable {
     struct Parameter: Sendable {
         var name: String
@@ -54,6 +84,8 @@ struct MacroDefinition: Sendable {
     var name: String
     var parameters: [Parameter]
     var body: [Statement]
+    /// The names that the body reads: `varargs`, `kwargs` and `caller` exist where they are read.
+    var names: Set<String>
 }
 
 struct Expression: Sendable {
@@ -71,6 +103,7 @@ struct Expression: Sendable {
         case test(Expression, String, Arguments)
         case not(Expression)
         case negative(Expression)
+        case positive(Expression)
         case binary(BinaryOperator, Expression, Expression)
         case and(Expression, Expression)
         case or(Expression, Expression)
@@ -91,6 +124,10 @@ struct ComparisonStep: Sendable {
 struct Arguments: Sendable {
     var positional: [Expression] = []
     var named: [(name: String, value: Expression)] = []
+    /// `*list`, behind the positional ones.
+    var positionalList: Expression?
+    /// `**mapping`, behind the named ones.
+    var namedMapping: Expression?
 }
 
 enum BinaryOperator: String, Sendable {

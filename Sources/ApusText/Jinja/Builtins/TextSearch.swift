@@ -18,6 +18,17 @@ struct TextSearch {
         return nil
     }
 
+    /// The last occurrence that ends at `end` or before.
+    func lastRange(of part: String, upTo end: Int? = nil) -> Range<Int>? {
+        let wanted = Array(part.utf8)
+        var position = (end ?? bytes.count) - wanted.count
+        while position >= 0 {
+            if bytes[position...].starts(with: wanted) { return position..<(position + wanted.count) }
+            position -= 1
+        }
+        return nil
+    }
+
     /// The text between the occurrences of `separator`, which must not be empty; at most `limit` cuts.
     func split(at separator: String, limit: Int = .max) -> [String] {
         var parts: [String] = []
@@ -28,5 +39,17 @@ struct TextSearch {
         }
         parts.append(String(decoding: bytes[start...], as: UTF8.self))
         return parts
+    }
+
+    /// As `split`, from the end.
+    func splitBack(at separator: String, limit: Int) -> [String] {
+        var parts: [String] = []
+        var end = bytes.count
+        while parts.count < limit, let range = lastRange(of: separator, upTo: end) {
+            parts.append(String(decoding: bytes[range.upperBound..<end], as: UTF8.self))
+            end = range.lowerBound
+        }
+        parts.append(String(decoding: bytes[..<end], as: UTF8.self))
+        return parts.reversed()
     }
 }

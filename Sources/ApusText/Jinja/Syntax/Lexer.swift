@@ -72,13 +72,17 @@ extension Lexer {
         let sign = inside < bytes.count ? bytes[inside] : 0
         let isSigned = sign == UInt8(ascii: "-") || sign == UInt8(ascii: "+")
         if isSigned { inside += 1 }
-        let end = endOfText(start..<opening, sign: sign, isVariable: kind == UInt8(ascii: "{"))
-        if end > start { append(.text(String(decoding: bytes[start..<end], as: UTF8.self))) }
+        appendText(start..<opening, sign: sign, isVariable: kind == UInt8(ascii: "{"))
         advance(to: inside)
         switch kind {
         case UInt8(ascii: "#"): try skipComment()
         case UInt8(ascii: "{"): try scanTag(begin: .variableBegin, end: .variableEnd)
-        default: try scanTag(begin: .blockBegin, end: .blockEnd)
+        default:
+            if let end = endOfRawTag("raw") {
+                try scanRawText(from: end)
+            } else {
+                try scanTag(begin: .blockBegin, end: .blockEnd)
+            }
         }
         isAtLineStart = bytes[index - 1] == 0x0A
     }
@@ -97,6 +101,13 @@ extension Lexer {
         return nil
     }
 
+    private mutating func appendText(_ text: Range<Int>, sign: UInt8, isVariable: Bool) {
+        let end = endOfText(text, sign: sign, isVariable: isVariable)
+        if end > text.lowerBound {
+            append(.text(String(decoding: bytes[text.lowerBound..<end], as: UTF8.self)))
+        }
+    }
+
     /// Where the text before a tag ends: `-` takes all white space away, and a block or comment that begins its line
     /// takes its indentation, unless `+` forbids it.
     private func endOfText(_ text: Range<Int>, sign: UInt8, isVariable: Bool) -> Int {
@@ -106,27 +117,28 @@ extension Lexer {
             return text.lowerBound + kept.utf8.count
         }
         guard sign != UInt8(ascii: "+"), !isVariable else { return end }
-        while end > text.lowerBound, bytes[end - 1] != 0x0A {
-            guard Self.isSpace(bytes[end - 1]) else { return text.upperBound }
-            end -= 1
-        }
+        while end > text.lowerBound, bytes[end - 1] != 0x0A { end -= 1 }
+        let indentation = String(decoding: bytes[end..<text.upperBound], as: UTF8.self)
+        guard indentation.unicodeScalars.allSatisfy(\.isPythonSpace) else { return text.upperBound }
         return end > text.lowerBound || isAtLineStart ? end : text.upperBound
     }
 
-    static func isSpace(_ byte: UInt8) -> Bool {
-        (0x09...0x0D).contains(byte) || (0x1C...0x20).contains(byte)
+    func scalar(at position: Int) -> Unicode.Scalar? {
+        guard position < bytes.count else { return nil }
+        guard bytes[position] >= 0x80 else { return Unicode.Scalar(bytes[position]) }
+        return String(decoding: bytes[position..<min(position + 4, bytes.count)], as: UTF8.self).unicodeScalars.first
     }
 
     /// Where the white space character at `position` ends, if there is one.
     private func endOfSpace(at position: Int) -> Int? {
-        let scalar = String(decoding: bytes[position..<min(position + 4, bytes.count)], as: UTF8.self).unicodeScalars
-            .first
-        guard let scalar, scalar.isPythonSpace else { return nil }
-        return position + String(scalar).utf8.count
+        guard let scalar = scalar(at: position), scalar.isPythonSpace else { return nil }
+        return position + UTF8.width(scalar)
     }
 
     private mutating func skipComment() throws(TextError) {
         var end = index
+        // Jinja2 overlooks a comment that the template ends with before it has begun.
+        guard end < bytes.count else { return }
         while !starts(with: "#}", at: end) {
             guard end < bytes.count else { throw failure("a comment is not closed; add '#}'") }
             end += 1
@@ -147,13 +159,50 @@ extension Lexer {
         advance(to: end)
     }
 
+    /// Where the tag `raw` or `endraw` ends whose name begins here, with the white space or line break that it takes.
+    private func endOfRawTag(_ name: StaticString, at start: Int? = nil) -> Int? {
+        var position = start ?? index
+        while let next = endOfSpace(at: position) { position = next }
+        guard starts(with: name, at: position) else { return nil }
+        position += name.utf8CodeUnitCount
+        while let next = endOfSpace(at: position) { position = next }
+        if starts(with: "-%}", at: position) {
+            position += 3
+            while let next = endOfSpace(at: position) { position = next }
+            return position
+        }
+        let isEnd = starts(with: "+%}", at: position) && start != nil
+        guard isEnd || starts(with: "%}", at: position) else { return nil }
+        position += isEnd ? 3 : 2
+        // The line break behind `raw` is text, and the one behind `endraw` is not.
+        return !isEnd && start != nil && position < bytes.count && bytes[position] == 0x0A ? position + 1 : position
+    }
+
+    /// Text between `{% raw %}` and `{% endraw %}`, in which nothing is a tag.
+    private mutating func scanRawText(from start: Int) throws(TextError) {
+        isAtLineStart = bytes[start - 1] == 0x0A
+        advance(to: start)
+        guard start < bytes.count else { return }
+        var position = start
+        while position + 1 < bytes.count {
+            defer { position += 1 }
+            guard starts(with: "{%", at: position) else { continue }
+            let sign = position + 2 < bytes.count ? bytes[position + 2] : 0
+            let isSigned = sign == UInt8(ascii: "-") || sign == UInt8(ascii: "+")
+            guard let end = endOfRawTag("endraw", at: position + (isSigned ? 3 : 2)) else { continue }
+            appendText(start..<position, sign: sign, isVariable: false)
+            return advance(to: end)
+        }
+        throw failure("raw text is not closed; add '{% endraw %}'")
+    }
+
     private mutating func scanTag(begin: Token.Kind, end: Token.Kind) throws(TextError) {
         append(begin)
         let first = tokens.count
         let isVariable = end == .variableEnd
         var openBrackets = 0
         while true {
-            while index < bytes.count, Self.isSpace(bytes[index]) { advance(to: index + 1) }
+            while let end = endOfSpace(at: index) { advance(to: end) }
             guard index < bytes.count else { throw failure("a tag is not closed; add \(isVariable ? "'}}'" : "'%}'")") }
             guard tokens.count - first < Self.maximumTokensInTag else {
                 throw TextError(

@@ -10,63 +10,27 @@ enum Value {
     case bigInteger(BigInteger)
     case number(Double)
     case string(String)
+    /// Text that counts as escaped for HTML (MarkupSafe's): what is added to it is escaped.
+    case markup(String)
     case list(List)
     case dictionary(Dictionary)
+    case iterator(Iterator)
     case namespace(Namespace)
     case loop(LoopState)
-    case macro(MacroDefinition)
+    case function(Function)
+    case cycler(Cycler)
+    case joiner(Joiner)
 
-    /// A list with how deep it nests, which is limited: values are walked recursively.
-    struct List {
-        var items: [Value]
-        let depth: Int
-        /// Tuples differ from lists only in how they are printed.
-        let isTuple: Bool
+    static func list(_ items: [Value]) -> Value { .list(List(items)) }
 
-        init(_ items: [Value], isTuple: Bool = false) {
-            self.items = items
-            self.isTuple = isTuple
-            depth = 1 + (items.lazy.map(\.depth).max() ?? 0)
-        }
-    }
-
-    /// A mapping in order of insertion. Templates see a handful of keys, so that a list serves.
-    struct Dictionary {
-        typealias Member = (key: String, value: Value)
-
-        private(set) var members: [Member] = []
-        private(set) var depth = 1
-
-        subscript(key: String) -> Value? {
-            members.first { $0.key.hasSameScalars(as: key) }?.value
-        }
-
-        mutating func set(_ key: String, to value: Value) {
-            depth = max(depth, 1 + value.depth)
-            if let index = members.firstIndex(where: { $0.key.hasSameScalars(as: key) }) {
-                members[index].value = value
-            } else {
-                members.append((key, value))
-            }
-        }
-    }
-
-    /// The one thing that a template can change: attributes that outlive the scope in which they are set.
-    final class Namespace {
-        var attributes = Dictionary()
-    }
-
-    /// The variable `loop` inside of a loop.
-    struct LoopState {
-        var items: [Value]
-        var index: Int
-    }
+    static func tuple(_ items: [Value]) -> Value { .list(List(items, .tuple)) }
 
     /// How deep lists and mappings nest.
     var depth: Int {
         switch self {
         case .list(let list): list.depth
         case .dictionary(let dictionary): dictionary.depth
+        case .iterator(let iterator): iterator.depth
         default: 0
         }
     }
@@ -78,10 +42,11 @@ enum Value {
         case .integer(let value): value != 0
         case .bigInteger(let value): value.nearest != 0
         case .number(let value): value != 0
-        case .string(let value): !value.isEmpty
+        case .string(let value), .markup(let value): !value.isEmpty
         case .list(let list): !list.items.isEmpty
         case .dictionary(let dictionary): !dictionary.members.isEmpty
-        case .namespace, .loop, .macro: true
+        case .loop(let loop): !loop.items.isEmpty
+        case .iterator, .namespace, .function, .cycler, .joiner: true
         }
     }
 
@@ -92,13 +57,33 @@ enum Value {
         case .none: "none"
         case .bool: "a truth value"
         case .integer, .bigInteger, .number: "a number"
-        case .string: "a string"
-        case .list: "a list"
+        case .string, .markup: "a string"
+        case .list(let list): list.kind.description
         case .dictionary: "a mapping"
+        case .iterator(let iterator): "what '\(iterator.maker)' yields"
         case .namespace: "a namespace"
         case .loop: "the loop"
-        case .macro: "a macro"
+        case .function(let function): function.description
+        case .cycler: "a cycler"
+        case .joiner: "a joiner"
         }
+    }
+
+    /// A text, escaped or not.
+    var text: String? {
+        switch self {
+        case .string(let text), .markup(let text): text
+        default: nil
+        }
+    }
+
+    var isNone: Bool {
+        if case .none = self { true } else { false }
+    }
+
+    /// A text that counts as escaped where this value does.
+    func like(_ text: String) -> Value {
+        if case .markup = self { .markup(text) } else { .string(text) }
     }
 
     /// A whole number, also from a truth value.
@@ -129,10 +114,10 @@ extension Value {
         case .bigInteger(let value): self = .bigInteger(value)
         case .number(let value): self = .number(value)
         case .string(let value): self = .string(value)
-        case .array(let elements): self = .list(List(elements.map(Value.init)))
+        case .array(let elements): self = .list(elements.map(Value.init))
         case .object(let members):
             var dictionary = Dictionary()
-            for member in members { dictionary.set(member.key, to: Value(member.value)) }
+            for member in members { dictionary.set(.string(member.key), to: Value(member.value)) }
             self = .dictionary(dictionary)
         }
     }

@@ -1,13 +1,16 @@
 extension Parser {
-    /// One expression, or several with commas between: a tuple.
-    mutating func tuple(allowsCondition: Bool = true) throws(TextError) -> Expression {
+    /// One expression, or several with commas between: a tuple. A comma may be the last before `end`, a name.
+    mutating func tuple(allowsCondition: Bool = true, until end: String? = nil) throws(TextError) -> Expression {
         let line = current.line
         let first = try allowsCondition ? expression() : disjunction()
         guard current.kind == .mark(",") else { return first }
         var elements = [first]
         while skip(",") {
-            if case .mark(")") = current.kind { break }
-            elements.append(try allowsCondition ? expression() : disjunction())
+            switch current.kind {
+            case .mark(")"), .variableEnd, .blockEnd: return Expression(kind: .tuple(elements), line: line)
+            case .name(let name) where name == end: return Expression(kind: .tuple(elements), line: line)
+            default: elements.append(try allowsCondition ? expression() : disjunction())
+            }
         }
         return Expression(kind: .tuple(elements), line: line)
     }
@@ -16,15 +19,18 @@ extension Parser {
     mutating func expression() throws(TextError) -> Expression {
         try enter()
         defer { leave() }
-        let line = current.line
-        var result = try disjunction()
-        while skip(name: "if") {
-            let condition = try disjunction()
-            let otherwise = skip(name: "else") ? try expression() : nil
-            result = Expression(
-                kind: .conditional(condition: condition, then: result, otherwise: otherwise), line: line)
+        return try forgettingUnknown { parser throws(TextError) in
+            let line = parser.current.line
+            var result = try parser.disjunction()
+            let isConditional = parser.current.kind == .name("if")
+            while parser.skip(name: "if") {
+                let condition = try parser.disjunction()
+                let otherwise = parser.skip(name: "else") ? try parser.expression() : nil
+                result = Expression(
+                    kind: .conditional(condition: condition, then: result, otherwise: otherwise), line: line)
+            }
+            return (result, mayNotRun: isConditional)
         }
-        return result
     }
 
     private mutating func disjunction() throws(TextError) -> Expression {
@@ -127,7 +133,7 @@ extension Parser {
         if skip("-") {
             result = Expression(kind: .negative(try unary(takesFilters: false)), line: line)
         } else if skip("+") {
-            result = try unary(takesFilters: false)
+            result = Expression(kind: .positive(try unary(takesFilters: false)), line: line)
         } else {
             result = try postfix(try primary())
         }
@@ -151,6 +157,7 @@ extension Parser {
             names.insert(name)
             return Expression(kind: .name(name), line: line)
         case .integer(let value): return Expression(kind: .literal(.integer(value)), line: line)
+        case .bigInteger(let value): return Expression(kind: .literal(.bigInteger(value)), line: line)
         case .number(let value): return Expression(kind: .literal(.number(value)), line: line)
         case .string(var text):
             while case .string(let more) = current.kind {
@@ -216,75 +223,116 @@ extension Parser {
     }
 
     private mutating func subscripted(_ operand: Expression, line: Int) throws(TextError) -> Expression {
-        var parts: [Expression?] = [nil]
-        while current.kind != .mark("]") {
-            if skip(":") {
-                parts.append(nil)
-            } else {
-                guard parts[parts.count - 1] == nil else { throw unexpected("']'") }
-                parts[parts.count - 1] = try expression()
-            }
-        }
+        if current.kind == .mark(":") { return try slice(operand, start: nil, line: line) }
+        let first = try expression()
+        if current.kind == .mark(":") { return try slice(operand, start: first, line: line) }
+        var indices = [first]
+        while skip(","), current.kind != .mark("]") { indices.append(try expression()) }
+        let index = indices.count == 1 ? first : Expression(kind: .tuple(indices), line: line)
         try expect("]")
-        switch parts.count {
-        case 1:
-            guard let index = parts[0] else { throw failure("an index is missing between '[' and ']'") }
-            return Expression(kind: .item(operand, index), line: line)
-        case 2, 3:
-            let step = parts.count == 3 ? parts[2] : nil
-            return Expression(kind: .slice(operand, start: parts[0], stop: parts[1], step: step), line: line)
-        default: throw failure("a slice has at most two ':'")
-        }
+        return Expression(kind: .item(operand, index), line: line)
+    }
+
+    private mutating func slice(
+        _ operand: Expression, start: Expression?, line: Int
+    ) throws(TextError) -> Expression {
+        try expect(":")
+        func isBound(_ kind: Token.Kind) -> Bool { kind != .mark(":") && kind != .mark("]") }
+        let stop = isBound(current.kind) ? try expression() : nil
+        var step: Expression?
+        if skip(":"), isBound(current.kind) { step = try expression() }
+        try expect("]")
+        return Expression(kind: .slice(operand, start: start, stop: stop, step: step), line: line)
     }
 
     private mutating func arguments() throws(TextError) -> Arguments {
         try expect("(")
         var result = Arguments()
+        var isFirst = true
         while current.kind != .mark(")") {
-            if case .name(let name) = current.kind, following.kind == .mark("=") {
-                advance()
-                advance()
-                result.named.append((name, try expression()))
-            } else {
-                guard result.named.isEmpty else { throw failure("an argument without a name follows one with a name") }
-                result.positional.append(try expression())
+            if !isFirst {
+                try expect(",")
+                if current.kind == .mark(")") { break }
             }
-            if !skip(",") { break }
+            isFirst = false
+            try appendArgument(to: &result)
         }
         try expect(")")
         return result
+    }
+
+    private mutating func appendArgument(to arguments: inout Arguments) throws(TextError) {
+        guard arguments.namedMapping == nil else { throw failure("nothing follows '**' in a call") }
+        if skip("**") {
+            arguments.namedMapping = try expression()
+        } else if skip("*") {
+            guard arguments.positionalList == nil else { throw failure("a call has at most one '*'") }
+            arguments.positionalList = try expression()
+        } else if case .name(let name) = current.kind, following.kind == .mark("=") {
+            advance()
+            advance()
+            guard !arguments.named.contains(where: { $0.name == name }) else {
+                throw failure("the argument '\(name)' is given twice")
+            }
+            arguments.named.append((name, try expression()))
+        } else {
+            guard arguments.named.isEmpty, arguments.positionalList == nil else {
+                throw failure("an argument without a name follows one with a name")
+            }
+            arguments.positional.append(try expression())
+        }
     }
 
     mutating func optionalArguments() throws(TextError) -> Arguments {
         current.kind == .mark("(") ? try arguments() : Arguments()
     }
 
-    /// `x | filter(…)` and `x is test`, in any number.
+    /// `x | filter(…)` and `x is test`, in any number, and calls of what they give.
     private mutating func filters(_ operand: Expression) throws(TextError) -> Expression {
         var result = operand
         while true {
             let line = current.line
             if skip("|") {
-                let name = try expectName()
+                let name = try filterName()
                 result = Expression(kind: .filter(result, name, try optionalArguments()), line: line)
             } else if skip(name: "is") {
                 let isNegated = skip(name: "not")
-                let name = try expectName()
+                let name = try testName()
                 result = Expression(kind: .test(result, name, try testArguments()), line: line)
                 if isNegated { result = Expression(kind: .not(result), line: line) }
+            } else if current.kind == .mark("(") {
+                result = Expression(kind: .call(result, try arguments()), line: line)
             } else {
                 return result
             }
         }
     }
 
+    mutating func filterName() throws(TextError) -> String {
+        let name = try dottedName()
+        if Interpreter.filters[name] == nil { markUnknown("filter '\(name)'") }
+        return name
+    }
+
+    private mutating func testName() throws(TextError) -> String {
+        let name = try dottedName()
+        if Interpreter.tests[name] == nil { markUnknown("test '\(name)'") }
+        return name
+    }
+
+    private mutating func dottedName() throws(TextError) -> String {
+        var name = try expectName()
+        while skip(".") { name += "." + (try expectName()) }
+        return name
+    }
+
     /// A test takes one argument without parentheses: `x is divisibleby 3`.
     private mutating func testArguments() throws(TextError) -> Arguments {
         switch current.kind {
         case .mark("("): return try arguments()
-        case .name(let name) where ["else", "or", "and", "if", "is", "in", "not", "recursive"].contains(name):
-            return Arguments()
-        case .name, .string, .integer, .number, .mark("["), .mark("{"):
+        case .name("else"), .name("or"), .name("and"): return Arguments()
+        case .name("is"): throw failure("a test cannot follow another; put the first in parentheses")
+        case .name, .string, .integer, .bigInteger, .number, .mark("["), .mark("{"):
             return Arguments(positional: [try postfix(try primary())])
         default: return Arguments()
         }
