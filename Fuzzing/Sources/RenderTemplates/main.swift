@@ -1,5 +1,6 @@
 import ApusFormats
 import ApusText
+import Foundation
 
 /// Renders the templates of a difference fuzzer: each line of input is `{"template": …, "variables": {…}}`, and each of
 /// output its text or its error.
@@ -14,5 +15,6 @@ func answer(to line: String) -> JSONValue {
 }
 
 while let line = readLine() {
-    print(JSONWriter.compact.write(answer(to: line)))
+    // Whoever asked waits for the line.
+    FileHandle.standardOutput.write(Data((JSONWriter.compact.write(answer(to: line)) + "\n").utf8))
 }

@@ -83,11 +83,11 @@ extension ModelMetadata {
         switch try string("rope.scaling.type") ?? "none" {
         // LongRoPE's divisors are tensors, which the family reads.
         case "none", "longrope": return .none
-        case "linear": return .linear(factor: try number("rope.scaling.factor"))
+        case "linear": return .linear(factor: try scalingFactor(of: "linear"))
         case "yarn":
-            let factor = try number("rope.scaling.factor")
             var yarn = YarnScaling(
-                factor: factor, original: try optionalSize("rope.scaling.original_context_length") ?? contextLength)
+                factor: try scalingFactor(of: "yarn"),
+                original: try optionalSize("rope.scaling.original_context_length") ?? contextLength)
             yarn.amplitude *= try optionalNumber("rope.scaling.attn_factor") ?? 1
             yarn.betaFast = try optionalNumber("rope.scaling.yarn_beta_fast") ?? yarn.betaFast
             yarn.betaSlow = try optionalNumber("rope.scaling.yarn_beta_slow") ?? yarn.betaSlow
@@ -97,6 +97,14 @@ extension ModelMetadata {
                 .unsupported, file: file.path,
                 "rope scaling is '\(kind)', supported are none, linear, yarn and longrope")
         }
+    }
+
+    private func scalingFactor(of kind: String) throws(FormatError) -> Double {
+        guard let factor = try optionalNumber("rope.scaling.factor") else {
+            throw error(
+                .missing, "rope.scaling.factor", "is missing, and '\(kind)' scaling wants it; convert the model again")
+        }
+        return factor
     }
 
     /// LongRoPE's divisors and constants; nil for a model that has none.

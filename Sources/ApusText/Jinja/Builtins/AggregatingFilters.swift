@@ -52,7 +52,7 @@ extension Interpreter {
             }
             keys.append(.list(parts))
         }
-        let order = try sortedIndices(keys, isReversed: values[0]?.isTrue ?? false)
+        let order = try sortedIndices(keys, isReversed: try flag(values[0], of: "sort"))
         return .list(order.map { items[$0] })
     }
 
@@ -68,7 +68,7 @@ extension Interpreter {
         for (name, value) in dictionary.members {
             keys.append(try key(by == "key" ? name : value, nil, isCaseSensitive: isCaseSensitive))
         }
-        let order = try sortedIndices(keys, isReversed: values[2]?.isTrue ?? false)
+        let order = try sortedIndices(keys, isReversed: try flag(values[2], of: "dictsort"))
         let pairs = dictionary.pairs
         return .list(order.map { pairs[$0] })
     }
@@ -100,15 +100,20 @@ extension Interpreter {
 
     private func unique(_ value: Value, _ arguments: CallArguments) throws(TextError) -> Value {
         let values = try bind(arguments, of: "unique", "case_sensitive", "attribute")
-        var seen: Set<Value.Key> = []
-        var results: [Value] = []
-        for item in try elements(of: value) {
-            try budget.spend(steps: 1, line: line)
-            let value = try key(item, values[1], isCaseSensitive: values[0]?.isTrue ?? false)
-            guard let key = Value.Key(value) else { throw failure("'unique' cannot compare \(value.kind)") }
-            if seen.insert(key).inserted { results.append(item) }
+        return iterator(from: "unique", over: value) { [unowned self] () throws(TextError) in
+            var seen: Set<Value.Key> = []
+            var results: [Value] = []
+            for item in try elements(of: value) {
+                try budget.spend(steps: 1, line: line)
+                let value = try key(item, values[1], isCaseSensitive: values[0]?.isTrue ?? false)
+                guard let key = Value.Key(value) else {
+                    let message = "'unique' cannot compare \(value.kind)"
+                    throw value.isContainer ? failure(message) : unsupported(message)
+                }
+                if seen.insert(key).inserted { results.append(item) }
+            }
+            return results
         }
-        return try iterator(results, from: "unique")
     }
 
     private func extreme(_ value: Value, _ name: String, _ arguments: CallArguments) throws(TextError) -> Value {

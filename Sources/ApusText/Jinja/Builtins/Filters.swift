@@ -81,8 +81,9 @@ extension Interpreter {
             writer.itemSeparator = try requiredText(pair[0], of: "tojson")
             writer.keySeparator = try requiredText(pair[1], of: "tojson")
         }
-        writer.sortsKeys = values[3]?.isTrue ?? false
-        let text = writer.write(try data(of: value))
+        // Before keys become texts: Python sorts numbers as such, and numbers with texts not at all.
+        let isSorted = values[3]?.isTrue ?? false
+        let text = writer.write(try data(of: isSorted ? try sortedByKeys(value) : value))
         try budget.spend(bytes: text.utf8.count, line: line)
         return .string(text)
     }

@@ -7,7 +7,7 @@ extension Interpreter {
         "append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove", "reverse", "sort",
     ]
     private static let integerMethods: Set<String> = [
-        "as_integer_ratio", "bit_count", "bit_length", "conjugate", "from_bytes", "is_integer", "to_bytes",
+        "as_integer_ratio", "bit_count", "bit_length", "conjugate", "from_bytes", "to_bytes",
     ]
     private static let numberMethods: Set<String> = ["as_integer_ratio", "conjugate", "fromhex", "hex", "is_integer"]
 
@@ -157,9 +157,8 @@ extension Interpreter {
         case ("bit_count", let whole?): return .integer(whole.magnitude.nonzeroBitCount)
         case ("as_integer_ratio", let whole?): return .tuple([.integer(whole), .integer(1)])
         case ("is_integer", nil):
-            if case .number(let number) = value { return .bool(number.isFinite && number.rounded() == number) }
-            return .bool(true)
-        case ("is_integer", _): return .bool(true)
+            let number = value.floatingNumber ?? .nan
+            return .bool(number.isFinite && number.rounded() == number)
         default: throw unsupported("'\(name)' of a number is not supported")
         }
     }

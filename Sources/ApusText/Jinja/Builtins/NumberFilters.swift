@@ -11,13 +11,14 @@ extension Interpreter {
 
     private func wholeNumber(_ value: Value, _ arguments: CallArguments) throws(TextError) -> Value {
         let values = try bind(arguments, of: "int", "default", "base")
-        let base = try optionalNumber(values[1], of: "int") ?? 10
         let standard = values[0] ?? .integer(0)
         if case .undefined = value { throw failure("\(value.kind) is no number") }
         if let whole = value.wholeNumber { return .integer(whole) }
         if case .bigInteger = value { return value }
-        if let text = value.text {
-            if let whole = try text.pythonInteger(base: base, self) { return .integer(whole) }
+        if let text = value.text, let base = (values[1] ?? .integer(10)).wholeNumber,
+            let whole = try text.pythonInteger(base: base, self)
+        {
+            return .integer(whole)
         }
         guard let number = value.text.map(\.pythonNumber) ?? value.floatingNumber, number.isFinite else {
             return standard

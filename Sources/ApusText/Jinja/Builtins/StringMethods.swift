@@ -177,7 +177,7 @@ extension Interpreter {
     }
 
     private func splitLines(_ text: String, _ arguments: CallArguments) throws(TextError) -> Value {
-        let keepsEnds = try bind(arguments, of: "splitlines", "keepends")[0]?.isTrue ?? false
+        let keepsEnds = try flag(try bind(arguments, of: "splitlines", "keepends")[0], of: "splitlines")
         let lines = text.pythonLines(keepingEnds: keepsEnds)
         try budget.spend(bytes: 16 * lines.count, line: line)
         return .list(lines.map(Value.string))

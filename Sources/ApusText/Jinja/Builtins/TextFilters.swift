@@ -120,13 +120,14 @@ extension Interpreter {
     private func wrapped(_ value: Value, _ arguments: CallArguments) throws(TextError) -> Value {
         let values = try bind(
             arguments, of: "wordwrap", "width", "break_long_words", "wrapstring", "break_on_hyphens")
+        if case .number? = values[0] { throw unsupported("'wordwrap' is supported with whole numbers") }
         let width = try optionalNumber(values[0], of: "wordwrap") ?? 79
         let end = try optionalText(values[2]) ?? "\n"
-        guard width > 0 else { throw failure("'wordwrap' wants a width above 0") }
         let wrapping = WordWrapping(
             width: width, breaksLongWords: values[1]?.isTrue ?? true, breaksOnHyphens: values[3]?.isTrue ?? true)
         var lines: [String] = []
         for line in try requiredText(value, of: "wordwrap").pythonLines() {
+            guard width > 0 else { throw failure("'wordwrap' wants a width above 0") }
             let parts = wrapping.lines(of: line)
             lines.append(parts.joined(separator: end))
         }

@@ -10,12 +10,19 @@ struct WordWrapping {
         var lines: [String] = []
         while !chunks.isEmpty {
             // Space at the beginning of a line goes, but for the first line's.
-            if let last = chunks.last, last.allSatisfy(\.isPythonSpace), !lines.isEmpty { chunks.removeLast() }
-            var line: [Unicode.Scalar] = []
-            while let chunk = chunks.last, line.count + chunk.count <= width { line += chunks.removeLast() }
-            if let chunk = chunks.last, chunk.count > width { breakLongWord(&chunks, into: &line) }
-            while let last = line.last, last.isPythonSpace { line.removeLast() }
-            if !line.isEmpty { lines.append(joined(line)) }
+            if let last = chunks.last, last.isSpace, !lines.isEmpty { chunks.removeLast() }
+            var line: [[Unicode.Scalar]] = []
+            var length = 0
+            while let chunk = chunks.last, length + chunk.count <= width {
+                line.append(chunks.removeLast())
+                length += chunk.count
+            }
+            if let chunk = chunks.last, chunk.count > width {
+                breakLongWord(&chunks, into: &line, room: width - length)
+            }
+            // One chunk at most: of a word of which nothing fitted there is an empty one, and space before it stays.
+            if let last = line.last, last.isSpace { line.removeLast() }
+            if !line.isEmpty { lines.append(joined(Array(line.joined()))) }
         }
         return lines
     }
@@ -26,21 +33,20 @@ struct WordWrapping {
         return String(view)
     }
 
-    private func breakLongWord(_ chunks: inout [[Unicode.Scalar]], into line: inout [Unicode.Scalar]) {
-        let room = width - line.count
+    private func breakLongWord(_ chunks: inout [[Unicode.Scalar]], into line: inout [[Unicode.Scalar]], room: Int) {
         guard breaksLongWords else {
-            if line.isEmpty { line += chunks.removeLast() }
+            if line.isEmpty { line.append(chunks.removeLast()) }
             return
         }
         let chunk = chunks.removeLast()
         var end = room
-        if breaksOnHyphens, chunk.count > room,
-            let hyphen = chunk.prefix(room).lastIndex(of: "-"), chunk[..<hyphen].contains(where: { $0 != "-" })
+        if breaksOnHyphens, let hyphen = chunk.prefix(room).lastIndex(of: "-"),
+            chunk[..<hyphen].contains(where: { $0 != "-" })
         {
             end = hyphen + 1
         }
-        line += chunk.prefix(end)
-        if end < chunk.count { chunks.append(Array(chunk[end...])) }
+        line.append(Array(chunk.prefix(end)))
+        chunks.append(Array(chunk[end...]))
     }
 
     /// Words and the space between them; a word with hyphens is cut behind them.
@@ -77,6 +83,10 @@ struct WordWrapping {
 
 extension Unicode.Scalar {
     fileprivate var isLetter: Bool { isWordCharacter && properties.numericType != .decimal }
+}
+
+extension [Unicode.Scalar] {
+    fileprivate var isSpace: Bool { allSatisfy(\.isPythonSpace) }
 }
 
 extension Array {

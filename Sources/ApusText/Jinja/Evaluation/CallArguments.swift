@@ -65,6 +65,11 @@ extension Interpreter {
         return text
     }
 
+    /// An argument that Python takes as a number, where 0 says no.
+    func flag(_ value: Value?, of name: String) throws(TextError) -> Bool {
+        try optionalNumber(value, of: name) ?? 0 != 0
+    }
+
     func optionalNumber(_ value: Value?, of name: String) throws(TextError) -> Int? {
         guard let value else { return nil }
         guard let number = value.wholeNumber else {

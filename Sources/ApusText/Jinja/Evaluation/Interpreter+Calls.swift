@@ -54,7 +54,7 @@ extension Interpreter {
         var values = try evaluate(arguments)
         guard values["caller"] == nil else { throw failure("'caller' is given twice") }
         values.named.append(("caller", .function(.macro(closure(caller)))))
-        try write(try text(of: try self.call(function, values)))
+        try writeText(try self.call(function, values), from: "call")
     }
 
     private func call(_ macro: Value.Macro, _ arguments: CallArguments) throws(TextError) -> String {

@@ -31,7 +31,7 @@ extension Interpreter {
         case .macro(let definition): scope.variables[definition.name] = .function(.macro(closure(definition)))
         case .call(let call, let caller): try execute(call, caller: caller)
         case .filtered(let filters, let body):
-            try write(try text(of: try filtered(.string(try captureInScope(body)), by: filters)))
+            try writeText(try filtered(.string(try captureInScope(body)), by: filters), from: "filter")
         case .with(let assignments, let body): return try execute(assignments, body)
         case .block(let name): try write(try renderBlock(name))
         case .generation(let body): try executeGeneration(body)
@@ -39,6 +39,12 @@ extension Interpreter {
         case .continueLoop: return .continueLoop
         }
         return .next
+    }
+
+    /// What a block makes of its text must be a text again.
+    func writeText(_ value: Value, from block: String) throws(TextError) {
+        guard let text = value.text else { throw failure("'\(block)' wants a text to write, found \(value.kind)") }
+        try write(text)
     }
 
     func write(_ text: String) throws(TextError) {

@@ -105,7 +105,7 @@ final class Interpreter {
         case .dictionary(let dictionary):
             try budget.spend(steps: dictionary.members.count / 16, line: line)
             return dictionary.members.map(\.key)
-        case .iterator(let iterator): return iterator.remaining()
+        case .iterator(let iterator): return try iterator.remaining()
         case .string(let text):
             try budget.spend(bytes: text.utf8.count * 16, line: line)
             return text.unicodeScalars.map { .string(String($0)) }

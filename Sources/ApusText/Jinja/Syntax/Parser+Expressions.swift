@@ -224,6 +224,7 @@ extension Parser {
 
     private mutating func subscripted(_ operand: Expression, line: Int) throws(TextError) -> Expression {
         if current.kind == .mark(":") { return try slice(operand, start: nil, line: line) }
+        if skip("]") { return Expression(kind: .item(operand, Expression(kind: .tuple([]), line: line)), line: line) }
         let first = try expression()
         if current.kind == .mark(":") { return try slice(operand, start: first, line: line) }
         var indices = [first]

@@ -12,14 +12,17 @@ struct Parser {
     private var marksGenerations = false
     /// Whether a loop is around that `break` and `continue` can mean.
     private var isInLoop = false
-    /// Filters and tests that do not exist. Where they may never run, as within an `if`, they are forgotten again.
-    private var unknownNames: [TextError] = []
+    /// Filters and tests that do not exist. Where they may never run, as within an `if`, they are forgotten again; but not
+    /// those in a part of it with variables of its own.
+    private var unknownNames: [(error: TextError, scope: Int)] = []
+    /// How many parts with variables of their own are around.
+    private var scopeDepth = 0
 
     static func parse(_ source: String) throws(TextError) -> TemplateSyntax {
         var parser = Parser(tokens: try Lexer.tokens(of: source))
         let statements = try parser.statements(until: [])
         guard parser.current.kind == .end else { throw parser.unexpected("the end of the template") }
-        if let unknown = parser.unknownNames.first { throw unknown }
+        if let unknown = parser.unknownNames.first { throw unknown.error }
         return TemplateSyntax(
             statements: statements, blocks: parser.blocks, names: parser.names,
             marksGenerations: parser.marksGenerations)
@@ -77,7 +80,9 @@ struct Parser {
 
     mutating func leave() { depth -= 1 }
 
-    mutating func markUnknown(_ name: String) { unknownNames.append(failure("there is no \(name)")) }
+    mutating func markUnknown(_ name: String) {
+        unknownNames.append((failure("there is no \(name)"), scopeDepth))
+    }
 
     /// Runs a part that may never run in the template; or that turns out to be one, when the result is true.
     mutating func forgettingUnknown<Result>(
@@ -85,7 +90,10 @@ struct Parser {
     ) throws(TextError) -> Result {
         let count = unknownNames.count
         let (result, mayNotRun) = try parse(&self)
-        if mayNotRun { unknownNames.removeLast(unknownNames.count - count) }
+        if mayNotRun {
+            let kept = unknownNames[count...].filter { $0.scope != scopeDepth }
+            unknownNames.replaceSubrange(count..., with: kept)
+        }
         return result
     }
 }
@@ -122,11 +130,18 @@ extension Parser {
     /// The body of a block up to the end block of this name, and both closings.
     private mutating func body(until end: String) throws(TextError) -> [Statement] {
         try expect(.blockEnd)
-        let body = try statements(until: [end])
+        let body = try scopedStatements(until: [end])
         try expect(.blockBegin)
         try expect(.name(end))
         try expect(.blockEnd)
         return body
+    }
+
+    /// Statements with variables of their own.
+    private mutating func scopedStatements(until ends: Set<String>) throws(TextError) -> [Statement] {
+        scopeDepth += 1
+        defer { scopeDepth -= 1 }
+        return try statements(until: ends)
     }
 
     /// The body of a part whose loops are its own.
@@ -204,18 +219,20 @@ extension Parser {
         guard !target.names.contains("loop") else { throw failure("a loop cannot set 'loop', which is its own") }
         try expect(.name("in"))
         let sequence = try tuple(allowsCondition: false, until: "recursive")
+        scopeDepth += 1
         let condition = skip(name: "if") ? try expression() : nil
+        scopeDepth -= 1
         let isRecursive = skip(name: "recursive")
         try expect(.blockEnd)
         let outer = isInLoop
         isInLoop = true
-        let body = try statements(until: ["else", "endfor"])
+        let body = try scopedStatements(until: ["else", "endfor"])
         isInLoop = outer
         try expect(.blockBegin)
         var otherwise: [Statement] = []
         if skip(name: "else") {
             try expect(.blockEnd)
-            otherwise = try statements(until: ["endfor"])
+            otherwise = try scopedStatements(until: ["endfor"])
             try expect(.blockBegin)
         }
         try expect(.name("endfor"))
@@ -262,7 +279,7 @@ extension Parser {
         try expect(.blockEnd)
         let outer = isInLoop
         isInLoop = false
-        let body = try statements(until: ["endblock"])
+        let body = try scopedStatements(until: ["endblock"])
         isInLoop = outer
         try expect(.blockBegin)
         try expect(.name("endblock"))

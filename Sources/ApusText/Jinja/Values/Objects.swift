@@ -1,25 +1,37 @@
 /// Values with an identity: what changes while a template runs, and what can be called.
 extension Value {
-    /// Elements that can be walked once, as Python's generators.
+    /// Elements that are made when they are asked for, and can be walked once: Python's generators.
     final class Iterator {
         /// The filter that yields them, for errors.
         let maker: String
+        /// No element nests deeper.
         let depth: Int
-        private var items: ArraySlice<Value>
+        private var make: (() throws(TextError) -> [Value])?
+        private var items: ArraySlice<Value> = []
 
-        init(_ items: [Value], from maker: String) {
-            self.items = items[...]
+        init(from maker: String, depth: Int, _ make: @escaping () throws(TextError) -> [Value]) {
             self.maker = maker
-            depth = 1 + (items.lazy.map(\.depth).max() ?? 0)
+            self.depth = depth
+            self.make = make
+        }
+
+        private func prepare() throws(TextError) {
+            guard let make else { return }
+            self.make = nil
+            items = try make()[...]
         }
 
         /// What has not been walked yet; nothing is left behind.
-        func remaining() -> [Value] {
+        func remaining() throws(TextError) -> [Value] {
+            try prepare()
             defer { items = [] }
             return Array(items)
         }
 
-        func next() -> Value? { items.popFirst() }
+        func next() throws(TextError) -> Value? {
+            try prepare()
+            return items.popFirst()
+        }
     }
 
     /// The one thing that a template can change: attributes that outlive the scope in which they are set.

@@ -77,6 +77,14 @@ enum Value {
         }
     }
 
+    /// A list or a mapping, which Python's sets and mappings do not take as a key.
+    var isContainer: Bool {
+        switch self {
+        case .list, .dictionary: true
+        default: false
+        }
+    }
+
     var isNone: Bool {
         if case .none = self { true } else { false }
     }
