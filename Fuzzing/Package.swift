@@ -42,7 +42,7 @@ let package = Package(
         // Answers the difference fuzzer of templates: Scripts/differ_templates.py.
         .executableTarget(
             name: "RenderTemplates", dependencies: ["ApusFormats", "ApusText"],
-            swiftSettings: [.unsafeFlags(["-sanitize=address"])],
+            swiftSettings: [.unsafeFlags(["-sanitize=address", "-enable-testing"])],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]),
     ]
 )

@@ -38,3 +38,30 @@ import Testing
         #expect(refused <= cases.count / 20, "\(refused) of \(cases.count) are refused")
     }
 }
+
+/// The chat templates of real families over conversations of every shape; see families_golden.py.
+@Suite struct FamilyTemplateTests {
+    @Test func `renders what transformers renders, and marks what it marks`() throws {
+        let cases = try #require(try JSONValue(json: Fixture.data("text/families.json")).array)
+        #expect(cases.count >= 140)
+        for golden in cases {
+            let file = try #require(golden["file"]?.string)
+            let name = "\(file), \(golden["name"]?.string ?? "")"
+            let template = try ChatTemplate(
+                source: String(decoding: Fixture.data("text/templates/\(file)"), as: UTF8.self))
+            let variables = try #require(golden["variables"]?.object)
+            guard let wanted = golden["text"]?.string else {
+                #expect(throws: TextError.self, "\(name)") { try template.render(variables) }
+                continue
+            }
+            let text = try template.render(variables)
+            #expect(text.scalars == wanted.scalars, "\(name)\n\(text.debugDescription)\n\(wanted.debugDescription)")
+            guard let marked = golden["generated"]?.array else { continue }
+            let parts = try template.renderParts(variables)
+            #expect(parts.map(\.text).joined().scalars == wanted.scalars, "\(name)")
+            #expect(
+                parts.filter(\.isGenerated).map(\.text) == marked.compactMap(\.string).filter { !$0.isEmpty }, "\(name)"
+            )
+        }
+    }
+}

@@ -123,7 +123,7 @@ extension Interpreter {
 
     private func sortedByKeys(_ value: Value) throws(TextError) -> Value {
         switch value {
-        case .list(let list):
+        case .list(let list) where list.kind == .list || list.kind == .tuple:
             var items: [Value] = []
             for item in list.items { items.append(try sortedByKeys(item)) }
             return .list(Value.List(items, list.kind))

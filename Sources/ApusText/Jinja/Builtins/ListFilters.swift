@@ -138,7 +138,7 @@ extension Interpreter {
             guard !items.isEmpty else { return [] }
             // A batch is full when it has this size, which none has that is 0 or less, or no number at all.
             let size = values[0] ?? .none
-            let fullCount = size.wholeNumber ?? size.floatingNumber.flatMap(Int.init(exactly:)) ?? 0
+            let fullCount = size.wholeNumber ?? size.floatingNumber.flatMap(Int.init(exactly:)) ?? -1
             var batches: [[Value]] = [[]]
             for item in items {
                 if batches[batches.count - 1].count == fullCount { batches.append([]) }

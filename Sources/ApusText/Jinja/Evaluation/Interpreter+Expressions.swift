@@ -22,7 +22,12 @@ extension Interpreter {
             let value = try evaluate(operand)
             return try item(try evaluate(index), of: value)
         case .slice(let operand, let start, let stop, let step):
-            return try slice(try evaluate(operand), start: start, stop: stop, step: step)
+            do throws(TextError) {
+                return try slice(try evaluate(operand), start: start, stop: stop, step: step)
+            } catch where [operand, start, stop, step].allSatisfy({ $0?.isLiteral ?? true }) {
+                // What is constant is evaluated by Jinja2's compiler, for which a slice is an index like others.
+                return .undefined("a slice")
+            }
         case .call(let callee, let arguments):
             let function = try evaluate(callee)
             return try call(function, try evaluate(arguments))

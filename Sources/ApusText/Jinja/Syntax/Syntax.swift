@@ -113,6 +113,10 @@ struct Expression: Sendable {
 
     var kind: Kind
     var line: Int
+
+    var isLiteral: Bool {
+        if case .literal = kind { true } else { false }
+    }
 }
 
 /// One step of `a < b <= c`.
