@@ -86,7 +86,7 @@ def ours(process, template, messages, variables):
     for part in reply["parts"]:
         marks += [(end, end + len(part["text"]))] if part["generated"] else []
         end += len(part["text"])
-    return "".join(part["text"] for part in reply["parts"]), marks, None
+    return reply["output"], marks, None
 
 
 def main():

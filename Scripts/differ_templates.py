@@ -89,7 +89,10 @@ class Grammar:
         if len(kind) == 1 and kind != "q" and self.r.random() < 0.03:
             kind = self.one("snlbdv")
         rules = LEAVES[kind] if depth <= 0 and kind in LEAVES else RULES[kind]
-        parts = re.split(r"\{(\w+)\}", self.one(rules).replace("{{", "\1").replace("}}", "\2"))
+        rule = self.one(rules)
+        # Behind a filter's name a dot would be a part of it.
+        rule = f"({rule})" if "|" in rule and rule[0] != "(" else rule
+        parts = re.split(r"\{(\w+)\}", rule.replace("{{", "\1").replace("}}", "\2"))
         return [self.value(depth - 1, part) if index % 2 else part.replace("\1", "{").replace("\2", "}") for index, part in enumerate(parts)]
 
     def open(self):

@@ -82,9 +82,9 @@ extension Interpreter {
     private func truncated(_ value: Value, _ arguments: CallArguments) throws(TextError) -> Value {
         let values = try bind(arguments, of: "truncate", "length", "killwords", "end", "leeway")
         let length = try optionalNumber(values[0], of: "truncate") ?? 255
-        let end = try values[2].map { value throws(TextError) in try requiredText(value, of: "truncate") } ?? "..."
+        let end = values[2] ?? .string("...")
         let leeway = values[3]?.isNone == true ? 5 : try optionalNumber(values[3], of: "truncate") ?? 5
-        let endLength = end.unicodeScalars.count
+        guard let endLength = self.length(of: end) else { throw failure("'truncate' wants a string as its end") }
         guard length >= endLength else { throw failure("'truncate' wants a length of at least \(endLength)") }
         guard leeway >= 0 else { throw failure("'truncate' wants a leeway of 0 or more") }
         guard let count = self.length(of: value) else {
@@ -95,7 +95,7 @@ extension Interpreter {
         var kept = String.UnicodeScalarView()
         kept.append(contentsOf: scalars.prefix(length - endLength))
         if !(values[1]?.isTrue ?? false), let space = kept.lastIndex(of: " ") { kept = .init(kept[..<space]) }
-        return value.like(String(kept) + end)
+        return value.like(String(kept) + (try requiredText(end, of: "truncate")))
     }
 
     private func wordCount(_ value: Value, _ arguments: CallArguments) throws(TextError) -> Value {

@@ -115,7 +115,13 @@ struct Expression: Sendable {
     var line: Int
 
     var isLiteral: Bool {
-        if case .literal = kind { true } else { false }
+        switch kind {
+        case .literal: true
+        case .negative(let operand), .positive(let operand): operand.isLiteral
+        case .list(let elements), .tuple(let elements): elements.allSatisfy(\.isLiteral)
+        case .dictionary(let members): members.allSatisfy { $0.key.isLiteral && $0.value.isLiteral }
+        default: false
+        }
     }
 }
 
