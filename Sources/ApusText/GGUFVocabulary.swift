@@ -50,21 +50,27 @@ package struct GGUFVocabulary: Sendable {
 extension GGUFVocabulary {
     /// How text is split and prepared, by `tokenizer.ggml.pre`.
     struct Family: Sendable {
-        var pattern: SplitPattern
+        var cuttings: [Cutting]
         var composesUnicode = false
         var ignoresMerges = false
         var addsBOS = false
     }
 
     private static let families: [String: Family] = [
-        "gpt-2": Family(pattern: .gpt2(digitsApart: false)),
-        "smollm": Family(pattern: .gpt2(digitsApart: true)),
-        "qwen2": Family(pattern: .qwen2, composesUnicode: true),
-        "deepseek-r1-qwen": Family(pattern: .qwen2, composesUnicode: true),
-        "llama-bpe": Family(pattern: .llama3, ignoresMerges: true, addsBOS: true),
-        "llama-v3": Family(pattern: .llama3, ignoresMerges: true, addsBOS: true),
-        "llama3": Family(pattern: .llama3, ignoresMerges: true, addsBOS: true),
+        "gpt-2": Family(cuttings: [.pattern(.gpt2)]),
+        "smollm": Family(cuttings: [.characters(.digit, .isolated), .pattern(.gpt2)]),
+        "qwen2": Family(cuttings: [.pattern(.qwen2)], composesUnicode: true),
+        "deepseek-r1-qwen": Family(cuttings: [.pattern(.qwen2)], composesUnicode: true),
+        "llama-bpe": Family(cuttings: [.pattern(.llama3)], ignoresMerges: true, addsBOS: true),
+        "llama-v3": Family(cuttings: [.pattern(.llama3)], ignoresMerges: true, addsBOS: true),
+        "llama3": Family(cuttings: [.pattern(.llama3)], ignoresMerges: true, addsBOS: true),
     ]
+
+    /// What llama.cpp calls the way in which a tokenizer cuts text; nil when it has no name for it.
+    static func familyName(of definition: TokenizerDefinition) -> String? {
+        let names = families.filter { $0.value.cuttings == definition.cuttings }.keys.sorted()
+        return names.first { $0 == "llama-bpe" } ?? names.last
+    }
 
     /// Whether it is SentencePiece's.
     var isSentencePiece: Bool { model == "llama" }
@@ -119,11 +125,11 @@ extension GGUFVocabulary {
         let spelled = SpelledTokens(tokens, isUsed: tokens.indices.map(isUsed))
         let table = TokenTable(spelled, added: added)
         return TokenizerDefinition(
-            tokens: spelled, table: table, merges: try table.resolve(merges, name: name),
-            addedTokens: added,
-            normalizers: family.composesUnicode ? [.form(.composed)] : [], cutting: .pattern(family.pattern),
-            ignoresMerges: family.ignoresMerges,
-            prefix: prefix, suffix: suffix
+            tokens: spelled, table: table,
+            model: .bytePairs(
+                BytePairRules(merges: try table.resolve(merges, name: name), ignoresMerges: family.ignoresMerges)),
+            addedTokens: added, normalizers: family.composesUnicode ? [.form(.composed)] : [],
+            cuttings: family.cuttings, prefix: prefix, suffix: suffix
         )
     }
 

@@ -18,8 +18,7 @@ public final class Tokenizer: Sendable {
     let origin: Origin
     let definition: TokenizerDefinition
     let table: TokenTable
-    private let encoder: BytePairEncoder
-    private let words: WordBoundaries?
+    private let encoder: PieceEncoder
     /// The tokens that stand for a byte, in a vocabulary of characters.
     private let tokenBytes: [Int32: UInt8]
     private let plainMatcher: AddedTokenMatcher
@@ -67,9 +66,7 @@ public final class Tokenizer: Sendable {
         self.table = table
         self.origin = origin
         vocabularySize = definition.tokens.count
-        encoder = BytePairEncoder(
-            Self.atoms(definition), merges: definition.merges, ranks: definition.mergeRanks)
-        words = WordBoundaries(definition.spelling, table)
+        encoder = PieceEncoder(definition)
         tokenBytes = Self.tokenBytes(definition)
         plainMatcher = AddedTokenMatcher(added.filter { !$0.isNormalized })
         normalizedMatcher = AddedTokenMatcher(added.filter(\.isNormalized)) {
@@ -100,13 +97,6 @@ public final class Tokenizer: Sendable {
         takesParts = Self.takesParts(parsedTemplate, roles: roles)
     }
 
-    private static func atoms(_ definition: TokenizerDefinition) -> BytePairEncoder.Atoms {
-        switch definition.spelling {
-        case .byteLevel: .bytes((UInt8.min...UInt8.max).map { definition.table.id(of: [$0]) ?? -1 })
-        case .plain(let spelling): .characters(CharacterTokens(definition.table, spelling))
-        }
-    }
-
     private static func tokenBytes(_ definition: TokenizerDefinition) -> [Int32: UInt8] {
         guard case .plain(let spelling) = definition.spelling, spelling.decoding.joinsBytes else { return [:] }
         let pairs = zip(PlainSpelling.byteTokens(in: definition.table), UInt8.min...UInt8.max).filter { $0.0 >= 0 }
@@ -135,11 +125,12 @@ extension Tokenizer {
     ///   begins every text for Llama-3.
     public func encode(_ text: String, addSpecialTokens: Bool = true) -> [Int32] {
         var tokens = addSpecialTokens ? definition.prefix : []
+        var room = PieceEncoder.Room()
         var startsText = true
         for fragment in plainMatcher.split(Array(text.utf8)) {
             switch fragment {
             case .token(let id): tokens.append(id)
-            case .text(let bytes): encodeFragment(bytes, startsText: startsText, into: &tokens)
+            case .text(let bytes): encodeFragment(bytes, startsText: startsText, into: &tokens, &room)
             }
             startsText = false
         }
@@ -147,20 +138,16 @@ extension Tokenizer {
         return tokens
     }
 
-    private func encodeFragment(_ bytes: [UInt8], startsText: Bool, into tokens: inout [Int32]) {
-        var startsText = startsText
+    private func encodeFragment(
+        _ bytes: [UInt8], startsText: Bool, into tokens: inout [Int32], _ room: inout PieceEncoder.Room
+    ) {
+        var startsText = startsText && definition.keepsBeginning(bytes)
         for fragment in normalizedMatcher.split(definition.normalized(bytes)) {
             switch fragment {
             case .token(let id): tokens.append(id)
             case .text(let bytes):
-                definition.cutting.forEachPiece(of: bytes, startsText: startsText) { piece in
-                    if definition.ignoresMerges, let id = table.id(of: piece) {
-                        tokens.append(id)
-                    } else if let words {
-                        words.forEachWord(of: piece) { encoder.encode($0, into: &tokens) }
-                    } else {
-                        encoder.encode(piece, into: &tokens)
-                    }
+                definition.cuttings.forEachPiece(of: bytes[...], startsText: startsText) { piece in
+                    encoder.encode(piece, into: &tokens, &room)
                 }
             }
             startsText = false
@@ -220,4 +207,18 @@ extension Tokenizer {
 extension TokenizerDefinition {
     /// A text after all normalizers.
     func normalized(_ text: [UInt8]) -> [UInt8] { normalizers.reduce(text) { $1.apply(to: $0) } }
+
+    /// Whether what a text begins with after all normalizers is what it began with. Only a mark for the first word asks.
+    func keepsBeginning(_ text: [UInt8]) -> Bool {
+        let asks = cuttings.contains {
+            if case .metaspace(let metaspace) = $0 { metaspace.scheme == .first } else { false }
+        }
+        guard asks else { return true }
+        var text = text
+        for normalizer in normalizers {
+            if normalizer.removesBeginning(of: text) { return false }
+            text = normalizer.apply(to: text)
+        }
+        return true
+    }
 }
