@@ -78,8 +78,6 @@ private enum GGUFTokenType: Int32 {
             self = .normal
             return
         }
-        let looksSpecial =
-            token.hasPrefix("<|") && token.hasSuffix("|>") || token.hasPrefix("<｜") && token.hasSuffix("｜>")
-        self = added.isSpecial || looksSpecial ? .control : .userDefined
+        self = added.isSpecial || AddedToken.isMarker(Array(token.utf8)[...]) ? .control : .userDefined
     }
 }

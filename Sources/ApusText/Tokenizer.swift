@@ -10,6 +10,11 @@ public final class Tokenizer: Sendable {
     public let bosToken: Int32?
     /// The token that ends a text.
     public let endToken: Int32?
+    /// All tokens that end an answer by what the tokenizer's files say: the one that ends a text, and in a GGUF file the markers
+    /// that end a turn, whatever type they have there.
+    public let endTokens: Set<Int32>
+    /// What there is to warn of: one line each.
+    public let remarks: [String]
     /// The token that fills rows of a batch, if the model names one.
     public let padToken: Int32?
     /// The source of the chat template, if the model has one.
@@ -82,6 +87,9 @@ public final class Tokenizer: Sendable {
         }
         bosToken = id("bos_token")
         endToken = id("eos_token")
+        let (ends, remarks) = Self.facts(origin)
+        endTokens = Set([endToken].compactMap(\.self) + ends)
+        self.remarks = remarks
         var around = definition
         if configuration.addsBOS == true, let bosToken, !around.prefix.contains(bosToken) {
             around.prefix.insert(bosToken, at: 0)
@@ -95,6 +103,13 @@ public final class Tokenizer: Sendable {
         chatTemplate = configuration.chatTemplate
         parsedTemplate = Self.parse(configuration.chatTemplate)
         takesParts = Self.takesParts(parsedTemplate, roles: roles)
+    }
+
+    /// What only a GGUF file says.
+    private static func facts(_ origin: Origin) -> (ends: [Int32], remarks: [String]) {
+        guard case .vocabulary(let vocabulary) = origin else { return ([], []) }
+        let markers = vocabulary.addedTokens().filter { AddedToken.turnEnds.contains($0.content) }.map(\.id)
+        return ([vocabulary.endOfTurnToken].compactMap(\.self) + markers, vocabulary.remarks)
     }
 
     private static func tokenBytes(_ definition: TokenizerDefinition) -> [Int32: UInt8] {

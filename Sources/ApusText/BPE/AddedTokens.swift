@@ -14,6 +14,28 @@ struct AddedToken: Sendable, Equatable {
     var isWord = false
 }
 
+extension AddedToken {
+    /// What ends a turn of a conversation or a text in the chat formats there are, as llama.cpp lists them.
+    static let turnEnds: Set<String> = [
+        "<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|calls|>", "<|flush|>", "<end_of_turn>",
+        "<|endoftext|>", "<|end_of_text|>", "<|eom_id|>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "<eos>", "<turn|>",
+        "<end_of_utterance>", "<｜end▁of▁sentence｜>", "</s>",
+    ]
+    /// Markers that end nothing and do not look like the others.
+    private static let otherMarkers: Set<String> = ["<start_of_turn>", "<|turn>", "<bos>", "<pad>", "<s>"]
+
+    /// Whether a token is a marker of a chat format by what it looks like.
+    static func isMarker(_ token: ArraySlice<UInt8>) -> Bool {
+        guard let first = token.first, first == 0x3C || first == 0x5B || first == 0x5F, token.count < 100 else {
+            return false
+        }
+        let text = String(decoding: token, as: UTF8.self)
+        let isBarred = text.utf8.count > 4 && text.hasPrefix("<|") && text.hasSuffix("|>")
+        let isWide = text.hasPrefix("<｜") && text.hasSuffix("｜>") && text.utf8.count > 8
+        return isBarred || isWide || turnEnds.contains(text) || otherMarkers.contains(text)
+    }
+}
+
 /// Finds added tokens in text: the leftmost first, the longest among those that start together.
 struct AddedTokenMatcher: Sendable {
     private let tokens: [AddedToken]
