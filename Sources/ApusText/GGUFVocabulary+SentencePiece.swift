@@ -32,26 +32,17 @@ extension GGUFVocabulary {
             addedTokens: added, normalizers: spaceNormalizers, cuttings: [], prefix: prefix, suffix: suffix)
     }
 
-    /// Every way to make a token of two, those of higher score first; ways of one score are of one rank.
+    /// Those of higher score are made first; ways of one score are of one rank.
     func scoredMerges(_ table: TokenTable) -> BytePairRules {
         let mergeable = tokens.indices.filter { !tokenTypes.indices.contains($0) || tokenTypes[$0] == 1 }
         let order = mergeable.sorted { (scores[$1], $0) < (scores[$0], $1) }
-        var merges: [(left: Int32, right: Int32, result: Int32)] = []
         var ranks: [Int32] = []
         var (rank, last): (Int32, Float) = (-1, .nan)
         for id in order {
             if scores[id] != last { rank += 1 }
             last = scores[id]
-            let bytes = table.bytes(of: Int32(id))
-            // Characters begin where a byte continues none.
-            for middle in bytes.indices.dropFirst() where bytes[middle] & 0xC0 != 0x80 {
-                guard let left = table.id(of: bytes[..<middle]), let right = table.id(of: bytes[middle...]) else {
-                    continue
-                }
-                merges.append((left, right, Int32(id)))
-                ranks.append(rank)
-            }
+            ranks.append(rank)
         }
-        return BytePairRules(merges: merges, ranks: ranks)
+        return BytePairRules(making: order.map { Int32($0) }, ranks: ranks, of: table, splitsCharacters: false)
     }
 }

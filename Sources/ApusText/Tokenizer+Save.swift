@@ -5,7 +5,7 @@ extension Tokenizer {
     /// The files that a tokenizer may lie in.
     package static let files = [
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
-        "added_tokens.json", "vocab.json", "merges.txt",
+        "added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model", "tekken.json",
     ]
 
     /// Writes the files that `AutoTokenizer.from_pretrained` needs to tokenize identically. Files that were read from a

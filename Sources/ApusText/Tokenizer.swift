@@ -45,15 +45,37 @@ public final class Tokenizer: Sendable {
     }
 
     /// Reads tokenizer.json, tokenizer_config.json, special_tokens_map.json and chat_template.jinja of a model folder;
-    /// only the first is required.
+    /// only the first is required, and tekken.json or SentencePiece's tokenizer.model take its place where it is missing.
     ///
     /// - Throws: `TextError` when a file is missing, damaged, or needs a feature that is not implemented.
     public convenience init(directory: URL) throws(TextError) {
-        let file = directory.appending(path: "tokenizer.json")
-        let configuration = try TokenizerConfiguration(directory: directory)
-        let definition = try TokenizerFile(try TokenizerConfiguration.read(file), name: file.path)
-            .definition(adding: configuration.addedTokens)
+        var configuration = try TokenizerConfiguration(directory: directory)
+        let definition = try Self.definition(in: directory, &configuration)
         try self.init(definition, configuration, origin: .directory(directory))
+    }
+
+    /// What the first of these files says that the folder has.
+    private static func definition(
+        in directory: URL, _ configuration: inout TokenizerConfiguration
+    ) throws(TextError) -> TokenizerDefinition {
+        func found(_ name: String) -> URL? {
+            let file = directory.appending(path: name)
+            return FileManager.default.fileExists(atPath: file.path) ? file : nil
+        }
+        let whole = directory.appending(path: "tokenizer.json")
+        if found("tokenizer.json") == nil {
+            if let file = found("tekken.json") {
+                configuration.complete(TekkenFile.roles)
+                return try TekkenFile(try TokenizerConfiguration.read(file), name: file.path).definition()
+            }
+            if let file = found("tokenizer.model") {
+                let model = try SentencePieceFile(try TokenizerConfiguration.read(file), name: file.path)
+                configuration.complete(model.roles)
+                return try model.definition()
+            }
+        }
+        return try TokenizerFile(try TokenizerConfiguration.read(whole), name: whole.path)
+            .definition(adding: configuration.addedTokens)
     }
 
     /// Makes the tokenizer of a GGUF file.

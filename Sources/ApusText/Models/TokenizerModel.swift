@@ -18,6 +18,31 @@ struct BytePairRules: Sendable {
     var ignoresMerges = false
 }
 
+extension BytePairRules {
+    /// Every way to make a token of two.
+    ///
+    /// - Parameters:
+    ///   - tokens: what is made, best first.
+    ///   - ranks: the rank of each of them.
+    ///   - splitsCharacters: whether a half may end within a character.
+    init(making tokens: [Int32], ranks: [Int32], of table: TokenTable, splitsCharacters: Bool) {
+        var merges: [(left: Int32, right: Int32, result: Int32)] = []
+        var mergeRanks: [Int32] = []
+        for (id, rank) in zip(tokens, ranks) {
+            let bytes = table.bytes(of: id)
+            // Characters begin where a byte continues none.
+            for middle in bytes.indices.dropFirst() where splitsCharacters || bytes[middle] & 0xC0 != 0x80 {
+                guard let left = table.id(of: bytes[..<middle]), let right = table.id(of: bytes[middle...]) else {
+                    continue
+                }
+                merges.append((left, right, id))
+                mergeRanks.append(rank)
+            }
+        }
+        self.init(merges: merges, ranks: mergeRanks)
+    }
+}
+
 /// A model made ready to encode.
 enum PieceEncoder: Sendable {
     /// Byte pair encoding: with the table where whole pieces are looked up first, and where long ones may be cut.
