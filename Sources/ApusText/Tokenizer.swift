@@ -97,7 +97,7 @@ public final class Tokenizer: Sendable {
         tokenBytes = Self.tokenBytes(definition)
         plainMatcher = AddedTokenMatcher(added.filter { !$0.isNormalized })
         normalizedMatcher = AddedTokenMatcher(added.filter(\.isNormalized)) {
-            definition.normalized(Array($0.utf8))
+            $0.normalizedContent.map { Array($0.utf8) } ?? definition.normalized(Array($0.content.utf8))
         }
         addedByID = Dictionary(added.map { ($0.id, $0) }) { first, _ in first }
         let addedByContent = Dictionary(added.map { ($0.content, $0.id) }) { first, _ in first }

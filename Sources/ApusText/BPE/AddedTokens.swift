@@ -6,6 +6,8 @@ struct AddedToken: Sendable, Equatable {
     var isSpecial: Bool
     /// Whether it is looked for after the text was normalised.
     var isNormalized = false
+    /// What is looked for then, where that is not what normalising makes of the content.
+    var normalizedContent: String?
     /// Whether it swallows the white space before it.
     var stripsLeft = false
     /// Whether it swallows the white space behind it.
@@ -45,11 +47,11 @@ struct AddedTokenMatcher: Sendable {
     private var isFirst = [Bool](repeating: false, count: 256)
     private var isEmpty = true
 
-    init(_ tokens: [AddedToken], normalize: (String) -> [UInt8] = { Array($0.utf8) }) {
+    init(_ tokens: [AddedToken], normalize: (AddedToken) -> [UInt8] = { Array($0.content.utf8) }) {
         self.tokens = tokens
         // The first of several with the same text counts.
         for (place, token) in tokens.enumerated().reversed() {
-            let bytes = normalize(token.content)
+            let bytes = normalize(token)
             guard let first = bytes.first, contents.hasRoom(for: bytes.count) else { continue }
             contents.insert(bytes, Int32(place))
             isFirst[Int(first)] = true

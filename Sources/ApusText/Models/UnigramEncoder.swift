@@ -27,6 +27,7 @@ struct UnigramEncoder: Sendable {
     private let scores: [Double]
     private let unknown: Int32
     private let unknownScore: Double
+    private let roundsSums: Bool
     /// The token of each byte; nil where characters do not fall back to bytes.
     private let byteTokens: [Int32]?
 
@@ -38,6 +39,7 @@ struct UnigramEncoder: Sendable {
         scores = vocabulary.scores
         unknown = vocabulary.unknown ?? -1
         unknownScore = (vocabulary.scores.min() ?? 0) - Self.unknownPenalty
+        roundsSums = vocabulary.roundsSums
         byteTokens = spelling.fallsBackToBytes ? PlainSpelling.byteTokens(in: table) : nil
     }
 
@@ -91,7 +93,8 @@ struct UnigramEncoder: Sendable {
         var isCharacterKnown = false
         var node = ByteTrie.root
         var end = start
-        func offer(_ piece: Int32, _ candidate: Double, _ end: Int) {
+        func offer(_ piece: Int32, _ sum: Double, _ end: Int) {
+            let candidate = roundsSums ? Double(Float(sum)) : sum
             if places[end].start < 0 || candidate > places[end].score {
                 places[end] = Place(score: candidate, start: Int32(truncatingIfNeeded: start), piece: piece)
             }
@@ -128,4 +131,6 @@ struct UnigramVocabulary: Sendable {
     var scores: [Double]
     /// What stands for characters that are no piece.
     var unknown: Int32?
+    /// Whether sums of scores are of single precision, as in SentencePiece: it decides between ways that are worth about the same.
+    var roundsSums = false
 }

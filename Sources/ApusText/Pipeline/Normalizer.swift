@@ -123,7 +123,11 @@ extension [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(count)
         for byte in self where byte != 0x20 || !result.isEmpty && result.last != 0x20 { result.append(byte) }
-        if result.last == 0x20 { result.removeLast() }
+        // SentencePiece looks at the end when spaces are marks already.
+        let mark = Array(Metaspace.mark.utf8)
+        while let last = result.last, last == 0x20 || result.suffix(mark.count).elementsEqual(mark) {
+            result.removeLast(last == 0x20 ? 1 : mark.count)
+        }
         return result
     }
 }

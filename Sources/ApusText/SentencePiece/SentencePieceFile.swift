@@ -130,9 +130,16 @@ extension SentencePieceFile {
         }
         if collapsesSpaces { first.append(.collapseSpaces) }
         definition.normalizers = first + definition.normalizers
-        // Spaces in these stand as marks: they are looked for where the text has its own.
+        if collapsesSpaces, case .plain(var spelling) = definition.spelling {
+            // A text that was normalised begins with no space.
+            spelling.decoding.lostSpaces = .max
+            definition.spelling = .plain(spelling)
+        }
+        // SentencePiece looks for these where spaces are marks and a text has its first.
         for place in definition.addedTokens.indices where !definition.addedTokens[place].isSpecial {
-            definition.addedTokens[place].isNormalized = definition.addedTokens[place].content.contains(Metaspace.mark)
+            definition.addedTokens[place].isNormalized = true
+            definition.addedTokens[place].normalizedContent =
+                definition.addedTokens[place].content.replacing(" ", with: Metaspace.mark)
         }
         return definition
     }
@@ -157,6 +164,7 @@ extension SentencePieceFile {
         for (place, type) in types.enumerated() { pieces.append(type == 1 ? texts[place] : "") }
         let worth = zip(types, scores).map { Double($0.0 == 1 ? $0.1 : lowest) }
         return UnigramVocabulary(
-            pieces: pieces, scores: worth, unknown: texts.indices.contains(Int(unknownToken)) ? unknownToken : nil)
+            pieces: pieces, scores: worth, unknown: texts.indices.contains(Int(unknownToken)) ? unknownToken : nil,
+            roundsSums: true)
     }
 }
