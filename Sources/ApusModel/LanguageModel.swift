@@ -154,7 +154,7 @@ public final class LanguageModel: Sendable {
         configuration = parts.configuration
         tokenizer = parts.tokenizer
         checkpointPath = parts.path
-        endTokens = Set(parts.configuration.endTokens).union(parts.tokenizer.endToken.map { [$0] } ?? [])
+        endTokens = Set(parts.configuration.endTokens).union(parts.tokenizer.endTokens)
         let tableBytes = if case .own(let table) = embedding { table.byteCount } else { 0 }
         weightBytes =
             tableBytes + weights.head.byteCount + layers.reduce(0) { $0 + $1.byteCount }

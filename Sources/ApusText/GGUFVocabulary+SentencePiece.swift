@@ -8,12 +8,12 @@ extension GGUFVocabulary {
         PlainSpelling(
             fallsBackToBytes: true, unknownToken: token(unknownToken), fusesUnknown: true,
             decoding: PieceDecoding(
-                mark: Metaspace.mark, beginning: prependsMark ? .losesASpace : .kept, joinsBytes: true))
+                steps: [.replace(Metaspace.mark, by: " ")], joinsBytes: true, lostSpaces: prependsMark ? 1 : 0))
     }
 
     /// What is done to a text first.
     var spaceNormalizers: [Normalizer] {
-        (prependsMark ? [.prepend(Metaspace.mark)] : []) + [.replace(" ", by: Metaspace.mark)]
+        (prependsMark ? [.prepend(Metaspace.mark)] : []) + [.replace(.text(" "), by: Metaspace.mark)]
     }
 
     func sentencePieceDefinition() throws(TextError) -> TokenizerDefinition {
@@ -27,36 +27,22 @@ extension GGUFVocabulary {
         let spelled = SpelledTokens(tokens, isUsed: tokens.indices.map(isUsed))
         let spelling = Spelling.plain(plainSpelling)
         let table = TokenTable(spelled, spelling, added: added)
-        let (merges, ranks) = scoredMerges(table)
         return TokenizerDefinition(
-            tokens: spelled, spelling: spelling, table: table, merges: merges, mergeRanks: ranks, addedTokens: added,
-            normalizers: spaceNormalizers,
-            cutting: .whole, prefix: prefix, suffix: suffix
-        )
+            tokens: spelled, spelling: spelling, table: table, model: .bytePairs(scoredMerges(table)),
+            addedTokens: added, normalizers: spaceNormalizers, cuttings: [], prefix: prefix, suffix: suffix)
     }
 
-    /// Every way to make a token of two, those of higher score first; ways of one score are of one rank.
-    private func scoredMerges(
-        _ table: TokenTable
-    ) -> (merges: [(left: Int32, right: Int32, result: Int32)], ranks: [Int32]) {
+    /// Those of higher score are made first; ways of one score are of one rank.
+    func scoredMerges(_ table: TokenTable) -> BytePairRules {
         let mergeable = tokens.indices.filter { !tokenTypes.indices.contains($0) || tokenTypes[$0] == 1 }
         let order = mergeable.sorted { (scores[$1], $0) < (scores[$0], $1) }
-        var merges: [(left: Int32, right: Int32, result: Int32)] = []
         var ranks: [Int32] = []
         var (rank, last): (Int32, Float) = (-1, .nan)
         for id in order {
             if scores[id] != last { rank += 1 }
             last = scores[id]
-            let bytes = table.bytes(of: Int32(id))
-            // Characters begin where a byte continues none.
-            for middle in bytes.indices.dropFirst() where bytes[middle] & 0xC0 != 0x80 {
-                guard let left = table.id(of: bytes[..<middle]), let right = table.id(of: bytes[middle...]) else {
-                    continue
-                }
-                merges.append((left, right, Int32(id)))
-                ranks.append(rank)
-            }
+            ranks.append(rank)
         }
-        return (merges, ranks)
+        return BytePairRules(making: order.map { Int32($0) }, ranks: ranks, of: table, splitsCharacters: false)
     }
 }

@@ -48,55 +48,26 @@ package struct GGUFVocabulary: Sendable {
 }
 
 extension GGUFVocabulary {
-    /// How text is split and prepared, by `tokenizer.ggml.pre`.
-    struct Family: Sendable {
-        var pattern: SplitPattern
-        var composesUnicode = false
-        var ignoresMerges = false
-        var addsBOS = false
-    }
-
-    private static let families: [String: Family] = [
-        "gpt-2": Family(pattern: .gpt2(digitsApart: false)),
-        "smollm": Family(pattern: .gpt2(digitsApart: true)),
-        "qwen2": Family(pattern: .qwen2, composesUnicode: true),
-        "deepseek-r1-qwen": Family(pattern: .qwen2, composesUnicode: true),
-        "llama-bpe": Family(pattern: .llama3, ignoresMerges: true, addsBOS: true),
-        "llama-v3": Family(pattern: .llama3, ignoresMerges: true, addsBOS: true),
-        "llama3": Family(pattern: .llama3, ignoresMerges: true, addsBOS: true),
-    ]
-
     /// Whether it is SentencePiece's.
     var isSentencePiece: Bool { model == "llama" }
 
-    func family() throws(TextError) -> Family {
-        guard model == "gpt2" else {
-            throw TextError(
-                code: .unsupported,
-                message:
-                    "\(name): tokenizer model '\(model)' is not supported; use a model with BPE of bytes ('gpt2') or of "
-                    + "characters ('llama')"
-            )
-        }
-        guard let family = Self.families[pre ?? ""] else {
-            throw TextError(
-                code: .unsupported,
-                message: "\(name): tokenizer.ggml.pre '\(pre ?? "(absent)")' is not supported; known are "
-                    + Self.families.keys.sorted().joined(separator: ", ")
-            )
-        }
-        return family
-    }
-
-    /// Control and unknown tokens are special, user-defined ones are only cut out of the text.
+    /// Control and unknown tokens and markers are special, other user-defined ones are only cut out of the text.
     func addedTokens() -> [AddedToken] {
         zip(tokens.indices, tokenTypes).compactMap { id, type in
             switch type {
             case 2, 3: AddedToken(id: Int32(id), content: tokens[id], isSpecial: true)
-            case 4: AddedToken(id: Int32(id), content: tokens[id], isSpecial: false)
+            // Many files call the markers of the chat format normal or user-defined tokens.
+            case 1, 4: addedToken(Int32(id), isUserDefined: type == 4)
             default: nil
             }
         }
+    }
+
+    private func addedToken(_ id: Int32, isUserDefined: Bool) -> AddedToken? {
+        let range = tokens.range(Int(id))
+        let isMarker = AddedToken.isMarker(tokens.bytes[range])
+        guard isUserDefined || isMarker else { return nil }
+        return AddedToken(id: id, content: tokens[Int(id)], isSpecial: isMarker)
     }
 
     /// Whether an entry is a token, and no padding that only fills the embedding matrix.
@@ -119,11 +90,11 @@ extension GGUFVocabulary {
         let spelled = SpelledTokens(tokens, isUsed: tokens.indices.map(isUsed))
         let table = TokenTable(spelled, added: added)
         return TokenizerDefinition(
-            tokens: spelled, table: table, merges: try table.resolve(merges, name: name),
-            addedTokens: added,
-            normalizers: family.composesUnicode ? [.form(.composed)] : [], cutting: .pattern(family.pattern),
-            ignoresMerges: family.ignoresMerges,
-            prefix: prefix, suffix: suffix
+            tokens: spelled, table: table,
+            model: .bytePairs(
+                BytePairRules(merges: try table.resolve(merges, name: name), ignoresMerges: family.ignoresMerges)),
+            addedTokens: added, normalizers: family.composesUnicode ? [.form(.composed)] : [],
+            cuttings: family.cuttings, prefix: prefix, suffix: suffix
         )
     }
 

@@ -27,7 +27,9 @@ extension Tokenizer {
     }
 
     private func convertedVocabulary(name: String) throws(TextError) -> GGUFVocabulary {
-        guard case .pattern(let pattern) = definition.cutting, let pre = pattern.ggufName else {
+        guard case .byteLevel = definition.spelling, case .bytePairs(let rules) = definition.model,
+            let pre = GGUFVocabulary.familyName(of: definition)
+        else {
             throw TextError(
                 code: .unsupported,
                 message: "\(name): llama.cpp has no name for the way in which this tokenizer splits text; "
@@ -42,7 +44,7 @@ extension Tokenizer {
             tokens.append(token ?? "[PAD\(id)]")
             types.append(type.rawValue)
         }
-        let merges = definition.merges.map { merge in
+        let merges = rules.merges.map { merge in
             ByteAlphabet.encode(table.bytes(of: merge.left)) + " " + ByteAlphabet.encode(table.bytes(of: merge.right))
         }
         var result = GGUFVocabulary(
@@ -76,21 +78,6 @@ private enum GGUFTokenType: Int32 {
             self = .normal
             return
         }
-        let looksSpecial =
-            token.hasPrefix("<|") && token.hasSuffix("|>") || token.hasPrefix("<｜") && token.hasSuffix("｜>")
-        self = added.isSpecial || looksSpecial ? .control : .userDefined
-    }
-}
-
-extension SplitPattern {
-    /// What llama.cpp calls the pattern in `tokenizer.ggml.pre`; nil when it has no name for it.
-    fileprivate var ggufName: String? {
-        switch self {
-        case .gpt2(digitsApart: false): "gpt-2"
-        case .gpt2(digitsApart: true): "smollm"
-        case .qwen2: "qwen2"
-        case .llama3: "llama-bpe"
-        default: nil
-        }
+        self = added.isSpecial || AddedToken.isMarker(Array(token.utf8)[...]) ? .control : .userDefined
     }
 }

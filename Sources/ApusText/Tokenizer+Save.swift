@@ -5,7 +5,7 @@ extension Tokenizer {
     /// The files that a tokenizer may lie in.
     package static let files = [
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
-        "added_tokens.json", "vocab.json", "merges.txt",
+        "added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model", "tekken.json",
     ]
 
     /// Writes the files that `AutoTokenizer.from_pretrained` needs to tokenize identically. Files that were read from a
@@ -76,7 +76,7 @@ extension GGUFVocabulary {
         let family = try family()
         return [
             .init(key: "normalizer", value: family.composesUnicode ? ["type": "NFC"] : .null),
-            .init(key: "pre_tokenizer", value: family.pattern.json),
+            .init(key: "pre_tokenizer", value: preTokenizer(family)),
             .init(
                 key: "decoder",
                 value: ["type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true]),
@@ -88,8 +88,17 @@ extension GGUFVocabulary {
         ]
     }
 
+    private func preTokenizer(_ family: Family) -> JSONValue {
+        let steps = family.cuttings.map(\.json)
+        let last: JSONValue = [
+            "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false,
+        ]
+        return ["type": "Sequence", "pretokenizers": .array(steps + [last])]
+    }
+
     private func sentencePiece(_ vocabulary: [JSONValue.Member]) throws(TextError) -> [JSONValue.Member] {
-        let merges = try sentencePieceDefinition().merges.map { merge -> JSONValue in
+        let table = try sentencePieceDefinition().table
+        let merges = scoredMerges(table).merges.map { merge -> JSONValue in
             [.string(tokens[Int(merge.left)]), .string(tokens[Int(merge.right)])]
         }
         let mark = JSONValue.string(Metaspace.mark)
@@ -172,25 +181,42 @@ extension AddedToken {
     }
 }
 
-extension SplitPattern {
-    /// The 'pre_tokenizer' of a tokenizer.json.
+extension Cutting {
+    /// The step of a tokenizer.json's 'pre_tokenizer'.
     fileprivate var json: JSONValue {
-        func byteLevel(splits: Bool) -> JSONValue {
-            ["type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": .bool(splits)]
-        }
-        func sequence(_ first: JSONValue, _ second: JSONValue) -> JSONValue {
-            ["type": "Sequence", "pretokenizers": [first, second]]
-        }
         switch self {
-        case .gpt2(digitsApart: false): return byteLevel(splits: true)
-        case .gpt2(digitsApart: true):
-            return sequence(["type": "Digits", "individual_digits": true], byteLevel(splits: true))
-        case .gpt4(let pattern):
-            let split: JSONValue = [
+        case .pattern(let pattern):
+            return [
                 "type": "Split", "pattern": ["Regex": .string(pattern.expression)], "behavior": "Isolated",
                 "invert": false,
             ]
-            return sequence(split, byteLevel(splits: false))
+        case .division(let division): return division.json
+        case .words: return ["type": "Whitespace"]
+        case .metaspace(let metaspace):
+            return [
+                "type": "Metaspace", "replacement": .string(metaspace.replacement),
+                "prepend_scheme": .string(metaspace.scheme.rawValue), "split": .bool(metaspace.splits),
+            ]
+        case .leadingSpace:
+            return ["type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": false]
         }
+    }
+}
+
+extension Division {
+    fileprivate var json: JSONValue {
+        let pattern: JSONValue
+        switch matcher {
+        case .characters(.digit): return ["type": "Digits", "individual_digits": .bool(behavior == .isolated)]
+        case .characters(.punctuation): return ["type": "Punctuation", "behavior": .string(behavior.rawValue)]
+        case .characters(.whiteSpace): return ["type": "WhitespaceSplit"]
+        case .characters(.only(let scalar)):
+            return ["type": "CharDelimiterSplit", "delimiter": .string(String(scalar))]
+        case .text(let text): pattern = ["String": .string(text)]
+        case .expression(let expression): pattern = ["Regex": .string(expression.source)]
+        }
+        return [
+            "type": "Split", "pattern": pattern, "behavior": .string(behavior.rawValue), "invert": .bool(isInverted),
+        ]
     }
 }

@@ -10,6 +10,11 @@ public final class Tokenizer: Sendable {
     public let bosToken: Int32?
     /// The token that ends a text.
     public let endToken: Int32?
+    /// All tokens that end an answer by what the tokenizer's files say: the one that ends a text, and in a GGUF file the markers
+    /// that end a turn, whatever type they have there.
+    public let endTokens: Set<Int32>
+    /// What there is to warn of: one line each.
+    public let remarks: [String]
     /// The token that fills rows of a batch, if the model names one.
     public let padToken: Int32?
     /// The source of the chat template, if the model has one.
@@ -18,8 +23,7 @@ public final class Tokenizer: Sendable {
     let origin: Origin
     let definition: TokenizerDefinition
     let table: TokenTable
-    private let encoder: BytePairEncoder
-    private let words: WordBoundaries?
+    private let encoder: PieceEncoder
     /// The tokens that stand for a byte, in a vocabulary of characters.
     private let tokenBytes: [Int32: UInt8]
     private let plainMatcher: AddedTokenMatcher
@@ -41,15 +45,37 @@ public final class Tokenizer: Sendable {
     }
 
     /// Reads tokenizer.json, tokenizer_config.json, special_tokens_map.json and chat_template.jinja of a model folder;
-    /// only the first is required.
+    /// only the first is required, and tekken.json or SentencePiece's tokenizer.model take its place where it is missing.
     ///
     /// - Throws: `TextError` when a file is missing, damaged, or needs a feature that is not implemented.
     public convenience init(directory: URL) throws(TextError) {
-        let file = directory.appending(path: "tokenizer.json")
-        let configuration = try TokenizerConfiguration(directory: directory)
-        let definition = try TokenizerFile(try TokenizerConfiguration.read(file), name: file.path)
-            .definition(adding: configuration.addedTokens)
+        var configuration = try TokenizerConfiguration(directory: directory)
+        let definition = try Self.definition(in: directory, &configuration)
         try self.init(definition, configuration, origin: .directory(directory))
+    }
+
+    /// What the first of these files says that the folder has.
+    private static func definition(
+        in directory: URL, _ configuration: inout TokenizerConfiguration
+    ) throws(TextError) -> TokenizerDefinition {
+        func found(_ name: String) -> URL? {
+            let file = directory.appending(path: name)
+            return FileManager.default.fileExists(atPath: file.path) ? file : nil
+        }
+        let whole = directory.appending(path: "tokenizer.json")
+        if found("tokenizer.json") == nil {
+            if let file = found("tekken.json") {
+                configuration.complete(TekkenFile.roles)
+                return try TekkenFile(try TokenizerConfiguration.read(file), name: file.path).definition()
+            }
+            if let file = found("tokenizer.model") {
+                let model = try SentencePieceFile(try TokenizerConfiguration.read(file), name: file.path)
+                configuration.complete(model.roles)
+                return try model.definition()
+            }
+        }
+        return try TokenizerFile(try TokenizerConfiguration.read(whole), name: whole.path)
+            .definition(adding: configuration.addedTokens)
     }
 
     /// Makes the tokenizer of a GGUF file.
@@ -67,13 +93,11 @@ public final class Tokenizer: Sendable {
         self.table = table
         self.origin = origin
         vocabularySize = definition.tokens.count
-        encoder = BytePairEncoder(
-            Self.atoms(definition), merges: definition.merges, ranks: definition.mergeRanks)
-        words = WordBoundaries(definition.spelling, table)
+        encoder = PieceEncoder(definition)
         tokenBytes = Self.tokenBytes(definition)
         plainMatcher = AddedTokenMatcher(added.filter { !$0.isNormalized })
         normalizedMatcher = AddedTokenMatcher(added.filter(\.isNormalized)) {
-            definition.normalized(Array($0.utf8))
+            $0.normalizedContent.map { Array($0.utf8) } ?? definition.normalized(Array($0.content.utf8))
         }
         addedByID = Dictionary(added.map { ($0.id, $0) }) { first, _ in first }
         let addedByContent = Dictionary(added.map { ($0.content, $0.id) }) { first, _ in first }
@@ -85,6 +109,9 @@ public final class Tokenizer: Sendable {
         }
         bosToken = id("bos_token")
         endToken = id("eos_token")
+        let (ends, remarks) = Self.facts(origin)
+        endTokens = Set([endToken].compactMap(\.self) + ends)
+        self.remarks = remarks
         var around = definition
         if configuration.addsBOS == true, let bosToken, !around.prefix.contains(bosToken) {
             around.prefix.insert(bosToken, at: 0)
@@ -100,11 +127,11 @@ public final class Tokenizer: Sendable {
         takesParts = Self.takesParts(parsedTemplate, roles: roles)
     }
 
-    private static func atoms(_ definition: TokenizerDefinition) -> BytePairEncoder.Atoms {
-        switch definition.spelling {
-        case .byteLevel: .bytes((UInt8.min...UInt8.max).map { definition.table.id(of: [$0]) ?? -1 })
-        case .plain(let spelling): .characters(CharacterTokens(definition.table, spelling))
-        }
+    /// What only a GGUF file says.
+    private static func facts(_ origin: Origin) -> (ends: [Int32], remarks: [String]) {
+        guard case .vocabulary(let vocabulary) = origin else { return ([], []) }
+        let markers = vocabulary.addedTokens().filter { AddedToken.turnEnds.contains($0.content) }.map(\.id)
+        return ([vocabulary.endOfTurnToken].compactMap(\.self) + markers, vocabulary.remarks)
     }
 
     private static func tokenBytes(_ definition: TokenizerDefinition) -> [Int32: UInt8] {
@@ -135,11 +162,12 @@ extension Tokenizer {
     ///   begins every text for Llama-3.
     public func encode(_ text: String, addSpecialTokens: Bool = true) -> [Int32] {
         var tokens = addSpecialTokens ? definition.prefix : []
+        var room = PieceEncoder.Room()
         var startsText = true
         for fragment in plainMatcher.split(Array(text.utf8)) {
             switch fragment {
             case .token(let id): tokens.append(id)
-            case .text(let bytes): encodeFragment(bytes, startsText: startsText, into: &tokens)
+            case .text(let bytes): encodeFragment(bytes, startsText: startsText, into: &tokens, &room)
             }
             startsText = false
         }
@@ -147,20 +175,16 @@ extension Tokenizer {
         return tokens
     }
 
-    private func encodeFragment(_ bytes: [UInt8], startsText: Bool, into tokens: inout [Int32]) {
-        var startsText = startsText
+    private func encodeFragment(
+        _ bytes: [UInt8], startsText: Bool, into tokens: inout [Int32], _ room: inout PieceEncoder.Room
+    ) {
+        var startsText = startsText && definition.keepsBeginning(bytes)
         for fragment in normalizedMatcher.split(definition.normalized(bytes)) {
             switch fragment {
             case .token(let id): tokens.append(id)
             case .text(let bytes):
-                definition.cutting.forEachPiece(of: bytes, startsText: startsText) { piece in
-                    if definition.ignoresMerges, let id = table.id(of: piece) {
-                        tokens.append(id)
-                    } else if let words {
-                        words.forEachWord(of: piece) { encoder.encode($0, into: &tokens) }
-                    } else {
-                        encoder.encode(piece, into: &tokens)
-                    }
+                definition.cuttings.forEachPiece(of: bytes[...], startsText: startsText) { piece in
+                    encoder.encode(piece, into: &tokens, &room)
                 }
             }
             startsText = false
@@ -220,4 +244,18 @@ extension Tokenizer {
 extension TokenizerDefinition {
     /// A text after all normalizers.
     func normalized(_ text: [UInt8]) -> [UInt8] { normalizers.reduce(text) { $1.apply(to: $0) } }
+
+    /// Whether what a text begins with after all normalizers is what it began with. Only a mark for the first word asks.
+    func keepsBeginning(_ text: [UInt8]) -> Bool {
+        let asks = cuttings.contains {
+            if case .metaspace(let metaspace) = $0 { metaspace.scheme == .first } else { false }
+        }
+        guard asks else { return true }
+        var text = text
+        for normalizer in normalizers {
+            if normalizer.removesBeginning(of: text) { return false }
+            text = normalizer.apply(to: text)
+        }
+        return true
+    }
 }

@@ -38,6 +38,9 @@ struct TokenizerConfiguration: Sendable {
         }
     }
 
+    /// Gives roles that no file names to tokens.
+    mutating func complete(_ others: [String: String]) { roles.merge(others) { known, _ in known } }
+
     /// A template, or the one named "default" of a list of named templates.
     private static func template(_ value: JSONValue?) -> String? {
         if let text = value?.string { return text }

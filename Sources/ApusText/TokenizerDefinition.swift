@@ -6,17 +6,13 @@ struct TokenizerDefinition: Sendable {
     var spelling = Spelling.byteLevel
     /// The same tokens by what text is made of: bytes, or plain text with marks for spaces.
     var table: TokenTable
-    /// Pairs of token ids to merge, best first.
-    var merges: [(left: Int32, right: Int32, result: Int32)]
-    /// The rank of each merge where several have one; nil for their order.
-    var mergeRanks: [Int32]?
+    /// What makes tokens of pieces.
+    var model: TokenizerModel
     var addedTokens: [AddedToken]
     /// What is done to text first, in order.
     var normalizers: [Normalizer] = []
-    /// How it is cut then.
-    var cutting: Cutting
-    /// Whether a piece that is itself a token is taken as it is.
-    var ignoresMerges = false
+    /// How it is cut then: each step cuts what those before it leave.
+    var cuttings: [Cutting]
     /// Tokens put before and behind a text when special tokens are asked for.
     var prefix: [Int32] = []
     var suffix: [Int32] = []
@@ -67,11 +63,11 @@ extension TokenTable {
         index()
     }
 
-    /// Looks up both halves and the result of each merge, "left right".
+    /// Looks up both halves and the result of each merge, "left right" with a byte between them.
     ///
     /// - Throws: `TextError` for a merge of other than two tokens of the vocabulary.
     func resolve(
-        _ lines: PackedTexts, _ spelling: Spelling = .byteLevel, name: String
+        _ lines: PackedTexts, separator: UInt8 = UInt8(ascii: " "), _ spelling: Spelling = .byteLevel, name: String
     ) throws(TextError) -> [(left: Int32, right: Int32, result: Int32)] {
         var merges: [(left: Int32, right: Int32, result: Int32)] = []
         merges.reserveCapacity(lines.count)
@@ -80,8 +76,9 @@ extension TokenTable {
         var next: Int32 = 0
         for line in lines.indices {
             let range = lines.range(line)
-            guard let space = lines.bytes[range].firstIndex(of: UInt8(ascii: " ")) else {
-                let message = "\(name): merge '\(lines[line])' is not two tokens; fetch the file again"
+            guard let space = lines.bytes[range].firstIndex(of: separator) else {
+                let message =
+                    "\(name): merge '\(Self.shown(lines, line, separator))' is not two tokens; fetch the file again"
                 throw TextError(code: .malformed, message: message)
             }
             room.removeAll(keepingCapacity: true)
@@ -90,12 +87,18 @@ extension TokenTable {
             spelling.key(of: lines.bytes, space + 1..<range.upperBound, into: &room)
             let halves = (id(of: room[..<middle]), id(of: room[middle...]))
             guard let left = halves.0, let right = halves.1, let result = id(of: room[...], probably: next) else {
-                let message = "\(name): the merge '\(lines[line])' is not in the vocabulary; fetch the file again"
+                let message =
+                    "\(name): the merge '\(Self.shown(lines, line, separator))' is not in the vocabulary; fetch the file again"
                 throw TextError(code: .malformed, message: message)
             }
             merges.append((left, right, result))
             next = result + 1
         }
         return merges
+    }
+
+    private static func shown(_ lines: PackedTexts, _ line: Int, _ separator: UInt8) -> String {
+        let bytes = lines.bytes[lines.range(line)].map { $0 == separator ? UInt8(ascii: " ") : $0 }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

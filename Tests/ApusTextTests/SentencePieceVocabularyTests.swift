@@ -56,7 +56,7 @@ import Testing
         var vocabulary = vocabulary(golden, addsSpacePrefix: nil)
         vocabulary.scores.removeLast()
         #expect { try Tokenizer(vocabulary: vocabulary) } throws: { "\($0)".contains("tokenizer.ggml.scores") }
-        vocabulary.model = "t5"
-        #expect { try Tokenizer(vocabulary: vocabulary) } throws: { "\($0)".contains("'t5' is not supported") }
+        vocabulary.model = "rwkv"
+        #expect { try Tokenizer(vocabulary: vocabulary) } throws: { "\($0)".contains("'rwkv' is not supported") }
     }
 }

@@ -62,8 +62,9 @@ enum ModelLoading {
                 path: path, precision: precision, backend: CPUBackend(threads: threads),
                 cache: usesCache ? .standard : nil, progress: showProgress)
         }
-        if let rounding = model.secondRounding, !hasTold.exchange(true, ordering: .relaxed) {
-            Terminal.complain(notice(of: rounding))
+        if !hasTold.exchange(true, ordering: .relaxed) {
+            if let rounding = model.secondRounding { Terminal.complain(notice(of: rounding)) }
+            for remark in model.tokenizer.remarks { Terminal.complain(remark) }
         }
         return model
     }

@@ -11,6 +11,12 @@ struct BytePairEncoder: Sendable {
         case characters(CharacterTokens)
     }
 
+    /// Kept between pieces: making room for each would take longer than merging it.
+    struct Room {
+        fileprivate var symbols: [Symbol] = []
+        fileprivate var heap = CandidateHeap()
+    }
+
     private let atoms: Atoms
     private let merges: MergeTable
 
@@ -21,13 +27,13 @@ struct BytePairEncoder: Sendable {
     }
 
     /// Appends the tokens of one piece. What the vocabulary lacks vanishes, as it does in the reference.
-    func encode(_ piece: ArraySlice<UInt8>, into tokens: inout [Int32]) {
-        var symbols = makeSymbols(piece)
-        guard symbols.count > 1 else {
-            tokens += symbols.map(\.token)
-            return
-        }
-        var heap = CandidateHeap()
+    func encode(_ piece: ArraySlice<UInt8>, into tokens: inout [Int32], _ room: inout Room) {
+        makeSymbols(piece, &room.symbols)
+        if room.symbols.count > 1 { merge(&room.symbols, &room.heap) }
+        for symbol in room.symbols where symbol.token >= 0 { tokens.append(symbol.token) }
+    }
+
+    private func merge(_ symbols: inout [Symbol], _ heap: inout CandidateHeap) {
         for index in 0..<(symbols.count - 1) { push(index, symbols, &heap) }
         while let best = heap.popMinimum() {
             let left = Int(best.position)
@@ -45,19 +51,17 @@ struct BytePairEncoder: Sendable {
             }
             if symbols[left].previous >= 0 { push(Int(symbols[left].previous), symbols, &heap) }
         }
-        for symbol in symbols where symbol.token >= 0 { tokens.append(symbol.token) }
     }
 
-    private struct Symbol {
+    fileprivate struct Symbol {
         /// The token, or -1 once it was merged into its left neighbour.
         var token: Int32
         var previous: Int32
         var next: Int32
     }
 
-    private func makeSymbols(_ piece: ArraySlice<UInt8>) -> [Symbol] {
-        var symbols: [Symbol] = []
-        symbols.reserveCapacity(piece.count)
+    private func makeSymbols(_ piece: ArraySlice<UInt8>, _ symbols: inout [Symbol]) {
+        symbols.removeAll(keepingCapacity: true)
         func append(_ token: Int32) {
             let index = Int32(symbols.count)
             symbols.append(Symbol(token: token, previous: index - 1, next: index + 1))
@@ -68,7 +72,6 @@ struct BytePairEncoder: Sendable {
         case .characters(let tokens): tokens.forEachToken(of: piece, append)
         }
         if !symbols.isEmpty { symbols[symbols.count - 1].next = -1 }
-        return symbols
     }
 
     /// Puts the pair that starts at symbol `left` on the heap, if it merges.

@@ -31,6 +31,19 @@ package struct PackedTexts: Sendable, Equatable, RandomAccessCollection {
         ends.append(bytes.count)
     }
 
+    /// Adds two texts with a byte between them that no text has.
+    mutating func append(_ left: some StringProtocol, _ right: some StringProtocol, separator: UInt8) {
+        bytes += left.utf8
+        bytes.append(separator)
+        bytes += right.utf8
+        ends.append(bytes.count)
+    }
+
+    /// Lends the UTF-8 of each text in turn.
+    func forEachText(_ body: (_ position: Int, _ bytes: ArraySlice<UInt8>) -> Void) {
+        for position in indices { body(position, bytes[range(position)]) }
+    }
+
     /// Where the text at a place lies in the buffer.
     func range(_ position: Int) -> Range<Int> { (position == 0 ? 0 : ends[position - 1])..<ends[position] }
 }

@@ -4,21 +4,20 @@
 /// tokenizer.json spells out.
 enum SplitPattern: Sendable, Equatable {
     /// GPT-2: contractions, then words, numbers and punctuation, each with one leading space.
-    /// `digitsApart` first cuts out every single digit, as SmolLM does.
-    case gpt2(digitsApart: Bool)
+    case gpt2
     /// The family of GPT-4's pattern: Llama-3, Qwen2.
     case gpt4(GPT4Pattern)
 
     static let qwen2 = SplitPattern.gpt4(GPT4Pattern())
     static let llama3 = SplitPattern.gpt4(GPT4Pattern(maximumDigits: 3))
 
-    static let gpt2Expression =
+    private static let gpt2Expression =
         #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
 
     /// The pattern that a tokenizer.json spells as this regular expression, or nil when it is none of ours.
     init?(expression: String) {
         if expression == Self.gpt2Expression {
-            self = .gpt2(digitsApart: false)
+            self = .gpt2
         } else if let pattern = GPT4Pattern.all.first(where: { $0.expression == expression }) {
             self = .gpt4(pattern)
         } else {
@@ -26,57 +25,38 @@ enum SplitPattern: Sendable, Equatable {
         }
     }
 
-    /// Calls `body` with the byte range of each piece, in order; together they cover the text.
-    func split(_ bytes: [UInt8], _ body: (Range<Int>) -> Void) {
-        let text = TextScanner(bytes)
+    /// The regular expression that tokenizer.json files spell for this pattern.
+    var expression: String {
         switch self {
-        case .gpt4(let pattern):
-            scan(bytes.indices, body) { pattern.endOfPiece(in: text, from: $0) }
-        case .gpt2(digitsApart: false):
-            scan(bytes.indices, body) { Self.endOfGPT2Piece(in: text, from: $0) }
-        case .gpt2(digitsApart: true):
-            splitDigitsApart(bytes, body)
+        case .gpt2: Self.gpt2Expression
+        case .gpt4(let pattern): pattern.expression
         }
     }
 
-    private func scan(_ range: Range<Int>, _ body: (Range<Int>) -> Void, _ endOfPiece: (Int) -> Int) {
-        var start = range.lowerBound
-        while start < range.upperBound {
+    /// Calls `body` with the byte range of each piece, in order; together they cover the text.
+    func split(_ bytes: ArraySlice<UInt8>, _ body: (Range<Int>) -> Void) {
+        let text = TextScanner(bytes)
+        switch self {
+        case .gpt4(let pattern): scan(text, from: bytes.startIndex, body) { pattern.endOfPiece(in: text, from: $0) }
+        case .gpt2: scan(text, from: bytes.startIndex, body) { Self.endOfGPT2Piece(in: text, from: $0) }
+        }
+    }
+
+    @inline(__always) private func scan(
+        _ text: TextScanner, from start: Int, _ body: (Range<Int>) -> Void, _ endOfPiece: (Int) -> Int
+    ) {
+        var start = start
+        while start < text.end {
             let end = endOfPiece(start)
             body(start..<end)
             start = end
         }
     }
 
-    /// Digits first, then GPT-2 within what lies between: a look-ahead must not see the digit behind its fragment,
-    /// so each fragment is scanned as a text of its own.
-    private func splitDigitsApart(_ bytes: [UInt8], _ body: (Range<Int>) -> Void) {
-        let text = TextScanner(bytes)
-        var fragmentStart = 0
-        var index = 0
-        func closeFragment() {
-            let offset = fragmentStart
-            let fragment = TextScanner(Array(bytes[offset..<index]))
-            scan(0..<fragment.count, { body(($0.lowerBound + offset)..<($0.upperBound + offset)) }) {
-                Self.endOfGPT2Piece(in: fragment, from: $0)
-            }
-        }
-        while index < bytes.count {
-            let (kind, end) = text.scalar(at: index)
-            if kind == .number {
-                closeFragment()
-                body(index..<end)
-                fragmentStart = end
-            }
-            index = end
-        }
-        closeFragment()
-    }
-
     private static func endOfGPT2Piece(in text: TextScanner, from start: Int) -> Int {
         if let end = text.endOfContraction(from: start, ignoringCase: false) { return end }
         let body = text.byte(at: start) == UInt8(ascii: " ") ? start + 1 : start
-        if body < text.count {
+        if body < text.end {
             let kind = text.scalar(at: body).class
             if kind != .space { return text.endOfRun(of: kind, from: body) }
         }

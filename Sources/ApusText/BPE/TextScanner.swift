@@ -1,18 +1,22 @@
 /// Reads scalars and runs of one class from valid UTF-8. The split patterns are written on top of it by hand: a regular
 /// expression engine does the same work ten to a hundred times slower.
 struct TextScanner {
-    private let bytes: [UInt8]
+    private let bytes: ArraySlice<UInt8>
     private let classes = UnicodeClasses.shared
 
+    /// Where the text ends: no look goes beyond, though more may follow it.
+    let end: Int
+
     /// `bytes` must be valid UTF-8.
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    init(_ bytes: ArraySlice<UInt8>) {
+        self.bytes = bytes
+        end = bytes.endIndex
+    }
 
-    var count: Int { bytes.count }
-
-    func byte(at index: Int) -> UInt8? { index < bytes.count ? bytes[index] : nil }
+    func byte(at index: Int) -> UInt8? { index < end ? bytes[index] : nil }
 
     func isNewline(at index: Int) -> Bool {
-        index < bytes.count && (bytes[index] == 0x0A || bytes[index] == 0x0D)
+        index < end && (bytes[index] == 0x0A || bytes[index] == 0x0D)
     }
 
     /// The class of the scalar at `index` and the index after it.
@@ -28,49 +32,49 @@ struct TextScanner {
 
     /// The end of the run of scalars of one class that starts at `start`; at most `limit` scalars.
     func endOfRun(of wanted: ScalarClass, from start: Int, limit: Int = .max) -> Int {
-        var end = start
+        var at = start
         var length = 0
-        while end < bytes.count, length < limit {
-            let next = scalar(at: end)
+        while at < end, length < limit {
+            let next = scalar(at: at)
             guard next.class == wanted else { break }
-            end = next.end
+            at = next.end
             length += 1
         }
-        return end
+        return at
     }
 
     /// Where `(?!\S)`-style white space ends: `\s+(?!\S)|\s+` leaves the last space of a run to the word behind it.
     func endOfSpaceLeavingLast(from start: Int) -> Int {
-        var end = start
+        var at = start
         var last = start
-        while end < bytes.count {
-            let next = scalar(at: end)
-            guard next.class == .space else { return last > start ? last : end }
-            last = end
-            end = next.end
+        while at < end {
+            let next = scalar(at: at)
+            guard next.class == .space else { return last > start ? last : at }
+            last = at
+            at = next.end
         }
-        return end
+        return at
     }
 
     /// Where `\s*[\r\n]+` ends, or nil where the run of white space holds no line break.
     func endOfLastNewline(from start: Int) -> Int? {
-        var end = start
+        var at = start
         var found: Int?
-        while end < bytes.count {
-            let next = scalar(at: end)
+        while at < end {
+            let next = scalar(at: at)
             guard next.class == .space else { break }
-            if isNewline(at: end) { found = next.end }
-            end = next.end
+            if isNewline(at: at) { found = next.end }
+            at = next.end
         }
         return found
     }
 
     /// Where `'s|'t|'re|'ve|'m|'ll|'d` ends. Ignoring case also takes U+017F, the long s, which folds to s.
     func endOfContraction(from start: Int, ignoringCase: Bool) -> Int? {
-        guard bytes[start] == UInt8(ascii: "'"), start + 1 < bytes.count else { return nil }
+        guard bytes[start] == UInt8(ascii: "'"), start + 1 < end else { return nil }
         let fold: UInt8 = ignoringCase ? 0x20 : 0
         let first = bytes[start + 1] | fold
-        let second = start + 2 < bytes.count ? bytes[start + 2] : 0
+        let second = start + 2 < end ? bytes[start + 2] : 0
         switch (first, second | fold) {
         case (UInt8(ascii: "s"), _), (UInt8(ascii: "t"), _), (UInt8(ascii: "m"), _), (UInt8(ascii: "d"), _):
             return start + 2

@@ -1,23 +1,57 @@
-/// How text is cut into the pieces within which tokens are merged, as the `pre_tokenizer` of tokenizer.json names it.
+/// One step in which text is cut into the pieces that become tokens, as the `pre_tokenizer` of tokenizer.json names it.
 enum Cutting: Sendable, Equatable {
-    /// By a split pattern; the pieces are bytes (byte-level BPE).
+    /// By a split pattern that is known; every match is a piece.
     case pattern(SplitPattern)
+    /// At whatever else is looked for.
+    case division(Division)
+    /// At every character of a kind.
+    static func characters(_ kind: CharacterKind, _ behavior: SplitBehavior) -> Self {
+        .division(Division(matcher: .characters(kind), behavior: behavior))
+    }
+
+    /// Into words and what is neither word nor white space, which goes (`Whitespace`).
+    case words
     /// Spaces become a mark, which may be put before a text too; words begin with it.
     case metaspace(Metaspace)
-    /// At every occurrence of a text.
-    case separator(Separator)
-    /// Not at all.
-    case whole
+    /// A space is put before a piece that begins with none (`add_prefix_space`).
+    case leadingSpace
 
     /// Calls `body` with each piece, in order.
     ///
     /// - Parameter startsText: whether nothing of the whole text stands before this part.
-    func forEachPiece(of text: [UInt8], startsText: Bool, _ body: (ArraySlice<UInt8>) -> Void) {
+    func forEachPiece(of text: ArraySlice<UInt8>, startsText: Bool, _ body: (ArraySlice<UInt8>) -> Void) {
         switch self {
         case .pattern(let pattern): pattern.split(text) { body(text[$0]) }
+        case .division(let division): division.divide(text, body)
+        case .words: WordKind.forEachWord(in: text) { body(text[$0]) }
         case .metaspace(let metaspace): metaspace.split(text, startsText: startsText, body)
-        case .separator(let separator): separator.split(text, body)
-        case .whole: if !text.isEmpty { body(text[...]) }
+        case .leadingSpace:
+            let space = UInt8(ascii: " ")
+            body(text.first == space ? text : ([space] + text)[...])
+        }
+    }
+}
+
+extension [Cutting] {
+    /// Calls `body` with each piece that all steps leave, in order; none is empty.
+    func forEachPiece(of text: ArraySlice<UInt8>, startsText: Bool, _ body: (ArraySlice<UInt8>) -> Void) {
+        self[...].forEachPiece(of: text, startsText: startsText, body)
+    }
+}
+
+extension ArraySlice<Cutting> {
+    fileprivate func forEachPiece(
+        of text: ArraySlice<UInt8>, startsText: Bool, _ body: (ArraySlice<UInt8>) -> Void
+    ) {
+        guard !text.isEmpty else { return }
+        guard let first else { return body(text) }
+        let rest = dropFirst()
+        var isFirst = startsText
+        first.forEachPiece(of: text, startsText: startsText) { piece in
+            // What was cut away stood before it all the same; a piece that was made anew begins at 0.
+            let startsText = isFirst && (piece.startIndex == text.startIndex || piece.startIndex == 0)
+            isFirst = false
+            rest.forEachPiece(of: piece, startsText: startsText, body)
         }
     }
 }
@@ -38,55 +72,14 @@ struct Metaspace: Sendable, Equatable {
     /// Whether text is cut before each mark.
     var splits = true
 
-    func split(_ text: [UInt8], startsText: Bool, _ body: (ArraySlice<UInt8>) -> Void) {
+    func split(_ text: ArraySlice<UInt8>, startsText: Bool, _ body: (ArraySlice<UInt8>) -> Void) {
         let mark = Array(replacement.utf8)
-        var marked = text.replacing([UInt8(ascii: " ")], with: mark)
+        var marked = Array(text).replacing(" ", with: replacement)
         if !marked.isEmpty, scheme == .always || scheme == .first && startsText, !marked.starts(with: mark) {
             marked = mark + marked
         }
-        guard splits else { return Cutting.whole.forEachPiece(of: marked, startsText: startsText, body) }
-        Separator(text: replacement, behavior: .mergedWithNext).split(marked, body)
-    }
-}
-
-/// Text is cut at every occurrence of another.
-struct Separator: Sendable, Equatable {
-    /// What becomes of the occurrences, as `tokenizers` calls it.
-    enum Behavior: String, Sendable {
-        case removed = "Removed"
-        case isolated = "Isolated"
-        case mergedWithPrevious = "MergedWithPrevious"
-        case mergedWithNext = "MergedWithNext"
-        case contiguous = "Contiguous"
-    }
-
-    var text: String
-    var behavior: Behavior
-
-    func split(_ bytes: [UInt8], _ body: (ArraySlice<UInt8>) -> Void) {
-        let separator = Array(text.utf8)
-        /// Where the piece begins that is not given out yet, and whether it is made of separators.
-        var (start, isSeparator) = (0, false)
-        func give(to end: Int) {
-            if end > start { body(bytes[start..<end]) }
-            start = end
-        }
-        bytes[...].forEachOccurrence(of: separator) { range in
-            switch behavior {
-            case .removed:
-                give(to: range.lowerBound)
-                start = range.upperBound
-            case .isolated:
-                give(to: range.lowerBound)
-                give(to: range.upperBound)
-            case .mergedWithPrevious: give(to: range.upperBound)
-            case .mergedWithNext: give(to: range.lowerBound)
-            case .contiguous:
-                if !isSeparator || range.lowerBound > start { give(to: range.lowerBound) }
-                isSeparator = true
-            }
-        }
-        give(to: bytes.count)
+        guard splits else { return body(marked[...]) }
+        Division(matcher: .text(replacement), behavior: .mergedWithNext).divide(marked[...], body)
     }
 }
 
@@ -108,15 +101,20 @@ extension ArraySlice<UInt8> {
 
 extension [UInt8] {
     /// The bytes with every occurrence replaced.
-    func replacing(_ old: [UInt8], with new: [UInt8]) -> [UInt8] {
+    func replacing(_ old: String, with new: String) -> [UInt8] { replacing(.text(old), with: new) }
+
+    /// The bytes with every match replaced.
+    func replacing(_ matcher: Matcher, with new: String) -> [UInt8] {
         var (result, copied): ([UInt8], Int) = ([], 0)
+        var isChanged = false
         result.reserveCapacity(count)
-        self[...].forEachOccurrence(of: old) { range in
+        matcher.forEachMatch(in: self[...]) { range in
+            isChanged = true
             result += self[copied..<range.lowerBound]
-            result += new
+            result += new.utf8
             copied = range.upperBound
         }
-        if copied == 0 { return self }
+        if !isChanged { return self }
         result += self[copied...]
         return result
     }

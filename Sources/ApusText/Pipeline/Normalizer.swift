@@ -6,28 +6,129 @@ enum Normalizer: Sendable, Equatable {
     case form(NormalizationForm)
     /// A text is put before one that is not empty.
     case prepend(String)
-    /// Every occurrence is replaced, from left to right.
-    case replace(String, by: String)
+    /// Every match is replaced, from left to right.
+    case replace(Matcher, by: String)
     /// White space at either end goes.
     case strip(left: Bool, right: Bool)
     /// Every character becomes its lower case.
     case lowercase
+    /// Marks go.
+    case stripAccents
+    /// Control characters go and unusual white space becomes a space, as SentencePiece's `nmt` rules have it.
+    case nmt
+    /// What BERT does to a text.
+    case bert(BertRules)
+    /// SentencePiece's table.
+    case characterMap(CharacterMap)
+    /// White space at either end goes, and runs of spaces become one.
+    case collapseSpaces
 
     /// The text after it.
     func apply(to text: [UInt8]) -> [UInt8] {
         switch self {
         case .form(let form): return form.apply(to: text)
         case .prepend(let prefix): return text.isEmpty ? text : Array(prefix.utf8) + text
-        case .replace(let old, let new): return text.replacing(Array(old.utf8), with: Array(new.utf8))
+        case .replace(let old, let new): return text.replacing(old, with: new)
         case .strip(let left, let right):
             var scalars = String(decoding: text, as: UTF8.self).unicodeScalars[...]
             if left { scalars = scalars.drop(while: \.properties.isWhitespace) }
             if right { while scalars.last?.properties.isWhitespace == true { scalars.removeLast() } }
             return Array(String(scalars).utf8)
-        case .lowercase:
-            let lower = String(decoding: text, as: UTF8.self).unicodeScalars.map(\.properties.lowercaseMapping)
-            return Array(lower.joined().utf8)
+        case .lowercase: return text.mappingScalars { $0.properties.lowercaseMapping.unicodeScalars.map { $0 } }
+        case .stripAccents: return text.mappingScalars { $0.properties.isMark ? [] : [$0] }
+        case .nmt: return text.mappingScalars(Self.nmt)
+        case .bert(let rules): return rules.apply(to: text)
+        case .characterMap(let map): return map.apply(to: text)
+        case .collapseSpaces: return text.collapsingSpaces()
         }
+    }
+
+    /// Whether the first character of a text goes and nothing takes its place.
+    func removesBeginning(of text: [UInt8]) -> Bool {
+        guard let first = text[...].firstScalar else { return false }
+        switch self {
+        case .strip(left: true, _): return first.properties.isWhitespace
+        case .replace(let matcher, by: ""):
+            var isFirst = false
+            matcher.forEachMatch(in: text[...]) { if $0.lowerBound == 0, !$0.isEmpty { isFirst = true } }
+            return isFirst
+        case .nmt, .stripAccents, .bert: return apply(to: Array(String(first).utf8)).isEmpty
+        default: return false
+        }
+    }
+
+    private static func nmt(_ scalar: Unicode.Scalar) -> [Unicode.Scalar] {
+        switch scalar.value {
+        case 1...8, 0xB, 0xE...0x1F, 0x7F, 0x8F, 0x9F: []
+        case 9, 0xA, 0xC, 0xD, 0x1680, 0x200B...0x200F, 0x2028, 0x2029, 0x2581, 0xFEFF, 0xFFFD: [" "]
+        default: [scalar]
+        }
+    }
+}
+
+/// What BERT's normalizer does.
+struct BertRules: Sendable, Equatable {
+    /// Whether control characters go and white space becomes spaces.
+    var cleansText = true
+    /// Whether spaces are put around Chinese characters.
+    var spacesChinese = true
+    /// Whether accents go.
+    var stripsAccents = true
+    var lowercases = true
+
+    func apply(to text: [UInt8]) -> [UInt8] {
+        var text = text
+        if cleansText { text = text.mappingScalars(Self.cleaned) }
+        if spacesChinese { text = text.mappingScalars { Self.isChinese($0.value) ? [" ", $0, " "] : [$0] } }
+        if stripsAccents {
+            text = NormalizationForm.decomposed.apply(to: text)
+            text = text.mappingScalars { $0.properties.generalCategory == .nonspacingMark ? [] : [$0] }
+        }
+        return lowercases ? Normalizer.lowercase.apply(to: text) : text
+    }
+
+    private static func cleaned(_ scalar: Unicode.Scalar) -> [Unicode.Scalar] {
+        if scalar == "\t" || scalar == "\n" || scalar == "\r" { return [" "] }
+        switch scalar.properties.generalCategory {
+        case .control, .format, .privateUse, .surrogate: return []
+        default: break
+        }
+        if scalar.value == 0 || scalar == "\u{FFFD}" { return [] }
+        return scalar.properties.isWhitespace ? [" "] : [scalar]
+    }
+
+    /// The blocks as the library lists them, one of which begins later than Unicode's.
+    private static func isChinese(_ value: UInt32) -> Bool {
+        switch value {
+        case 0x4E00...0x9FFF, 0x3400...0x4DBF, 0x20000...0x2A6DF, 0x2A700...0x2B73F, 0x2B740...0x2B81F,
+            0x2B920...0x2CEAF, 0xF900...0xFAFF, 0x2F800...0x2FA1F:
+            true
+        default: false
+        }
+    }
+}
+
+extension [UInt8] {
+    /// The text with every scalar replaced by others.
+    func mappingScalars(_ map: (Unicode.Scalar) -> [Unicode.Scalar]) -> [UInt8] {
+        var result = String.UnicodeScalarView()
+        for scalar in String(decoding: self, as: UTF8.self).unicodeScalars {
+            for new in map(scalar) { result.append(new) }
+        }
+        return Array(String(result).utf8)
+    }
+
+    /// Without spaces at either end, and with one for each run of them.
+    fileprivate func collapsingSpaces() -> [UInt8] {
+        var result: [UInt8] = []
+        result.reserveCapacity(count)
+        for byte in self where byte != 0x20 || !result.isEmpty && result.last != 0x20 { result.append(byte) }
+        // SentencePiece looks at the end when spaces are marks already.
+        let mark = Array(Metaspace.mark.utf8)
+        while let last = result.last, last == 0x20 || result.suffix(mark.count).elementsEqual(mark) {
+            result.removeLast(last == 0x20 ? 1 : mark.count)
+        }
+        return result
     }
 }
 
