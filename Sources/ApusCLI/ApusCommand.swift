@@ -22,8 +22,8 @@ struct ApusCommand: AsyncParsableCommand {
         version: version,
         subcommands: [
             DemoCommand.self, TrainCommand.self, SFTCommand.self, GenerateCommand.self, ChatCommand.self,
-            ScoreCommand.self, EvalCommand.self, ExportCommand.self, InspectCommand.self, BenchCommand.self,
-            PlanCommand.self, DoctorCommand.self, ReferenceCommand.self,
+            ScoreCommand.self, EvalCommand.self, ExportCommand.self, InspectCommand.self, TokenizeCommand.self,
+            BenchCommand.self, PlanCommand.self, DoctorCommand.self, ReferenceCommand.self,
         ])
 
     func run() {

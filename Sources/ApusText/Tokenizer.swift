@@ -228,6 +228,16 @@ extension Tokenizer {
         }
     }
 
+    /// The bytes that a token stands for by itself, which may be part of a character; none for an id that there is not.
+    public func bytes(of token: Int32) -> [UInt8] {
+        var bytes: [UInt8] = []
+        appendBytes(of: token, skipSpecialTokens: false, to: &bytes)
+        return bytes
+    }
+
+    /// Whether a token is no text, such as those that a chat template writes: `decode` leaves it out when it is told to.
+    public func isSpecial(_ token: Int32) -> Bool { addedByID[token]?.isSpecial == true }
+
     /// A token as the vocabulary spells it ("Ġthe"), or nil where there is none.
     public func token(_ id: Int32) -> String? {
         if let added = addedByID[id] { return added.content }

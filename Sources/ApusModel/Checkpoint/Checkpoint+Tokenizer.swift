@@ -86,8 +86,13 @@ extension PackedTexts {
 }
 
 extension LanguageModel {
-    /// The tokenizer of a model folder or a GGUF file, without the model.
+    /// The tokenizer of a model folder, which need not hold the model, or of a GGUF file.
     ///
     /// - Throws: `FormatError` for what is no model, `TextError` for a tokenizer of an unsupported kind or a damaged one.
-    public static func tokenizer(path: String) throws -> Tokenizer { try Checkpoint(path: path).makeTokenizer() }
+    public static func tokenizer(path: String) throws -> Tokenizer {
+        guard !Checkpoint.isFolder(path) else {
+            return try Tokenizer(directory: URL(filePath: path, directoryHint: .isDirectory))
+        }
+        return try Checkpoint(path: path).makeTokenizer()
+    }
 }
