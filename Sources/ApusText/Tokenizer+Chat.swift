@@ -13,7 +13,8 @@ extension Tokenizer {
     public func renderChat(
         _ messages: [Message], addGenerationPrompt: Bool, variables: [String: JSONValue] = [:]
     ) throws(TextError) -> String {
-        let template = try parsedTemplate.get()
+        let hasTools = variables["tools"].map { $0 != .null } ?? false
+        let template = try (hasTools ? parsedToolTemplate ?? parsedTemplate : parsedTemplate).get()
         let turns = messages.map { $0.forTemplate(takingParts: takesParts) }
         let always = Self.templateVariables(turns, addGenerationPrompt: addGenerationPrompt, roles: roles)
         return try template.render(always.merging(variables) { _, given in given })
