@@ -120,7 +120,7 @@ private enum ExportedName {
         [
             "config.json", "generation_config.json", "adapter_config.json", "adapter_model.safetensors",
             "model.safetensors", "model.safetensors.index.json", "tokenizer.model",
-        ] + Tokenizer.files)
+        ] + Tokenizer.files.map { String($0.prefix { $0 != "/" }) })
 
     static func isKnown(_ name: String) -> Bool {
         names.contains(name) || name.wholeMatch(of: /model-\d+-of-\d+\.safetensors/) != nil

@@ -13,8 +13,14 @@ extension Tokenizer {
     public func renderChat(
         _ messages: [Message], addGenerationPrompt: Bool, variables: [String: JSONValue] = [:]
     ) throws(TextError) -> String {
-        try parsedTemplate.get().render(
+        try template(for: variables).render(
             templateVariables(messages, addGenerationPrompt: addGenerationPrompt, variables: variables))
+    }
+
+    /// The template for conversations with tools where there is one and there are tools, else the other.
+    private func template(for variables: [String: JSONValue]) throws(TextError) -> ChatTemplate {
+        let hasTools = variables["tools"].map { $0 != .null } ?? false
+        return try (hasTools ? parsedToolTemplate ?? parsedTemplate : parsedTemplate).get()
     }
 
     private func templateVariables(
@@ -31,7 +37,7 @@ extension Tokenizer {
     package func renderParts(
         _ messages: [Message], variables: [String: JSONValue] = [:]
     ) throws(TextError) -> [ChatTemplate.Part]? {
-        let template = try parsedTemplate.get()
+        let template = try template(for: variables)
         guard template.marksGenerations else { return nil }
         return try template.renderParts(
             templateVariables(messages, addGenerationPrompt: false, variables: variables))

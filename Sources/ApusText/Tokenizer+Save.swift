@@ -5,7 +5,8 @@ extension Tokenizer {
     /// The files that a tokenizer may lie in.
     package static let files = [
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
-        "added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model", "tekken.json",
+        "additional_chat_templates/tool_use.jinja", "added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model",
+        "tekken.json",
     ]
 
     /// Writes the files that `AutoTokenizer.from_pretrained` needs to tokenize identically. Files that were read from a
@@ -49,6 +50,8 @@ extension Tokenizer {
             guard FileManager.default.fileExists(atPath: file.path),
                 file.standardizedFileURL != copy.standardizedFileURL
             else { continue }
+            try FileManager.default.createDirectory(
+                at: copy.deletingLastPathComponent(), withIntermediateDirectories: true)
             try Data(contentsOf: file).write(to: copy, options: .atomic)
         }
     }

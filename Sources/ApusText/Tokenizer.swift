@@ -35,6 +35,8 @@ public final class Tokenizer: Sendable {
     let roles: [String: String]
     /// Parsed once; kept as a result so that a model with a broken template still encodes plain text.
     let parsedTemplate: Result<ChatTemplate, TextError>
+    /// The one for conversations with tools, where the model has one of its own for them.
+    let parsedToolTemplate: Result<ChatTemplate, TextError>?
     /// Whether the template shows a content that is a list of parts.
     let takesParts: Bool
 
@@ -124,6 +126,7 @@ public final class Tokenizer: Sendable {
         roles = configuration.roles
         chatTemplate = configuration.chatTemplate
         parsedTemplate = Self.parse(configuration.chatTemplate)
+        parsedToolTemplate = configuration.toolTemplate.map(Self.parse)
         takesParts = Self.takesParts(parsedTemplate, roles: roles)
     }
 

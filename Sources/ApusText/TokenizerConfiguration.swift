@@ -6,8 +6,10 @@ struct TokenizerConfiguration: Sendable {
     /// The tokens with a role, as text.
     var roles: [String: String] = [:]
     var chatTemplate: String?
-    /// `add_bos_token` and `add_eos_token`: whether the tokens with these roles are put around a text; nil leaves it to
-    /// tokenizer.json.
+    /// The template for conversations with tools, where the files have one of its own for them: "tool_use".
+    var toolTemplate: String?
+    /// `add_bos_token` and `add_eos_token`: whether the tokens with these roles are put around a text; false leaves it to
+    /// tokenizer.json as nil does, whose word transformers 5 takes.
     var addsBOS: Bool?
     var addsEOS: Bool?
     /// `added_tokens_decoder`: tokens that tokenizer.json may lack.
@@ -27,25 +29,36 @@ struct TokenizerConfiguration: Sendable {
             for key in Self.roleKeys where roles[key] == nil {
                 roles[key] = value[key]?.string ?? value[key]?["content"]?.string
             }
-            if chatTemplate == nil { chatTemplate = Self.template(value["chat_template"]) }
+            if chatTemplate == nil {
+                chatTemplate = Self.template("default", of: value["chat_template"])
+                toolTemplate = Self.template("tool_use", of: value["chat_template"])
+            }
             addsBOS = addsBOS ?? value["add_bos_token"]?.bool
             addsEOS = addsEOS ?? value["add_eos_token"]?.bool
             if addedTokens.isEmpty { addedTokens = value["added_tokens_decoder"]?.members ?? [] }
         }
-        let file = directory.appending(path: "chat_template.jinja")
-        if FileManager.default.fileExists(atPath: file.path) {
-            chatTemplate = String(decoding: try Self.read(file), as: UTF8.self)
+        if let template = try Self.text(directory.appending(path: "chat_template.jinja")) {
+            // Templates of their own files are all that there are.
+            chatTemplate = template
+            toolTemplate = nil
         }
+        if let template = try Self.text(directory.appending(path: "additional_chat_templates/tool_use.jinja")) {
+            toolTemplate = template
+        }
+    }
+
+    private static func text(_ file: URL) throws(TextError) -> String? {
+        guard FileManager.default.fileExists(atPath: file.path) else { return nil }
+        return String(decoding: try read(file), as: UTF8.self)
     }
 
     /// Gives roles that no file names to tokens.
     mutating func complete(_ others: [String: String]) { roles.merge(others) { known, _ in known } }
 
-    /// A template, or the one named "default" of a list of named templates.
-    private static func template(_ value: JSONValue?) -> String? {
-        if let text = value?.string { return text }
-        let named = value?.array?.first { $0["name"]?.string == "default" }
-        return named?["template"]?.string
+    /// One of a list of named templates, or the only one, which is the default.
+    private static func template(_ name: String, of value: JSONValue?) -> String? {
+        if let text = value?.string { return name == "default" ? text : nil }
+        return value?.array?.first { $0["name"]?.string == name }?["template"]?.string
     }
 
     /// The JSON of a tokenizer's file, which may be as other readers take it; `name` is what errors call it.

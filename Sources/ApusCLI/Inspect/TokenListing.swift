@@ -81,12 +81,12 @@ struct TokenListing: Encodable {
         return lines + [StyledLine()]
     }
 
-    var table: TextTable {
+    func table() throws -> TextTable {
         var table = TextTable(head: ["token", "", "bytes", "place", "id"], wordColumns: 3)
         for (index, entry) in entries.enumerated() {
             let digits = entry.bytes.prefix(Self.shownBytes).map(Entry.digits).joined(separator: " ")
             table.add([
-                JSONWriter.quoted(entry.text), entry.isSpecial ? "special" : "",
+                try JSONLine.encode(entry.text), entry.isSpecial ? "special" : "",
                 digits + (entry.bytes.count > Self.shownBytes ? " …" : ""), String(index), String(entry.id),
             ])
         }

@@ -52,7 +52,7 @@ struct TokenizeCommand: ParsableCommand {
         if decode != nil { return Terminal.printLine(listing.text) }
         Terminal.printLine(listing.summary(template: !format.raw))
         if Terminal.showsColor { listing.coloredLines.forEach { Terminal.printLine($0) } }
-        Terminal.printLine(listing.table.description)
+        Terminal.printLine(try listing.table().description)
     }
 
     private func tokens(for tokenizer: Tokenizer) throws -> [Int32] {

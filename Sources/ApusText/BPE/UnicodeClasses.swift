@@ -4,8 +4,9 @@ enum ScalarClass: UInt8 {
 
     init(_ scalar: Unicode.Scalar) {
         switch scalar.properties.generalCategory {
-        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: self = .letter
-        case .decimalNumber, .letterNumber, .otherNumber: self = .number
+        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter:
+            self = scalar.isKnown(.expressions) ? .letter : .other
+        case .decimalNumber, .letterNumber, .otherNumber: self = scalar.isKnown(.expressions) ? .number : .other
         default: self = scalar.properties.isWhitespace ? .space : .other
         }
     }

@@ -5,6 +5,8 @@ indirect enum ScalarSet: Hashable, Sendable {
     case categories(UInt32)
     /// `\s`
     case space
+    /// `\w`
+    case word
     case any
     case union([ScalarSet])
     case intersection([ScalarSet])
@@ -17,6 +19,7 @@ indirect enum ScalarSet: Hashable, Sendable {
         case .range(let range): range.contains(value)
         case .categories(let bits): bits >> UInt32(category) & 1 == 1
         case .space: isSpace
+        case .word: Unicode.Scalar(value)?.isWordInExpression ?? false
         case .any: true
         case .union(let sets): sets.contains { $0.contains(value, category: category, isSpace: isSpace) }
         case .intersection(let sets): sets.allSatisfy { $0.contains(value, category: category, isSpace: isSpace) }
@@ -38,11 +41,6 @@ indirect enum ScalarSet: Hashable, Sendable {
         }
     }
 
-    /// `\w`: letters, marks, decimal digits and what connects them.
-    static let word: Self = {
-        let bits = ["l", "m", "nd", "pc"].compactMap { GeneralCategories.bits(named: $0) }
-        return .categories(bits.reduce(0, |))
-    }()
     /// `\d`
     static let digit = Self.categories(GeneralCategories.bits(named: "nd") ?? 0)
 
@@ -86,9 +84,13 @@ struct GeneralCategories: Sendable {
     }
 
     private static let surrogate: UInt8 = 27
+    private static let unassigned: UInt8 = 29
 
     private static func number(_ scalar: Unicode.Scalar) -> UInt8 {
-        switch scalar.properties.generalCategory {
+        guard scalar.isKnown(.expressions) else { return unassigned }
+        // A small letter until Unicode 17.
+        if scalar.value == 0x295 { return 1 }
+        return switch scalar.properties.generalCategory {
         case .uppercaseLetter: 0
         case .lowercaseLetter: 1
         case .titlecaseLetter: 2
@@ -118,8 +120,8 @@ struct GeneralCategories: Sendable {
         case .format: 26
         case .surrogate: surrogate
         case .privateUse: 28
-        case .unassigned: 29
-        @unknown default: 29
+        case .unassigned: unassigned
+        @unknown default: unassigned
         }
     }
 }

@@ -128,7 +128,7 @@ struct SplitExpressionParser {
         } else if !isInterval, accept("+") {
             count.mode = .possessive
         }
-        if ["*", "+", "?"].contains(next) {
+        if ["*", "+", "?", "{"].contains(next) {
             throw .unsupported("a repetition of a repetition is", position: start)
         }
         return count

@@ -10,8 +10,8 @@ enum CharacterKind: Sendable, Equatable {
 
     func contains(_ scalar: Unicode.Scalar) -> Bool {
         switch self {
-        case .digit: scalar.properties.isNumber
-        case .punctuation: scalar.properties.isPunctuation || scalar.isASCIISymbol
+        case .digit: scalar.isNumber
+        case .punctuation: scalar.isPunctuation
         case .whiteSpace: scalar.properties.isWhitespace
         case .only(let other): scalar == other
         }
@@ -62,52 +62,6 @@ extension ArraySlice<UInt8> {
             for next in at + 1..<Swift.max(end, at + 1) { value = value << 6 | UInt32(self[next] & 0x3F) }
             body(Unicode.Scalar(value) ?? "\u{FFFD}", at..<end)
             at = end
-        }
-    }
-}
-
-extension Unicode.Scalar {
-    /// `\w` of Rust's regular expressions.
-    var isWord: Bool {
-        if isASCII { return (0x30...0x39).contains(value) || (0x61...0x7A).contains(value | 0x20) || value == 0x5F }
-        let properties = properties
-        switch properties.generalCategory {
-        case .decimalNumber, .connectorPunctuation, .nonspacingMark, .spacingMark, .enclosingMark: return true
-        default: return properties.isAlphabetic || properties.isJoinControl
-        }
-    }
-
-    /// Whether ASCII calls it punctuation, though Unicode may call it a symbol.
-    var isASCIISymbol: Bool {
-        (0x21...0x2F).contains(value) || (0x3A...0x40).contains(value) || (0x5B...0x60).contains(value)
-            || (0x7B...0x7E).contains(value)
-    }
-}
-
-extension Unicode.Scalar.Properties {
-    /// `\p{N}`
-    var isNumber: Bool {
-        switch generalCategory {
-        case .decimalNumber, .letterNumber, .otherNumber: true
-        default: false
-        }
-    }
-
-    /// `\p{P}`
-    var isPunctuation: Bool {
-        switch generalCategory {
-        case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
-            .finalPunctuation, .otherPunctuation:
-            true
-        default: false
-        }
-    }
-
-    /// `\p{M}`
-    var isMark: Bool {
-        switch generalCategory {
-        case .nonspacingMark, .spacingMark, .enclosingMark: true
-        default: false
         }
     }
 }

@@ -35,7 +35,7 @@ enum Normalizer: Sendable, Equatable {
             if right { while scalars.last?.properties.isWhitespace == true { scalars.removeLast() } }
             return Array(String(scalars).utf8)
         case .lowercase: return text.mappingScalars { $0.properties.lowercaseMapping.unicodeScalars.map { $0 } }
-        case .stripAccents: return text.mappingScalars { $0.properties.isMark ? [] : [$0] }
+        case .stripAccents: return text.mappingScalars { $0.isCombiningMark ? [] : [$0] }
         case .nmt: return text.mappingScalars(Self.nmt)
         case .bert(let rules): return rules.apply(to: text)
         case .characterMap(let map): return map.apply(to: text)
@@ -82,18 +82,14 @@ struct BertRules: Sendable, Equatable {
         if spacesChinese { text = text.mappingScalars { Self.isChinese($0.value) ? [" ", $0, " "] : [$0] } }
         if stripsAccents {
             text = NormalizationForm.decomposed.apply(to: text)
-            text = text.mappingScalars { $0.properties.generalCategory == .nonspacingMark ? [] : [$0] }
+            text = text.mappingScalars { $0.isAccent ? [] : [$0] }
         }
         return lowercases ? Normalizer.lowercase.apply(to: text) : text
     }
 
     private static func cleaned(_ scalar: Unicode.Scalar) -> [Unicode.Scalar] {
         if scalar == "\t" || scalar == "\n" || scalar == "\r" { return [" "] }
-        switch scalar.properties.generalCategory {
-        case .control, .format, .privateUse, .surrogate: return []
-        default: break
-        }
-        if scalar.value == 0 || scalar == "\u{FFFD}" { return [] }
+        if scalar.value == 0 || scalar == "\u{FFFD}" || scalar.isControlOrFormat { return [] }
         return scalar.properties.isWhitespace ? [" "] : [scalar]
     }
 
@@ -144,13 +140,32 @@ enum NormalizationForm: String, Sendable {
         let limit: UInt8 = self == .composed ? 0xCC : 0x80
         if text.allSatisfy({ $0 < limit }) { return text }
         let string = String(decoding: text, as: UTF8.self)
-        let result =
-            switch self {
-            case .composed: string.precomposedStringWithCanonicalMapping
-            case .decomposed: string.decomposedStringWithCanonicalMapping
-            case .compatiblyComposed: string.precomposedStringWithCompatibilityMapping
-            case .compatiblyDecomposed: string.decomposedStringWithCompatibilityMapping
+        // To the library a character that its tables do not know is the beginning of a new one and composes with none.
+        let parts = string.unicodeScalars.split(maxSplits: .max, omittingEmptySubsequences: false) {
+            $0.value >= 0x300 && !$0.isKnown(.normalization)
+        }
+        guard parts.count > 1 else { return Array(apply(to: string).utf8) }
+        var result: [UInt8] = []
+        for part in parts {
+            result += apply(to: String(part)).utf8
+            if part.endIndex < string.unicodeScalars.endIndex {
+                result += String(string.unicodeScalars[part.endIndex]).utf8
             }
-        return Array(result.utf8)
+        }
+        return result
+    }
+
+    private func apply(to string: String) -> String {
+        // Foundation does not compose a Hangul syllable with the final consonant behind it; taken apart, they come together.
+        let isApart = string.unicodeScalars.contains { (0x11A8...0x11C2).contains($0.value) }
+        return switch self {
+        case .composed where isApart: string.decomposedStringWithCanonicalMapping.precomposedStringWithCanonicalMapping
+        case .composed: string.precomposedStringWithCanonicalMapping
+        case .decomposed: string.decomposedStringWithCanonicalMapping
+        case .compatiblyComposed where isApart:
+            string.decomposedStringWithCompatibilityMapping.precomposedStringWithCompatibilityMapping
+        case .compatiblyComposed: string.precomposedStringWithCompatibilityMapping
+        case .compatiblyDecomposed: string.decomposedStringWithCompatibilityMapping
+        }
     }
 }

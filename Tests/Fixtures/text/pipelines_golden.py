@@ -157,7 +157,7 @@ def pipelines(charsmap):
 def texts():
     rng = random.Random(11)
     alphabet = list("abcxyz   \t\n\r'sStT0123456789²½.,!?<>éüqſ你世好안🎉\u0301\u00a0_-\u200d\u3000\ue000Ａ①\x00\x85\u2028K") + [
-        "'ll", "<mask>", "tool", "Fr", "ﬁ", "👍🏽", "e\u0301", "\r\n", "<unk>", "aabbab", "qq", "<0x41>", MARK, "ǅ", "ä", "\U0001F468\u200d\U0001F469", "'RE", "The", "  "]
+        "'ll", "<mask>", "tool", "Fr", "ﬁ", "👍🏽", "e\u0301", "\r\n", "<unk>", "aabbab", "qq", "\uc5ec\u11a8", "\u2e50", "\u1adb", "\u08cd", "\ua7ce", "\u166d", "<0x41>", MARK, "ǅ", "ä", "\U0001F468\u200d\U0001F469", "'RE", "The", "  "]
     short = [text for text in STRINGS if len(text) <= 30]
     return short + ["".join(rng.choices(alphabet, k=rng.randint(1, 14))) for _ in range(110)]
 

@@ -95,7 +95,7 @@ extension Interpreter {
         var kept = String.UnicodeScalarView()
         kept.append(contentsOf: scalars.prefix(length - endLength))
         if !(values[1]?.isTrue ?? false), let space = kept.lastIndex(of: " ") { kept = .init(kept[..<space]) }
-        return value.like(String(kept) + (try requiredText(end, of: "truncate")))
+        return try combine(value.like(String(kept)), .add, end)
     }
 
     private func wordCount(_ value: Value, _ arguments: CallArguments) throws(TextError) -> Value {
