@@ -24,7 +24,7 @@ extension Interpreter {
         case .slice(let operand, let start, let stop, let step):
             do throws(TextError) {
                 return try slice(try evaluate(operand), start: start, stop: stop, step: step)
-            } catch where [operand, start, stop, step].allSatisfy({ $0?.isLiteral ?? true }) {
+            } catch  where step?.isZero != true && [operand, start, stop, step].allSatisfy({ $0?.isLiteral ?? true }) {
                 // What is constant is evaluated by Jinja2's compiler, for which a slice is an index like others.
                 return .undefined("a slice")
             }

@@ -114,6 +114,10 @@ struct Expression: Sendable {
     var kind: Kind
     var line: Int
 
+    var isZero: Bool {
+        if case .literal(.integer(0)) = kind { true } else { false }
+    }
+
     var isLiteral: Bool {
         switch kind {
         case .literal: true
