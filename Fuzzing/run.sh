@@ -10,7 +10,11 @@ swift build --package-path "$folder" -c release --product "$reader"
 corpus="$folder/.build/corpus/$reader"
 mkdir -p "$corpus"
 options=(-max_len=8192 -malloc_limit_mb=1 -timeout=5 -print_final_stats=1)
-[[ $reader == FuzzGGUF ]] || options+=(-dict="$folder/json.dict")
+case $reader in
+FuzzGGUF) ;;
+FuzzTemplate) options+=(-dict="$folder/jinja.dict") ;;
+*) options+=(-dict="$folder/json.dict") ;;
+esac
 # Swift's own report of a crash would stand in the way of the sanitizer's.
 export SWIFT_BACKTRACE=enable=no
 exec "$folder/.build/release/$reader" "${options[@]}" "$@" "$corpus" "$folder/Seeds/$reader"

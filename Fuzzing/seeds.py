@@ -78,3 +78,12 @@ target = folder('FuzzModelConfiguration')
 for family in sorted((fixtures / 'families').glob('*-[123]')):
     for name in ('config', 'config_v4'):
         shutil.copy(family / f'{name}.json', target / f'{family.name}-{name}.json')
+
+# Templates, some with data behind a zero byte.
+target = folder('FuzzTemplate')
+golden = json.loads((fixtures / 'text/jinja.json').read_text())
+for number, case in enumerate(golden['cases'][::12]):
+    (target / f'case-{number}').write_text(case['template'])
+(target / 'data').write_text("{% for m in messages %}{{ m.role }}{% endfor %}\0" + json.dumps(golden['variables']))
+for name in ('qwen3', 'gptoss', 'glm4moe'):
+    shutil.copy(fixtures / f'text/templates/{name}.jinja', target / name)

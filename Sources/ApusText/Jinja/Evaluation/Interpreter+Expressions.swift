@@ -24,8 +24,10 @@ extension Interpreter {
         case .slice(let operand, let start, let stop, let step):
             do throws(TextError) {
                 return try slice(try evaluate(operand), start: start, stop: stop, step: step)
-            } catch  where step?.isZero != true && [operand, start, stop, step].allSatisfy({ $0?.isLiteral ?? true }) {
+            } catch {
                 // What is constant is evaluated by Jinja2's compiler, for which a slice is an index like others.
+                let isIndex = step?.isZero != true && Expression(kind: expression, line: line).isConstant
+                guard isIndex, error.code == .templateFailed else { throw error }
                 return .undefined("a slice")
             }
         case .call(let callee, let arguments):
@@ -93,7 +95,10 @@ extension Interpreter {
         var dictionary = Value.Dictionary()
         for (key, value) in members {
             try checkElement(value)
-            guard dictionary.set(key, to: value) else { throw failure("\(key.kind) cannot be a key of a mapping") }
+            guard dictionary.set(key, to: value) else {
+                let message = "\(key.kind) cannot be a key of a mapping"
+                throw key.isContainer ? failure(message) : unsupported(message)
+            }
         }
         return .dictionary(dictionary)
     }

@@ -80,7 +80,8 @@ enum Value {
     /// A list or a mapping, which Python's sets and mappings do not take as a key.
     var isContainer: Bool {
         switch self {
-        case .list, .dictionary: true
+        case .list(let list): if case .range = list.kind { false } else { true }
+        case .dictionary: true
         default: false
         }
     }
