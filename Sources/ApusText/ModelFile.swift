@@ -16,6 +16,8 @@ struct ModelFile {
     private let model: JSONValue
     private let file: TokenizerFile
     private let kind: Kind
+    /// Of a Unigram model, by id.
+    private var pieces: [(text: String, score: Double)] = []
 
     init(_ model: JSONValue, of file: TokenizerFile) throws(TextError) {
         self.model = model
@@ -23,6 +25,7 @@ struct ModelFile {
         let type = model["type"]?.string ?? Self.impliedType(model)
         guard let kind = Kind(rawValue: type) else { throw file.unsupported("a '\(type)' model") }
         self.kind = kind
+        if kind == .unigram { pieces = try readPieces() }
         guard kind == .bytePairs else { return }
         for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
             if let value = model[key]?.string, !value.isEmpty { throw file.unsupported("'\(key)'") }
@@ -40,7 +43,8 @@ struct ModelFile {
     func vocabulary(adding added: [AddedToken]) throws(TextError) -> [String?] {
         var tokens: [String?] = []
         if kind == .unigram {
-            for piece in try pieces() { tokens.append(piece.text) }
+            tokens.reserveCapacity(pieces.count + added.count)
+            for piece in pieces { tokens.append(piece.text) }
         } else {
             guard let members = model["vocab"]?.members else { throw file.malformed("'model.vocab' is not an object") }
             tokens.reserveCapacity(members.count + added.count)
@@ -60,7 +64,7 @@ struct ModelFile {
         tokens[id] = token
     }
 
-    private func pieces() throws(TextError) -> [(text: String, score: Double)] {
+    private func readPieces() throws(TextError) -> [(text: String, score: Double)] {
         guard let entries = model["vocab"]?.array, entries.count <= Self.maximumID else {
             throw file.malformed("'model.vocab' is not a list")
         }
@@ -103,7 +107,6 @@ struct ModelFile {
     }
 
     private func unigram() throws(TextError) -> UnigramVocabulary {
-        let pieces = try pieces()
         let unknown = model["unk_id"]?.integer
         guard unknown.map(pieces.indices.contains) ?? true else {
             throw file.malformed("'model.unk_id' is not the number of a piece")

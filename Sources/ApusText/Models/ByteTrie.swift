@@ -13,9 +13,14 @@ struct ByteTrie: Sendable {
     /// The number that belongs to each node, -1 where no string ends.
     private var values: [Int32] = [-1]
 
-    init() {
-        edges = [UInt64](repeating: Self.free, count: 1 << 10)
-        shift = 32 - 10
+    /// - Parameter byteCount: about how many bytes the strings have together: their nodes are half as many where they share
+    ///   beginnings, and growing the table costs more than having it large.
+    init(byteCount: Int = 0) {
+        var bits = 10
+        while bits < 24, 1 << bits < byteCount { bits += 1 }
+        edges = [UInt64](repeating: Self.free, count: 1 << bits)
+        shift = UInt32(32 - bits)
+        values.reserveCapacity(byteCount / 2)
     }
 
     /// The first node of every walk.

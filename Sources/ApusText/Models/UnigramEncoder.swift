@@ -33,7 +33,7 @@ struct UnigramEncoder: Sendable {
 
     /// - Parameter vocabulary: the pieces with their scores, by id.
     init(_ vocabulary: UnigramVocabulary, _ spelling: PlainSpelling, _ table: TokenTable) {
-        var pieces = ByteTrie()
+        var pieces = ByteTrie(byteCount: vocabulary.pieces.bytes.count)
         vocabulary.pieces.forEachText { id, bytes in pieces.insert(bytes, Int32(id)) }
         self.pieces = pieces
         scores = vocabulary.scores
