@@ -29,10 +29,14 @@ public struct TextError: Error, CustomStringConvertible, Sendable, Equatable {
     /// The line of the template that failed, counted from 1; nil for everything that is not a template.
     public let line: Int?
 
-    /// Makes an error.
+    /// More characters say no more: a name out of a file may be as long as the file.
+    private static let maximumLength = 500
+
+    /// Makes an error; the message becomes one line that a person can read.
     package init(code: Code, message: String, line: Int? = nil) {
         self.code = code
-        self.message = message
+        let words = message.split(whereSeparator: \.isNewline).joined(separator: " ")
+        self.message = words.count > Self.maximumLength ? words.prefix(Self.maximumLength) + "…" : words
         self.line = line
     }
 

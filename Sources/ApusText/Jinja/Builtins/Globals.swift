@@ -83,9 +83,7 @@ extension Interpreter {
 
     private func raise(_ arguments: CallArguments) throws(TextError) -> Value {
         let message = try text(of: try bind(arguments, of: "raise_exception", "message", required: 1)[0] ?? .none)
-        throw TextError(
-            code: .templateRaised, message: message.split(whereSeparator: \.isNewline).joined(separator: " "),
-            line: line)
+        throw TextError(code: .templateRaised, message: message, line: line)
     }
 
     private func now(_ arguments: CallArguments) throws(TextError) -> Value {

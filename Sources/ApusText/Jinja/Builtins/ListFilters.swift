@@ -144,13 +144,11 @@ extension Interpreter {
                 if batches[batches.count - 1].count == fullCount { batches.append([]) }
                 batches[batches.count - 1].append(item)
             }
-            if let fill = values[1], !fill.isNone, let last = batches.last {
-                let size = try requiredNumber(size, of: "batch")
-                guard last.count < size else {
-                    return try batches.map { items throws(TextError) in try makeList(items) }
-                }
-                try budget.spend(steps: size - last.count, line: line)
-                batches[batches.count - 1] += Array(repeating: fill, count: size - last.count)
+            let lastCount = batches[batches.count - 1].count
+            if let fill = values[1], !fill.isNone, try compare(.integer(lastCount), .less, size) {
+                let missing = try requiredNumber(size, of: "batch") - lastCount
+                try budget.spend(steps: missing, line: line)
+                batches[batches.count - 1] += Array(repeating: fill, count: missing)
             }
             return try batches.map { items throws(TextError) in try makeList(items) }
         }

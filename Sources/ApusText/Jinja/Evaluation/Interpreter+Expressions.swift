@@ -22,14 +22,7 @@ extension Interpreter {
             let value = try evaluate(operand)
             return try item(try evaluate(index), of: value)
         case .slice(let operand, let start, let stop, let step):
-            do throws(TextError) {
-                return try slice(try evaluate(operand), start: start, stop: stop, step: step)
-            } catch {
-                // What is constant is evaluated by Jinja2's compiler, for which a slice is an index like others.
-                let isIndex = step?.isZero != true && Expression(kind: expression, line: line).isConstant
-                guard isIndex, error.code == .templateFailed else { throw error }
-                return .undefined("a slice")
-            }
+            return try slice(try evaluate(operand), start: start, stop: stop, step: step)
         case .call(let callee, let arguments):
             let function = try evaluate(callee)
             return try call(function, try evaluate(arguments))

@@ -113,32 +113,6 @@ struct Expression: Sendable {
 
     var kind: Kind
     var line: Int
-
-    var isZero: Bool {
-        if case .literal(.integer(0)) = kind { true } else { false }
-    }
-
-    /// Whether the value depends on no variable, so that Jinja2 evaluates it before the template runs.
-    var isConstant: Bool {
-        switch kind {
-        case .literal: true
-        case .name, .call: false
-        case .list(let parts), .tuple(let parts): parts.allSatisfy(\.isConstant)
-        case .dictionary(let members): members.allSatisfy { $0.key.isConstant && $0.value.isConstant }
-        case .attribute(let operand, _), .not(let operand), .negative(let operand), .positive(let operand):
-            operand.isConstant
-        case .item(let left, let right), .binary(_, let left, let right), .and(let left, let right),
-            .or(let left, let right):
-            left.isConstant && right.isConstant
-        case .slice(let operand, let start, let stop, let step):
-            [operand, start, stop, step].allSatisfy { $0?.isConstant ?? true }
-        case .filter(let operand, _, let arguments), .test(let operand, _, let arguments):
-            operand.isConstant && arguments.areConstant
-        case .comparison(let first, let rest): first.isConstant && rest.allSatisfy(\.operand.isConstant)
-        case .conditional(let condition, let then, let otherwise):
-            [condition, then, otherwise].allSatisfy { $0?.isConstant ?? true }
-        }
-    }
 }
 
 /// One step of `a < b <= c`.
@@ -154,11 +128,6 @@ struct Arguments: Sendable {
     var positionalList: Expression?
     /// `**mapping`, behind the named ones.
     var namedMapping: Expression?
-
-    fileprivate var areConstant: Bool {
-        positionalList == nil && namedMapping == nil && positional.allSatisfy(\.isConstant)
-            && named.allSatisfy(\.value.isConstant)
-    }
 }
 
 enum BinaryOperator: String, Sendable {
