@@ -11,7 +11,9 @@ func answer(to line: String) -> JSONValue {
         let template = try ChatTemplate(source: request["template"]?.string ?? "")
         let variables = request["variables"]?.object ?? [:]
         let output = JSONValue.string(try template.render(variables))
-        guard template.marksGenerations, let parts = try? template.renderParts(variables) else { return ["output": output] }
+        guard template.marksGenerations, let parts = try? template.renderParts(variables) else {
+            return ["output": output]
+        }
         let marked = parts.map { ["text": .string($0.text), "generated": .bool($0.isGenerated)] as JSONValue }
         return ["output": output, "parts": .array(marked)]
     } catch {

@@ -5,7 +5,8 @@ import ArgumentParser
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
-        abstract: "Measure kernels, prompt processing, decoding, training or loading on a fixed piece of work.",
+        abstract:
+            "Measure kernels, prompt processing, decoding, training, loading or tokenizing on a fixed piece of work.",
         discussion: """
             kernels  this machine's peaks, the share of them that products, head and attention reach, and the time of \
             a step by its parts beside the least that the peaks allow; no model
@@ -14,6 +15,7 @@ struct BenchCommand: AsyncParsableCommand {
             grpo     one prompt in chat format, a group of completions of exactly --tokens tokens each, one backward \
             pass and one AdamW step on LoRA of rank 32 over all seven projections
             load     from the model's file to the first token of a short prompt
+            tokenize reading the tokenizer, and 4 MB of text of many scripts or --file to tokens, on one core
 
             Figures are medians of --steps runs.
 
@@ -21,7 +23,7 @@ struct BenchCommand: AsyncParsableCommand {
               apus bench grpo --model models/smollm2.gguf --json
             """)
 
-    @Argument(help: "kernels, prefill, decode, grpo or load.")
+    @Argument(help: "kernels, prefill, decode, grpo, load or tokenize.")
     var kind: BenchKind
 
     @Option(help: "A model folder in Hugging Face's layout, or a GGUF file; kernels needs none.")
@@ -57,6 +59,9 @@ struct BenchCommand: AsyncParsableCommand {
         help: "grpo: compute the inside of layers again for the backward pass, or keep it: faster, more memory.")
     var gradientCheckpointing = true
 
+    @Option(help: "tokenize: a file of text instead of the one that is always the same.")
+    var file: String?
+
     @Flag(help: "Print one JSON object instead of text.")
     var json = false
 
@@ -67,6 +72,7 @@ struct BenchCommand: AsyncParsableCommand {
         if !kind.needsModel, model != nil {
             throw ValidationError("bench \(kind.rawValue) measures the machine alone; leave out --model")
         }
+        if kind != .tokenize, file != nil { throw ValidationError("--file belongs to bench tokenize") }
         if kind == .grpo, batch < 2 { throw ValidationError("--batch must be at least 2: advantages compare a group") }
         if kind == .decode, tokens < 2 { throw ValidationError("--tokens must be at least 2 to time decoding") }
     }
@@ -86,6 +92,10 @@ struct BenchCommand: AsyncParsableCommand {
 
     private func measure(_ path: String) async throws {
         var result: BenchResult
+        if kind == .tokenize {
+            let result = try TokenizeBench(path: path, file: file).run(runs: runs)
+            return Terminal.printLine(json ? try JSONLine.encode(result) : result.description)
+        }
         if kind == .load {
             result = try LoadBench(
                 path: path, precision: precision, threads: threads, usesCache: !noCache
@@ -107,7 +117,7 @@ struct BenchCommand: AsyncParsableCommand {
             try await GRPOBench(
                 model: model, group: batch, tokens: tokens, steps: runs, gradientCheckpointing: gradientCheckpointing
             ).run()
-        case .load, .kernels: preconditionFailure("measured without a loaded model")
+        case .load, .tokenize, .kernels: preconditionFailure("measured without a loaded model")
         }
     }
 }

@@ -18,6 +18,11 @@ struct BenchResult: Encodable {
     var coldFirstTokenSeconds: Double?
     /// Whether the process's first load found the weights packed by an earlier run.
     var cachedWeights: Bool?
+    /// From the tokenizer's files to a tokenizer.
+    var openSeconds: Double?
+    /// From text to tokens.
+    var tokenizeSeconds: Double?
+    var textTokens: Int?
     /// Of the figure that the piece of work is about.
     var best: Double?
     var worst: Double?
@@ -38,6 +43,9 @@ struct BenchResult: Encodable {
         case coldLoadSeconds = "cold_load_seconds"
         case coldFirstTokenSeconds = "cold_first_token_seconds"
         case cachedWeights = "cached_weights"
+        case openSeconds = "open_seconds"
+        case tokenizeSeconds = "tokenize_seconds"
+        case textTokens = "text_tokens"
         case arithmetic
         case peakResidentMiB = "peak_rss_mib"
     }
@@ -78,6 +86,9 @@ extension BenchResult: CustomStringConvertible {
         add("seconds to the first token", firstTokenSeconds, digits: 3, isSpread: true)
         add("seconds to load, first time", coldLoadSeconds, digits: 3)
         add("seconds to the first token, first time", coldFirstTokenSeconds, digits: 3)
+        add("seconds to open", openSeconds, digits: 3)
+        add("seconds to tokenize", tokenizeSeconds, digits: 3, isSpread: true)
+        if let textTokens { table.add(["tokens", "\(textTokens)"]) }
         if let cachedWeights { table.add(["weights packed by an earlier run", cachedWeights ? "yes" : "no"]) }
         if let arithmetic {
             table.add(["GFLOP/s", fixed(arithmetic.gigaflops, 1)])
@@ -87,6 +98,7 @@ extension BenchResult: CustomStringConvertible {
         table.add(["peak memory, MiB", "\(peakResidentMiB)"])
         let steps = steps.map { "\nsteps: \($0.map { fixed($0, 2) }.joined(separator: ", ")) s" }
         let batch = batch.map { ", batch \($0)" }
-        return "weights \(format)\(batch ?? "")\n\(table)\(steps ?? "")"
+        let weights = format.isEmpty ? "" : "weights \(format)\(batch ?? "")\n"
+        return "\(weights)\(table)\(steps ?? "")"
     }
 }
