@@ -49,8 +49,8 @@ struct ModelFile {
             guard let members = model["vocab"]?.members else { throw file.malformed("'model.vocab' is not an object") }
             tokens.reserveCapacity(members.count + added.count)
             for member in members {
-                guard let id = member.value.integer, (0..<Self.maximumID).contains(id) else {
-                    throw file.malformed("token '\(member.key)' has no id in 0..<\(Self.maximumID)")
+                guard let id = member.value.integer, (0..<file.idLimit).contains(id) else {
+                    throw file.malformed("token '\(member.key)' has no id in 0..<\(file.idLimit)")
                 }
                 Self.set(member.key, at: id, in: &tokens)
             }

@@ -87,7 +87,8 @@ public final class Tokenizer: Sendable {
         try self.init(vocabulary.definition(), vocabulary.configuration, origin: .vocabulary(vocabulary))
     }
 
-    private init(
+    /// - Throws: `TextError` where the definition cannot be used.
+    init(
         _ definition: TokenizerDefinition, _ configuration: TokenizerConfiguration, origin: Origin
     ) throws(TextError) {
         let table = definition.table

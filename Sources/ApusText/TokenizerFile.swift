@@ -3,10 +3,19 @@
 struct TokenizerFile {
     let root: JSONValue
     let name: String
+    /// One more than the largest id that there may be.
+    let idLimit: Int
 
-    init(_ bytes: [UInt8], name: String) throws(TextError) {
+    /// - Parameters:
+    ///   - name: what errors call the file.
+    ///   - unusedLimit: how many ids may have no token: each takes memory, and a small file could ask for all there is.
+    /// - Throws: `TextError` for what is no JSON.
+    init(_ bytes: [UInt8], name: String, unusedLimit: Int = 1 << 20) throws(TextError) {
         root = try TokenizerConfiguration.json(bytes, name: name)
         self.name = name
+        let vocabulary = root["model"]?["vocab"]
+        let count = vocabulary?.members?.count ?? vocabulary?.array?.count ?? 0
+        idLimit = min(ModelFile.maximumID, count + (root["added_tokens"]?.array?.count ?? 0) + unusedLimit)
     }
 
     /// - Parameter more: tokens that tokenizer_config.json lists by their ids; those that are here already change nothing.
@@ -54,9 +63,9 @@ extension TokenizerFile {
         var tokens: [AddedToken] = []
         for value in root["added_tokens"]?.array ?? [] {
             guard let content = value["content"]?.string, let id = value["id"]?.integer,
-                (0..<ModelFile.maximumID).contains(id)
+                (0..<idLimit).contains(id)
             else {
-                throw malformed("an entry of 'added_tokens' lacks 'content' or an 'id' in 0..<\(ModelFile.maximumID)")
+                throw malformed("an entry of 'added_tokens' lacks 'content' or an 'id' in 0..<\(idLimit)")
             }
             tokens.append(addedToken(value, content, id))
         }
@@ -133,8 +142,8 @@ extension TokenizerFile {
     }
 
     private func tokenID(_ value: JSONValue) throws(TextError) -> Int32 {
-        guard let id = value.integer, (0..<ModelFile.maximumID).contains(id) else {
-            throw malformed("'post_processor' has an id that is not in 0..<\(ModelFile.maximumID)")
+        guard let id = value.integer, (0..<idLimit).contains(id) else {
+            throw malformed("'post_processor' has an id that is not in 0..<\(idLimit)")
         }
         return Int32(id)
     }

@@ -34,29 +34,49 @@ struct SplitProgram: Sendable {
 
     /// A bit for each set that the character is in.
     @inline(__always) func sets(of value: UInt32) -> UInt32 {
-        guard value < GeneralCategories.tabulated else { return mask(of: value) }
+        guard value < TraitsTable.tabulated else { return mask(of: value, ScalarTraits(value)) }
         return blocks[blockIndex[Int(value >> 8)] << 8 | Int(value & 0xFF)]
     }
 
-    private func mask(of value: UInt32) -> UInt32 {
-        let category = GeneralCategories.shared[value]
-        let isSpace = Unicode.Scalar(value)?.properties.isWhitespace ?? false
+    private func mask(of value: UInt32, _ traits: ScalarTraits) -> UInt32 {
         var mask: UInt32 = 0
-        for (bit, set) in sets.enumerated() where set.contains(value, category: category, isSpace: isSpace) {
-            mask |= 1 << UInt32(bit)
-        }
+        for (bit, set) in sets.enumerated() where set.contains(value, traits) { mask |= 1 << UInt32(bit) }
         return mask
     }
 
     private mutating func tabulate() {
-        var seen: [[UInt32]: Int] = [:]
-        for first in stride(from: 0, to: GeneralCategories.tabulated, by: 256) {
-            let block = (first..<first + 256).map(mask)
-            if seen[block] == nil {
-                seen[block] = seen.count
-                blocks += block
+        // Where no range begins or ends within, blocks of the same traits are the same.
+        var known: [SIMD2<Int>: Int] = [:]
+        let cuts = Set(sets.flatMap(\.cuts)).filter { $0 < TraitsTable.tabulated }.sorted()
+        var past = 0
+        for (number, traits) in TraitsTable.shared.blockIndex.enumerated() {
+            let first = UInt32(number) << 8
+            while past < cuts.count, cuts[past] <= first { past += 1 }
+            let isWhole = past == cuts.count || cuts[past] >= first + 256
+            let key = SIMD2(past, traits)
+            if isWhole, let same = known[key] {
+                blockIndex.append(same)
+                continue
             }
-            blockIndex.append(seen[block] ?? 0)
+            blockIndex.append(blocks.count >> 8)
+            if isWhole { known[key] = blocks.count >> 8 }
+            addBlock(first, cuts[past...])
+        }
+    }
+
+    /// Adds the masks of 256 characters; between two cuts those of the same traits have the same.
+    private mutating func addBlock(_ first: UInt32, _ cuts: ArraySlice<UInt32>) {
+        var cuts = cuts
+        var masks = [UInt32?](repeating: nil, count: ScalarTraits.count)
+        for value in first..<first + 256 {
+            if value == cuts.first {
+                cuts = cuts.dropFirst()
+                for place in masks.indices { masks[place] = nil }
+            }
+            let traits = TraitsTable.shared[value]
+            let known = masks[Int(traits.number)] ?? mask(of: value, traits)
+            masks[Int(traits.number)] = known
+            blocks.append(known)
         }
     }
 
