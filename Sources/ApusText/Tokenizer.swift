@@ -87,10 +87,16 @@ public final class Tokenizer: Sendable {
         try self.init(vocabulary.definition(), vocabulary.configuration, origin: .vocabulary(vocabulary))
     }
 
-    /// - Throws: `TextError` where the definition cannot be used.
+    /// - Throws: `TextError` where a text could become too long by what the definition does to it.
     init(
         _ definition: TokenizerDefinition, _ configuration: TokenizerConfiguration, origin: Origin
     ) throws(TextError) {
+        guard definition.encodingGrowth.isBounded, definition.decodingGrowth.isBounded else {
+            throw TextError(
+                code: .unsupported,
+                message: "steps of the tokenizer that may make a text thousands of times as long are not supported; "
+                    + "use a tokenizer with fewer of them")
+        }
         let table = definition.table
         let added = definition.addedTokens
         self.table = table
@@ -140,8 +146,11 @@ public final class Tokenizer: Sendable {
 
     private static func tokenBytes(_ definition: TokenizerDefinition) -> [Int32: UInt8] {
         guard case .plain(let spelling) = definition.spelling, spelling.decoding.joinsBytes else { return [:] }
-        let pairs = zip(PlainSpelling.byteTokens(in: definition.table), UInt8.min...UInt8.max).filter { $0.0 >= 0 }
-        return Dictionary(pairs) { first, _ in first }
+        var bytes: [Int32: UInt8] = [:]
+        for id in 0..<Int32(definition.table.count) {
+            if let byte = PlainSpelling.byte(of: definition.table.bytes(of: id)) { bytes[id] = byte }
+        }
+        return bytes
     }
 
     private static func parse(_ source: String?) -> Result<ChatTemplate, TextError> {

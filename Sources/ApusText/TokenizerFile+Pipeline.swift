@@ -117,7 +117,12 @@ extension TokenizerFile {
     /// Older files say `add_prefix_space` and newer ones `prepend_scheme`.
     private func metaspace(_ step: JSONValue) throws(TextError) -> Metaspace {
         var metaspace = Metaspace()
-        if let replacement = step["replacement"]?.string { metaspace.replacement = replacement }
+        if let replacement = step["replacement"]?.string {
+            guard replacement.unicodeScalars.count == 1 else {
+                throw malformed("the 'replacement' of a 'Metaspace' is not one character")
+            }
+            metaspace.replacement = replacement
+        }
         if let scheme = step["prepend_scheme"]?.string {
             guard let known = Metaspace.Scheme(rawValue: scheme) else { throw unsupported("the scheme '\(scheme)'") }
             metaspace.scheme = known

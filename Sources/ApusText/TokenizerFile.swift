@@ -22,15 +22,20 @@ struct TokenizerFile {
     func definition(adding more: [JSONValue.Member] = []) throws(TextError) -> TokenizerDefinition {
         let model = try checkedModel()
         var added = try addedTokens()
-        var vocabulary = try model.vocabulary(adding: added)
+        var vocabulary = try model.vocabulary()
+        let isModels = vocabulary.map { $0 != nil }
+        for token in added { ModelFile.set(token.content, at: Int(token.id), in: &vocabulary) }
         for token in try lackingTokens(more, vocabulary, added) {
             added.append(token)
             ModelFile.set(token.content, at: Int(token.id), in: &vocabulary)
         }
         let tokens = SpelledTokens(vocabulary)
         let spelling = try spelling(model)
-        let table = TokenTable(tokens, spelling, added: added)
+        let table = TokenTable(tokens, spelling, added: added) { isModels.indices.contains($0) && isModels[$0] }
         let (prefix, suffix) = try surroundings(root["post_processor"] ?? .null)
+        if let id = (prefix + suffix).first(where: { !tokens.isUsed(Int($0)) }) {
+            throw malformed("'post_processor' puts token \(id) around a text, which there is not")
+        }
         return TokenizerDefinition(
             tokens: tokens, spelling: spelling, table: table, model: try model.rules(table, spelling),
             addedTokens: added,
@@ -116,12 +121,14 @@ extension TokenizerFile {
     }
 
     /// The special tokens that 'post_processor' puts around a single text; later steps put theirs around those of earlier ones.
+    /// To the library what a 'TemplateProcessing' made is several texts, between which later steps would put theirs.
     private func surroundings(_ value: JSONValue) throws(TextError) -> (prefix: [Int32], suffix: [Int32]) {
         var prefix: [Int32] = []
         var suffix: [Int32] = []
-        for step in flatten(value, list: "processors") {
+        var hasParts = false
+        for step in flatten(value, list: "processors") where step["type"]?.string != "ByteLevel" {
+            if hasParts { throw unsupported("a post-processor behind a 'TemplateProcessing'") }
             switch step["type"]?.string ?? "" {
-            case "ByteLevel": break
             case "RobertaProcessing", "BertProcessing":
                 prefix = [try special(step["cls"])] + prefix
                 suffix.append(try special(step["sep"]))
@@ -129,6 +136,7 @@ extension TokenizerFile {
                 let (before, behind) = try template(step)
                 prefix = before + prefix
                 suffix += behind
+                hasParts = step["single"]?.array?.count != 1
             case let type: throw unsupported("a '\(type)' post-processor")
             }
         }

@@ -22,6 +22,8 @@ struct SplitProgram: Sendable {
     private(set) var instructions: [Instruction] = []
     private(set) var placeCount = 0
     private var sets: [ScalarSet] = []
+    /// Counts the parts that were written out: empty groups leave no instructions.
+    private var partCount = 0
     /// The index of the block of 256 characters, by the character's high bits.
     private var blockIndex: [Int] = []
     private var blocks: [UInt32] = []
@@ -102,7 +104,8 @@ struct SplitProgram: Sendable {
     }
 
     private mutating func add(_ node: SplitNode) throws(PatternError) {
-        guard instructions.count < Self.sizeLimit else {
+        partCount += 1
+        guard instructions.count < Self.sizeLimit, partCount < 2 * Self.sizeLimit else {
             throw .unsupported("expressions of more than \(Self.sizeLimit) steps are", position: 0)
         }
         switch node {

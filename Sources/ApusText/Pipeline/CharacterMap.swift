@@ -32,6 +32,9 @@ struct CharacterMap: Sendable, Equatable {
         (0..<4).reduce(0) { $0 | UInt32(bytes[offset + $1]) << UInt32(8 * $1) }
     }
 
+    /// The bytes of the longest replacement.
+    var longestReplacement: Int { replacements.split(separator: 0).map(\.count).max() ?? 0 }
+
     func apply(to text: [UInt8]) -> [UInt8] {
         switch reading {
         case .graphemes: byGraphemes(text)

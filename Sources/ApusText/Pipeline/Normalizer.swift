@@ -48,9 +48,11 @@ enum Normalizer: Sendable, Equatable {
         guard let first = text[...].firstScalar else { return false }
         switch self {
         case .strip(left: true, _): return first.properties.isWhitespace
-        case .replace(let matcher, by: ""):
+        case .replace(let matcher, let new):
+            // What takes the place of several characters counts as the last of them.
+            let kept = new.isEmpty ? 0 : SplitMachine.length(text[0])
             var isFirst = false
-            matcher.forEachMatch(in: text[...]) { if $0.lowerBound == 0, !$0.isEmpty { isFirst = true } }
+            matcher.forEachMatch(in: text[...]) { if $0.lowerBound == 0, $0.upperBound > kept { isFirst = true } }
             return isFirst
         case .nmt, .stripAccents, .bert: return apply(to: Array(String(first).utf8)).isEmpty
         default: return false
