@@ -98,8 +98,11 @@ struct CharacterMap: Sendable, Equatable {
             guard node < units.count else { break }
             guard unit >> 8 & 1 == 1 else { continue }
             let place = Int(units[node] & 0x7FFF_FFFF)
+            // A damaged table may point into a character or end within one.
+            guard place >= replacements.count || replacements[place] & 0xC0 != 0x80 else { continue }
             shortest = shortest ?? place
-            longest = (place, index + 1)
+            let next = text.startIndex + index + 1
+            if next == text.endIndex || text[next] & 0xC0 != 0x80 { longest = (place, index + 1) }
         }
         return (shortest, longest)
     }
