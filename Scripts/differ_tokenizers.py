@@ -248,8 +248,12 @@ class Grammar:
         vocabulary = entries if isinstance(entries, dict) else {entry[0]: place for place, entry in enumerate(entries)}
         added = self.tokens(vocabulary, entries[-1][0] if len(vocabulary) < len(entries) else None)
         ids = {**vocabulary, **{token["content"]: token["id"] for token in added}}
-        return {"version": "1.0", "truncation": None, "padding": None, "added_tokens": added, "normalizer": self.some(self.normalizer, 3, "normalizers"), "pre_tokenizer": self.cuts(form),
-                "post_processor": self.processor(ids), "decoder": self.decoder(form), "model": model}, max(ids.values()) + 1  # fmt: skip
+        cuts, decoder = self.cuts(form), self.decoder(form)
+        if decoder is None and "ByteLevel" in json.dumps(cuts):
+            # What bytes mean without a decoder is not compared.
+            decoder = self.byte_level()
+        return {"version": "1.0", "truncation": None, "padding": None, "added_tokens": added, "normalizer": self.some(self.normalizer, 3, "normalizers"), "pre_tokenizer": cuts,
+                "post_processor": self.processor(ids), "decoder": decoder, "model": model}, max(ids.values()) + 1  # fmt: skip
 
     def character(self):
         if self.maybe(0.93):

@@ -62,7 +62,9 @@ extension TokenizerFile {
     /// so that step must be the last.
     func cuttings() throws(TextError) -> [Cutting] {
         var cuttings: [Cutting] = []
-        var hasMark = false
+        var hasMark = flatten(root["normalizer"] ?? .null, list: "normalizers").contains {
+            $0["type"]?.string == "Prepend"
+        }
         let steps = flatten(root["pre_tokenizer"] ?? .null, list: "pretokenizers")
         for (place, step) in steps.enumerated() {
             if step["type"]?.string == "ByteLevel", place + 1 < steps.count {
@@ -70,9 +72,9 @@ extension TokenizerFile {
             }
             for cutting in try cutting(step) {
                 if case .metaspace(let metaspace) = cutting {
-                    // To the library what stands behind the mark of an earlier one is the beginning of the text too.
-                    if hasMark, metaspace.scheme == .first {
-                        throw unsupported("a 'Metaspace' of the scheme 'first' behind another")
+                    // To the library what stands behind a mark that was put there is the beginning of the text too.
+                    if hasMark, !cuttings.isEmpty, metaspace.scheme == .first {
+                        throw unsupported("a 'Metaspace' of the scheme 'first' behind steps that put something there")
                     }
                     hasMark = true
                 }

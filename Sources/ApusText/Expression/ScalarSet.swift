@@ -52,8 +52,9 @@ indirect enum ScalarSet: Hashable, Sendable {
     }
 
     /// `\w` within brackets, where Oniguruma does not count the numbers of Latin-1.
-    static let wordWithinSet = Self.intersection(
-        [.word, .complement(.union([0xB2...0xB3, 0xB9...0xB9, 0xBC...0xBE].map(Self.range)))])
+    static var wordWithinSet: Self {
+        .intersection([.word, .complement(.union([0xB2...0xB3, 0xB9...0xB9, 0xBC...0xBE].map(Self.range)))])
+    }
 
     /// `\d`
     static var digit: Self { .categories(ScalarTraits.categories(named: "nd") ?? 0) }
