@@ -114,7 +114,9 @@ func nastyText(_ generator: inout SystemRandomNumberGenerator) -> String {
         for _ in 0..<200 {
             let text = nastyText(&generator)
             let decoded = tokenizer.decode(tokenizer.encode(text, addSpecialTokens: false), skipSpecialTokens: false)
-            let expected = name == "text/qwen2" ? text.precomposedStringWithCanonicalMapping : text
+            // Composed as the library composes, which knows an older Unicode than Swift; its goldens hold that.
+            let composed = String(decoding: NormalizationForm.composed.apply(to: Array(text.utf8)), as: UTF8.self)
+            let expected = name == "text/qwen2" ? composed : text
             #expect(decoded.scalars == expected.scalars, "\(text.debugDescription)")
         }
     }
