@@ -1,7 +1,8 @@
 import ApusTestSupport
-import ApusText
 import Foundation
 import Testing
+
+@testable import ApusText
 
 /// What `tokenizers` made of nasty strings; see text_golden.py.
 struct EncodingGolden: Decodable, Sendable {
