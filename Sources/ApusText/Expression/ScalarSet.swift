@@ -27,6 +27,28 @@ indirect enum ScalarSet: Hashable, Sendable {
         }
     }
 
+    /// The first characters inside and behind the ranges that the set is made of.
+    func insertBounds(into bounds: inout Set<UInt32>) {
+        switch self {
+        case .range(let range):
+            bounds.insert(range.lowerBound)
+            bounds.insert(range.upperBound + 1)
+        case .union(let sets), .intersection(let sets): for set in sets { set.insertBounds(into: &bounds) }
+        case .complement(let set): set.insertBounds(into: &bounds)
+        case .categories, .space, .word, .any: break
+        }
+    }
+
+    /// Whether more of a character counts than its range, its category and whether it is space.
+    var dependsOnCharacter: Bool {
+        switch self {
+        case .word: true
+        case .union(let sets), .intersection(let sets): sets.contains(where: \.dependsOnCharacter)
+        case .complement(let set): set.dependsOnCharacter
+        case .range, .categories, .space, .any: false
+        }
+    }
+
     /// What `\p{…}` names; nil where it is not known.
     init?(property name: String) {
         let name = name.lowercased().filter { $0 != " " && $0 != "_" && $0 != "-" }
@@ -73,6 +95,12 @@ struct GeneralCategories: Sendable {
 
     subscript(value: UInt32) -> UInt8 {
         value < Self.tabulated ? table[Int(value)] : Unicode.Scalar(value).map(Self.number) ?? Self.surrogate
+    }
+
+    /// Whether a character is white space: separators are, and some controls; no other category needs a look.
+    static func isSpace(_ value: UInt32, _ category: UInt8) -> Bool {
+        guard (22...25).contains(category) || category == unassigned else { return false }
+        return Unicode.Scalar(value)?.properties.isWhitespace ?? false
     }
 
     /// The categories that a name stands for, such as "lu", "l" or "letter".

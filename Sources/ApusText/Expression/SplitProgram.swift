@@ -40,7 +40,10 @@ struct SplitProgram: Sendable {
 
     private func mask(of value: UInt32) -> UInt32 {
         let category = GeneralCategories.shared[value]
-        let isSpace = Unicode.Scalar(value)?.properties.isWhitespace ?? false
+        return mask(of: value, category, isSpace: GeneralCategories.isSpace(value, category))
+    }
+
+    private func mask(of value: UInt32, _ category: UInt8, isSpace: Bool) -> UInt32 {
         var mask: UInt32 = 0
         for (bit, set) in sets.enumerated() where set.contains(value, category: category, isSpace: isSpace) {
             mask |= 1 << UInt32(bit)
@@ -49,9 +52,23 @@ struct SplitProgram: Sendable {
     }
 
     private mutating func tabulate() {
+        // Between two bounds of ranges, characters differ by their category and whether they are space, and by nothing else.
+        let bounds = sets.reduce(into: Set<UInt32>()) { $1.insertBounds(into: &$0) }
+        let dependsOnCharacter = sets.contains { $0.dependsOnCharacter }
+        var known: [UInt32?] = []
+        func quickMask(of value: UInt32) -> UInt32 {
+            if value == 0 || bounds.contains(value) { known = Array(repeating: nil, count: 64) }
+            let category = GeneralCategories.shared[value]
+            let isSpace = GeneralCategories.isSpace(value, category)
+            let kind = Int(category) << 1 | (isSpace ? 1 : 0)
+            if let mask = known[kind], !dependsOnCharacter { return mask }
+            let mask = mask(of: value, category, isSpace: isSpace)
+            known[kind] = mask
+            return mask
+        }
         var seen: [[UInt32]: Int] = [:]
         for first in stride(from: 0, to: GeneralCategories.tabulated, by: 256) {
-            let block = (first..<first + 256).map(mask)
+            let block = (first..<first + 256).map(quickMask)
             if seen[block] == nil {
                 seen[block] = seen.count
                 blocks += block
