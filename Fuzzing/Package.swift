@@ -20,6 +20,14 @@ func fuzzer(_ name: String, of module: String = "ApusFormats") -> Target {
         linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])])
 }
 
+/// Answers one of the scripts that look for differences: Scripts/differ_templates.py, Scripts/differ_tokenizers.py.
+func answerer(_ name: String) -> Target {
+    .executableTarget(
+        name: name, dependencies: ["ApusFormats", "ApusText"],
+        swiftSettings: [.unsafeFlags(["-sanitize=address", "-enable-testing"])],
+        linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])])
+}
+
 let package = Package(
     name: "fuzzing",
     targets: [
@@ -32,17 +40,16 @@ let package = Package(
         .target(
             name: "ApusModel", dependencies: ["ApusTensor", "ApusFormats", "ApusText"], swiftSettings: swiftSettings),
         .target(name: "CFuzzer", cSettings: cSettings),
-        .target(name: "FuzzDriver", dependencies: ["ApusFormats", "CFuzzer"], swiftSettings: swiftSettings),
+        .target(name: "FuzzDriver", dependencies: ["ApusFormats", "ApusText", "CFuzzer"], swiftSettings: swiftSettings),
         fuzzer("FuzzSafetensors"),
         fuzzer("FuzzGGUF"),
         fuzzer("FuzzAdapterConfiguration"),
         fuzzer("FuzzJSON"),
         fuzzer("FuzzModelConfiguration", of: "ApusModel"),
         fuzzer("FuzzTemplate", of: "ApusText"),
-        // Answers the difference fuzzer of templates: Scripts/differ_templates.py.
-        .executableTarget(
-            name: "RenderTemplates", dependencies: ["ApusFormats", "ApusText"],
-            swiftSettings: [.unsafeFlags(["-sanitize=address", "-enable-testing"])],
-            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]),
+        fuzzer("FuzzTokenizer", of: "ApusText"),
+        fuzzer("FuzzSentencePiece", of: "ApusText"),
+        answerer("RenderTemplates"),
+        answerer("AnswerTokens"),
     ]
 )

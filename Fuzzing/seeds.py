@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Writes Seeds/: small valid files from which the fuzzers start. Needs gguf, torch, safetensors and bitsandbytes.
+"""Writes Seeds/: small valid files from which the fuzzers start. Needs gguf, torch, safetensors,
+bitsandbytes and sentencepiece.
 
 usage: Fuzzing/seeds.py
 """
+import base64
 import json
 import os
 import pathlib
@@ -13,6 +15,7 @@ import gguf
 import numpy as np
 import torch
 from safetensors.torch import save_file
+from sentencepiece import sentencepiece_model_pb2
 
 here = pathlib.Path(__file__).parent
 seeds, fixtures = here / 'Seeds', here.parent / 'Tests/Fixtures'
@@ -87,3 +90,55 @@ for number, case in enumerate(golden['cases'][::12]):
 (target / 'data').write_text("{% for m in messages %}{{ m.role }}{% endfor %}\0" + json.dumps(golden['variables']))
 for name in ('qwen3', 'gptoss', 'glm4moe'):
     shutil.copy(fixtures / f'text/templates/{name}.jinja', target / name)
+
+# Every pipeline of the tests before a small model of its kind, some with a text behind a zero byte.
+target = folder('FuzzTokenizer')
+golden = json.loads((fixtures / 'text/pipelines.json').read_text())
+pieces = ['<s>', '</s>', '<unk>', '\u2581', 'a', 'b', 'ab', 'ba', '\u2581a', '\u2581ab', '\u00e9', 'e', 'th', 't', '1']
+scored = [[piece, -1.5 * place] for place, piece in enumerate(pieces)]
+characters = {text: place for place, text in enumerate(['[UNK]', *'abet1.', 'ab', 'aba', 'th', 'h', '\u4f60'])}
+merges = [['a', 'b'], ['ab', 'a'], ['t', 'h']]
+models = {
+    'unigram': {'type': 'Unigram', 'unk_id': 2, 'vocab': scored},
+    'unigram-bytes': {
+        'type': 'Unigram', 'unk_id': 2, 'byte_fallback': True,
+        'vocab': scored + [[f'<0x{byte:02X}>', -9] for byte in (0xC3, 0xA9, 0xE4, 0xBD, 0xA0, 0x0A)]},
+    'bytes': {'type': 'BPE', 'merges': merges, 'vocab': {
+        text: place for place, text in enumerate([*'abeth1.\u0120\u010a\u00c3\u00a9\u00e4\u00bd', 'ab', 'aba', 'th'])}},
+    'characters': {'type': 'BPE', 'unk_token': '[UNK]', 'vocab': characters, 'merges': merges},
+    'fused': {'unk_token': '[UNK]', 'fuse_unk': True, 'vocab': characters, 'merges': [' '.join(pair) for pair in merges]},
+    'ignoring': {'type': 'BPE', 'ignore_merges': True, 'vocab': characters, 'merges': merges[:1]},
+    'words': {'type': 'WordPiece', 'unk_token': '[UNK]', 'max_input_chars_per_word': 9, 'continuing_subword_prefix': '##',
+              'vocab': {text: place for place, text in enumerate(['[UNK]', '[CLS]', '[SEP]', *'ab', '##a', '##b', 'the', ','])}},
+}
+for number, case in enumerate(golden['pipelines']):
+    text = case['head'].replace('500', '2') + ', "model": ' + json.dumps(models[case['model']], ensure_ascii=False) + '}'
+    (target / f'{number:02}-{case["model"]}').write_text(text + '\0 the ab\u00e9 <s>A<mask> tool, aba' * (number % 3 == 0))
+fallback = {'type': 'Sequence', 'decoders': [
+    {'type': 'Replace', 'pattern': {'String': '\u2581'}, 'content': ' '}, {'type': 'ByteFallback'}, {'type': 'Fuse'},
+    {'type': 'Strip', 'content': ' ', 'start': 1, 'stop': 0}]}
+llama = {'type': 'BPE', 'unk_token': '<unk>', 'fuse_unk': True, 'byte_fallback': True, 'merges': ['\u2581 a', 'a b'], 'vocab': {
+    text: place for place, text in enumerate(['<unk>', '<s>', *(f'<0x{byte:02X}>' for byte in (0x0A, 0x41, 0xC3, 0xA9, 0xE4, 0xBD, 0xA0)), *pieces[3:]])}}
+(target / 'llama').write_text(json.dumps({'decoder': fallback, 'model': llama}, ensure_ascii=False))
+tokens = [b'a', b'b', b'\xc3', b'\xa9', b' ', b'ab', b' a', b'\xc3\xa9']
+(target / 'tekken').write_text(json.dumps({
+    'config': {'pattern': r'[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|\s+|.', 'default_vocab_size': 30, 'default_num_special_tokens': 20},
+    'vocab': [{'rank': rank, 'token_bytes': base64.b64encode(text).decode()} for rank, text in enumerate(tokens)],
+    'special_tokens': [{'rank': 0, 'token_str': '<unk>'}, {'rank': 1, 'token_str': '<s>'}, {'rank': 3, 'token_str': '[INST]'}]}))
+
+target = folder('FuzzSentencePiece')
+table = base64.b64decode(golden['charsmap'])
+for kind, name in ((1, 'unigram'), (2, 'bpe')):
+    for falls_back in (False, True):
+        for number in range(3):
+            model = sentencepiece_model_pb2.ModelProto()
+            for place, text in enumerate(pieces + ['<0xC3>', '<0xA9>', '<mark>', 'fox', '\u2581\u2581'] * falls_back):
+                role = 2 if place == 2 else 3 if place < 2 else 6 if text[:3] == '<0x' else 4 if place > 16 else 1
+                model.pieces.add(piece=text, score=0 if role != 1 else -place / 3, type=role)
+            model.trainer_spec.model_type = kind
+            model.trainer_spec.byte_fallback = falls_back
+            model.trainer_spec.unk_id, model.trainer_spec.bos_id, model.trainer_spec.eos_id = 2, 0, 1
+            model.normalizer_spec.add_dummy_prefix = number != 1
+            model.normalizer_spec.remove_extra_whitespaces = number != 2
+            if number == 0: model.normalizer_spec.precompiled_charsmap = table
+            (target / f'{name}-{"bytes" if falls_back else "unknown"}-{number}').write_bytes(model.SerializeToString())

@@ -73,13 +73,18 @@ extension GGUFVocabulary {
     /// Whether an entry is a token, and no padding that only fills the embedding matrix.
     func isUsed(_ id: Int) -> Bool { !tokenTypes.indices.contains(id) || tokenTypes[id] != 5 }
 
+    /// The id, if it is one of a token.
+    func used(_ id: Int32?) -> Int32? {
+        id.flatMap { tokens.indices.contains(Int($0)) && isUsed(Int($0)) ? $0 : nil }
+    }
+
     var prefix: [Int32] {
-        guard let bosToken, addsBOS ?? (isSentencePiece || (try? family())?.addsBOS ?? false) else { return [] }
+        guard let bosToken = used(bosToken), addsBOS ?? (isSentencePiece || (try? family())?.addsBOS ?? false) else { return [] }
         return [bosToken]
     }
 
     var suffix: [Int32] {
-        guard let endToken, addsEOS == true else { return [] }
+        guard let endToken = used(endToken), addsEOS == true else { return [] }
         return [endToken]
     }
 

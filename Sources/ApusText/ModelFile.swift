@@ -39,23 +39,22 @@ struct ModelFile {
 
     // MARK: Tokens
 
-    /// The tokens by id, with those that are added.
-    func vocabulary(adding added: [AddedToken]) throws(TextError) -> [String?] {
+    /// The tokens by id.
+    func vocabulary() throws(TextError) -> [String?] {
         var tokens: [String?] = []
         if kind == .unigram {
-            tokens.reserveCapacity(pieces.count + added.count)
+            tokens.reserveCapacity(pieces.count)
             for piece in pieces { tokens.append(piece.text) }
         } else {
             guard let members = model["vocab"]?.members else { throw file.malformed("'model.vocab' is not an object") }
-            tokens.reserveCapacity(members.count + added.count)
+            tokens.reserveCapacity(members.count)
             for member in members {
-                guard let id = member.value.integer, (0..<Self.maximumID).contains(id) else {
-                    throw file.malformed("token '\(member.key)' has no id in 0..<\(Self.maximumID)")
+                guard let id = member.value.integer, (0..<file.idLimit).contains(id) else {
+                    throw file.malformed("token '\(member.key)' has no id in 0..<\(file.idLimit)")
                 }
                 Self.set(member.key, at: id, in: &tokens)
             }
         }
-        for token in added { Self.set(token.content, at: Int(token.id), in: &tokens) }
         return tokens
     }
 
@@ -95,7 +94,11 @@ struct ModelFile {
         switch kind {
         case .bytePairs:
             let merges = try table.resolve(merges(), separator: Self.separator, spelling, name: file.name)
-            return .bytePairs(BytePairRules(merges: merges, ignoresMerges: model["ignore_merges"]?.bool ?? false))
+            return .bytePairs(
+                BytePairRules(
+                    merges: merges, ignoresMerges: model["ignore_merges"]?.bool ?? false,
+                    unknown: model["unk_token"]?.string.flatMap { table.id(of: spelling.key(of: $0)[...]) },
+                    fusesUnknown: model["fuse_unk"]?.bool ?? false))
         case .unigram: return .unigram(try unigram())
         case .wordPiece:
             return .wordPiece(

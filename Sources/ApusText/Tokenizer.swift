@@ -29,9 +29,12 @@ public final class Tokenizer: Sendable {
     private let plainMatcher: AddedTokenMatcher
     private let normalizedMatcher: AddedTokenMatcher
     private let addedByID: [Int32: AddedToken]
-    private let addedByContent: [String: Int32]
+    /// By their UTF-8: to a dictionary of texts those are one that look the same.
+    private let addedByContent: [[UInt8]: Int32]
     /// The tokens that are matched in text as a whole, with their numbers: transformers' `get_added_vocab`.
-    public var addedVocabulary: [String: Int32] { addedByContent }
+    public var addedVocabulary: [String: Int32] {
+        Dictionary(definition.addedTokens.map { ($0.content, $0.id) }) { first, _ in first }
+    }
     let roles: [String: String]
     /// Parsed once; kept as a result so that a model with a broken template still encodes plain text.
     let parsedTemplate: Result<ChatTemplate, TextError>
@@ -87,9 +90,16 @@ public final class Tokenizer: Sendable {
         try self.init(vocabulary.definition(), vocabulary.configuration, origin: .vocabulary(vocabulary))
     }
 
-    private init(
+    /// - Throws: `TextError` where a text could become too long by what the definition does to it.
+    init(
         _ definition: TokenizerDefinition, _ configuration: TokenizerConfiguration, origin: Origin
     ) throws(TextError) {
+        guard definition.encodingGrowth.isBounded, definition.decodingGrowth.isBounded else {
+            throw TextError(
+                code: .unsupported,
+                message: "steps of the tokenizer that may make a text thousands of times as long are not supported; "
+                    + "use a tokenizer with fewer of them")
+        }
         let table = definition.table
         let added = definition.addedTokens
         self.table = table
@@ -102,11 +112,11 @@ public final class Tokenizer: Sendable {
             $0.normalizedContent.map { Array($0.utf8) } ?? definition.normalized(Array($0.content.utf8))
         }
         addedByID = Dictionary(added.map { ($0.id, $0) }) { first, _ in first }
-        let addedByContent = Dictionary(added.map { ($0.content, $0.id) }) { first, _ in first }
+        let addedByContent = Dictionary(added.map { (Array($0.content.utf8), $0.id) }) { first, _ in first }
         self.addedByContent = addedByContent
         func id(_ role: String) -> Int32? {
             configuration.roles[role].flatMap {
-                addedByContent[$0] ?? table.id(of: definition.spelling.key(of: $0)[...])
+                addedByContent[Array($0.utf8)] ?? table.id(of: definition.spelling.key(of: $0)[...])
             }
         }
         bosToken = id("bos_token")
@@ -139,8 +149,13 @@ public final class Tokenizer: Sendable {
 
     private static func tokenBytes(_ definition: TokenizerDefinition) -> [Int32: UInt8] {
         guard case .plain(let spelling) = definition.spelling, spelling.decoding.joinsBytes else { return [:] }
-        let pairs = zip(PlainSpelling.byteTokens(in: definition.table), UInt8.min...UInt8.max).filter { $0.0 >= 0 }
-        return Dictionary(pairs) { first, _ in first }
+        var bytes: [Int32: UInt8] = [:]
+        for id in 0..<Int32(definition.table.count) {
+            let token = definition.table.bytes(of: id)
+            guard PlainSpelling.byte(of: token) != nil else { continue }
+            bytes[id] = PlainSpelling.byte(of: spelling.decoding.text(of: token)[...])
+        }
+        return bytes
     }
 
     private static func parse(_ source: String?) -> Result<ChatTemplate, TextError> {
@@ -256,7 +271,7 @@ extension Tokenizer {
 
     /// The id of a token that is given as the vocabulary spells it.
     public func id(of token: String) -> Int32? {
-        addedByContent[token] ?? table.id(of: definition.spelling.key(of: token)[...])
+        addedByContent[Array(token.utf8)] ?? table.id(of: definition.spelling.key(of: token)[...])
     }
 }
 

@@ -21,11 +21,11 @@ struct TokenizerDefinition: Sendable {
 /// The tokens of a vocabulary as it spells them, by id; some ids may have none.
 struct SpelledTokens: Sendable {
     private let texts: PackedTexts
-    private let isUsed: [Bool]
+    private let used: [Bool]
 
     init(_ texts: PackedTexts, isUsed: [Bool]) {
         self.texts = texts
-        self.isUsed = isUsed
+        used = isUsed
     }
 
     init(_ tokens: [String?]) {
@@ -33,22 +33,31 @@ struct SpelledTokens: Sendable {
     }
 
     /// One more than the largest id.
-    var count: Int { (isUsed.lastIndex(of: true) ?? -1) + 1 }
+    var count: Int { (used.lastIndex(of: true) ?? -1) + 1 }
 
     /// All ids, used or not.
-    var indices: Range<Int> { isUsed.indices }
+    var indices: Range<Int> { used.indices }
 
-    subscript(id: Int) -> String? { isUsed[id] ? texts[id] : nil }
+    /// Whether there is a token of this id.
+    func isUsed(_ id: Int) -> Bool { used.indices.contains(id) && used[id] }
+
+    subscript(id: Int) -> String? { used[id] ? texts[id] : nil }
 
     /// Lends the spelling of each id in turn, nil where there is none: all texts, and where this one lies in them.
     func forEach(_ body: (_ bytes: [UInt8], _ range: Range<Int>?) -> Void) {
-        for id in isUsed.indices { body(texts.bytes, isUsed[id] ? texts.range(id) : nil) }
+        for id in used.indices { body(texts.bytes, used[id] ? texts.range(id) : nil) }
     }
 }
 
 extension TokenTable {
     /// What each token is looked up by; added tokens are spelled plainly.
-    init(_ tokens: SpelledTokens, _ spelling: Spelling = .byteLevel, added: [AddedToken]) {
+    ///
+    /// - Parameter isModels: whether the model itself has the token of an id: others are found by who looks for added
+    ///   tokens only.
+    init(
+        _ tokens: SpelledTokens, _ spelling: Spelling = .byteLevel, added: [AddedToken],
+        isModels: ((Int) -> Bool)? = nil
+    ) {
         let contents = Dictionary(added.map { (Int($0.id), Array($0.content.utf8)) }) { _, last in last }
         self.init(capacity: tokens.indices.count)
         var id = 0
@@ -60,7 +69,7 @@ extension TokenTable {
             }
             id += 1
         }
-        index()
+        index(where: isModels)
     }
 
     /// Looks up both halves and the result of each merge, "left right" with a byte between them.

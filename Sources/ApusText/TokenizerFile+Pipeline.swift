@@ -62,12 +62,22 @@ extension TokenizerFile {
     /// so that step must be the last.
     func cuttings() throws(TextError) -> [Cutting] {
         var cuttings: [Cutting] = []
+        var hasMark = false
         let steps = flatten(root["pre_tokenizer"] ?? .null, list: "pretokenizers")
         for (place, step) in steps.enumerated() {
             if step["type"]?.string == "ByteLevel", place + 1 < steps.count {
                 throw unsupported("a 'ByteLevel' step that is not the last of 'pre_tokenizer'")
             }
-            cuttings += try cutting(step)
+            for cutting in try cutting(step) {
+                if case .metaspace(let metaspace) = cutting {
+                    // To the library what stands behind the mark of an earlier one is the beginning of the text too.
+                    if hasMark, metaspace.scheme == .first {
+                        throw unsupported("a 'Metaspace' of the scheme 'first' behind another")
+                    }
+                    hasMark = true
+                }
+                cuttings.append(cutting)
+            }
         }
         return cuttings
     }
@@ -117,7 +127,12 @@ extension TokenizerFile {
     /// Older files say `add_prefix_space` and newer ones `prepend_scheme`.
     private func metaspace(_ step: JSONValue) throws(TextError) -> Metaspace {
         var metaspace = Metaspace()
-        if let replacement = step["replacement"]?.string { metaspace.replacement = replacement }
+        if let replacement = step["replacement"]?.string {
+            guard replacement.unicodeScalars.count == 1 else {
+                throw malformed("the 'replacement' of a 'Metaspace' is not one character")
+            }
+            metaspace.replacement = replacement
+        }
         if let scheme = step["prepend_scheme"]?.string {
             guard let known = Metaspace.Scheme(rawValue: scheme) else { throw unsupported("the scheme '\(scheme)'") }
             metaspace.scheme = known
@@ -162,7 +177,7 @@ extension TokenizerFile {
             case "WordPiece" where isOfPieces:
                 decoding.steps.append(
                     .wordPiece(prefix: step["prefix"]?.string ?? "##", cleansUp: step["cleanup"]?.bool ?? true))
-            case "ByteFallback" where !isFused: decoding.joinsBytes = true
+            case "ByteFallback" where !isFused && !decoding.putsSpaces: decoding.joinsBytes = true
             case "Fuse": isFused = true
             case "Strip":
                 try add(strip: step, to: &decoding, isFused: isFused)

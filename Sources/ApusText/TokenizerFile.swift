@@ -3,25 +3,39 @@
 struct TokenizerFile {
     let root: JSONValue
     let name: String
+    /// One more than the largest id that there may be.
+    let idLimit: Int
 
-    init(_ bytes: [UInt8], name: String) throws(TextError) {
+    /// - Parameters:
+    ///   - name: what errors call the file.
+    ///   - unusedLimit: how many ids may have no token: each takes memory, and a small file could ask for all there is.
+    /// - Throws: `TextError` for what is no JSON.
+    init(_ bytes: [UInt8], name: String, unusedLimit: Int = 1 << 20) throws(TextError) {
         root = try TokenizerConfiguration.json(bytes, name: name)
         self.name = name
+        let vocabulary = root["model"]?["vocab"]
+        let count = vocabulary?.members?.count ?? vocabulary?.array?.count ?? 0
+        idLimit = min(ModelFile.maximumID, count + (root["added_tokens"]?.array?.count ?? 0) + unusedLimit)
     }
 
     /// - Parameter more: tokens that tokenizer_config.json lists by their ids; those that are here already change nothing.
     func definition(adding more: [JSONValue.Member] = []) throws(TextError) -> TokenizerDefinition {
         let model = try checkedModel()
         var added = try addedTokens()
-        var vocabulary = try model.vocabulary(adding: added)
+        var vocabulary = try model.vocabulary()
+        let isModels = vocabulary.map { $0 != nil }
+        for token in added { ModelFile.set(token.content, at: Int(token.id), in: &vocabulary) }
         for token in try lackingTokens(more, vocabulary, added) {
             added.append(token)
             ModelFile.set(token.content, at: Int(token.id), in: &vocabulary)
         }
         let tokens = SpelledTokens(vocabulary)
         let spelling = try spelling(model)
-        let table = TokenTable(tokens, spelling, added: added)
+        let table = TokenTable(tokens, spelling, added: added) { isModels.indices.contains($0) && isModels[$0] }
         let (prefix, suffix) = try surroundings(root["post_processor"] ?? .null)
+        if let id = (prefix + suffix).first(where: { !tokens.isUsed(Int($0)) }) {
+            throw malformed("'post_processor' puts token \(id) around a text, which there is not")
+        }
         return TokenizerDefinition(
             tokens: tokens, spelling: spelling, table: table, model: try model.rules(table, spelling),
             addedTokens: added,
@@ -54,9 +68,9 @@ extension TokenizerFile {
         var tokens: [AddedToken] = []
         for value in root["added_tokens"]?.array ?? [] {
             guard let content = value["content"]?.string, let id = value["id"]?.integer,
-                (0..<ModelFile.maximumID).contains(id)
+                (0..<idLimit).contains(id)
             else {
-                throw malformed("an entry of 'added_tokens' lacks 'content' or an 'id' in 0..<\(ModelFile.maximumID)")
+                throw malformed("an entry of 'added_tokens' lacks 'content' or an 'id' in 0..<\(idLimit)")
             }
             tokens.append(addedToken(value, content, id))
         }
@@ -107,12 +121,14 @@ extension TokenizerFile {
     }
 
     /// The special tokens that 'post_processor' puts around a single text; later steps put theirs around those of earlier ones.
+    /// To the library what a 'TemplateProcessing' made is several texts, between which later steps would put theirs.
     private func surroundings(_ value: JSONValue) throws(TextError) -> (prefix: [Int32], suffix: [Int32]) {
         var prefix: [Int32] = []
         var suffix: [Int32] = []
-        for step in flatten(value, list: "processors") {
+        var hasParts = false
+        for step in flatten(value, list: "processors") where step["type"]?.string != "ByteLevel" {
+            if hasParts { throw unsupported("a post-processor behind a 'TemplateProcessing'") }
             switch step["type"]?.string ?? "" {
-            case "ByteLevel": break
             case "RobertaProcessing", "BertProcessing":
                 prefix = [try special(step["cls"])] + prefix
                 suffix.append(try special(step["sep"]))
@@ -120,6 +136,7 @@ extension TokenizerFile {
                 let (before, behind) = try template(step)
                 prefix = before + prefix
                 suffix += behind
+                hasParts = step["single"]?.array?.count != 1
             case let type: throw unsupported("a '\(type)' post-processor")
             }
         }
@@ -133,8 +150,8 @@ extension TokenizerFile {
     }
 
     private func tokenID(_ value: JSONValue) throws(TextError) -> Int32 {
-        guard let id = value.integer, (0..<ModelFile.maximumID).contains(id) else {
-            throw malformed("'post_processor' has an id that is not in 0..<\(ModelFile.maximumID)")
+        guard let id = value.integer, (0..<idLimit).contains(id) else {
+            throw malformed("'post_processor' has an id that is not in 0..<\(idLimit)")
         }
         return Int32(id)
     }

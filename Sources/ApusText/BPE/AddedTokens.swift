@@ -81,9 +81,11 @@ struct AddedTokenMatcher: Sendable {
             index = end
             if token.isWord, !text.isWordApart(range) { continue }
             let first = token.stripsLeft ? max(text[..<range.lowerBound].endWithoutSpace, start) : range.lowerBound
+            let behind = token.stripsRight ? text[end...].startBehindSpace : end
             if first > start { fragments.append(.text(Array(text[start..<first]))) }
-            fragments.append(.token(token.id))
-            start = token.stripsRight ? text[end...].startBehindSpace : end
+            // Another one may have swallowed all of it.
+            if first < behind { fragments.append(.token(token.id)) }
+            start = behind
         }
         if start < text.count { fragments.append(.text(Array(text[start...]))) }
         return fragments

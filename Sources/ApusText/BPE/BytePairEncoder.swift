@@ -5,8 +5,8 @@
 struct BytePairEncoder: Sendable {
     /// What a piece is made of before anything is merged.
     enum Atoms: Sendable {
-        /// The token of each single byte; -1 where the vocabulary lacks it.
-        case bytes([Int32])
+        /// The token of each single byte, -1 where the vocabulary lacks it, and what stands for those.
+        case bytes([Int32], UnknownRun)
         /// The tokens of characters.
         case characters(CharacterTokens)
     }
@@ -26,7 +26,7 @@ struct BytePairEncoder: Sendable {
         self.merges = MergeTable(merges, ranks: ranks)
     }
 
-    /// Appends the tokens of one piece. What the vocabulary lacks vanishes, as it does in the reference.
+    /// Appends the tokens of one piece.
     func encode(_ piece: ArraySlice<UInt8>, into tokens: inout [Int32], _ room: inout Room) {
         makeSymbols(piece, &room.symbols)
         if room.symbols.count > 1 { merge(&room.symbols, &room.heap) }
@@ -67,8 +67,17 @@ struct BytePairEncoder: Sendable {
             symbols.append(Symbol(token: token, previous: index - 1, next: index + 1))
         }
         switch atoms {
-        case .bytes(let tokens):
-            for byte in piece where tokens[Int(byte)] >= 0 { append(tokens[Int(byte)]) }
+        case .bytes(let tokens, var unknown):
+            for byte in piece {
+                let token = tokens[Int(byte)]
+                guard token >= 0 else {
+                    unknown.add(append)
+                    continue
+                }
+                unknown.end(append)
+                append(token)
+            }
+            unknown.end(append)
         case .characters(let tokens): tokens.forEachToken(of: piece, append)
         }
         if !symbols.isEmpty { symbols[symbols.count - 1].next = -1 }

@@ -5,8 +5,7 @@ struct CharacterTokens: Sendable {
     private var others: [UInt32: Int32] = [:]
     /// The token of each byte; nil where characters do not fall back to bytes.
     private let byteTokens: [Int32]?
-    private let unknown: Int32?
-    private let fusesUnknown: Bool
+    private let unknown: UnknownRun
 
     /// Finds them in a vocabulary.
     init(_ table: TokenTable, _ spelling: PlainSpelling) {
@@ -18,14 +17,14 @@ struct CharacterTokens: Sendable {
             if scalar < 0x1_0000 { basic[Int(scalar)] = id } else { others[scalar] = id }
         }
         byteTokens = spelling.fallsBackToBytes ? PlainSpelling.byteTokens(in: table) : nil
-        unknown = spelling.unknownToken.flatMap { table.id(of: Array($0.utf8)[...]) }
-        fusesUnknown = spelling.fusesUnknown
+        unknown = UnknownRun(
+            token: spelling.unknownToken.flatMap { table.id(of: Array($0.utf8)[...]) }, fuses: spelling.fusesUnknown)
     }
 
     /// Calls `body` with the tokens of a piece of valid UTF-8 before anything is merged.
     func forEachToken(of piece: ArraySlice<UInt8>, _ body: (Int32) -> Void) {
         var at = piece.startIndex
-        var isAfterUnknown = false
+        var unknown = unknown
         while at < piece.endIndex {
             let lead = piece[at]
             let end = at + (lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4)
@@ -33,21 +32,46 @@ struct CharacterTokens: Sendable {
             at = end
             let token = token(of: character)
             if token >= 0 {
+                unknown.end(body)
                 body(token)
-                isAfterUnknown = false
             } else if let byteTokens, character.allSatisfy({ byteTokens[Int($0)] >= 0 }) {
                 for byte in character { body(byteTokens[Int(byte)]) }
-                isAfterUnknown = false
-            } else if let unknown {
-                if !(fusesUnknown && isAfterUnknown) { body(unknown) }
-                isAfterUnknown = true
+            } else {
+                unknown.add(body)
             }
         }
+        unknown.end(body)
     }
 
     private func token(of character: ArraySlice<UInt8>) -> Int32 {
         let scalar = character.scalar
         return scalar < 0x1_0000 ? basic[Int(scalar)] : others[scalar] ?? -1
+    }
+}
+
+/// What stands for characters that are no tokens. As in the library it comes when a known character follows or the piece ends:
+/// bytes to which others fall back go before it.
+struct UnknownRun: Sendable {
+    private let token: Int32?
+    private let fuses: Bool
+    private var isPending = false
+
+    init(token: Int32?, fuses: Bool) {
+        self.token = token
+        self.fuses = fuses
+    }
+
+    /// Takes an unknown character.
+    @inline(__always) mutating func add(_ body: (Int32) -> Void) {
+        if !fuses { end(body) }
+        isPending = token != nil
+    }
+
+    /// Gives out what is pending.
+    @inline(__always) mutating func end(_ body: (Int32) -> Void) {
+        guard isPending, let token else { return }
+        isPending = false
+        body(token)
     }
 }
 

@@ -8,6 +8,8 @@ struct TokenTable: Sendable {
     private var slots: [Int32]
     /// Whether several ids stand for the same bytes.
     private var hasDuplicates = false
+    /// The first id that is not looked up.
+    private var firstHidden = Int32.max
 
     /// An empty table that will have about `capacity` tokens: each is appended, then all are indexed.
     init(capacity: Int) {
@@ -23,10 +25,16 @@ struct TokenTable: Sendable {
         offsets.append(Int32(bytes.count))
     }
 
-    /// Makes every token known by its bytes; called once, after the last one.
-    mutating func index() {
+    /// Makes tokens known by their bytes; called once, after the last one.
+    ///
+    /// - Parameter isKnown: whether an id is to be found; all are where it is nil.
+    mutating func index(where isKnown: ((Int) -> Bool)? = nil) {
         precondition(slots.count >= 2 * count, "\(count) tokens in a table of \(slots.count) places")
         for id in 0..<Int32(count) {
+            if isKnown?(Int(id)) == false {
+                firstHidden = min(firstHidden, id)
+                continue
+            }
             let token = bytes(of: id)
             if !token.isEmpty { insert(id, token) }
         }
@@ -48,7 +56,7 @@ struct TokenTable: Sendable {
 
     /// As `id(of:)`, for who knows which token it probably is: comparing with that one is cheaper than looking it up.
     func id(of key: ArraySlice<UInt8>, probably guess: Int32) -> Int32? {
-        if !hasDuplicates, guess >= 0, guess < count, !key.isEmpty, holds(guess, key) { return guess }
+        if !hasDuplicates, guess >= 0, guess < min(Int32(count), firstHidden), !key.isEmpty, holds(guess, key) { return guess }
         return id(of: key)
     }
 

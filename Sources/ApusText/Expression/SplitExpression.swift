@@ -20,9 +20,11 @@ struct SplitExpression: Sendable, Equatable {
 
     /// Calls `body` with the range of every match, from left to right, none within another.
     ///
-    /// A text on which matching takes more steps than 64 for each byte and ten million is left uncut from there on.
+    /// A text on which matching takes more steps than 64 for each byte and ten million is left uncut from there on; a short
+    /// one, of which there may be many, sooner.
     func forEachMatch(in text: ArraySlice<UInt8>, _ body: (Range<Int>) -> Void) {
-        var machine = SplitMachine(program, stepsLeft: 10_000_000 + 64 * text.count)
+        let steps = min(20_000 + 4096 * text.count, 10_000_000 + 64 * text.count)
+        var machine = SplitMachine(program, stepsLeft: steps)
         text.withUnsafeBufferPointer { bytes in
             var at = 0
             var lastEnd = -1

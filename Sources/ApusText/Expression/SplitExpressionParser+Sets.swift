@@ -42,7 +42,7 @@ extension SplitExpressionParser {
     /// A character, a range of them or an escape within a set.
     private mutating func member(_ scalar: Unicode.Scalar) throws(PatternError) -> ScalarSet {
         let start = index - 1
-        let first = scalar == "\\" ? try escapedSet() : .scalar(scalar.value)
+        let first = scalar == "\\" ? try escapedSet(word: .wordWithinSet) : .scalar(scalar.value)
         let isRange = next == "-" && !isNext("-]")
         guard isRange, case .range(let low) = first, low.count == 1 else { return try folded(first, at: start) }
         index += 1
@@ -61,7 +61,7 @@ extension SplitExpressionParser {
     }
 
     /// What the backslash before this place and what follows it stand for.
-    mutating func escapedSet() throws(PatternError) -> ScalarSet {
+    mutating func escapedSet(word: ScalarSet = .word) throws(PatternError) -> ScalarSet {
         let start = index - 1
         guard let scalar = take() else { throw .invalid("end pattern at escape", position: start) }
         switch scalar {
@@ -69,8 +69,8 @@ extension SplitExpressionParser {
         case "S": return .complement(.space)
         case "d": return .digit
         case "D": return .complement(.digit)
-        case "w": return .word
-        case "W": return .complement(.word)
+        case "w": return word
+        case "W": return .complement(word)
         case "p", "P": return try property(isNegated: scalar == "P", start)
         case "n": return .scalar(10)
         case "r": return .scalar(13)

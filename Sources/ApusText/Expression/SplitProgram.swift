@@ -22,6 +22,8 @@ struct SplitProgram: Sendable {
     private(set) var instructions: [Instruction] = []
     private(set) var placeCount = 0
     private var sets: [ScalarSet] = []
+    /// Counts the parts that were written out: empty groups leave no instructions.
+    private var partCount = 0
     /// The index of the block of 256 characters, by the character's high bits.
     private var blockIndex: [Int] = []
     private var blocks: [UInt32] = []
@@ -34,46 +36,49 @@ struct SplitProgram: Sendable {
 
     /// A bit for each set that the character is in.
     @inline(__always) func sets(of value: UInt32) -> UInt32 {
-        guard value < GeneralCategories.tabulated else { return mask(of: value) }
+        guard value < TraitsTable.tabulated else { return mask(of: value, ScalarTraits(value)) }
         return blocks[blockIndex[Int(value >> 8)] << 8 | Int(value & 0xFF)]
     }
 
-    private func mask(of value: UInt32) -> UInt32 {
-        let category = GeneralCategories.shared[value]
-        return mask(of: value, category, isSpace: GeneralCategories.isSpace(value, category))
-    }
-
-    private func mask(of value: UInt32, _ category: UInt8, isSpace: Bool) -> UInt32 {
+    private func mask(of value: UInt32, _ traits: ScalarTraits) -> UInt32 {
         var mask: UInt32 = 0
-        for (bit, set) in sets.enumerated() where set.contains(value, category: category, isSpace: isSpace) {
-            mask |= 1 << UInt32(bit)
-        }
+        for (bit, set) in sets.enumerated() where set.contains(value, traits) { mask |= 1 << UInt32(bit) }
         return mask
     }
 
     private mutating func tabulate() {
-        // Between two bounds of ranges, characters differ by their category and whether they are space, and by nothing else.
-        let bounds = sets.reduce(into: Set<UInt32>()) { $1.insertBounds(into: &$0) }
-        let dependsOnCharacter = sets.contains { $0.dependsOnCharacter }
-        var known: [UInt32?] = []
-        func quickMask(of value: UInt32) -> UInt32 {
-            if value == 0 || bounds.contains(value) { known = Array(repeating: nil, count: 64) }
-            let category = GeneralCategories.shared[value]
-            let isSpace = GeneralCategories.isSpace(value, category)
-            let kind = Int(category) << 1 | (isSpace ? 1 : 0)
-            if let mask = known[kind], !dependsOnCharacter { return mask }
-            let mask = mask(of: value, category, isSpace: isSpace)
-            known[kind] = mask
-            return mask
-        }
-        var seen: [[UInt32]: Int] = [:]
-        for first in stride(from: 0, to: GeneralCategories.tabulated, by: 256) {
-            let block = (first..<first + 256).map(quickMask)
-            if seen[block] == nil {
-                seen[block] = seen.count
-                blocks += block
+        // Where no range begins or ends within, blocks of the same traits are the same.
+        var known: [SIMD2<Int>: Int] = [:]
+        let cuts = Set(sets.flatMap(\.cuts)).filter { $0 < TraitsTable.tabulated }.sorted()
+        var past = 0
+        for (number, traits) in TraitsTable.shared.blockIndex.enumerated() {
+            let first = UInt32(number) << 8
+            while past < cuts.count, cuts[past] <= first { past += 1 }
+            let isWhole = past == cuts.count || cuts[past] >= first + 256
+            let key = SIMD2(past, traits)
+            if isWhole, let same = known[key] {
+                blockIndex.append(same)
+                continue
             }
-            blockIndex.append(seen[block] ?? 0)
+            blockIndex.append(blocks.count >> 8)
+            if isWhole { known[key] = blocks.count >> 8 }
+            addBlock(first, cuts[past...])
+        }
+    }
+
+    /// Adds the masks of 256 characters; between two cuts those of the same traits have the same.
+    private mutating func addBlock(_ first: UInt32, _ cuts: ArraySlice<UInt32>) {
+        var cuts = cuts
+        var masks = [UInt32?](repeating: nil, count: ScalarTraits.count)
+        for value in first..<first + 256 {
+            if value == cuts.first {
+                cuts = cuts.dropFirst()
+                for place in masks.indices { masks[place] = nil }
+            }
+            let traits = TraitsTable.shared[value]
+            let known = masks[Int(traits.number)] ?? mask(of: value, traits)
+            masks[Int(traits.number)] = known
+            blocks.append(known)
         }
     }
 
@@ -99,7 +104,8 @@ struct SplitProgram: Sendable {
     }
 
     private mutating func add(_ node: SplitNode) throws(PatternError) {
-        guard instructions.count < Self.sizeLimit else {
+        partCount += 1
+        guard instructions.count < Self.sizeLimit, partCount < 2 * Self.sizeLimit else {
             throw .unsupported("expressions of more than \(Self.sizeLimit) steps are", position: 0)
         }
         switch node {

@@ -16,6 +16,10 @@ struct BytePairRules: Sendable {
     var ranks: [Int32]?
     /// Whether a piece that is itself a token is taken as it is.
     var ignoresMerges = false
+    /// What stands for a byte that is no token, in a vocabulary of bytes.
+    var unknown: Int32?
+    /// Whether several of them in a row become one.
+    var fusesUnknown = false
 }
 
 extension BytePairRules {
@@ -62,7 +66,10 @@ enum PieceEncoder: Sendable {
         case .bytePairs(let rules):
             let atoms: BytePairEncoder.Atoms =
                 switch spelling {
-                case .byteLevel: .bytes((UInt8.min...UInt8.max).map { table.id(of: [$0]) ?? -1 })
+                case .byteLevel:
+                    .bytes(
+                        (UInt8.min...UInt8.max).map { table.id(of: [$0]) ?? -1 },
+                        UnknownRun(token: rules.unknown, fuses: rules.fusesUnknown))
                 case .plain(let plain): .characters(CharacterTokens(table, plain))
                 }
             self = .bytePairs(

@@ -40,7 +40,14 @@ struct UnigramEncoder: Sendable {
         unknown = vocabulary.unknown ?? -1
         unknownScore = (vocabulary.scores.min() ?? 0) - Self.unknownPenalty
         roundsSums = vocabulary.roundsSums
-        byteTokens = spelling.fallsBackToBytes ? PlainSpelling.byteTokens(in: table) : nil
+        // Of a piece that comes twice the last counts.
+        byteTokens =
+            !spelling.fallsBackToBytes
+            ? nil
+            : PlainSpelling.byteTokens(in: table).map { id in
+                let piece = id < 0 ? id : pieces.value(of: table.bytes(of: id))
+                return piece < 0 ? id : piece
+            }
     }
 
     /// Appends the tokens of one piece of valid UTF-8.

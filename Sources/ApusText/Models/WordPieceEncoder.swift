@@ -21,6 +21,7 @@ struct WordPieceEncoder: Sendable {
         var (beginnings, continuations) = (ByteTrie(), ByteTrie())
         for id in 0..<Int32(table.count) {
             let token = table.bytes(of: id)
+            guard table.id(of: token) == id else { continue }
             beginnings.insert(token, id)
             if token.starts(with: prefix) { continuations.insert(token.dropFirst(prefix.count), id) }
         }

@@ -32,6 +32,9 @@ struct CharacterMap: Sendable, Equatable {
         (0..<4).reduce(0) { $0 | UInt32(bytes[offset + $1]) << UInt32(8 * $1) }
     }
 
+    /// The bytes of the longest replacement.
+    var longestReplacement: Int { replacements.split(separator: 0).map(\.count).max() ?? 0 }
+
     func apply(to text: [UInt8]) -> [UInt8] {
         switch reading {
         case .graphemes: byGraphemes(text)
@@ -95,8 +98,11 @@ struct CharacterMap: Sendable, Equatable {
             guard node < units.count else { break }
             guard unit >> 8 & 1 == 1 else { continue }
             let place = Int(units[node] & 0x7FFF_FFFF)
+            // A damaged table may point into a character or end within one.
+            guard place >= replacements.count || replacements[place] & 0xC0 != 0x80 else { continue }
             shortest = shortest ?? place
-            longest = (place, index + 1)
+            let next = text.startIndex + index + 1
+            if next == text.endIndex || text[next] & 0xC0 != 0x80 { longest = (place, index + 1) }
         }
         return (shortest, longest)
     }

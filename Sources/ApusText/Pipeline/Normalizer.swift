@@ -48,9 +48,11 @@ enum Normalizer: Sendable, Equatable {
         guard let first = text[...].firstScalar else { return false }
         switch self {
         case .strip(left: true, _): return first.properties.isWhitespace
-        case .replace(let matcher, by: ""):
+        case .replace(let matcher, let new):
+            // What takes the place of several characters counts as the last of them.
+            let kept = new.isEmpty ? 0 : SplitMachine.length(text[0])
             var isFirst = false
-            matcher.forEachMatch(in: text[...]) { if $0.lowerBound == 0, !$0.isEmpty { isFirst = true } }
+            matcher.forEachMatch(in: text[...]) { if $0.lowerBound == 0, $0.upperBound > kept { isFirst = true } }
             return isFirst
         case .nmt, .stripAccents, .bert: return apply(to: Array(String(first).utf8)).isEmpty
         default: return false
@@ -155,7 +157,17 @@ enum NormalizationForm: String, Sendable {
         return result
     }
 
+    /// Marks that are taken apart but are no marks to be put in order before, which Foundation forgets behind.
+    private static let lateMarks: [Unicode.Scalar: [Unicode.Scalar]] = [
+        "\u{F73}": ["\u{F71}", "\u{F72}"], "\u{F75}": ["\u{F71}", "\u{F74}"], "\u{F81}": ["\u{F71}", "\u{F80}"],
+    ]
+
     private func apply(to string: String) -> String {
+        var string = string
+        if string.unicodeScalars.contains(where: { Self.lateMarks[$0] != nil }) {
+            let scalars = string.unicodeScalars.flatMap { Self.lateMarks[$0] ?? [$0] }
+            string = String(String.UnicodeScalarView(scalars))
+        }
         // Foundation does not compose a Hangul syllable with the final consonant behind it; taken apart, they come together.
         let isApart = string.unicodeScalars.contains { (0x11A8...0x11C2).contains($0.value) }
         return switch self {

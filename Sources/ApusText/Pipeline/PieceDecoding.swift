@@ -21,6 +21,11 @@ struct PieceDecoding: Sendable, Equatable {
         case strip(String, start: Int, stop: Int)
     }
 
+    /// Whether tokens get a space before them, which makes those of bytes plain text.
+    var putsSpaces: Bool {
+        steps.contains { if case .wordPiece = $0 { true } else { false } }
+    }
+
     /// What stands for a space in the vocabulary; nil where nothing does.
     var mark: String? {
         for step in steps {

@@ -39,6 +39,14 @@ struct PlainSpelling: Sendable, Equatable {
         return "<0x" + (digits.count < 2 ? "0" : "") + digits + ">"
     }
 
+    /// The byte that a token such as `<0xE4>` stands for when it is decoded: there may be several for one.
+    static func byte(of token: ArraySlice<UInt8>) -> UInt8? {
+        guard token.count == 6, token.starts(with: "<0x".utf8), token.last == UInt8(ascii: ">") else { return nil }
+        let digits = token.dropFirst(3).dropLast()
+        guard digits.allSatisfy({ $0 < 0x80 && Character(Unicode.Scalar($0)).isHexDigit }) else { return nil }
+        return UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
+    }
+
     /// The tokens of all bytes, -1 where the vocabulary lacks one.
     static func byteTokens(in table: TokenTable) -> [Int32] {
         (UInt8.min...UInt8.max).map { table.id(of: Array(token(ofByte: $0).utf8)[...]) ?? -1 }

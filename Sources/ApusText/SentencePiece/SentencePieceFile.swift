@@ -164,7 +164,6 @@ extension SentencePieceFile {
         for (place, type) in types.enumerated() { pieces.append(type == 1 ? texts[place] : "") }
         let worth = zip(types, scores).map { Double($0.0 == 1 ? $0.1 : lowest) }
         return UnigramVocabulary(
-            pieces: pieces, scores: worth, unknown: texts.indices.contains(Int(unknownToken)) ? unknownToken : nil,
-            roundsSums: true)
+            pieces: pieces, scores: worth, unknown: vocabulary.used(unknownToken), roundsSums: true)
     }
 }

@@ -7,10 +7,16 @@ struct TekkenFile {
 
     private let root: JSONValue
     private let name: String
+    private let specialLimit: Int
 
-    init(_ bytes: [UInt8], name: String) throws(TextError) {
+    /// - Parameters:
+    ///   - name: what errors call the file.
+    ///   - specialLimit: how many special tokens there may be: each takes memory, though the file need not list it.
+    /// - Throws: `TextError` for what is no JSON.
+    init(_ bytes: [UInt8], name: String, specialLimit: Int = 1 << 16) throws(TextError) {
         root = try TokenizerConfiguration.json(bytes, name: name)
         self.name = name
+        self.specialLimit = specialLimit
     }
 
     /// The tokens with a role, as Mistral has them in every such file.
@@ -20,7 +26,7 @@ struct TekkenFile {
     func definition() throws(TextError) -> TokenizerDefinition {
         guard let config = root["config"], let pattern = config["pattern"]?.string, let entries = root["vocab"]?.array,
             let size = config["default_vocab_size"]?.integer, let count = config["default_num_special_tokens"]?.integer,
-            (0...Self.maximumTokens).contains(size), (0...size).contains(count)
+            (0...Self.maximumTokens).contains(size), (0...min(size, specialLimit)).contains(count)
         else { throw malformed("'config' or 'vocab' is missing or has impossible sizes") }
         let added = try specialTokens(count)
         var tokens = (0..<count).map { "<SPECIAL_\($0)>" as String? }
