@@ -40,7 +40,8 @@ let package = Package(
         .target(
             name: "ApusModel", dependencies: ["ApusTensor", "ApusFormats", "ApusText"], swiftSettings: swiftSettings),
         .target(name: "CFuzzer", cSettings: cSettings),
-        .target(name: "FuzzDriver", dependencies: ["ApusFormats", "ApusText", "CFuzzer"], swiftSettings: swiftSettings),
+        .target(
+            name: "FuzzDriver", dependencies: ["ApusFormats", "ApusText", "CFuzzer"], swiftSettings: swiftSettings),
         fuzzer("FuzzSafetensors"),
         fuzzer("FuzzGGUF"),
         fuzzer("FuzzAdapterConfiguration"),

@@ -79,7 +79,9 @@ extension GGUFVocabulary {
     }
 
     var prefix: [Int32] {
-        guard let bosToken = used(bosToken), addsBOS ?? (isSentencePiece || (try? family())?.addsBOS ?? false) else { return [] }
+        guard let bosToken = used(bosToken), addsBOS ?? (isSentencePiece || (try? family())?.addsBOS ?? false) else {
+            return []
+        }
         return [bosToken]
     }
 

@@ -253,6 +253,12 @@ extension Tokenizer {
         return bytes
     }
 
+    /// Whether tokens spell characters, as SentencePiece has them, where others spell bytes: such a vocabulary marks where a
+    /// word, and with it a text, begins.
+    package var isOfCharacters: Bool {
+        if case .plain = definition.spelling { true } else { false }
+    }
+
     /// Whether a token is no text, such as those that a chat template writes: `decode` leaves it out when it is told to.
     public func isSpecial(_ token: Int32) -> Bool { addedByID[token]?.isSpecial == true }
 

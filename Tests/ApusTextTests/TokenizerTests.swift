@@ -1,7 +1,8 @@
 import ApusTestSupport
-import ApusText
 import Foundation
 import Testing
+
+@testable import ApusText
 
 /// What `tokenizers` made of nasty strings; see text_golden.py.
 struct EncodingGolden: Decodable, Sendable {
@@ -114,7 +115,9 @@ func nastyText(_ generator: inout SystemRandomNumberGenerator) -> String {
         for _ in 0..<200 {
             let text = nastyText(&generator)
             let decoded = tokenizer.decode(tokenizer.encode(text, addSpecialTokens: false), skipSpecialTokens: false)
-            let expected = name == "text/qwen2" ? text.precomposedStringWithCanonicalMapping : text
+            // Composed as the library composes, which knows an older Unicode than Swift; its goldens hold that.
+            let composed = String(decoding: NormalizationForm.composed.apply(to: Array(text.utf8)), as: UTF8.self)
+            let expected = name == "text/qwen2" ? composed : text
             #expect(decoded.scalars == expected.scalars, "\(text.debugDescription)")
         }
     }

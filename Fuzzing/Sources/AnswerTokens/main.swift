@@ -15,7 +15,8 @@ func answer(to line: String) -> JSONValue {
         let tokenizer = try Tokenizer(
             definition, TokenizerConfiguration(), origin: .directory(URL(filePath: "/")))
         let texts = request["texts"]?.array?.compactMap(\.string) ?? []
-        let sequences = request["ids"]?.array?.map { ($0.array ?? []).compactMap { $0.integer.map { Int32($0) } } } ?? []
+        let sequences =
+            request["ids"]?.array?.map { ($0.array ?? []).compactMap { $0.integer.map { Int32($0) } } } ?? []
         return [
             "ids": .array(texts.map { tokens(tokenizer.encode($0, addSpecialTokens: false)) }),
             "special": .array(texts.map { tokens(tokenizer.encode($0)) }),

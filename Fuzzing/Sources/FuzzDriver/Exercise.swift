@@ -24,14 +24,18 @@ package func exercise(
 
 private func exercise(_ tokenizer: Tokenizer, _ text: String) {
     let ids = tokenizer.encode(text, addSpecialTokens: false)
-    for id in tokenizer.encode(text) { expect((0..<tokenizer.vocabularySize).contains(Int(id)), "\(id) of \(tokenizer.vocabularySize) tokens") }
+    for id in tokenizer.encode(text) {
+        expect((0..<tokenizer.vocabularySize).contains(Int(id)), "\(id) of \(tokenizer.vocabularySize) tokens")
+    }
     let some = (0..<Int32(min(tokenizer.vocabularySize, 300))).reversed()
     for ids in [ids, some + [-1, .max, 0, 0]] {
         for skips in [false, true] {
             var decoder = StreamingDecoder(tokenizer: tokenizer, skipSpecialTokens: skips)
             let streamed = ids.map { decoder.append($0) }.joined() + decoder.finish()
             let whole = tokenizer.decode(ids, skipSpecialTokens: skips)
-            expect(streamed.unicodeScalars.elementsEqual(whole.unicodeScalars), "\(ids.prefix(40)) is \(whole.debugDescription), streamed \(streamed.debugDescription)")
+            expect(
+                streamed.unicodeScalars.elementsEqual(whole.unicodeScalars),
+                "\(ids.prefix(40)) is \(whole.debugDescription), streamed \(streamed.debugDescription)")
         }
     }
     for id in ids.prefix(100) { if let token = tokenizer.token(id) { _ = tokenizer.id(of: token) } }

@@ -56,7 +56,9 @@ struct TokenTable: Sendable {
 
     /// As `id(of:)`, for who knows which token it probably is: comparing with that one is cheaper than looking it up.
     func id(of key: ArraySlice<UInt8>, probably guess: Int32) -> Int32? {
-        if !hasDuplicates, guess >= 0, guess < min(Int32(count), firstHidden), !key.isEmpty, holds(guess, key) { return guess }
+        if !hasDuplicates, guess >= 0, guess < min(Int32(count), firstHidden), !key.isEmpty, holds(guess, key) {
+            return guess
+        }
         return id(of: key)
     }
 

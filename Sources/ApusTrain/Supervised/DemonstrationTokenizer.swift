@@ -63,8 +63,8 @@ public struct DemonstrationTokenizer {
     }
 
     private func continuation(_ prompt: String, _ completion: String) -> ([Int32], [Bool]) {
-        let question = tokenizer.encodePrompt(prompt)
-        return joined(question, ended(tokenizer.encode(completion, addSpecialTokens: false)))
+        let tokens = tokens(of: [prompt, completion]) { tokenizer.encodePrompt($0) }
+        return joined(tokens[0], ended(tokens[1]))
     }
 
     private func conversation(
@@ -74,8 +74,8 @@ public struct DemonstrationTokenizer {
         let before = try tokenizer.renderPrompt(Array(messages[..<promptCount]), variables: variables)
         let text = try tokenizer.renderChat(messages, addGenerationPrompt: false, variables: variables)
         let completion = try Self.remainder(of: text, after: before)
-        let question = tokenizer.encode(before, addSpecialTokens: false)
-        return joined(question, endedTurn(tokenizer.encode(completion, addSpecialTokens: false)))
+        let tokens = tokens(of: [before, completion])
+        return joined(tokens[0], endedTurn(tokens[1]))
     }
 
     /// A conversation as a whole, or its assistant's turns: what the template marks as such (`{% generation %}`), or what
@@ -86,30 +86,58 @@ public struct DemonstrationTokenizer {
             let text = try tokenizer.renderChat(messages, addGenerationPrompt: false, variables: variables)
             return try whole(endedTurn(tokenizer.encode(text, addSpecialTokens: false)))
         }
-        var tokens: [Int32] = []
-        var isLearnt: [Bool] = []
         if let parts = try tokenizer.renderParts(messages, variables: variables) {
-            for part in parts {
-                let added = tokenizer.encode(part.text, addSpecialTokens: false)
-                tokens += added
-                isLearnt += added.map { _ in part.isGenerated }
-            }
-            return (tokens, isLearnt)
+            return learning(parts.map(\.isGenerated), of: tokens(of: parts.map(\.text)))
         }
+        let parts = try turns(messages, variables)
+        let tokens = tokens(of: parts)
+        let isAnswer = parts.indices.map { !$0.isMultiple(of: 2) }
+        return learning(isAnswer, of: zip(tokens, isAnswer).map { $1 ? endedTurn($0) : $0 })
+    }
+
+    /// The text of a dialogue in parts: what leads up to the assistant's turn, the turn, and so on.
+    private func turns(_ messages: [Message], _ variables: [String: JSONValue]) throws -> [String] {
+        var parts: [String] = []
         var done = ""
         for (index, message) in messages.enumerated() where message.role == "assistant" {
             let before = try tokenizer.renderChat(
                 Array(messages[..<index]), addGenerationPrompt: true, variables: variables)
             let after = try tokenizer.renderChat(
                 Array(messages[...index]), addGenerationPrompt: false, variables: variables)
-            let question = tokenizer.encode(try Self.remainder(of: before, after: done), addSpecialTokens: false)
-            let answer = endedTurn(
-                tokenizer.encode(try Self.remainder(of: after, after: before), addSpecialTokens: false))
-            tokens += question + answer
-            isLearnt += question.map { _ in false } + answer.map { _ in true }
+            parts.append(try Self.remainder(of: before, after: done))
+            parts.append(try Self.remainder(of: after, after: before))
             done = after
         }
-        return (tokens, isLearnt)
+        return parts
+    }
+
+    private func learning(_ isLearnt: [Bool], of parts: [[Int32]]) -> ([Int32], [Bool]) {
+        let flags = zip(parts, isLearnt).flatMap { tokens, isLearnt in tokens.map { _ in isLearnt } }
+        return (Array(parts.joined()), flags)
+    }
+
+    /// The tokens of a text by its parts, which are encoded apart: no token that is sampled reaches from one into the next.
+    /// A vocabulary of characters would mark the beginning of a text at each of them: there they are those of the whole,
+    /// unless one does reach over an end.
+    ///
+    /// - Parameter encode: how a text from the beginning on becomes tokens.
+    private func tokens(of parts: [String], encode: ((String) -> [Int32])? = nil) -> [[Int32]] {
+        let encode = encode ?? { tokenizer.encode($0, addSpecialTokens: false) }
+        let apart =
+            parts.prefix(1).map(encode) + parts.dropFirst().map { tokenizer.encode($0, addSpecialTokens: false) }
+        guard tokenizer.isOfCharacters else { return apart }
+        let whole = encode(parts.joined())
+        var text = ""
+        var start = 0
+        var result: [[Int32]] = []
+        for part in parts {
+            text += part
+            let beginning = encode(text)
+            guard whole.starts(with: beginning), beginning.count >= start else { return apart }
+            result.append(Array(whole[start..<beginning.count]))
+            start = beginning.count
+        }
+        return result
     }
 
     private func joined(_ prompt: [Int32], _ completion: [Int32]) -> ([Int32], [Bool]) {

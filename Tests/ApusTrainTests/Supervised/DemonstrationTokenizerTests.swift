@@ -105,6 +105,16 @@ import Testing
         }
     }
 
+    /// A vocabulary of characters marks the beginning of a text, and a completion is none.
+    @Test func aCompletionIsNoBeginningOfAText() throws {
+        let characters = try Tokenizer(directory: Fixture.url("text/llama2"))
+        let example = try DemonstrationTokenizer(characters, endTokens: [], configuration: SFTConfiguration())
+            .example(.continuation(prompt: "the sum of", completion: " two and two"), number: 1)
+        let whole = characters.encodePrompt("the sum of two and two")
+        #expect(whole.starts(with: example.prompt + example.completion.prefix(3)))
+        #expect(example.prompt == characters.encodePrompt("the sum of"))
+    }
+
     private func markedExample(_ template: String) throws -> TrainingExample {
         let folder = try TemporaryFolder()
         for name in ["tokenizer.json", "tokenizer_config.json"] {

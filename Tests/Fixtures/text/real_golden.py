@@ -10,11 +10,15 @@ import os
 import random
 import shutil
 import sys
+import tempfile
 
+import llama_models.llama3.tokenizer
+import llama_models.llama4.tokenizer
 import mistral_common
 import sentencepiece
 from mistral_common.tokens.tokenizers.tekken import Tekkenizer
 from text_golden import CORPUS, STRINGS
+from transformers.convert_slow_tokenizer import TikTokenConverter
 
 
 def texts():
@@ -48,6 +52,18 @@ def main(folder):
         write(
             folder, os.path.basename(path), path, "tekken.json", lambda text: model.encode(text, bos=False, eos=False), model.decode,
             model.n_words)
+    # Ranks alone; transformers makes the tokenizer.json that models come with.
+    for module, pattern in ((llama_models.llama3.tokenizer, "pat_str"), (llama_models.llama4.tokenizer, "O200K_PATTERN")):
+        model = module.Tokenizer.get_instance()
+        path = os.path.join(os.path.dirname(module.__file__), "tokenizer.model")
+        with tempfile.TemporaryDirectory() as temporary:
+            file = os.path.join(temporary, "tokenizer.json")
+            TikTokenConverter(
+                path, pattern=getattr(module.Tokenizer, pattern), extra_special_tokens=list(model.special_tokens)
+            ).converted().save(file)
+            write(
+                folder, module.__name__.split(".")[1], file, "tokenizer.json", lambda text: model.encode(text, bos=False, eos=False),
+                model.decode, model.n_words - 2100)
 
 
 if __name__ == "__main__":
