@@ -84,7 +84,8 @@ import Testing
 
     @Test func stepsThatTheLibraryMixesUpAreRefused() throws {
         let template =
-            #"{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "a"}}, {"Sequence": {"id": "A"}}], "special_tokens": {"a": {"ids": [0]}}}"#
+            #"{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "a"}}, {"Sequence": {"id": "A"}}],"#
+            + #" "special_tokens": {"a": {"ids": [0]}}}"#
         let bert = #"{"type": "BertProcessing", "cls": ["a", 0], "sep": ["b", 1]}"#
         let first = #"{"type": "Metaspace", "prepend_scheme": "first"}"#
         for parts in [
@@ -116,7 +117,7 @@ import Testing
         field(1, field(1, Array(text.utf8)) + [0x18, type])
     }
 
-    /// T5 has no token that begins a text: its id is -1. Here no piece is unknown either, and the one that is named is not used.
+    /// T5 has no token that begins a text: its id is -1. Here the token for what is unknown is not used either.
     @Test func idsOfNoTokenAreNotWritten() throws {
         let pieces = piece("<unk>", 5) + piece("a", 1)
         let none: [UInt8] = [0xC8, 0x02] + [UInt8](repeating: 0xFF, count: 9) + [1]

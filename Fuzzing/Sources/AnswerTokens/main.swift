@@ -4,8 +4,8 @@ import Foundation
 @testable import ApusText
 
 /// Tokenizes for the script that compares with `tokenizers`: each line of input is
-/// `{"tokenizer": a tokenizer.json as text, "texts": […], "ids": [[…], …]}`, and each of output the ids of every text without
-/// and with special tokens, and the text of every list of ids with special tokens and without; or the error.
+/// `{"tokenizer": a tokenizer.json as text, "texts": […], "ids": [[…], …]}`, and each of output the ids of every text
+/// without and with special tokens, and the text of every list of ids with special tokens and without; or the error.
 func answer(to line: String) -> JSONValue {
     guard let request = try? JSONValue(json: line.utf8), let file = request["tokenizer"]?.string else {
         return ["error": "no request", "code": "request"]
