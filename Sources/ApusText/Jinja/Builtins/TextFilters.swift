@@ -120,7 +120,6 @@ extension Interpreter {
     private func wrapped(_ value: Value, _ arguments: CallArguments) throws(TextError) -> Value {
         let values = try bind(
             arguments, of: "wordwrap", "width", "break_long_words", "wrapstring", "break_on_hyphens")
-        if case .number? = values[0] { throw unsupported("'wordwrap' is supported with whole numbers") }
         let width = try optionalNumber(values[0], of: "wordwrap") ?? 79
         let end = try optionalText(values[2]) ?? "\n"
         let wrapping = WordWrapping(

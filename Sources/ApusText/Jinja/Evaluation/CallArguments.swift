@@ -72,9 +72,9 @@ extension Interpreter {
 
     func optionalNumber(_ value: Value?, of name: String) throws(TextError) -> Int? {
         guard let value else { return nil }
-        guard let number = value.wholeNumber else {
-            throw failure("'\(name)' wants a whole number, found \(value.kind)")
-        }
-        return number
+        if let number = value.wholeNumber { return number }
+        // Some of Python's functions take numbers with a fraction, and most do not.
+        if case .number = value { throw unsupported("'\(name)' is supported with whole numbers") }
+        throw failure("'\(name)' wants a whole number, found \(value.kind)")
     }
 }

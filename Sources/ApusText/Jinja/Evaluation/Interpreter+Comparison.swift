@@ -87,7 +87,7 @@ extension Interpreter {
             for item in try elements(of: container) where try areEqual(item, value) { return true }
             return false
         case .dictionary(let dictionary):
-            guard let key = Value.Key(value) else { throw failure("\(value.kind) cannot be a key of a mapping") }
+            guard let key = Value.Key(value) else { throw noKey(value) }
             return dictionary[key] != nil
         default: break
         }

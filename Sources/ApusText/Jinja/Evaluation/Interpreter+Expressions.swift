@@ -83,15 +83,18 @@ extension Interpreter {
         return try makeDictionary(values)
     }
 
+    /// Lists are no keys in Python either; other values are some there.
+    func noKey(_ value: Value) -> TextError {
+        let message = "\(value.kind) cannot be a key of a mapping"
+        return value.isContainer ? failure(message) : unsupported(message)
+    }
+
     /// A mapping; a later member of the same key takes the place of an earlier one.
     func makeDictionary(_ members: [Value.Dictionary.Member]) throws(TextError) -> Value {
         var dictionary = Value.Dictionary()
         for (key, value) in members {
             try checkElement(value)
-            guard dictionary.set(key, to: value) else {
-                let message = "\(key.kind) cannot be a key of a mapping"
-                throw key.isContainer ? failure(message) : unsupported(message)
-            }
+            guard dictionary.set(key, to: value) else { throw noKey(key) }
         }
         return .dictionary(dictionary)
     }
