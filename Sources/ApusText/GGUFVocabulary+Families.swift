@@ -22,11 +22,36 @@ extension GGUFVocabulary {
 
     /// One line for everything to warn of.
     var remarks: [String] {
-        guard isFamilyUnknown else { return [] }
+        guard isFamilyUnknown else { return remarksOnCuts }
         return [
             "\(name): tokenizer.ggml.pre is \(pre.map { "'\($0)'" } ?? "absent"), so nothing says how the model's text was cut: it is cut as llama.cpp "
                 + "cuts it by default, which gives other tokens than the model was trained with for much of it; convert the "
                 + "model again with a current converter"
+        ]
+    }
+
+    /// A vocabulary has no tokens that reach over the cuts it was made with; so many of a thousand may have come in
+    /// by hand.
+    private static let partedLimit = 2
+    private static let sampledTokens = 4000
+
+    private var remarksOnCuts: [String] {
+        guard model == "gpt2", let family = try? family() else { return [] }
+        var (parted, count) = (0, 0)
+        for id in stride(from: 0, to: tokens.count, by: max(tokens.count / Self.sampledTokens, 1)) {
+            guard tokenTypes.indices.contains(id) ? tokenTypes[id] == 1 : true else { continue }
+            let bytes = ByteAlphabet.decode(tokens[id])
+            guard bytes.count > 1, String(validating: bytes, as: UTF8.self) != nil else { continue }
+            var pieces = 0
+            family.cuttings.forEachPiece(of: bytes[...], startsText: false) { _ in pieces += 1 }
+            count += 1
+            if pieces > 1 { parted += 1 }
+        }
+        guard parted * 1000 > count * Self.partedLimit else { return [] }
+        return [
+            "\(name): tokenizer.ggml.pre is '\(familyName)', which parts \(parted) of \(count) tokens that were looked at, so it "
+                + "is not what the model was trained with, and text becomes other tokens; convert the model again with a "
+                + "current converter"
         ]
     }
 
