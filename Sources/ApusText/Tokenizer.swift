@@ -196,16 +196,16 @@ extension Tokenizer {
     private func encodeFragment(
         _ bytes: [UInt8], startsText: Bool, into tokens: inout [Int32], _ room: inout PieceEncoder.Room
     ) {
-        var startsText = startsText && definition.keepsBeginning(bytes)
+        var beginning = startsText ? definition.beginning(of: bytes) : 0
         for fragment in normalizedMatcher.split(definition.normalized(bytes)) {
             switch fragment {
             case .token(let id): tokens.append(id)
             case .text(let bytes):
-                definition.cuttings.forEachPiece(of: bytes[...], startsText: startsText) { piece in
+                definition.cuttings.forEachPiece(of: bytes[...], beginning: beginning) { piece in
                     encoder.encode(piece, into: &tokens, &room)
                 }
             }
-            startsText = false
+            beginning = 0
         }
     }
 
@@ -279,17 +279,19 @@ extension TokenizerDefinition {
     /// A text after all normalizers.
     func normalized(_ text: [UInt8]) -> [UInt8] { normalizers.reduce(text) { $1.apply(to: $0) } }
 
-    /// Whether what a text begins with after all normalizers is what it began with. Only a mark for the first word asks.
-    func keepsBeginning(_ text: [UInt8]) -> Bool {
+    /// How many bytes stand for the first character of a text after all normalizers. Only a mark for the first word asks.
+    func beginning(of text: [UInt8]) -> Int {
         let asks = cuttings.contains {
             if case .metaspace(let metaspace) = $0 { metaspace.scheme == .first } else { false }
         }
-        guard asks else { return true }
+        guard asks, let first = text.first else { return 0 }
         var text = text
-        for normalizer in normalizers {
-            if normalizer.removesBeginning(of: text) { return false }
-            text = normalizer.apply(to: text)
+        var length = SplitMachine.length(first)
+        for normalizer in normalizers where length > 0 {
+            let changed = normalizer.apply(to: text)
+            length = normalizer.beginning(length, of: text, after: changed)
+            text = changed
         }
-        return true
+        return length
     }
 }

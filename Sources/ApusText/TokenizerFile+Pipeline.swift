@@ -62,24 +62,12 @@ extension TokenizerFile {
     /// so that step must be the last.
     func cuttings() throws(TextError) -> [Cutting] {
         var cuttings: [Cutting] = []
-        var hasMark = flatten(root["normalizer"] ?? .null, list: "normalizers").contains {
-            $0["type"]?.string == "Prepend"
-        }
         let steps = flatten(root["pre_tokenizer"] ?? .null, list: "pretokenizers")
         for (place, step) in steps.enumerated() {
             if step["type"]?.string == "ByteLevel", place + 1 < steps.count {
                 throw unsupported("a 'ByteLevel' step that is not the last of 'pre_tokenizer'")
             }
-            for cutting in try cutting(step) {
-                if case .metaspace(let metaspace) = cutting {
-                    // To the library what stands behind a mark that was put there is the beginning of the text too.
-                    if hasMark, !cuttings.isEmpty, metaspace.scheme == .first {
-                        throw unsupported("a 'Metaspace' of the scheme 'first' behind steps that put something there")
-                    }
-                    hasMark = true
-                }
-                cuttings.append(cutting)
-            }
+            cuttings += try cutting(step)
         }
         return cuttings
     }

@@ -87,10 +87,8 @@ import Testing
             #"{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "a"}}, {"Sequence": {"id": "A"}}],"#
             + #" "special_tokens": {"a": {"ids": [0]}}}"#
         let bert = #"{"type": "BertProcessing", "cls": ["a", 0], "sep": ["b", 1]}"#
-        let first = #"{"type": "Metaspace", "prepend_scheme": "first"}"#
         for parts in [
             #""post_processor": {"type": "Sequence", "processors": [\#(template), \#(bert)]},"#,
-            #""pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Metaspace"}, \#(first)]},"#,
             #""decoder": {"type": "Sequence", "decoders": [{"type": "WordPiece"}, {"type": "ByteFallback"}]},"#,
         ] {
             let error = #expect(throws: TextError.self) { try tokenizer(file(parts)) }

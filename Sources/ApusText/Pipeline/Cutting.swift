@@ -16,43 +16,41 @@ enum Cutting: Sendable, Equatable {
     /// A space is put before a piece that begins with none (`add_prefix_space`).
     case leadingSpace
 
-    /// Calls `body` with each piece, in order.
+    /// Calls `body` with each piece, in order, and where the beginning of the whole text ends in what it is part of.
     ///
-    /// - Parameter startsText: whether nothing of the whole text stands before this part.
-    func forEachPiece(of text: ArraySlice<UInt8>, startsText: Bool, _ body: (ArraySlice<UInt8>) -> Void) {
+    /// - Parameter beginning: where what stands for the text's first character ends in what this text is part of; no more
+    ///   than where this text begins if it is not there.
+    func forEachPiece(of text: ArraySlice<UInt8>, beginning: Int, _ body: (ArraySlice<UInt8>, Int) -> Void) {
         switch self {
-        case .pattern(let pattern): pattern.split(text) { body(text[$0]) }
-        case .division(let division): division.divide(text, body)
-        case .words: WordKind.forEachWord(in: text) { body(text[$0]) }
-        case .metaspace(let metaspace): metaspace.split(text, startsText: startsText, body)
+        case .pattern(let pattern): pattern.split(text) { body(text[$0], beginning) }
+        case .division(let division): division.divide(text) { body($0, beginning) }
+        case .words: WordKind.forEachWord(in: text) { body(text[$0], beginning) }
+        case .metaspace(let metaspace): metaspace.split(text, beginning: beginning, body)
         case .leadingSpace:
             let space = UInt8(ascii: " ")
-            body(text.first == space ? text : ([space] + text)[...])
+            // Nothing asks for the beginning behind it.
+            if text.first == space { body(text, beginning) } else { body(([space] + text)[...], 0) }
         }
     }
 }
 
 extension [Cutting] {
     /// Calls `body` with each piece that all steps leave, in order; none is empty.
-    func forEachPiece(of text: ArraySlice<UInt8>, startsText: Bool, _ body: (ArraySlice<UInt8>) -> Void) {
-        self[...].forEachPiece(of: text, startsText: startsText, body)
+    ///
+    /// - Parameter beginning: how many bytes of it stand for the first character of the whole text.
+    func forEachPiece(of text: ArraySlice<UInt8>, beginning: Int, _ body: (ArraySlice<UInt8>) -> Void) {
+        self[...].forEachPiece(of: text, beginning: text.startIndex + beginning, body)
     }
 }
 
 extension ArraySlice<Cutting> {
     fileprivate func forEachPiece(
-        of text: ArraySlice<UInt8>, startsText: Bool, _ body: (ArraySlice<UInt8>) -> Void
+        of text: ArraySlice<UInt8>, beginning: Int, _ body: (ArraySlice<UInt8>) -> Void
     ) {
         guard !text.isEmpty else { return }
         guard let first else { return body(text) }
         let rest = dropFirst()
-        var isFirst = startsText
-        first.forEachPiece(of: text, startsText: startsText) { piece in
-            // What was cut away stood before it all the same; a piece that was made anew begins at 0.
-            let startsText = isFirst && (piece.startIndex == text.startIndex || piece.startIndex == 0)
-            isFirst = false
-            rest.forEachPiece(of: piece, startsText: startsText, body)
-        }
+        first.forEachPiece(of: text, beginning: beginning) { rest.forEachPiece(of: $0, beginning: $1, body) }
     }
 }
 
@@ -72,14 +70,19 @@ struct Metaspace: Sendable, Equatable {
     /// Whether text is cut before each mark.
     var splits = true
 
-    func split(_ text: ArraySlice<UInt8>, startsText: Bool, _ body: (ArraySlice<UInt8>) -> Void) {
+    /// Calls `body` with each piece and where the beginning of the whole text ends then.
+    func split(_ text: ArraySlice<UInt8>, beginning: Int, _ body: (ArraySlice<UInt8>, Int) -> Void) {
         let mark = Array(replacement.utf8)
+        let isBeginning = text.startIndex < beginning
         var marked = Array(text).replacing(" ", with: replacement)
-        if !marked.isEmpty, scheme == .always || scheme == .first && startsText, !marked.starts(with: mark) {
+        var end =
+            isBeginning ? Array(text.prefix(beginning - text.startIndex)).replacing(" ", with: replacement).count : 0
+        if !marked.isEmpty, scheme == .always || scheme == .first && isBeginning, !marked.starts(with: mark) {
             marked = mark + marked
+            if isBeginning { end += mark.count }
         }
-        guard splits else { return body(marked[...]) }
-        Division(matcher: .text(replacement), behavior: .mergedWithNext).divide(marked[...], body)
+        guard splits else { return body(marked[...], end) }
+        Division(matcher: .text(replacement), behavior: .mergedWithNext).divide(marked[...]) { body($0, end) }
     }
 }
 

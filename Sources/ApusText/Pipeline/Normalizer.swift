@@ -43,20 +43,35 @@ enum Normalizer: Sendable, Equatable {
         }
     }
 
-    /// Whether the first character of a text goes and nothing takes its place.
-    func removesBeginning(of text: [UInt8]) -> Bool {
-        guard let first = text[...].firstScalar else { return false }
+    /// How many bytes stand for the first character of a text where so many did before; `changed` is the text after it.
+    func beginning(_ length: Int, of text: [UInt8], after changed: [UInt8]) -> Int {
         switch self {
-        case .strip(left: true, _): return first.properties.isWhitespace
-        case .replace(let matcher, let new):
-            // What takes the place of several characters counts as the last of them.
-            let kept = new.isEmpty ? 0 : SplitMachine.length(text[0])
-            var isFirst = false
-            matcher.forEachMatch(in: text[...]) { if $0.lowerBound == 0, $0.upperBound > kept { isFirst = true } }
-            return isFirst
-        case .nmt, .stripAccents, .bert: return apply(to: Array(String(first).utf8)).isEmpty
-        default: return false
+        case .prepend(let prefix): return length + prefix.utf8.count
+        case .strip(left: true, _):
+            let spaces = String(decoding: text, as: UTF8.self).unicodeScalars.prefix(while: \.properties.isWhitespace)
+            return max(0, length - String(spaces).utf8.count)
+        case .replace(let matcher, let new): return Self.beginning(length, of: text, replacing: matcher, by: new)
+        case .form, .lowercase, .stripAccents, .nmt, .bert: return apply(to: Array(text[..<length])).count
+        case .characterMap:
+            // To the library what follows characters that vanish stands for them.
+            let next = changed.first.map(SplitMachine.length) ?? 0
+            return max(apply(to: Array(text[..<length])).count, next)
+        case .strip, .collapseSpaces: return length
         }
+    }
+
+    /// What takes the place of several characters stands for the last of them.
+    private static func beginning(_ length: Int, of text: [UInt8], replacing matcher: Matcher, by new: String) -> Int {
+        var (result, at) = (0, 0)
+        matcher.forEachMatch(in: text[...]) { range in
+            guard at < length, range.lowerBound < length else { return }
+            result += range.lowerBound - at
+            at = range.upperBound
+            var last = max(range.lowerBound, range.upperBound - 1)
+            while last > range.lowerBound, text[last] & 0xC0 == 0x80 { last -= 1 }
+            if last < length { result += new.utf8.count }
+        }
+        return result + max(0, length - at)
     }
 
     private static func nmt(_ scalar: Unicode.Scalar) -> [Unicode.Scalar] {
