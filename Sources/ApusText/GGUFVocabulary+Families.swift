@@ -43,7 +43,7 @@ extension GGUFVocabulary {
             let bytes = ByteAlphabet.decode(tokens[id])
             guard bytes.count > 1, String(validating: bytes, as: UTF8.self) != nil else { continue }
             var pieces = 0
-            family.cuttings.forEachPiece(of: bytes[...], startsText: false) { _ in pieces += 1 }
+            family.cuttings.forEachPiece(of: bytes[...], beginning: 0) { _ in pieces += 1 }
             count += 1
             if pieces > 1 { parted += 1 }
         }
