@@ -274,20 +274,32 @@ class Grammar:
 
 
 class Program:
+    """Apus. Where it crashes, that is its answer."""
+
     def __init__(self, command):
-        self.process = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+        self.command = command
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(self.command, shell=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
 
     def answers(self, requests):
         def send():
-            for file, texts, ids in requests:
-                self.process.stdin.write(json.dumps({"tokenizer": json.dumps(file), "texts": texts, "ids": ids}) + "\n")
-            self.process.stdin.flush()
+            try:
+                for file, texts, ids in requests:
+                    self.process.stdin.write(json.dumps({"tokenizer": json.dumps(file), "texts": texts, "ids": ids}) + "\n")
+                self.process.stdin.flush()
+            except BrokenPipeError:
+                pass
 
         writer = threading.Thread(target=send)
         writer.start()
-        lines = [json.loads(self.process.stdout.readline()) for _ in requests]
+        lines = [self.process.stdout.readline() for _ in requests]
         writer.join()
-        return lines
+        if all(lines):
+            return [json.loads(line) for line in lines]
+        self.start()
+        return [{"error": "crashed", "code": "crash"}] if len(requests) == 1 else [self.answers([request])[0] for request in requests]
 
 
 def attempt(body):
@@ -358,6 +370,8 @@ def differences(request, answer, library):
     """What both make differently: the key of the answer, the text or ids, what the library has and what Apus has."""
     if answer.get("code") == "unsupported":
         return []
+    if answer.get("code") == "crash":
+        return [("file", None, None, "crashed")]
     wanted = library.answer(*request)
     if not wanted:
         return []
@@ -410,11 +424,13 @@ def smaller_files(file):
                 yield {**file, "model": {**model, "vocab": model["vocab"][:place] + model["vocab"][place + 1 :]}}
 
 
-def smallest(file, found, program, library):
+def smallest(request, found, program, library):
     """Takes parts of the tokenizer and of the text away as long as a difference of the kind stays."""
-    key, item = found[0], found[1]
+    file, key, item = request[0], found[0], found[1]
 
     def requests(files, items):
+        if item is None:
+            return [(file, request[1], request[2]) for file in files]
         return [(file, [i] if key in ("ids", "special") else [], [i] if key in ("plain", "skipped") else []) for file in files for i in items]
 
     def first(candidates):
@@ -443,7 +459,7 @@ def shown(file):
     if len(model["vocab"]) > 60:
         entries = model["vocab"] if isinstance(model["vocab"], list) else list(model["vocab"].items())
         model["vocab"] = f"{len(entries)} tokens with {[entry for entry in entries if not re.fullmatch('<0x..>|.', entry[0])]}"
-    return json.dumps({**file, "model": model}, ensure_ascii=True)
+    return re.sub(r'(_charsmap": ")[^"]*', r"\1…", json.dumps({**file, "model": model}, ensure_ascii=True))
 
 
 def report(file, found):
@@ -486,7 +502,7 @@ def main():
             counts["different"] += bool(found)
             if not found:
                 continue
-            file, difference = smallest(request[0], found[0], program, library)
+            file, difference = smallest(request, found[0], program, library)
             if (name := shown(file)) not in seen:
                 seen.add(name)
                 report(file, difference)

@@ -181,13 +181,11 @@ extension Tokenizer {
     public func encode(_ text: String, addSpecialTokens: Bool = true) -> [Int32] {
         var tokens = addSpecialTokens ? definition.prefix : []
         var room = PieceEncoder.Room()
-        var startsText = true
         for fragment in plainMatcher.split(Array(text.utf8)) {
             switch fragment {
             case .token(let id): tokens.append(id)
-            case .text(let bytes): encodeFragment(bytes, startsText: startsText, into: &tokens, &room)
+            case .text(let bytes, let at): encodeFragment(bytes, startsText: at == 0, into: &tokens, &room)
             }
-            startsText = false
         }
         if addSpecialTokens { tokens += definition.suffix }
         return tokens
@@ -196,16 +194,15 @@ extension Tokenizer {
     private func encodeFragment(
         _ bytes: [UInt8], startsText: Bool, into tokens: inout [Int32], _ room: inout PieceEncoder.Room
     ) {
-        var beginning = startsText ? definition.beginning(of: bytes) : 0
+        let beginning = startsText ? definition.beginning(of: bytes) : 0
         for fragment in normalizedMatcher.split(definition.normalized(bytes)) {
             switch fragment {
             case .token(let id): tokens.append(id)
-            case .text(let bytes):
-                definition.cuttings.forEachPiece(of: bytes[...], beginning: beginning) { piece in
+            case .text(let bytes, let at):
+                definition.cuttings.forEachPiece(of: bytes[...], beginning: max(0, beginning - at)) { piece in
                     encoder.encode(piece, into: &tokens, &room)
                 }
             }
-            beginning = 0
         }
     }
 
@@ -289,7 +286,7 @@ extension TokenizerDefinition {
         var length = SplitMachine.length(first)
         for normalizer in normalizers where length > 0 {
             let changed = normalizer.apply(to: text)
-            length = normalizer.beginning(length, of: text, after: changed)
+            length = min(normalizer.beginning(length, of: text, after: changed), changed.count)
             text = changed
         }
         return length

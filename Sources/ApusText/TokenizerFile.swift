@@ -90,21 +90,22 @@ extension TokenizerFile {
     private func lackingTokens(
         _ listed: [JSONValue.Member], _ vocabulary: [String?], _ added: [AddedToken]
     ) throws(TextError) -> [AddedToken] {
-        let known = Set(added.map(\.content))
+        // By their UTF-8: texts that look the same are other tokens.
+        let known = Set(added.map { Array($0.content.utf8) })
         let lacking = listed.compactMap { member in
             Int(member.key).flatMap { id in member.value["content"]?.string.map { (id, $0, member.value) } }
-        }.filter { !known.contains($0.1) && !$0.1.isEmpty }.sorted { $0.0 < $1.0 }
+        }.filter { !known.contains(Array($0.1.utf8)) && !$0.1.isEmpty }.sorted { $0.0 < $1.0 }
         guard !lacking.isEmpty else { return [] }
-        var ids: [String: Int] = [:]
-        for (id, token) in vocabulary.enumerated() { if let token { ids[token] = id } }
+        var ids: [[UInt8]: Int] = [:]
+        for (id, token) in vocabulary.enumerated() { if let token { ids[Array(token.utf8)] = id } }
         var next = vocabulary.count
         var tokens: [AddedToken] = []
         for (_, content, value) in lacking {
-            if ids[content] == nil {
-                ids[content] = next
-                next += 1
-            }
-            tokens.append(addedToken(value, content, ids[content] ?? next))
+            let key = Array(content.utf8)
+            let id = ids[key] ?? next
+            if id == next { next += 1 }
+            ids[key] = id
+            tokens.append(addedToken(value, content, id))
         }
         return tokens
     }

@@ -45,7 +45,8 @@ extension JSONValue {
     /// The value of a key of an object; nil when there is none or this is no object.
     public subscript(key: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
-        return members.last { $0.key == key }?.value
+        // Texts that look the same are equal to Swift, but other keys.
+        return members.last { $0.key == key && $0.key.utf8.elementsEqual(key.utf8) }?.value
     }
 
     /// The text of a string; nil for every other kind.

@@ -60,13 +60,14 @@ struct AddedTokenMatcher: Sendable {
     }
 
     enum Fragment {
-        case text([UInt8])
+        /// A part of the text, and where it began there.
+        case text([UInt8], at: Int)
         case token(Int32)
     }
 
     /// The text cut at added tokens.
     func split(_ text: [UInt8]) -> [Fragment] {
-        guard !isEmpty else { return text.isEmpty ? [] : [.text(text)] }
+        guard !isEmpty else { return text.isEmpty ? [] : [.text(text, at: 0)] }
         var fragments: [Fragment] = []
         /// Where the text begins that is not given out yet.
         var start = 0
@@ -82,12 +83,12 @@ struct AddedTokenMatcher: Sendable {
             if token.isWord, !text.isWordApart(range) { continue }
             let first = token.stripsLeft ? max(text[..<range.lowerBound].endWithoutSpace, start) : range.lowerBound
             let behind = token.stripsRight ? text[end...].startBehindSpace : end
-            if first > start { fragments.append(.text(Array(text[start..<first]))) }
+            if first > start { fragments.append(.text(Array(text[start..<first]), at: start)) }
             // Another one may have swallowed all of it.
             if first < behind { fragments.append(.token(token.id)) }
             start = behind
         }
-        if start < text.count { fragments.append(.text(Array(text[start...]))) }
+        if start < text.count { fragments.append(.text(Array(text[start...]), at: start)) }
         return fragments
     }
 }

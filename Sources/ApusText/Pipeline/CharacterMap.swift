@@ -62,6 +62,25 @@ struct CharacterMap: Sendable, Equatable {
         return result
     }
 
+    /// How many bytes take the place of the first bytes of a text: the characters of a cluster are replaced one by one, and what
+    /// is left stands for the last of them.
+    func beginning(_ length: Int, of text: [UInt8]) -> Int {
+        var (result, at) = (0, 0)
+        for character in String(decoding: text, as: UTF8.self) where at < length {
+            let bytes = Array(character.utf8)
+            let kept = Array(bytes.prefix(length - at))
+            at += bytes.count
+            guard bytes.count < 6, let place = prefixes(of: bytes[...]).shortest, kept.count < bytes.count else {
+                result += byGraphemes(kept).count
+                continue
+            }
+            let count = String(decoding: kept, as: UTF8.self).unicodeScalars.count
+            let new = String(decoding: replacement(at: place), as: UTF8.self).unicodeScalars.prefix(count)
+            result += String(new).utf8.count
+        }
+        return result
+    }
+
     private func byLongestPrefix(_ text: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(text.count)

@@ -52,10 +52,9 @@ enum Normalizer: Sendable, Equatable {
             return max(0, length - String(spaces).utf8.count)
         case .replace(let matcher, let new): return Self.beginning(length, of: text, replacing: matcher, by: new)
         case .form, .lowercase, .stripAccents, .nmt, .bert: return apply(to: Array(text[..<length])).count
-        case .characterMap:
+        case .characterMap(let map):
             // To the library what follows characters that vanish stands for them.
-            let next = changed.first.map(SplitMachine.length) ?? 0
-            return max(apply(to: Array(text[..<length])).count, next)
+            return max(map.beginning(length, of: text), changed.first.map(SplitMachine.length) ?? 0)
         case .strip, .collapseSpaces: return length
         }
     }
