@@ -288,6 +288,8 @@ extension TokenizerDefinition {
             let changed = normalizer.apply(to: text)
             length = min(normalizer.beginning(length, of: text, after: changed), changed.count)
             text = changed
+            // It may have been composed with what follows.
+            while length < text.count, length > 0, text[length] & 0xC0 == 0x80 { length += 1 }
         }
         return length
     }

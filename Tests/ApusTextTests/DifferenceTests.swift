@@ -19,7 +19,7 @@ struct DifferenceGolden: Decodable, Sendable, CustomTestStringConvertible {
 
 @Suite struct DifferenceTests {
     @Test func thereAreCases() {
-        #expect(DifferenceGolden.all.count == 23)
+        #expect(DifferenceGolden.all.count == 25)
     }
 
     @Test(arguments: DifferenceGolden.all) func doesAsTheLibraryDoes(golden: DifferenceGolden) throws {

@@ -62,6 +62,8 @@ CASES = {
     "tokens that look the same": (dict(model=bpe("ab"), added_tokens=[added(2, "\u00e9"), added(3, "e\u0301", special=True)]), ["a\u00e9be\u0301"]),
     "special tokens that look the same": (dict(model=bpe("ab"), added_tokens=[added(2, "\u00e9"), added(3, "e\u0301")], post_processor={"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "e\u0301", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "\u00e9", "type_id": 0}}], "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
                                                "special_tokens": {"e\u0301": {"id": "e\u0301", "ids": [3], "tokens": ["e\u0301"]}, "\u00e9": {"id": "\u00e9", "ids": [2], "tokens": ["\u00e9"]}}}), ["a"]),
+    "marks around what vanishes": ({"model": {**bpe([" ", "a", "  "]), "merges": [[" ", " "]]}, "decoder": metaspace("never") | {"replacement": " "}}, [" o ", " a o a "]),
+    "a beginning that is composed twice": (dict(model=bpe(["/", "\u00e9", "e", MARK]), normalizer={"type": "Sequence", "normalizers": [{"type": "NFKC"}, {"type": "NFKC"}]}, pre_tokenizer={"type": "Sequence", "pretokenizers": [split("x"), {"type": "Split", "pattern": {"String": "\u00e9"}, "behavior": "MergedWithPrevious", "invert": False}, metaspace("first")]}), ["e\u0301/", "\u00e9/"]),
     "what RoBERTa puts around what BERT did": (dict(model=bpe("ab"), post_processor={"type": "Sequence", "processors": [{"type": "BertProcessing", "sep": ["a", 0], "cls": ["b", 1]}, ROBERTA]}), ["", "ab"]),
 }  # fmt: skip
 
