@@ -8,7 +8,6 @@ extension GGUFVocabulary {
         var cuttings: [Cutting]
         var composesUnicode = false
         var ignoresMerges = false
-        var addsBOS = false
     }
 
     /// What is read where the file does not say how text is cut, as llama.cpp has it.
@@ -21,8 +20,10 @@ extension GGUFVocabulary {
     var isFamilyUnknown: Bool { familyName == Self.unnamed && model == "gpt2" }
 
     /// One line for everything to warn of.
-    var remarks: [String] {
-        guard isFamilyUnknown else { return remarksOnCuts }
+    ///
+    /// - Parameter cuttings: those of the family.
+    func remarks(on cuttings: [Cutting]) -> [String] {
+        guard isFamilyUnknown else { return remarksOnParting(cuttings) }
         return [
             "\(name): tokenizer.ggml.pre is \(pre.map { "'\($0)'" } ?? "absent"), so nothing says how the model's text was cut: it is cut as llama.cpp "
                 + "cuts it by default, which gives other tokens than the model was trained with for much of it; convert the "
@@ -30,22 +31,23 @@ extension GGUFVocabulary {
         ]
     }
 
-    /// A vocabulary has no tokens that reach over the cuts it was made with; so many of a thousand may have come in
-    /// by hand.
+    /// So many of a thousand tokens may have come in by hand, or from an older vocabulary.
     private static let partedLimit = 2
     private static let sampledTokens = 4000
 
-    private var remarksOnCuts: [String] {
-        guard model == "gpt2", let family = try? family() else { return [] }
+    /// A vocabulary has no tokens that reach over the cuts it was made with, but for some that came in otherwise: Qwen's has
+    /// one of a hundred. Where GPT-2's cuts part none at all, its successors, which leave line breaks with what stands
+    /// before them, did not make it; a name that parts some of it is then wrong.
+    private func remarksOnParting(_ cuttings: [Cutting]) -> [String] {
+        guard model == "gpt2", cuttings != [.pattern(.gpt2)] else { return [] }
         var (parted, count) = (0, 0)
         for id in stride(from: 0, to: tokens.count, by: max(tokens.count / Self.sampledTokens, 1)) {
             guard tokenTypes.indices.contains(id) ? tokenTypes[id] == 1 : true else { continue }
             let bytes = ByteAlphabet.decode(tokens[id])
             guard bytes.count > 1, String(validating: bytes, as: UTF8.self) != nil else { continue }
-            var pieces = 0
-            family.cuttings.forEachPiece(of: bytes[...], beginning: 0) { _ in pieces += 1 }
+            if [Cutting.pattern(.gpt2)].parts(bytes) { return [] }
             count += 1
-            if pieces > 1 { parted += 1 }
+            if cuttings.parts(bytes) { parted += 1 }
         }
         guard parted * 1000 > count * Self.partedLimit else { return [] }
         return [
@@ -55,6 +57,11 @@ extension GGUFVocabulary {
         ]
     }
 
+    /// Whether the family's models begin every text with a token.
+    var addsFamilyBOS: Bool { Self.entry(familyName)?.addsBOS ?? false }
+
+    private static func entry(_ name: String) -> FamilyEntry? { entries.first { $0.names.contains(name) } }
+
     func family() throws(TextError) -> Family {
         guard model == "gpt2" else {
             throw TextError(
@@ -63,7 +70,7 @@ extension GGUFVocabulary {
                     "\(name): tokenizer model '\(model)' is not supported; use a model with BPE of bytes ('gpt2'), or of "
                     + "characters ('llama')")
         }
-        guard let entry = Self.entries.first(where: { $0.names.contains(familyName) }) else {
+        guard let entry = Self.entry(familyName) else {
             throw TextError(
                 code: .unsupported,
                 message: "\(name): tokenizer.ggml.pre '\(familyName)' is not supported; known are "
@@ -81,6 +88,14 @@ extension GGUFVocabulary {
         }
         return names?.names.first
             ?? entries.first { (try? $0.family(""))?.cuttings == definition.cuttings }?.names.first
+    }
+}
+
+extension [Cutting] {
+    fileprivate func parts(_ text: [UInt8]) -> Bool {
+        var pieces = 0
+        forEachPiece(of: text[...], beginning: 0) { _ in pieces += 1 }
+        return pieces > 1
     }
 }
 
@@ -122,7 +137,7 @@ private struct FamilyEntry: Sendable {
         var cuttings: [Cutting] = []
         for step in steps { cuttings.append(try step.cutting(name)) }
         return GGUFVocabulary.Family(
-            cuttings: cuttings, composesUnicode: composesUnicode, ignoresMerges: ignoresMerges, addsBOS: addsBOS)
+            cuttings: cuttings, composesUnicode: composesUnicode, ignoresMerges: ignoresMerges)
     }
 }
 

@@ -79,7 +79,7 @@ extension GGUFVocabulary {
     }
 
     var prefix: [Int32] {
-        guard let bosToken = used(bosToken), addsBOS ?? (isSentencePiece || (try? family())?.addsBOS ?? false) else {
+        guard let bosToken = used(bosToken), addsBOS ?? (isSentencePiece || addsFamilyBOS) else {
             return []
         }
         return [bosToken]

@@ -121,7 +121,7 @@ public final class Tokenizer: Sendable {
         }
         bosToken = id("bos_token")
         endToken = id("eos_token")
-        let (ends, remarks) = Self.facts(origin)
+        let (ends, remarks) = Self.facts(origin, definition)
         endTokens = Set([endToken].compactMap(\.self) + ends)
         self.remarks = remarks
         var around = definition
@@ -141,10 +141,12 @@ public final class Tokenizer: Sendable {
     }
 
     /// What only a GGUF file says.
-    private static func facts(_ origin: Origin) -> (ends: [Int32], remarks: [String]) {
+    private static func facts(
+        _ origin: Origin, _ definition: TokenizerDefinition
+    ) -> (ends: [Int32], remarks: [String]) {
         guard case .vocabulary(let vocabulary) = origin else { return ([], []) }
         let markers = vocabulary.addedTokens().filter { AddedToken.turnEnds.contains($0.content) }.map(\.id)
-        return ([vocabulary.endOfTurnToken].compactMap(\.self) + markers, vocabulary.remarks)
+        return ([vocabulary.endOfTurnToken].compactMap(\.self) + markers, vocabulary.remarks(on: definition.cuttings))
     }
 
     private static func tokenBytes(_ definition: TokenizerDefinition) -> [Int32: UInt8] {

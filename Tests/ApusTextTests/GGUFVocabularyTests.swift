@@ -179,6 +179,16 @@ private struct ReferenceFile: Decodable {
         }
     }
 
+    /// Qwen's own vocabulary has tokens that its cuts part; GPT-2's would part others of it.
+    @Test func aVocabularyOfNewerCutsIsNotSuspected() throws {
+        let letters = (0..<26).map { String(UnicodeScalar(UInt8(97 + $0))) }
+        let tokens = letters + ["12", "34", ";\u{010A}", ".\u{010A}"]
+        let vocabulary = GGUFVocabulary(
+            tokens: PackedTexts(tokens + ["1", "2", "3", "4", ";", ".", "\u{010A}"]),
+            merges: PackedTexts(["1 2", "3 4", "; \u{010A}", ". \u{010A}"]), pre: "qwen2")
+        #expect(try Tokenizer(vocabulary: vocabulary).remarks.isEmpty)
+    }
+
     /// Many public files call the markers of their chat format normal tokens.
     @Test func markersAreControlTokensWhateverTheirTypeSays() throws {
         for type: Int32 in [1, 3, 4] {

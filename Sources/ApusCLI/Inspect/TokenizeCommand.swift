@@ -47,6 +47,7 @@ struct TokenizeCommand: ParsableCommand {
 
     func run() throws {
         let tokenizer = try failing(as: .badInput) { try LanguageModel.tokenizer(path: model) }
+        for remark in tokenizer.remarks { Terminal.complain(remark) }
         let listing = TokenListing(try tokens(for: tokenizer), tokenizer)
         if json { return Terminal.printLine(try JSONLine.encode(listing)) }
         if decode != nil { return Terminal.printLine(listing.text) }
