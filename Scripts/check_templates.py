@@ -7,11 +7,10 @@ The templates are those that TRL ships, and every *.jinja in the folders. What `
 """
 
 import argparse
-import json
-import subprocess
 from pathlib import Path
 
 import trl
+from line_program import Program
 from transformers.utils.chat_template_utils import render_jinja_template
 
 TOOLS = [{"type": "function", "function": {"name": "add", "description": "Adds <two> numbers & more.", "parameters": {
@@ -75,11 +74,9 @@ def reference(template, messages, variables):
         return None, type(error).__name__
 
 
-def ours(process, template, messages, variables):
+def ours(program, template, messages, variables):
     variables = {"tools": None, "documents": None, "add_generation_prompt": False, **ROLES, **variables, "messages": messages}
-    process.stdin.write(json.dumps({"template": template, "variables": variables}) + "\n")
-    process.stdin.flush()
-    reply = json.loads(process.stdout.readline())
+    reply = program.answers([{"template": template, "variables": variables}])[0]
     if "parts" not in reply:
         return reply.get("output"), reply.get("error"), reply.get("code")
     marks, end = [], 0
@@ -94,14 +91,14 @@ def main():
     parser.add_argument("folders", nargs="*", type=Path)
     parser.add_argument("--program", required=True)
     options = parser.parse_args()
-    process = subprocess.Popen([options.program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    program = Program(options.program)
     files = [file for folder in (Path(trl.__file__).parent / "chat_templates", *options.folders) for file in sorted(folder.glob("*.jinja"))]
     equal = failed = refused = marked = differ = 0
     for file in files:
         template = file.read_text()
         for name, (messages, variables) in CONVERSATIONS.items():
             wanted, wanted_marks = reference(template, messages, variables)
-            found, marks, code = ours(process, template, messages, variables)
+            found, marks, code = ours(program, template, messages, variables)
             if code in ("templateUnsupported", "templateLimit"):
                 refused += 1
                 print("refused", file.name, name, marks)

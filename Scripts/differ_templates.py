@@ -14,11 +14,10 @@ import json
 import random
 import re
 import signal
-import subprocess
-import threading
 import time
 import warnings
 
+from line_program import Program
 from transformers.utils.chat_template_utils import _compile_jinja_template
 
 DATA = {
@@ -182,21 +181,8 @@ def reference(template):
     return True, result
 
 
-class Program:
-    def __init__(self, command):
-        self.process = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def answers(self, templates):
-        def send():
-            for template in templates:
-                self.process.stdin.write(json.dumps({"template": template, "variables": DATA}) + "\n")
-            self.process.stdin.flush()
-
-        writer = threading.Thread(target=send)
-        writer.start()
-        lines = [json.loads(self.process.stdout.readline()) for _ in templates]
-        writer.join()
-        return lines
+def ask(program, templates):
+    return program.answers([{"template": template, "variables": DATA} for template in templates])
 
 
 REFUSED = ("templateUnsupported", "templateLimit")
@@ -244,7 +230,7 @@ def smallest(tree, program):
             candidates = [replaced(tree, path, option) for option in options if text(option) != text(node) and len(text(option)) < len(text(node))]
             if not candidates:
                 continue
-            for candidate, answer in zip(candidates, program.answers([text(c) for c in candidates])):
+            for candidate, answer in zip(candidates, ask(program, [text(c) for c in candidates])):
                 if differs(text(candidate), answer):
                     tree, changed = candidate, True
                     break
@@ -270,7 +256,7 @@ def main():
         for _ in range(100):
             trees.append(Grammar(seed).template())
             seed += 1
-        for tree, answer in zip(trees, program.answers([text(tree) for tree in trees])):
+        for tree, answer in zip(trees, ask(program, [text(tree) for tree in trees])):
             counts["templates"] += 1
             counts["rendered"] += "output" in answer
             if answer.get("code") in REFUSED:
@@ -280,7 +266,7 @@ def main():
                 continue
             tree = smallest(tree, program)
             template = text(tree)
-            found = differs(template, program.answers([template])[0])
+            found = differs(template, ask(program, [template])[0])
             if found and template not in shown:
                 shown.add(template)
                 print("DIFFERS", json.dumps(template), "\n  Jinja2:", json.dumps(found[0]), "\n  Apus:  ", json.dumps(found[1]), flush=True)

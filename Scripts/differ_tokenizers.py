@@ -20,9 +20,9 @@ import resource
 import select
 import subprocess
 import sys
-import threading
 import time
 
+from line_program import Program
 from tokenizers import Tokenizer
 
 MARK = "\u2581"
@@ -273,33 +273,8 @@ class Grammar:
         return [[self.r.randrange(size + 2) for _ in range(self.r.randint(1, 8))] for _ in range(6)]
 
 
-class Program:
-    """Apus. Where it crashes, that is its answer."""
-
-    def __init__(self, command):
-        self.command = command
-        self.start()
-
-    def start(self):
-        self.process = subprocess.Popen(self.command, shell=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
-
-    def answers(self, requests):
-        def send():
-            try:
-                for file, texts, ids in requests:
-                    self.process.stdin.write(json.dumps({"tokenizer": json.dumps(file), "texts": texts, "ids": ids}) + "\n")
-                self.process.stdin.flush()
-            except BrokenPipeError:
-                pass
-
-        writer = threading.Thread(target=send)
-        writer.start()
-        lines = [self.process.stdout.readline() for _ in requests]
-        writer.join()
-        if all(lines):
-            return [json.loads(line) for line in lines]
-        self.start()
-        return [{"error": "crashed", "code": "crash"}] if len(requests) == 1 else [self.answers([request])[0] for request in requests]
+def ask(program, requests):
+    return program.answers([{"tokenizer": json.dumps(file), "texts": texts, "ids": ids} for file, texts, ids in requests])
 
 
 def attempt(body):
@@ -434,7 +409,7 @@ def smallest(request, found, program, library):
         return [(file, [i] if key in ("ids", "special") else [], [i] if key in ("plain", "skipped") else []) for file in files for i in items]
 
     def first(candidates):
-        for request, answer in zip(candidates, program.answers(candidates)):
+        for request, answer in zip(candidates, ask(program, candidates)):
             differ = [difference for difference in differences(request, answer, library) if difference[0] == key]
             if differ:
                 return request[0], differ[0]
@@ -490,7 +465,7 @@ def main():
     while time.monotonic() < end and len(seen) < options.most:
         requests = batch(seed, 50, charsmap, library)
         seed += 50
-        for request, answer in zip(requests, program.answers(requests)):
+        for request, answer in zip(requests, ask(program, requests)):
             counts["tokenizers"] += 1
             counts["read"] += "ids" in answer
             counts["texts"] += len(answer.get("ids", []))

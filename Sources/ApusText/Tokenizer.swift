@@ -285,7 +285,7 @@ extension TokenizerDefinition {
         }
         guard asks, let first = text.first else { return 0 }
         var text = text
-        var length = SplitMachine.length(first)
+        var length = first.scalarLength
         for normalizer in normalizers where length > 0 {
             let changed = normalizer.apply(to: text)
             length = min(normalizer.beginning(length, of: text, after: changed), changed.count)

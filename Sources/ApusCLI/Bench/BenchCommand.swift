@@ -93,10 +93,8 @@ struct BenchCommand: AsyncParsableCommand {
     private func measure(_ path: String) async throws {
         var result: BenchResult
         if kind == .tokenize {
-            let result = try TokenizeBench(path: path, file: file).run(runs: runs)
-            return Terminal.printLine(json ? try JSONLine.encode(result) : result.description)
-        }
-        if kind == .load {
+            result = try TokenizeBench(path: path, file: file).run(runs: runs)
+        } else if kind == .load {
             result = try LoadBench(
                 path: path, precision: precision, threads: threads, usesCache: !noCache
             ).run(loads: runs)
@@ -105,7 +103,7 @@ struct BenchCommand: AsyncParsableCommand {
                 path: path, precision: precision, threads: threads, usesCache: !noCache)
             result = try await measure(model)
         }
-        result.format = precision.rawValue
+        if kind != .tokenize { result.format = precision.rawValue }
         Terminal.printLine(json ? try JSONLine.encode(result) : result.description)
     }
 

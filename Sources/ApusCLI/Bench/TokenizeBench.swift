@@ -30,11 +30,7 @@ struct TokenizeBench {
 
     private func text() throws -> String {
         guard let file else { return Self.mixedText }
-        guard let data = FileManager.default.contents(atPath: file) else {
-            throw CommandFailure(
-                .badInput, "\(file): wanted a file of text, found none that can be read; check the path")
-        }
-        return String(decoding: data, as: UTF8.self)
+        return String(decoding: try InputFile.bytes(file, of: "text"), as: UTF8.self)
     }
 
     /// Prose, code, numbers, markup and several scripts in turn.

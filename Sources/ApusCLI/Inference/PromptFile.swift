@@ -37,13 +37,7 @@ struct PromptFile {
     }
 
     private static func lines(of path: String) throws -> [SourcedPrompt] {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw CommandFailure(
-                .badInput, "\(path): wanted a file of prompts, found none that can be read; check the path")
-        }
-        guard let text = String(data: data, encoding: .utf8) else {
-            throw CommandFailure(.badInput, "\(path): wanted UTF-8, found other bytes; save the file as UTF-8")
-        }
+        let text = try InputFile.text(path, of: "prompts")
         // A line ends with LF or CRLF and nothing else, as for Python: U+2028 and its like are part of a prompt.
         let lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
         let prompts = lines.compactMap { index, line -> SourcedPrompt? in
@@ -52,6 +46,27 @@ struct PromptFile {
         }
         guard !prompts.isEmpty else { throw CommandFailure(.badInput, "\(path): wanted a prompt a line, found none") }
         return prompts
+    }
+}
+
+/// A file that a user names on the command line.
+enum InputFile {
+    /// - Parameter contents: what it should be a file of.
+    /// - Throws: `CommandFailure` with status 2.
+    static func bytes(_ path: String, of contents: String) throws(CommandFailure) -> Data {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw CommandFailure(
+                .badInput, "\(path): wanted a file of \(contents), found none that can be read; check the path")
+        }
+        return data
+    }
+
+    /// - Throws: `CommandFailure` with status 2, also where it is no UTF-8.
+    static func text(_ path: String, of contents: String) throws(CommandFailure) -> String {
+        guard let text = String(data: try bytes(path, of: contents), encoding: .utf8) else {
+            throw CommandFailure(.badInput, "\(path): wanted UTF-8, found other bytes; save the file as UTF-8")
+        }
+        return text
     }
 }
 

@@ -1,4 +1,5 @@
 import Apus
+import ApusFormats
 
 /// Tokens with what they stand for, as `apus tokenize` shows them.
 struct TokenListing: Encodable {
@@ -26,7 +27,7 @@ struct TokenListing: Encodable {
         }
 
         static func digits(_ byte: UInt8) -> String {
-            (byte < 16 ? "0" : "") + String(byte, radix: 16)
+            byte.hexadecimal(width: 2)
         }
     }
 

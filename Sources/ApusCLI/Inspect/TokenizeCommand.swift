@@ -1,6 +1,5 @@
 import Apus
 import ArgumentParser
-import Foundation
 
 /// `apus tokenize`: what a model sees of a text.
 struct TokenizeCommand: ParsableCommand {
@@ -58,21 +57,9 @@ struct TokenizeCommand: ParsableCommand {
 
     private func tokens(for tokenizer: Tokenizer) throws -> [Int32] {
         if let decode { return try ids(decode, of: tokenizer) }
-        let text = try prompt ?? contents()
+        let text = try prompt ?? InputFile.text(file ?? "", of: "text")
         format.warn(of: [SourcedPrompt(text: text, place: prompt == nil ? "--file" : "--prompt")], tokenizer)
         return try format.tokens(of: text, for: tokenizer)
-    }
-
-    private func contents() throws -> String {
-        let path = file ?? ""
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw CommandFailure(
-                .badInput, "\(path): wanted a file of text, found none that can be read; check the path")
-        }
-        guard let text = String(data: data, encoding: .utf8) else {
-            throw CommandFailure(.badInput, "\(path): wanted UTF-8, found other bytes; save the file as UTF-8")
-        }
-        return text
     }
 
     private func ids(_ list: String, of tokenizer: Tokenizer) throws -> [Int32] {

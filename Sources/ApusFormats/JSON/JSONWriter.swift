@@ -140,8 +140,7 @@ public struct JSONWriter {
     }
 
     private static func escape(_ unit: UInt16) -> String {
-        let digits = String(unit, radix: 16)
-        return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+        "\\u" + unit.hexadecimal(width: 4)
     }
 
     /// The order of Python's strings: by scalar.
@@ -158,5 +157,13 @@ public struct JSONWriter {
         let exponent = Int(text[text.index(after: mark)...]) ?? 0
         let digits = String(abs(exponent))
         return "\(mantissa)e\(exponent < 0 ? "-" : "+")\(digits.count < 2 ? "0" : "")\(digits)"
+    }
+}
+
+extension FixedWidthInteger {
+    /// The number in hexadecimal digits, with zeros in front up to a width.
+    package func hexadecimal(width: Int, uppercase: Bool = false) -> String {
+        let digits = String(self, radix: 16, uppercase: uppercase)
+        return String(repeating: "0", count: Swift.max(width - digits.utf8.count, 0)) + digits
     }
 }

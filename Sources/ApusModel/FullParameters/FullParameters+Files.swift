@@ -91,9 +91,7 @@ extension FullParameters {
     }
 
     private static func requireFolder(_ directory: URL) throws(ModelError) {
-        var isFolder: ObjCBool = false
-        _ = FileManager.default.fileExists(atPath: directory.path, isDirectory: &isFolder)
-        guard isFolder.boolValue else {
+        guard Checkpoint.isFolder(directory.path) else {
             throw ModelError(
                 "\(directory.path): wanted a model folder with config.json to train all weights, found something else; "
                     + "train an adapter on a GGUF file")

@@ -28,18 +28,19 @@ struct PackedModelKey: Sendable, Equatable {
         else { return nil }
         let files = checkpoint.files.map { file in
             "file \(file.count) bytes, written \(file.times.modified), changed \(file.times.changed), "
-                + "sample \(Self.hexadecimal(Self.sample(of: file)))"
+                + "sample \(Self.sample(of: file).hexadecimal(width: 16))"
         }
         text =
             (["packed \(Self.version)", "precision \(precision.rawValue)", "layout \(layout)"]
-            + ["probes \(Self.hexadecimal(linear)) \(Self.hexadecimal(table))"] + files).joined(separator: "\n")
+            + ["probes \(linear.hexadecimal(width: 16)) \(table.hexadecimal(width: 16))"] + files).joined(
+                separator: "\n")
     }
 
     /// The name of the file that keeps what belongs to the key.
     var name: String {
         var hash = XXHash64()
         hash.update(text)
-        return Self.hexadecimal(hash.value)
+        return hash.value.hexadecimal(width: 16)
     }
 
     private static func sample(of file: MappedFile) -> UInt64 {
@@ -70,10 +71,5 @@ struct PackedModelKey: Sendable, Equatable {
         var hash = XXHash64()
         for storage in weight.storages { storage.withBytes { hash.update($0) } }
         return hash.value
-    }
-
-    private static func hexadecimal(_ number: UInt64) -> String {
-        let digits = String(number, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
     }
 }

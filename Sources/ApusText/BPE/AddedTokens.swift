@@ -106,7 +106,7 @@ extension ArraySlice<UInt8> {
     /// What valid UTF-8 begins with.
     var firstScalar: Unicode.Scalar? {
         guard let lead = first else { return nil }
-        return String(decoding: prefix(SplitMachine.length(lead)), as: UTF8.self).unicodeScalars.first
+        return String(decoding: prefix(lead.scalarLength), as: UTF8.self).unicodeScalars.first
     }
 
     fileprivate var lastScalar: Unicode.Scalar? {

@@ -26,8 +26,7 @@ struct CharacterTokens: Sendable {
         var at = piece.startIndex
         var unknown = unknown
         while at < piece.endIndex {
-            let lead = piece[at]
-            let end = at + (lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4)
+            let end = at + piece[at].scalarLength
             let character = piece[at..<end]
             at = end
             let token = token(of: character)

@@ -24,7 +24,7 @@ struct TextScanner {
     func scalar(at index: Int) -> (class: ScalarClass, end: Int) {
         let first = bytes[index]
         if first < 0x80 { return (classes[UInt32(first)], index + 1) }
-        let length = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4
+        let length = first.scalarLength
         var value = UInt32(first) & (0x7F >> UInt32(length))
         for next in (index + 1)..<(index + length) { value = value << 6 | UInt32(bytes[next] & 0x3F) }
         return (classes[value], index + length)

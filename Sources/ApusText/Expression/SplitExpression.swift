@@ -30,7 +30,7 @@ struct SplitExpression: Sendable, Equatable {
             var lastEnd = -1
             while at <= bytes.count, machine.stepsLeft > 0 {
                 guard let end = machine.endOfMatch(in: bytes, from: at), end > at || at != lastEnd else {
-                    at += at < bytes.count ? SplitMachine.length(bytes[at]) : 1
+                    at += at < bytes.count ? bytes[at].scalarLength : 1
                     continue
                 }
                 body(at + text.startIndex..<end + text.startIndex)

@@ -21,8 +21,6 @@ struct SplitMachine {
         places = [Int](repeating: -1, count: program.placeCount)
     }
 
-    static func length(_ lead: UInt8) -> Int { lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4 }
-
     /// Where the match ends that begins here; nil where there is none.
     mutating func endOfMatch(in text: UnsafeBufferPointer<UInt8>, from start: Int) -> Int? {
         run(0, start, text)
@@ -101,7 +99,7 @@ struct SplitMachine {
         guard at < text.count else { return nil }
         let lead = text[at]
         if lead < 0x80 { return program.sets(of: UInt32(lead)) & bit != 0 ? at + 1 : nil }
-        let length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4
+        let length = lead.scalarLength
         var value = UInt32(lead) & (0x7F >> UInt32(length))
         for next in at + 1..<min(at + length, text.count) { value = value << 6 | UInt32(text[next] & 0x3F) }
         return program.sets(of: value) & bit != 0 ? min(at + length, text.count) : nil

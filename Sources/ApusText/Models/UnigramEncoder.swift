@@ -83,8 +83,7 @@ struct UnigramEncoder: Sendable {
             places.withUnsafeMutableBufferPointer { places in
                 var start = 0
                 while start < bytes.count {
-                    let lead = bytes[start]
-                    let length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4
+                    let length = bytes[start].scalarLength
                     reachOut(from: start, length, bytes, places)
                     start += length
                 }

@@ -50,13 +50,18 @@ enum WordKind {
     }
 }
 
+extension UInt8 {
+    /// How many bytes a scalar takes that begins with this one, in valid UTF-8.
+    @inline(__always) var scalarLength: Int { self < 0x80 ? 1 : self < 0xE0 ? 2 : self < 0xF0 ? 3 : 4 }
+}
+
 extension ArraySlice<UInt8> {
     /// Calls `body` with each scalar of valid UTF-8 and where it lies.
     func forEachScalar(_ body: (Unicode.Scalar, Range<Int>) -> Void) {
         var at = startIndex
         while at < endIndex {
             let lead = self[at]
-            let length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4
+            let length = lead.scalarLength
             let end = Swift.min(at + length, endIndex)
             var value = UInt32(lead) & (length == 1 ? 0x7F : 0x7F >> UInt32(length))
             for next in at + 1..<Swift.max(end, at + 1) { value = value << 6 | UInt32(self[next] & 0x3F) }

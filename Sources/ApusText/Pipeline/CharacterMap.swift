@@ -90,7 +90,7 @@ struct CharacterMap: Sendable, Equatable {
                 result += replacement(at: place)
                 at += length
             } else {
-                let end = min(at + SplitMachine.length(text[at]), text.count)
+                let end = min(at + text[at].scalarLength, text.count)
                 result += text[at..<end]
                 at = end
             }

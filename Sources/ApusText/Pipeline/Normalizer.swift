@@ -54,7 +54,7 @@ enum Normalizer: Sendable, Equatable {
         case .form, .lowercase, .stripAccents, .nmt, .bert: return apply(to: Array(text[..<length])).count
         case .characterMap(let map):
             // To the library what follows characters that vanish stands for them.
-            return max(map.beginning(length, of: text), changed.first.map(SplitMachine.length) ?? 0)
+            return max(map.beginning(length, of: text), changed.first?.scalarLength ?? 0)
         case .strip, .collapseSpaces: return length
         }
     }

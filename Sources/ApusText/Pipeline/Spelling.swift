@@ -1,3 +1,5 @@
+import ApusFormats
+
 /// How the tokens of a vocabulary stand for text.
 enum Spelling: Sendable, Equatable {
     /// Every character of a token stands for one byte, as GPT-2 has it.
@@ -35,8 +37,7 @@ struct PlainSpelling: Sendable, Equatable {
 
     /// The token of a byte.
     private static func token(ofByte byte: UInt8) -> String {
-        let digits = String(byte, radix: 16, uppercase: true)
-        return "<0x" + (digits.count < 2 ? "0" : "") + digits + ">"
+        "<0x" + byte.hexadecimal(width: 2, uppercase: true) + ">"
     }
 
     /// The byte that a token such as `<0xE4>` stands for when it is decoded: there may be several for one.

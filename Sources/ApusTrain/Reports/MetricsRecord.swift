@@ -1,3 +1,5 @@
+internal import ApusFormats
+
 /// One log line: names and values in the order in which they are shown. A value is `nil` when nothing finite was seen.
 public struct MetricsRecord: Sendable, Equatable, Codable {
     /// One value of a log line.
@@ -65,8 +67,7 @@ public struct MetricsRecord: Sendable, Equatable, Codable {
             switch scalar {
             case "\"", "\\": result += "\\\(scalar)"
             case "\u{0}"..<"\u{20}":
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                result += "\\u" + scalar.value.hexadecimal(width: 4)
             default: result.unicodeScalars.append(scalar)
             }
         }

@@ -275,9 +275,7 @@ extension Interpreter {
     }
 
     private var tooWide: TextError {
-        TextError(
-            code: .templateLimit, message: "a text is filled to more than \(FormatSpecification.maximumSize)",
-            line: line)
+        exceeded("a text is filled to more than \(FormatSpecification.maximumSize)")
     }
 
     private func percentText(of value: Value, _ place: FormatSpecification) throws(TextError) -> String {

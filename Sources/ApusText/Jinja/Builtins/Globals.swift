@@ -28,10 +28,7 @@ extension Interpreter {
         guard step != 0 else { throw failure("the step of 'range' cannot be 0") }
         var items: [Value] = []
         for value in stride(from: bounds[0], to: bounds[1], by: step) {
-            guard items.count < Self.maximumRange else {
-                throw TextError(
-                    code: .templateLimit, message: "a range is longer than \(Self.maximumRange)", line: line)
-            }
+            guard items.count < Self.maximumRange else { throw exceeded("a range is longer than \(Self.maximumRange)") }
             items.append(.integer(value))
         }
         try budget.spend(bytes: 64 * items.count, line: line)

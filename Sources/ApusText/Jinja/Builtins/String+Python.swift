@@ -1,3 +1,5 @@
+import ApusFormats
+
 /// Python's string methods, which work on scalars where Swift's work on characters.
 extension String {
     /// Without white space, or without the scalars of `set`, at its ends.
@@ -193,9 +195,8 @@ extension Unicode.Scalar {
 
     /// The escape that `repr` writes in place of the scalar.
     var pythonEscape: String {
-        let digits = String(value, radix: 16)
         let (mark, width) = value < 0x100 ? ("\\x", 2) : value < 0x10000 ? ("\\u", 4) : ("\\U", 8)
-        return mark + String(repeating: "0", count: width - digits.utf8.count) + digits
+        return mark + value.hexadecimal(width: width)
     }
 
     /// Whether a name of Python's can begin with the scalar.

@@ -1,3 +1,5 @@
+import ApusFormats
+
 extension Interpreter {
     static let textFilters: [String: Filter] = [
         "upper": named("upper", casedFilter),
@@ -193,12 +195,8 @@ extension Interpreter {
             guard !name.unicodeScalars.contains(where: { $0.isPythonSpace || "/>=".unicodeScalars.contains($0) }) else {
                 throw failure("'xmlattr' wants names without spaces, '/', '>' and '='")
             }
-            let text = try text(of: value)
-            if case .markup = value {
-                parts.append("\(name.escaped)=\"\(text)\"")
-            } else {
-                parts.append("\(name.escaped)=\"\(text.escaped)\"")
-            }
+            let text = try escape(value, CallArguments()).text ?? ""
+            parts.append("\(name.escaped)=\"\(text)\"")
         }
         let text = parts.joined(separator: " ")
         return .string(leadsWithSpace && !text.isEmpty ? " " + text : text)
@@ -231,8 +229,7 @@ extension String {
             } else if let spaces, byte == 0x20 {
                 result += spaces
             } else {
-                let digits = String(byte, radix: 16, uppercase: true)
-                result += "%" + (digits.utf8.count < 2 ? "0" : "") + digits
+                result += "%" + byte.hexadecimal(width: 2, uppercase: true)
             }
         }
         return result

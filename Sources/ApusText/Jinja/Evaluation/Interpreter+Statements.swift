@@ -55,6 +55,10 @@ extension Interpreter {
 
     /// What statements write, instead of writing it.
     func capture(_ body: [Statement]) throws(TextError) -> String {
+        try capture { () throws(TextError) in _ = try execute(body) }
+    }
+
+    private func capture(_ body: () throws(TextError) -> Void) throws(TextError) -> String {
         let outer = output
         output = ""
         captureDepth += 1
@@ -62,7 +66,7 @@ extension Interpreter {
             output = outer
             captureDepth -= 1
         }
-        _ = try execute(body)
+        try body()
         return output
     }
 
@@ -153,16 +157,10 @@ extension Interpreter {
             throw failure("a loop that is called must be marked 'recursive'")
         }
         let items = try elements(of: value)
-        let outer = (output, self.scope)
-        output = ""
-        captureDepth += 1
-        self.scope = scope
-        defer {
-            (output, self.scope) = outer
-            captureDepth -= 1
-        }
-        try run(loop, over: items, depth: state.depth + 1)
-        return .string(output)
+        return .string(
+            try capture { () throws(TextError) in
+                try inScope(of: scope) { () throws(TextError) in try run(loop, over: items, depth: state.depth + 1) }
+            })
     }
 
     private func run(_ loop: Statement.Loop, over items: [Value], depth: Int) throws(TextError) {

@@ -72,6 +72,9 @@ final class Interpreter {
         TextError(code: .templateUnsupported, message: message, line: line)
     }
 
+    /// The error of a value that would be too large or too deep.
+    func exceeded(_ message: String) -> TextError { TextError(code: .templateLimit, message: message, line: line) }
+
     func lookUp(_ name: String) -> Value {
         scope[name] ?? (Self.globalFunctions[name] == nil ? .undefined(name) : .function(.global(name)))
     }
@@ -90,8 +93,7 @@ final class Interpreter {
         default: break
         }
         guard value.depth < Self.maximumValueDepth else {
-            throw TextError(
-                code: .templateLimit, message: "lists nest deeper than \(Self.maximumValueDepth) levels", line: line)
+            throw exceeded("lists nest deeper than \(Self.maximumValueDepth) levels")
         }
     }
 
@@ -106,10 +108,7 @@ final class Interpreter {
             try budget.spend(steps: dictionary.members.count / 16, line: line)
             return dictionary.members.map(\.key)
         case .iterator(let iterator): return try iterator.remaining()
-        case .string(let text):
-            try budget.spend(bytes: text.utf8.count * 16, line: line)
-            return text.unicodeScalars.map { .string(String($0)) }
-        case .markup(let text):
+        case .string(let text), .markup(let text):
             try budget.spend(bytes: text.utf8.count * 16, line: line)
             return text.unicodeScalars.map { .string(String($0)) }
         case .loop(let loop): return Array(loop.items.dropFirst(loop.index + 1))
