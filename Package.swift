@@ -57,7 +57,8 @@ let package = Package(
         module("ApusModel", ["ApusTensor", "ApusFormats", "ApusText"]),
         module("ApusExport", ["ApusModel", "ApusFormats", "ApusText"], forSize),
         module("ApusGeneration", ["ApusModel", "ApusTensor"]),
-        module("ApusData", ["ApusFormats", "ApusText"], forSize),
+        module("ApusTables", ["ApusFormats"], forSize),
+        module("ApusData", ["ApusFormats", "ApusTables", "ApusText"], forSize),
         // Scripts travel inside the program: an installed `apus` is one file.
         module(
             "ApusPython", ["ApusData", "ApusFormats", "ApusText"], unoptimized,
@@ -107,6 +108,7 @@ let package = Package(
         tests(
             "ApusExportTests", ["ApusExport", "ApusModel", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
         tests("ApusGenerationTests", ["ApusGeneration", "ApusModel", "ApusTensor", "ApusText", "ApusTestModels"]),
+        tests("ApusTablesTests", ["ApusTables", "ApusFormats"]),
         tests("ApusDataTests", ["ApusData", "ApusFormats", "ApusText"]),
         tests("ApusTrackersTests", ["ApusTrackers", "ApusTrain", "ApusData", "ApusFormats"]),
         tests("ApusPythonTests", ["ApusPython", "ApusData", "ApusText"]),

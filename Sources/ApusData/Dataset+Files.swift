@@ -1,3 +1,4 @@
+import ApusTables
 extension Dataset {
     /// Reads a dataset in the format that the file's extension names: `.jsonl` (one object a line) or `.json` (an array
     /// of objects).
@@ -5,20 +6,6 @@ extension Dataset {
     /// - Throws: ``DataError`` naming the file and the line; an empty dataset is an error.
     public init(path: String, mapping: ColumnMapping = ColumnMapping()) throws(DataError) {
         self.init(samples: try Self.samples(mapping) { read throws(DataError) in try RowFile.map(path, read) })
-    }
-
-    /// Reads JSON Lines: one object a line, blank lines are skipped.
-    ///
-    /// - Throws: ``DataError`` naming the file and the line; an empty dataset is an error.
-    public init(jsonl path: String, mapping: ColumnMapping = ColumnMapping()) throws(DataError) {
-        self.init(samples: try Self.samples(mapping) { read throws(DataError) in try RowFile.lines(path, read) })
-    }
-
-    /// Reads a JSON array of objects. Lines in errors are those on which a row starts.
-    ///
-    /// - Throws: ``DataError`` naming the file and the line; an empty dataset is an error.
-    public init(jsonArray path: String, mapping: ColumnMapping = ColumnMapping()) throws(DataError) {
-        self.init(samples: try Self.samples(mapping) { read throws(DataError) in try RowFile.array(path, read) })
     }
 
     /// A dataset of rows that are at hand, such as ``rows(path:)`` after Swift's own `map` and `filter`.

@@ -1,5 +1,6 @@
-// What columns hold: whoever reads data reads these.
+// What columns hold, and why data cannot be read: whoever reads data reads these.
 @_exported public import enum ApusFormats.JSONValue
+@_exported public import struct ApusTables.DataError
 
 /// Samples in order. Never empty when it was read from a file.
 public struct Dataset: Sendable, Equatable {

@@ -1,3 +1,4 @@
+import ApusTables
 public import ApusText
 
 /// One example of supervised training: what a model is shown, and which part of it it learns to say.

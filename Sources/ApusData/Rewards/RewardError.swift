@@ -1,3 +1,4 @@
+import ApusTables
 /// Why rewards could not be computed. Every case names the function; samples are counted from 0 within the batch.
 public enum RewardError: Error, CustomStringConvertible, Equatable, Sendable {
     /// The function returned fewer or more scores than there are completions.
@@ -39,9 +40,4 @@ struct ColumnError: Error, CustomStringConvertible {
             wanted == "answer" ? "; name the right column with answer_column, or take rewards that need none" : ""
         return "wanted column '\(wanted)', found \(names.isEmpty ? "no columns" : names)" + advice
     }
-}
-
-extension String {
-    /// The text with line breaks turned into spaces, so that a message stays on one line.
-    var onOneLine: String { split(whereSeparator: \.isNewline).joined(separator: " ") }
 }

@@ -1,3 +1,4 @@
+import ApusTables
 import ApusText
 
 extension ColumnMapping {

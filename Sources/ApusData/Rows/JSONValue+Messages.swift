@@ -1,3 +1,4 @@
+import ApusTables
 extension JSONValue {
     /// The value as a message shows it: whole numbers without a fraction.
     package var brief: String {

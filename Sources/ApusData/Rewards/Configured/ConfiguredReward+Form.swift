@@ -1,3 +1,4 @@
+import ApusTables
 extension ConfiguredReward {
     static func xml(
         _ label: String, _ parameters: inout RewardParameters

@@ -1,7 +1,9 @@
 import ApusFormats
 
 /// The rows of a JSON array, one at a time, each with the line that it starts on.
-struct JSONArrayReader {
+struct JSONArrayReader: RowReader {
+    let rowCount: Int? = nil
+    let reasonForNoRows = "the array is empty"
     private let file: String
     private let bytes: [UInt8]
     private var reader: JSONReader
@@ -28,7 +30,7 @@ struct JSONArrayReader {
     }
 
     /// The next row; nil after the last one, when nothing but white space may follow the array.
-    mutating func next() throws(DataError) -> (row: JSONValue, place: RowPlace)? {
+    mutating func next() throws(DataError) -> Row? {
         let place: RowPlace
         let value: JSONValue
         do throws(JSONReader.Failure) {
@@ -36,17 +38,17 @@ struct JSONArrayReader {
                 try reader.end()
                 return nil
             }
-            place = RowPlace(file: file, line: lineNumber(at: reader.offset))
+            place = RowPlace(file: file, .line(lineNumber(at: reader.offset)))
             value = try reader.value()
         } catch {
             throw located(error)
         }
-        return (try place.checked(value), place)
+        return try Row(value, at: place)
     }
 
     private mutating func located(_ failure: JSONReader.Failure) -> DataError {
         DataError(
-            .invalidJSON, file: file, line: lineNumber(at: failure.offset),
+            .invalidJSON, file: file, at: .line(lineNumber(at: failure.offset)),
             message: "\(failure.message.onOneLine); the file must be one array of objects")
     }
 
