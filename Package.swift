@@ -58,7 +58,7 @@ let package = Package(
         module("ApusExport", ["ApusModel", "ApusFormats", "ApusText"], forSize),
         module("ApusGeneration", ["ApusModel", "ApusTensor"]),
         module("ApusTables", ["ApusFormats"], forSize),
-        module("ApusData", ["ApusFormats", "ApusTables", "ApusText"], forSize),
+        module("ApusData", ["ApusFormats", "ApusTables", "ApusText", "Yams"], forSize),
         // Scripts travel inside the program: an installed `apus` is one file.
         module(
             "ApusPython", ["ApusData", "ApusFormats", "ApusText"], unoptimized,

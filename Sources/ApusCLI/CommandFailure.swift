@@ -39,19 +39,26 @@ extension CommandFailure {
     }
 }
 
-/// Runs `body`; whatever it throws ends the program with `status`, unless it already says how to end. A `ModelError` speaks of
-/// what the model was given, so it is bad input whenever it shows.
+/// Runs `body`; whatever it throws ends the program with `status`, unless it already says how to end.
 func failing<Result>(as status: ExitStatus, _ body: () throws -> Result) throws -> Result {
     do {
         return try body()
-    } catch let failure as CommandFailure {
-        throw failure
-    } catch let error as ModelError {
-        throw CommandFailure(.badInput, error.description)
-    } catch let error as MemoryShortage {
-        let advice = "raise --memory-utilization, or shorten prompts or --max-new-tokens"
-        throw CommandFailure(status, "\(error.finding); \(advice)")
     } catch {
-        throw CommandFailure(status, String(describing: error))
+        throw CommandFailure(status, of: error)
+    }
+}
+
+extension CommandFailure {
+    /// The end of the program for an error, with `status` unless the error already says how to end. A `ModelError` speaks of
+    /// what the model was given, so it is bad input whenever it shows.
+    init(_ status: ExitStatus, of error: any Error) {
+        switch error {
+        case let failure as CommandFailure: self = failure
+        case let error as ModelError: self.init(.badInput, error.description)
+        case let error as MemoryShortage:
+            let advice = "raise --memory-utilization, or shorten prompts or --max-new-tokens"
+            self.init(status, "\(error.finding); \(advice)")
+        default: self.init(status, String(describing: error))
+        }
     }
 }

@@ -1,4 +1,5 @@
 import ApusTables
+
 extension Dataset {
     /// Splits rows off for evaluation: drawn at random by a seed, in their order in the data set, as the rest is in its.
     ///

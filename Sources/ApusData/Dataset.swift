@@ -6,6 +6,8 @@
 public struct Dataset: Sendable, Equatable {
     /// The rows in the order of the source.
     public var samples: [Sample]
+    /// What to tell about how the rows were read, a line each.
+    public var notices: [String] = []
 
     /// How many rows there are.
     public var count: Int { samples.count }

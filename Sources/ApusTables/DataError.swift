@@ -16,6 +16,8 @@ public struct DataError: Error, CustomStringConvertible, Equatable, Sendable {
         case missingColumn
         /// A column holds the wrong kind of value.
         case wrongType
+        /// A template over columns cannot be read, or fails on a row.
+        case invalidTemplate
         /// There is no row at all.
         case empty
     }

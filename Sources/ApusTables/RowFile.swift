@@ -1,53 +1,43 @@
-package import ApusFormats
 import Foundation
 
-/// Rows that are read one after another: of a data file, in the format that its extension names, or at hand.
+/// Files of rows, in the format that their extension names.
 package enum RowFile {
-    /// The reader of a file: `.jsonl` (one object a line) or `.json` (an array of objects).
+    /// The extensions of files that are read.
+    package static let extensions = ["parquet", "jsonl", "json", "csv", "tsv", "arrow", "ndjson"]
+
+    /// The format of a file of rows, by its extension: the first of those that are the same format; nil for another file.
+    package static func format(of path: String) -> String? {
+        let ending = URL(filePath: path).pathExtension.lowercased()
+        guard extensions.contains(ending) else { return nil }
+        return ["json": "jsonl", "ndjson": "jsonl", "tsv": "csv"][ending] ?? ending
+    }
+
+    /// The reader of a file, chosen by its extension.
     ///
     /// - Throws: ``DataError`` for another extension, and for a file that cannot be read.
     package static func reader(_ path: String) throws(DataError) -> any RowReader {
         switch URL(filePath: path).pathExtension.lowercased() {
-        case "jsonl": return try JSONLinesReader(path: path)
-        case "json": return try JSONArrayReader(path: path)
+        case "jsonl", "ndjson": return JSONLinesReader(try LineReader(path: path), file: path)
+        case "json": return try json(path)
+        case "csv": return try csv(path, separator: UInt8(ascii: ","))
+        case "tsv": return try csv(path, separator: UInt8(ascii: "\t"))
         case let other:
             let found = other.isEmpty ? "no extension" : ".\(other)"
             throw DataError(
                 .unsupportedFormat, file: path,
-                message: "wanted a .jsonl file (one object a line) or a .json file (an array), found \(found)")
+                message: "wanted a file that ends in .\(extensions.joined(separator: ", .")), found \(found)")
         }
     }
 
-    /// Reads all rows of a file.
-    ///
-    /// - Parameter read: makes something of a row; what it throws ends the reading.
-    /// - Throws: ``DataError`` naming the file and the place; an empty file is an error.
-    package static func map<Result>(
-        _ path: String, _ read: (JSONValue, RowPlace) throws(DataError) -> Result
-    ) throws(DataError) -> [Result] {
-        var reader = try reader(path)
-        var results: [Result] = []
-        while let row = try reader.next() { results.append(try read(row.value, row.place)) }
-        guard !results.isEmpty else {
-            throw DataError(
-                .empty, file: path, message: "wanted at least one row, found 0: \(reader.reasonForNoRows)")
-        }
-        return results
+    /// An array of objects or, as other tools name such files too, one object a line.
+    private static func json(_ path: String) throws(DataError) -> any RowReader {
+        var text = try LineReader(path: path)
+        let first = try text.peek()
+        let isArray = first != nil && first != UInt8(ascii: "{")
+        return isArray ? try JSONArrayReader(text, file: path) : JSONLinesReader(text, file: path)
     }
 
-    /// Reads rows that are at hand, which messages count from 1.
-    ///
-    /// - Parameter name: what messages call them.
-    /// - Throws: ``DataError`` naming the row; no rows at all are an error.
-    package static func map<Result>(
-        rows: [JSONValue], name: String, _ read: (JSONValue, RowPlace) throws(DataError) -> Result
-    ) throws(DataError) -> [Result] {
-        guard !rows.isEmpty else { throw DataError(.empty, file: name, message: "wanted at least one row, found 0") }
-        var results: [Result] = []
-        for (index, value) in rows.enumerated() {
-            let row = try Row(value, at: RowPlace(file: name, .line(index + 1)))
-            results.append(try read(row.value, row.place))
-        }
-        return results
+    private static func csv(_ path: String, separator: UInt8) throws(DataError) -> any RowReader {
+        try CSVReader(file: path, separator: separator) { () throws(DataError) in try LineReader(path: path) }
     }
 }

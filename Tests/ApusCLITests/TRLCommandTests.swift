@@ -42,14 +42,34 @@ import Testing
         #expect(configuration.settings.promptColumn == "problem")
     }
 
-    @Test func oneEntryOfDatasetsIsTheDataSet() throws {
-        #expect(try resolve("datasets:\n  - path: data.jsonl").settings.dataset == "data.jsonl")
+    @Test func aListOfDatasetsIsReadAsLoadDatasetReadsThem() throws {
+        let yaml = """
+            datasets:
+              - path: json
+                data_files: [a.jsonl, b/*.jsonl]
+                split: train[:10%]
+              - {path: org/name, name: main, data_dir: data, columns: [q, a], fraction: 0.5}
+            """
         #expect(
-            try resolve("datasets:\n  - {path: json, data_files: data.jsonl, split: train}").settings.dataset
-                == "data.jsonl")
-        #expect(refusal("datasets:\n  - path: a\n  - path: b").contains("run.yaml:3: datasets: wanted one entry"))
-        #expect(refusal("datasets: a.jsonl").contains("a mixture of data sets is not supported"))
-        #expect(refusal("dataset_name: x\ndatasets:\n  - path: a").contains("contradicts"))
+            try resolve(yaml).settings.trainingReferences() == [
+                DatasetReference("json", files: ["a.jsonl", "b/*.jsonl"], split: SplitExpression("train[:10%]")),
+                DatasetReference(
+                    "org/name", configuration: "main", folder: "data", split: SplitExpression("train"),
+                    columns: ["q", "a"], fraction: 0.5),
+            ])
+        for (line, says) in [
+            ("datasets: a.jsonl", "run.yaml:3: datasets: expected a list of data sets"),
+            ("datasets:\n  - {split: train}", "run.yaml:3: datasets: entry 1: wanted a path, found split"),
+            ("datasets:\n  - path: a\n  - {path: b, weight: 1}", "datasets: entry 2: has no key 'weight'"),
+            ("datasets:\n  - {path: b, split: 'a['}", "datasets: entry 1: split: wanted a split such as"),
+            ("datasets:\n  - {path: b, fraction: 0}", "datasets: entry 1: wanted a number above 0 for fraction"),
+            ("dataset_name: x\ndatasets:\n  - path: a", "datasets: names the data, and dataset_name does too"),
+            ("dataset_name: x\ndataset_train_split: train[1", "run.yaml:4: dataset_train_split: wanted a split"),
+            ("row_filter: 'a >'", "run.yaml:3: row_filter: "), ("prompt_template: '{{ a'", "prompt_template: "),
+            ("prompt_template: x\nprompt_column: q", "keep one of them"),
+        ] {
+            #expect(refusal(line).contains(says), "\(refusal(line))")
+        }
     }
 
     @Test(arguments: [

@@ -78,7 +78,9 @@ struct DatasetErrorTests {
             says: ["each line must be one object"]),
         Bad(name: "a.json", text: "", code: .empty, line: nil, says: ["the file is empty"]),
         Bad(name: "a.json", text: "[ \n]", code: .empty, line: nil, says: ["the array is empty"]),
-        Bad(name: "a.json", text: good + good, code: .wrongType, line: nil, says: ["found an object", ".jsonl"]),
+        Bad(
+            name: "a.json", text: "{\n\"data\": []\n}", code: .invalidJSON, line: 1,
+            says: ["each line must be one object"]),
         Bad(
             name: "a.json", text: "[\n\(good),\n{\"q\":1}]", code: .missingColumn, line: 4,
             says: ["'question'", "found q"]),
@@ -87,7 +89,8 @@ struct DatasetErrorTests {
         Bad(name: "a.json", text: "[\(good)]\n]", code: .invalidJSON, line: 3, says: ["wanted the end, found ']'"]),
         Bad(name: "a.json", text: "[\(good),]", code: .invalidJSON, line: 2, says: ["wanted a value, found ']'"]),
         Bad(name: "a.json", text: "[\(good)", code: .invalidJSON, line: 2, says: ["found the end"]),
-        Bad(name: "a.csv", text: "question\nq\n", code: .unsupportedFormat, line: nil, says: [".jsonl", "found .csv"]),
+        Bad(name: "a.csv", text: "text\nq\n", code: .missingColumn, line: 2, says: ["'question'", "found text"]),
+        Bad(name: "a.xml", text: "<q/>", code: .unsupportedFormat, line: nil, says: [".jsonl", "found .xml"]),
         Bad(name: "a", text: good, code: .unsupportedFormat, line: nil, says: ["found no extension"]),
     ]
 
@@ -105,7 +108,7 @@ struct DatasetErrorTests {
     @Test("Bad input 23: text that is not UTF-8 is refused with its line")
     func encoding() throws {
         let latin1 = Array(#"{"question":"caf"#.utf8) + [0xE9] + Array("\"}\n".utf8)
-        for (name, line) in [("a.jsonl", 2), ("a.json", nil)] as [(String, Int?)] {
+        for (name, line) in [("a.jsonl", 2), ("a.json", 2)] {
             try withFile(name, Array(Self.good.utf8) + latin1) { path in
                 let error = try #require(throws: DataError.self) { try Dataset(path: path) }
                 #expect(error.code == .invalidText && error.line == line, "\(error)")

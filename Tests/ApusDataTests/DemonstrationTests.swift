@@ -8,7 +8,7 @@ import Testing
     private func read(_ text: String, _ mapping: DemonstrationMapping = DemonstrationMapping()) throws
         -> [Demonstration]
     {
-        try withFile("data.jsonl", text.utf8) { try mapping.demonstrations(path: $0) }
+        try withFile("data.jsonl", text.utf8) { try mapping.demonstrations(RowSource(path: $0)).demonstrations }
     }
 
     @Test func textIsContinued() throws {

@@ -14,9 +14,7 @@ extension RunConfiguration {
     func makeDatasets(_ rows: MadeRows? = nil) throws -> (training: Dataset, evaluation: Dataset?) {
         let training = try makeTrainingDataset(rows)
         guard trainer.evalStrategy != .no else { return (training, nil) }
-        if settings.evaluationDataset == nil, !isBuiltIn,
-            let size = settings.evaluationSize
-        {
+        if settings.evaluationDataset == nil, !isBuiltIn, let size = settings.evaluationSize {
             return try training.splittingOff(size, seed: trainer.dataSeed ?? trainer.seed)
         }
         return (training, try makeEvaluationDataset(size: settings.evaluationSize, rows))
@@ -28,7 +26,7 @@ extension RunConfiguration {
     ///   evaluation asks.
     /// - Throws: `DataError`.
     func makeDatasetToEvaluate(count: Int?, _ rows: MadeRows?) throws -> Dataset {
-        guard settings.evaluationDataset == nil, !isBuiltIn else {
+        guard settings.evaluationRows == nil, !isBuiltIn else {
             return try makeEvaluationDataset(size: count.map(Double.init) ?? settings.evaluationSize, rows)
         }
         let whole = try makeTrainingDataset(rows)
@@ -39,48 +37,40 @@ extension RunConfiguration {
     /// The data to train on, the part that `eval_size` splits off included.
     private func makeTrainingDataset(_ rows: MadeRows?) throws -> Dataset {
         if let rows {
-            let name = settings.datasetRows ?? settings.dataset
-            return try Dataset(rows: rows.training, name: name, mapping: columnMapping)
+            return try Dataset(rows: rows.training, name: settings.dataName, mapping: settings.columnMapping())
         }
         if isBuiltIn {
             return .arithmetic(
                 count: settings.datasetSize, seed: UInt64(trainer.seed), systemPrompt: settings.systemPrompt)
         }
-        return try Dataset(path: settings.dataset, mapping: columnMapping)
+        return try Dataset(settings.trainingRows, mapping: settings.columnMapping())
     }
 
     /// Whether training is on the problems that are built in.
-    private var isBuiltIn: Bool { settings.dataset == RunSettings.builtInDataset && settings.datasetRows == nil }
+    private var isBuiltIn: Bool { !settings.hasDataset && settings.datasetRows == nil }
 
     /// More problems than any evaluation asks, and few enough to be held.
     private static let evaluationLimit = 10_000_000
 
-    /// The data set of its own that an evaluation takes: the file that `eval_dataset_name` names, or held-out problems.
+    /// The data set of its own that an evaluation takes: what `eval_dataset_name` names, the test split of the training data,
+    /// or held-out problems.
     private func makeEvaluationDataset(size: Double?, _ rows: MadeRows?) throws -> Dataset {
-        let name = settings.evaluationDataset ?? settings.dataset
-        guard name != RunSettings.builtInDataset else {
+        if (settings.evaluationDataset ?? (isBuiltIn ? RunSettings.builtInDataset : "")) == RunSettings.builtInDataset {
             return .arithmetic(
-                count: size.map { $0.wholeNumber(in: 1...Self.evaluationLimit) }
-                    ?? Self.builtInEvaluationSize,
+                count: size.map { $0.wholeNumber(in: 1...Self.evaluationLimit) } ?? Self.builtInEvaluationSize,
                 seed: Self.evaluationSeed, heldOut: true, systemPrompt: settings.systemPrompt)
         }
-        guard settings.evaluationDataset != nil else {
+        guard let source = settings.evaluationRows else {
             throw SettingError(
                 "eval_strategy: '\(trainer.evalStrategy.rawValue)' needs data: give eval_dataset_name, or eval_size to split "
-                    + "rows off \(name)")
+                    + "rows off \(settings.dataName)")
         }
+        let mapping = try settings.columnMapping()
         let dataset =
-            if let made = rows?.evaluation { try Dataset(rows: made, name: name, mapping: columnMapping) } else {
-                try Dataset(path: name, mapping: columnMapping)
+            if let made = rows?.evaluation { try Dataset(rows: made, name: source.name, mapping: mapping) } else {
+                try Dataset(source, mapping: mapping)
             }
         guard let size else { return dataset }
         return Dataset(samples: Array(dataset.samples.prefix(size.wholeNumber(in: 1...Self.evaluationLimit))))
-    }
-
-    private var columnMapping: ColumnMapping {
-        ColumnMapping(
-            prompt: settings.promptColumn, answer: settings.answerColumn, systemPrompt: settings.systemPrompt,
-            answerExtraction: settings.answerExtraction == "after_hashes" ? .afterHashes : .none,
-            templateArguments: settings.templateArguments)
     }
 }

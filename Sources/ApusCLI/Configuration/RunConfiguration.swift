@@ -27,6 +27,7 @@ struct RunConfiguration: Equatable, Sendable {
         settings = try RunSettings(resolution.run)
         try settleWeights(resolution.run, isFile: layers.first?.isEmpty == false)
         try check(resolution.run)
+        try settings.checkData(resolution.run)
         try resolveRewards(in: folder, resolution.run["reward_funcs"]?.written)
         try settings.resolveDataFunctions(in: folder)
         do {

@@ -65,9 +65,23 @@ extension RunSettings {
         [
             .path(
                 "dataset_name", \.dataset,
-                "`arithmetic` for the problems that are built in, or the path of a `.jsonl` or `.json` file"
+                "`arithmetic` for the problems that are built in, a file (`.jsonl`, `.json`, `.csv`, `.tsv`, `.parquet`, "
+                    + "`.arrow`), a folder of files, a pattern (`data/*.jsonl`), or the name of a data set on the hub "
+                    + "(`openai/gsm8k`, `org/name@revision`): [data.md](data.md)"
             ).also("dataset_path").also("dataset").otherDefault(
                 "the problems that are built in, so that a first run needs no file"),
+            .optionalText(
+                "dataset_config", \.datasetConfiguration, "the part of the data set, where it has several (`main`)"),
+            .text(
+                "dataset_train_split", \.trainSplit,
+                "the split to train on, or what of it: `train`, `train[:10%]`, `train[100:200]+extra`"),
+            .text(
+                "dataset_test_split", \.testSplit,
+                "the split to evaluate on, where `eval_strategy` asks for it and the data set has several"),
+            SettingDeclaration(
+                "datasets", \.datasets, .datasetList,
+                "several data sets one after another: a list of mappings with `path`, and `name`, `data_dir`, `data_files`, "
+                    + "`split`, `columns`, `fraction`, as in TRL"),
             .integer(
                 "dataset_size", \.datasetSize, .count(limit: 10_000_000), "how many built-in problems there are"
             ).from(.apus),
@@ -88,13 +102,28 @@ extension RunSettings {
                 "the column with the user's message. A column `prompt` with a list of messages is used as it is"
             ).from(.apus).also("dataset_prompt_column"),
             .optionalText(
+                "prompt_template", \.promptTemplate,
+                "the user's message, made of columns in the language of chat templates: `{{ question }} Options: {{ options | "
+                    + "join(', ') }}`"
+            ).from(.apus),
+            .optionalText(
+                "answer_template", \.answerTemplate,
+                "the reference answer, made in the same way: `{{ answer | upper }}`"
+            ).from(.apus),
+            .optionalText(
+                "row_filter", \.rowFilter,
+                "which rows stay: an expression over columns such as `level >= 4 and 'proof' not in question`"
+            ).from(.apus),
+            .optionalText(
                 "answer_column", \.answerColumn,
                 "the column with the reference answer, which rewards see as `answer`; null is the column of that name, where "
                     + "the data have one"
             ).from(.apus),
             SettingDeclaration(
-                "answer_extraction", \.answerExtraction, .choice(["none", "after_hashes"], false: "none"),
-                "`after_hashes` takes the text after the last `####`, as GSM8K marks its answers"
+                "answer_extraction", \.answerExtraction,
+                .choice(ColumnMapping.AnswerExtraction.allCases.map(\.rawValue), false: "none"),
+                "`after_hashes` takes the text after the last `####`, as GSM8K marks its answers, `boxed` what the last "
+                    + "`\\boxed{}` holds, `last_number` the last number"
             ).from(.apus),
             .optionalText("system_prompt", \.systemPrompt, "a system message before every prompt").from(.apus),
             SettingDeclaration(

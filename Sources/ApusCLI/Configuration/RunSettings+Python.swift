@@ -28,7 +28,7 @@ extension RunSettings {
             throw SettingError(error.description)
         }
         (datasetRows, datasetMap, datasetFilter) = functions.places
-        let isFile = dataset != Self.builtInDataset
+        let isFile = hasDataset
         if datasetRows != nil, isFile {
             throw SettingError("dataset_rows: gives the rows in the place of a file; leave out dataset_name")
         }
@@ -53,17 +53,18 @@ struct MadeRows {
             try DataFunctions(rows: settings.datasetRows, map: settings.datasetMap, filter: settings.datasetFilter)
         }
         guard !functions.isEmpty else { return nil }
-        training = try await Self.rows(
-            functions, of: settings.datasetRows == nil ? settings.dataset : nil, settings)
-        let file = settings.evaluationDataset.flatMap { $0 == RunSettings.builtInDataset ? nil : $0 }
-        if let file { evaluation = try await Self.rows(functions, of: file, settings) }
+        let source = settings.datasetRows == nil ? settings.trainingRows : nil
+        training = try await Self.rows(functions, of: source, settings)
+        if settings.evaluationDataset != RunSettings.builtInDataset, let source = settings.evaluationRows {
+            evaluation = try await Self.rows(functions, of: source, settings)
+        }
     }
 
     /// Rows are kept beside the weights, and may depend on the model's tokenizer.
     private static func cache(_ settings: RunSettings) -> (rows: RowCache, tokenizer: String)? {
         guard settings.usesWeightCache, let weights = WeightCache.standard else { return nil }
         let directory = URL(filePath: weights.directory, directoryHint: .isDirectory).appending(path: "rows")
-        return (RowCache(directory: directory), tokenizerName(of: settings.model))
+        return (RowCache(directory: directory), tokenizerName(of: settings.modelPath))
     }
 
     /// The model's path with size and time of the files that its tokenizer is read from.
@@ -76,12 +77,12 @@ struct MadeRows {
     }
 
     private static func rows(
-        _ functions: DataFunctions, of file: String?, _ settings: RunSettings
+        _ functions: DataFunctions, of source: RowSource?, _ settings: RunSettings
     ) async throws -> [JSONValue] {
         defer { Terminal.clearTransientLine() }
-        let name = file ?? settings.datasetRows ?? ""
-        let given = try file.map { path in try failing(as: .badInput) { try Dataset.rows(path: path) } }
-        let model = settings.model
+        let name = source?.name ?? settings.dataName
+        let given = try source.map { source in try failing(as: .badInput) { try Dataset.rows(of: source) } }
+        let model = settings.modelPath
         let rows: [JSONValue]
         do {
             rows = try await functions.rows(

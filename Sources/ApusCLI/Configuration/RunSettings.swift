@@ -27,15 +27,25 @@ struct RunSettings: DeclaredSettings {
     var loraTargetModules = ["all-linear"]
     var layersToTransform: [Int]?
     var usesRSLoRA = false
-    /// A JSONL file, or `arithmetic` for the problems that are built in.
+    /// A data set by path or name, or `arithmetic` for the problems that are built in.
     var dataset = RunSettings.builtInDataset
+    /// Which part of the data set, and which splits of it.
+    var datasetConfiguration: String?
+    var trainSplit = "train"
+    var testSplit = RunSettings.standardTestSplit
+    /// TRL's mixture of data sets, as it is written; empty for `dataset` alone.
+    var datasets: [JSONValue] = []
     /// How many problems the built-in dataset has.
     var datasetSize = 1000
     /// Functions in Python that give rows, change them, and say which stay.
     var datasetRows: String?
     var datasetMap: String?
     var datasetFilter: String?
-    var promptColumn = "question"
+    var promptColumn = ColumnMapping.standardPrompt
+    /// Templates over columns: the user's message, the reference answer, and which rows stay.
+    var promptTemplate: String?
+    var answerTemplate: String?
+    var rowFilter: String?
     var answerColumn: String?
     var answerExtraction = "none"
     var systemPrompt: String?
@@ -68,6 +78,24 @@ struct RunSettings: DeclaredSettings {
 
     /// The value of `dataset_name` that needs no file.
     static let builtInDataset = "arithmetic"
+
+    /// The split that is evaluated on where nobody names one.
+    static let standardTestSplit = "test"
+
+    /// What the names above mean on this machine; nil until somebody has looked.
+    var files: LocatedFiles?
+    /// The model's folder or file.
+    var modelPath: String { files?.model ?? model }
+    /// The folder of the adapter to go on from.
+    var adapterPath: String? { files.map(\.adapter) ?? adapter }
+
+    /// Whether the training data are the problems that are built in, or rows from a function.
+    var hasDataset: Bool { dataset != Self.builtInDataset || !datasets.isEmpty }
+    /// What messages call the training data.
+    var dataName: String {
+        datasetRows
+            ?? (datasets.isEmpty ? dataset : datasets.compactMap { $0["path"]?.string }.joined(separator: " + "))
+    }
 
     /// How the weights are held: trained ones in fp32.
     var precision: WeightPrecision {

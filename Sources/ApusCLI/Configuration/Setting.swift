@@ -16,8 +16,6 @@ enum SettingTreatment: Sendable {
     case family(containing: String, unless: [String], notice: String, reason: String)
     /// A mapping of a sampler's parameters, each of which is one of these rows.
     case parameters(@Sendable () -> SettingIndex)
-    /// TRL's list of data sets: one entry is that of `dataset_name`, a mixture is refused.
-    case datasets
     /// Some values say what Apus does anyway; any other value is refused for this reason.
     case refused(unless: [String], reason: String)
 }
@@ -63,7 +61,7 @@ struct SettingIndex: Sendable {
         case .ignored(let unless, _), .refused(let unless, _):
             !unless.isEmpty && unless.allSatisfy { $0 == "true" || $0 == "false" } ? .flag : nil
         case .parameters: .mapping
-        case .family, .datasets: nil
+        case .family: nil
         }
     }
 

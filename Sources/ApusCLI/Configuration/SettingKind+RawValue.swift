@@ -7,6 +7,8 @@ extension SettingKind {
         switch (self, raw) {
         case (.mapping, .map): return raw.untyped
         case (.rewardList, _): return Self.rewards(raw)
+        case (.datasetList, .map): return .array([raw.untyped])
+        case (.datasetList, .list(let items)): return .array(items.map(\.untyped))
         case (.textList, _): return Self.list(raw) { .string($0) }
         case (.texts, .scalar(let text, _)): return .array([.string(text)])
         case (.texts, .list(let items)): return Self.texts(items)
@@ -34,7 +36,7 @@ extension SettingKind {
             guard let flag = RawValue.flag(text) else { return .string(Self.expandingHome(text)) }
             return flag ? .string("true") : .null
         case .limit: return text == "none" ? .number(0) : RawValue.number(text).map(JSONValue.number)
-        case .textList, .texts, .numberList, .mapping, .rewardList: return nil
+        case .textList, .texts, .numberList, .mapping, .rewardList, .datasetList: return nil
         }
     }
 

@@ -62,10 +62,6 @@ struct SettingResolution {
                 throw SettingError(setting, "\(setting.value.shown) is refused: \(reason)")
             }
             note(key, "\(notice) (for \(text))")
-        case .datasets:
-            if let name = try Self.onlyDataset(of: setting), let row = index.row("dataset_name") {
-                try store(name, as: row, &names)
-            }
         case .refused(let unless, let reason):
             if !setting.value.isAmong(unless) {
                 throw SettingError(setting, "\(setting.value.shown) is refused: \(reason)")
@@ -101,20 +97,6 @@ struct SettingResolution {
             }
             _ = try assign(parameter, name, row, &names)
         }
-    }
-
-    /// The path of the one data set that a list names.
-    private static func onlyDataset(of setting: WrittenSetting) throws -> WrittenSetting? {
-        if setting.value.isNull { return nil }
-        guard case .list(let entries) = setting.value, entries.count == 1, let entry = entries.first,
-            let path = entry["data_files"] ?? entry["path"], case .scalar = path
-        else {
-            throw SettingError(
-                setting,
-                "wanted one entry with the path of a file, found \(setting.value.shown): a mixture of data sets is not "
-                    + "supported; write them into one file and give it as dataset_name")
-        }
-        return WrittenSetting(name: setting.name, value: path, place: setting.place)
     }
 
     private mutating func store(

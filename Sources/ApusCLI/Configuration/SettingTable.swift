@@ -82,10 +82,9 @@ enum SettingTable {
         Setting("trust_remote_code", .ignored(unless: ["false"], notice: "nothing from a model folder is executed")),
         Setting("do_train", .ignored(unless: ["true"], notice: "`apus train` always trains")),
         Setting("do_eval", .ignored(notice: "eval_strategy says when a run evaluates")),
-        Setting("dataset_config", .ignored(notice: oneFile)),
-        Setting("dataset_train_split", .ignored(unless: ["train"], notice: oneFile)),
-        Setting("dataset_test_split", .ignored(unless: ["test"], notice: oneFile)),
-        Setting("dataset_streaming", .ignored(unless: ["false"], notice: oneFile)),
+        Setting("dataset_streaming", .ignored(unless: ["false"], notice: streaming)),
+        Setting("streaming", .ignored(unless: ["false"], notice: streaming)),
+        Setting("test_split_size", .fallback(for: "eval_size")),
         Setting("log_multimodal", .ignored(notice: "only text is trained on")),
         Setting("model_init_kwargs", .ignored(notice: "use load_in_4bit and dtype instead")),
         Setting("use_liger_kernel", .ignored(unless: ["false"], notice: "Liger kernels are for GPUs")),
@@ -107,7 +106,6 @@ enum SettingTable {
     private static let refused: [Setting] = [
         Setting("generation_kwargs", .parameters { samplingParameters }),
         Setting("vllm_sampling_params", .parameters { samplingParameters }),
-        Setting("datasets", .datasets),
         Setting("chat_template", .refused(unless: [], reason: "the template is that of the model's tokenizer")),
         Setting("callbacks", .refused(unless: ["[]"], reason: "there are no callbacks in a configuration")),
         Setting("ignore_data_skip", .refused(unless: ["false"], reason: "a resumed run goes on with the next prompts")),
@@ -149,6 +147,6 @@ enum SettingTable {
     private static let partsOfModel = "choose with lora_target_modules"
     private static let oneProcess = "this is one process on one machine: there is nothing to launch"
     static let oneMachine = "training runs on one machine"
-    private static let oneFile = "dataset_name is one file, all of which is used"
+    private static let streaming = "files are read row by row, and what a run needs of the rows is held"
     private static let offline = "Apus does not connect to the network"
 }

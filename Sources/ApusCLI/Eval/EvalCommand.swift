@@ -43,7 +43,7 @@ struct EvalCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let configuration = try subject.runConfiguration()
+        let configuration = try await subject.runConfiguration().located(evaluates: true, .standard)
         let settings = configuration.settings
         let rows = try await MadeRows(settings)
         let samples = try failing(as: .badInput) { try subject.samples(of: configuration, rows) }
@@ -51,7 +51,7 @@ struct EvalCommand: AsyncParsableCommand {
         let sources = [configuration.settings.evaluationDataset, configuration.settings.dataset].compactMap { $0 }
         try output.map { try LineFile.check($0, overwrites: overwrite, sources: sources) }
         let model = try ModelLoading.model(
-            path: settings.model, precision: subject.precision ?? settings.precision, threads: settings.threads,
+            path: settings.modelPath, precision: subject.precision ?? settings.precision, threads: settings.threads,
             usesCache: settings.usesWeightCache)
         if adapterOnly, settings.adapter == nil {
             throw CommandFailure(.badInput, "--adapter-only: there is no adapter; give --adapter too")
@@ -61,7 +61,7 @@ struct EvalCommand: AsyncParsableCommand {
             let found = model.tokenizer.remarks(on: sample, named: "problem \(index + 1)")
             for remark in remarks.new(among: found) { Terminal.complain("\(remark)") }
         }
-        let adapter = try settings.adapter.map { path in
+        let adapter = try settings.adapterPath.map { path in
             try failing(as: .badInput) { try ModelLoading.adapter(path: path, for: model) }
         }
         let parameters = sampling.parameters(

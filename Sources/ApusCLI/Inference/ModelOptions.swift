@@ -74,7 +74,7 @@ enum ModelLoading {
     /// - Parameter seed: of random weights in the place of those that the folder holds; nil for these.
     /// - Throws: `CommandFailure` with status 2.
     static func parameters(_ settings: RunSettings, fromScratch seed: UInt64? = nil) throws -> FullParameters {
-        let folder = URL(filePath: settings.model, directoryHint: .isDirectory)
+        let folder = URL(filePath: settings.modelPath, directoryHint: .isDirectory)
         return try failing(as: .badInput) {
             let backend = try CPUBackend(threads: settings.threads)
             let parameters =

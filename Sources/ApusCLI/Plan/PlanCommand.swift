@@ -3,7 +3,7 @@ import ArgumentParser
 import Foundation
 
 /// `apus plan`: what a run would take of this machine's memory.
-struct PlanCommand: ParsableCommand {
+struct PlanCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plan",
         abstract: "Say how much memory a run would take, and what to change.",
@@ -22,8 +22,10 @@ struct PlanCommand: ParsableCommand {
     @Argument(parsing: .allUnrecognized, help: "A model or a configuration file, and --key value for any setting.")
     var arguments: [String] = []
 
-    func run() throws {
-        let configuration = try failing(as: .badInput) { try RunConfiguration(arguments: Self.settings(arguments)) }
+    func run() async throws {
+        let configuration = try await failing(as: .badInput) {
+            try RunConfiguration(arguments: Self.settings(arguments))
+        }.located(.standard)
         let report = try PlanReport(RunPlan(configuration))
         if json {
             Terminal.printLine(try JSONLine.encode(report.json))

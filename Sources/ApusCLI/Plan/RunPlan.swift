@@ -16,7 +16,7 @@ struct RunPlan {
     init(_ configuration: RunConfiguration, limit: Int? = nil) throws {
         let settings = configuration.settings
         let backend = try failing(as: .badInput) { try CPUBackend(threads: settings.threads) }
-        let model = try failing(as: .badInput) { try ModelConfiguration(path: settings.model) }
+        let model = try failing(as: .badInput) { try ModelConfiguration(path: settings.modelPath) }
         try self.init(
             configuration, model: model, prompt: PromptLength(configuration), backend: backend, limit: limit)
     }

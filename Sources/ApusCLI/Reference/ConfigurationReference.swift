@@ -68,7 +68,6 @@ struct ConfigurationReference {
             switch row.treatment {
             case .ignored(_, let notice): groups.add(row.name, [notice])
             case .parameters: groups.add(row.name, [ReferenceText.parameters])
-            case .datasets: groups.add(row.name, ["one entry is that of `dataset_name`; a mixture is refused"])
             case .family(_, _, let notice, let reason):
                 groups.add(row.name, ["\(notice); otherwise refused: \(reason)"])
             default: break

@@ -48,21 +48,18 @@ struct SFTRun {
     }
 
     private func makeDemonstrations(_ rows: MadeRows?) throws -> [Demonstration] {
-        if shared.dataset == RunSettings.builtInDataset, rows == nil {
+        if !shared.hasDataset, rows == nil {
             return Demonstration.arithmetic(
                 count: shared.datasetSize, seed: UInt64(configuration.trainer.seed),
                 manner: ArithmeticManner(directShare: settings.directShare, slipRate: settings.slipRate),
                 systemPrompt: shared.systemPrompt)
         }
         let mapping = DemonstrationMapping(
-            prompt: ColumnMapping(
-                prompt: shared.promptColumn, systemPrompt: shared.systemPrompt,
-                templateArguments: shared.templateArguments),
-            completion: settings.completionColumn, text: settings.textColumn)
-        if let rows {
-            return try mapping.demonstrations(rows: rows.training, name: shared.datasetRows ?? shared.dataset)
-        }
-        return try mapping.demonstrations(path: shared.dataset)
+            prompt: try shared.columnMapping(), completion: settings.completionColumn, text: settings.textColumn)
+        let source = rows.map { RowSource(rows: $0.training, name: shared.dataName) } ?? shared.trainingRows
+        let (demonstrations, notices) = try mapping.demonstrations(source)
+        notices.forEach(Terminal.complain)
+        return demonstrations
     }
 
     /// All examples are turned into tokens before the first step: what is wrong with one shows at once.
@@ -89,10 +86,10 @@ struct SFTRun {
             return (parameters.model, ModelLearner(parameters, memory: memory))
         }
         let model = try ModelLoading.model(
-            path: shared.model, precision: shared.precision, threads: shared.threads,
+            path: shared.modelPath, precision: shared.precision, threads: shared.threads,
             usesCache: shared.usesWeightCache)
         let adapter =
-            if let path = shared.adapter { try ModelLoading.adapter(path: path, for: model) } else {
+            if let path = shared.adapterPath { try ModelLoading.adapter(path: path, for: model) } else {
                 try LoRAAdapter(shared.loraConfiguration, for: model, seed: seed)
             }
         return (model, ModelLearner(adapter, of: model, memory: memory))
@@ -106,7 +103,7 @@ struct SFTRun {
         return """
             model    \(shared.model) (\(start))
             trained  \(learner.parameters.parameterCount) parameters\(shared.usesPEFT ? " of the adapter" : "")
-            data     \(shared.dataset), \(unit), \(plan.unitsPerStep) in each of \(plan.maxSteps) steps
+            data     \(shared.dataName), \(unit), \(plan.unitsPerStep) in each of \(plan.maxSteps) steps
             """
     }
 }

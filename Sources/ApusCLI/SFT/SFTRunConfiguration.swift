@@ -39,6 +39,7 @@ struct SFTRunConfiguration: Equatable, Sendable {
         }
         if let last = lengths.last, last.value.isNull { trainer.maxLength = nil }
         try check(resolution.run)
+        try run.checkData(resolution.run)
         try run.resolveDataFunctions(in: folder)
     }
 

@@ -92,6 +92,7 @@ struct TrainingRun {
     private func prepare(_ suite: RewardSuite) async throws -> GRPOTrainer {
         let rows = try await MadeRows(settings)
         let (dataset, evaluation) = try failing(as: .badInput) { try configuration.makeDatasets(rows) }
+        for notice in dataset.notices + (evaluation?.notices ?? []) { Terminal.complain(notice) }
         try await check(suite, on: dataset)
         return try failing(as: .badInput) {
             let rewards = suite.functions
@@ -112,7 +113,7 @@ struct TrainingRun {
             return (Policy(parameters, memory: memory), parameters.model)
         }
         let model = try ModelLoading.model(
-            path: settings.model, precision: settings.precision, threads: settings.threads,
+            path: settings.modelPath, precision: settings.precision, threads: settings.threads,
             usesCache: settings.usesWeightCache)
         let policy = Policy(
             model: model, adapter: try makeAdapter(for: model), reference: try makeReference(for: model),
@@ -142,13 +143,13 @@ struct TrainingRun {
     }
 
     private func makeAdapter(for model: LanguageModel) throws -> LoRAAdapter {
-        if let adapter = settings.adapter { return try ModelLoading.adapter(path: adapter, for: model) }
+        if let adapter = settings.adapterPath { return try ModelLoading.adapter(path: adapter, for: model) }
         return try LoRAAdapter(settings.loraConfiguration, for: model, seed: UInt64(configuration.trainer.seed))
     }
 
     /// A run that goes on from an adapter is held to what it began with, as TRL holds it: to a copy that stays as it is.
     private func makeReference(for model: LanguageModel) throws -> LoRAAdapter? {
-        guard configuration.trainer.beta != 0, let adapter = settings.adapter else { return nil }
+        guard configuration.trainer.beta != 0, let adapter = settings.adapterPath else { return nil }
         return try LoRAAdapter(directory: URL(filePath: adapter), for: model)
     }
 
@@ -158,7 +159,7 @@ struct TrainingRun {
         return """
             model    \(settings.model) (\(settings.precision.rawValue))
             \(settings.usesPEFT ? "adapter  \(shape), \(count) parameters" : "trained  all \(count) parameters")
-            data     \(settings.dataset), \(dataset.count) prompts
+            data     \(settings.dataName), \(dataset.count) prompts
             rewards  \(StepLine.legend(rewards.map(\.name)))
             """
     }

@@ -1,4 +1,5 @@
 import ApusTables
+
 /// Why rewards could not be computed. Every case names the function; samples are counted from 0 within the batch.
 public enum RewardError: Error, CustomStringConvertible, Equatable, Sendable {
     /// The function returned fewer or more scores than there are completions.

@@ -6,12 +6,16 @@ extension ColumnMapping {
     private static let reserved: Set<String> = ["prompt", "completion", "completion_ids"]
     /// The column in which rewards find the reference answer.
     static let answer = "answer"
+    /// The column that TRL has prompts in.
+    private static let trlPrompt = "prompt"
 
     /// The sample that one row of a file stands for.
     func sample(from row: [String: JSONValue], at place: RowPlace) throws(DataError) -> Sample {
         let prompt = try prompt(from: row, at: place)
         var columns = row.filter { !Self.reserved.contains($0.key) }
-        if answer != nil || row[Self.answer] != nil || answerExtraction != .none {
+        if let answerTemplate {
+            columns[Self.answer] = .string(try answerTemplate.text(of: row, at: place))
+        } else if answer != nil || row[Self.answer] != nil || answerExtraction != .none {
             columns[Self.answer] = try answerValue(in: answer ?? Self.answer, of: row, at: place)
         }
         return Sample(prompt: prompt, columns: columns, templateVariables: try templateVariables(of: row, at: place))
@@ -62,14 +66,19 @@ extension ColumnMapping {
     }
 
     func prompt(from row: [String: JSONValue], at place: RowPlace) throws(DataError) -> Prompt {
-        let column = row[prompt] == nil && row["prompt"] != nil ? "prompt" : prompt
+        if let promptTemplate {
+            let text = try promptTemplate.text(of: row, at: place)
+            return .messages(withSystemPrompt([Message(role: "user", content: text)]))
+        }
+        if let column = chatColumn(in: row) { return .messages(try question(in: column, of: row, at: place)) }
+        let column = row[prompt] == nil && row[Self.trlPrompt] != nil ? Self.trlPrompt : prompt
         switch try value(of: column, for: "the prompt", in: row, at: place) {
-        case .string(let text) where column == "prompt" && systemPrompt == nil:
+        case .string(let text) where column == Self.trlPrompt && systemPrompt == nil:
             return .text(text)
         case .string(let text):
             return .messages(withSystemPrompt([Message(role: "user", content: text)]))
         case .array(let turns):
-            return .messages(withSystemPrompt(try messages(turns, in: column, at: place)))
+            return .messages(withSystemPrompt(try ChatColumn.messages(turns, in: column, at: place)))
         case let other:
             throw place.error(
                 .wrongType,
@@ -77,70 +86,57 @@ extension ColumnMapping {
         }
     }
 
+    /// The column that holds whole conversations, of whose turns the prompt is made since nothing else is named or there.
+    private func chatColumn(in row: [String: JSONValue]) -> String? {
+        guard prompt == Self.standardPrompt, row[prompt] == nil, row[Self.trlPrompt] == nil else { return nil }
+        return ChatColumn.name(in: row)
+    }
+
+    /// A conversation up to where the assistant says the last time what the model is to say.
+    private func question(
+        in column: String, of row: [String: JSONValue], at place: RowPlace
+    ) throws(DataError) -> [Message] {
+        var messages = try ChatColumn.messages(
+            row[column]?.array ?? [], in: column, system: row["system"], at: place)
+        while messages.last?.role == "assistant" { messages.removeLast() }
+        guard !messages.isEmpty else {
+            throw place.error(
+                .wrongType, "wanted a turn before the assistant's in column '\(column)', found none; name prompt_column"
+            )
+        }
+        return withSystemPrompt(messages)
+    }
+
+    /// What to tell about how a row is read where the settings do not say it.
+    func notice(on row: [String: JSONValue]) -> String? {
+        guard promptTemplate == nil, let column = chatColumn(in: row) else { return nil }
+        return "prompts are the turns of column '\(column)' before the assistant's last; prompt_column names another"
+    }
+
     func withSystemPrompt(_ messages: [Message]) -> [Message] {
         guard let systemPrompt, !messages.contains(where: { $0.role == "system" }) else { return messages }
         return [Message(role: "system", content: systemPrompt)] + messages
-    }
-
-    func messages(
-        _ turns: [JSONValue], in column: String, at place: RowPlace
-    ) throws(DataError) -> [Message] {
-        guard !turns.isEmpty else {
-            throw place.error(.wrongType, "wanted at least one message in column '\(column)', found an empty list")
-        }
-        var messages: [Message] = []
-        for (index, turn) in turns.enumerated() {
-            messages.append(try message(turn, index + 1, in: column, at: place))
-        }
-        return messages
-    }
-
-    /// A turn with all its keys but those that are null, which tables put where a row lacks what others have.
-    private func message(
-        _ turn: JSONValue, _ number: Int, in column: String, at place: RowPlace
-    ) throws(DataError) -> Message {
-        let fields = (turn.members ?? []).filter { $0.value != .null }
-        let message = Message(fields: fields)
-        let hasContent = message["content"] != nil || message["tool_calls"] != nil
-        guard message["role"]?.string != nil, hasContent else {
-            let found = turn.members.map { "keys \($0.map(\.key).sorted().joined(separator: ", "))" } ?? turn.kindName
-            throw place.error(
-                .wrongType,
-                "wanted messages of the form {\"role\": text, \"content\": text} in column '\(column)', found "
-                    + "\(found.onOneLine) as message \(number)")
-        }
-        try check(message["content"] ?? "", "message \(number) of column '\(column)'", at: place)
-        return message
-    }
-
-    /// Text, or a list of parts of text.
-    private func check(_ content: JSONValue, _ name: String, at place: RowPlace) throws(DataError) {
-        switch content {
-        case .string: return
-        case .array(let parts):
-            for part in parts where Message.text(ofPart: part) == nil {
-                let found = part["type"]?.string.map { "a part of type '\($0.onOneLine)'" } ?? part.kindName
-                throw place.error(
-                    .wrongType, "wanted parts of text in the content of \(name), found \(found); models read text only")
-            }
-        default:
-            throw place.error(
-                .wrongType, "wanted text or a list of parts as the content of \(name), found \(content.kindName)")
-        }
     }
 
     /// The reference answer in its own type, as every column.
     private func answerValue(
         in column: String, of row: [String: JSONValue], at place: RowPlace
     ) throws(DataError) -> JSONValue {
-        switch (try value(of: column, for: "the answer", in: row, at: place), answerExtraction) {
-        case (let value, .none): return value
-        case (.string(let text), .afterHashes): return .string(PythonText(text).afterLast("####").stripped.string)
-        case (let other, .afterHashes):
+        let value = try value(of: column, for: "the answer", in: row, at: place)
+        if answerExtraction == .none { return value }
+        guard let text = value.string else {
             throw place.error(
                 .wrongType,
-                "wanted text with '#### answer' in column '\(column)' for the answer, found \(other.kindName)")
+                "wanted text with \(answerExtraction.mark) in column '\(column)' for the answer, found \(value.kindName)"
+            )
         }
+        guard let answer = answerExtraction.answer(in: PythonText(text)) else {
+            throw place.error(
+                .wrongType,
+                "wanted \(answerExtraction.mark) in column '\(column)' for the answer, found none; leave such rows out with "
+                    + "row_filter")
+        }
+        return .string(answer.string)
     }
 
     private func value(

@@ -1,4 +1,5 @@
 import ApusTables
+
 extension JSONValue {
     /// The value as a message shows it: whole numbers without a fraction.
     package var brief: String {

@@ -10,22 +10,14 @@ struct JSONArrayReader: RowReader {
     private var line = 1
     private var counted = 0
 
-    init(path: String) throws(DataError) {
-        file = path
-        var lines = try LineReader(path: path)
-        bytes = try lines.rest()
+    /// - Parameter text: from the bracket that opens the array, with white space before it.
+    init(_ text: consuming LineReader, file: String) throws(DataError) {
+        self.file = file
+        bytes = try text.rest()
         guard String(validating: bytes, as: UTF8.self) != nil else {
-            throw DataError(.invalidText, file: path, message: "wanted UTF-8 text, found other bytes; save it as UTF-8")
+            throw DataError(.invalidText, file: file, message: "wanted UTF-8 text, found other bytes; save it as UTF-8")
         }
         reader = JSONReader(bytes)
-        guard let first = reader.peek() else {
-            throw DataError(.empty, file: path, message: "wanted at least one row, found 0: the file is empty")
-        }
-        if first == UInt8(ascii: "{") {
-            throw DataError(
-                .wrongType, file: path,
-                message: "wanted an array of rows, found an object; for one object a line name the file .jsonl")
-        }
         do throws(JSONReader.Failure) { try reader.beginArray() } catch { throw located(error) }
     }
 

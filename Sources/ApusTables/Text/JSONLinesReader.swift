@@ -8,9 +8,9 @@ struct JSONLinesReader: RowReader {
     private var lines: LineReader
     private var blankLines = 0
 
-    init(path: String) throws(DataError) {
-        file = path
-        lines = try LineReader(path: path)
+    init(_ lines: consuming LineReader, file: String) {
+        self.lines = lines
+        self.file = file
     }
 
     mutating func next() throws(DataError) -> Row? {

@@ -6,11 +6,14 @@ struct LineReader {
     struct Line {
         let number: Int
         let bytes: ArraySlice<UInt8>
+        /// Whether CRLF ended it.
+        let endsWithCarriageReturn: Bool
     }
 
     private static let chunkSize = 1 << 18
     private let file: String
-    private let handle: FileHandle
+    /// Nil for bytes that are at hand.
+    private let handle: FileHandle?
     private var buffer: [UInt8] = []
     private var start = 0
     private var number = 0
@@ -20,6 +23,15 @@ struct LineReader {
         file = path
         handle = try Self.open(path)
         try fill()
+        try skipByteOrderMark()
+    }
+
+    /// Lines of bytes that are at hand.
+    init(bytes: [UInt8], file: String) throws(DataError) {
+        self.file = file
+        handle = nil
+        buffer = bytes
+        isAtEnd = true
         try skipByteOrderMark()
     }
 
@@ -35,6 +47,17 @@ struct LineReader {
         }
     }
 
+    /// The first byte of the next lines that is no white space; nil where nothing else is left.
+    mutating func peek() throws(DataError) -> UInt8? {
+        var scanned = start
+        while true {
+            if let byte = buffer[scanned...].first(where: { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }) { return byte }
+            if isAtEnd { return nil }
+            scanned = buffer.count - start
+            try fill()
+        }
+    }
+
     /// All bytes that no line has been made of yet.
     mutating func rest() throws(DataError) -> [UInt8] {
         while !isAtEnd { try fill() }
@@ -44,9 +67,10 @@ struct LineReader {
     private mutating func line(upTo end: Int, next: Int) -> Line {
         number += 1
         var bytes = buffer[start..<end]
-        if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
+        let endsWithCarriageReturn = bytes.last == UInt8(ascii: "\r")
+        if endsWithCarriageReturn { bytes.removeLast() }
         start = next
-        return Line(number: number, bytes: bytes)
+        return Line(number: number, bytes: bytes, endsWithCarriageReturn: endsWithCarriageReturn)
     }
 
     /// Drops the lines already handed out and appends the next chunk.
@@ -54,7 +78,7 @@ struct LineReader {
         buffer.removeFirst(start)
         start = 0
         do {
-            let chunk = try handle.read(upToCount: Self.chunkSize) ?? Data()
+            let chunk = try handle?.read(upToCount: Self.chunkSize) ?? Data()
             isAtEnd = chunk.isEmpty
             buffer.append(contentsOf: chunk)
         } catch {

@@ -10,6 +10,14 @@ public struct ChatTemplate: Sendable {
     /// The names that the template reads, its own among them.
     var names: Set<String> { syntax.names }
 
+    /// The variables that a template cannot do without: it reads them, and neither sets them nor asks whether they are there.
+    package var wantedNames: Set<String> {
+        syntax.wantedNames.subtracting(Interpreter.globalFunctions.keys).subtracting(Self.ownNames)
+    }
+
+    /// What loops and macros set by themselves.
+    private static let ownNames = ["loop", "varargs", "kwargs", "caller"]
+
     /// Whether the template marks what the assistant says (`{% generation %}`).
     var marksGenerations: Bool { syntax.marksGenerations }
 

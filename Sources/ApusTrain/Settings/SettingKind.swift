@@ -28,6 +28,8 @@ package enum SettingKind: Equatable, Sendable {
     case mapping
     /// Names, and mappings with a name and parameters.
     case rewardList
+    /// Data sets, each a mapping of what `load_dataset` takes.
+    case datasetList
     /// A number, or none in words.
     case limit(NumberBounds)
 
@@ -46,6 +48,7 @@ package enum SettingKind: Equatable, Sendable {
         case .numberList: "a list of numbers"
         case .mapping: "a mapping such as {name: value}"
         case .rewardList: "a list of rewards, each a name or a mapping such as {name: regex, pattern: ...}"
+        case .datasetList: "a list of data sets, each a mapping such as {path: org/name, split: train}"
         case .limit: "a number, or none"
         }
     }
@@ -65,6 +68,7 @@ package enum SettingKind: Equatable, Sendable {
         case .numberList: "numbers"
         case .mapping: "mapping"
         case .rewardList: "rewards"
+        case .datasetList: "data sets"
         case .limit: "number or none"
         }
     }
@@ -75,7 +79,7 @@ package enum SettingKind: Equatable, Sendable {
     /// Whether several values may follow the key of an option.
     package var isList: Bool {
         switch self {
-        case .textList, .texts, .numberList, .rewardList: true
+        case .textList, .texts, .numberList, .rewardList, .datasetList: true
         default: false
         }
     }

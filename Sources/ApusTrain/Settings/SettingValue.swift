@@ -45,6 +45,11 @@ extension String: SettingValue {
     package var setting: JSONValue { .string(self) }
 }
 
+extension JSONValue: SettingValue {
+    package init?(setting: JSONValue) { self = setting }
+    package var setting: JSONValue { self }
+}
+
 extension Optional: SettingValue where Wrapped: SettingValue {
     package init?(setting: JSONValue) {
         if case .null = setting {

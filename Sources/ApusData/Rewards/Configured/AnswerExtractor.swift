@@ -30,10 +30,15 @@ struct AnswerExtractor: Sendable {
             guard text.contains("<\(tag)>") else { return nil }
             return text.afterLast("<\(tag)>").beforeFirst("</\(tag)>").stripped
         case .hashes: return text.contains("####") ? text.afterLast("####").stripped : nil
-        case .boxed: return text.contains("\\boxed{") ? Self.braced(text.afterLast("\\boxed{")) : nil
+        case .boxed: return Self.boxed(in: text)
         case .lastNumber: return Self.lastNumber(in: text)
         case .text: return text.stripped
         }
+    }
+
+    /// What the last `\boxed{…}` holds; nil where there is none, or nothing closes it.
+    static func boxed(in text: PythonText) -> PythonText? {
+        text.contains("\\boxed{") ? braced(text.afterLast("\\boxed{")) : nil
     }
 
     /// The text up to the brace that closes the one before it; nil when none does.
@@ -50,7 +55,7 @@ struct AnswerExtractor: Sendable {
     }
 
     /// The last run of digits, points and commas with its sign, without a point or comma that ends it.
-    private static func lastNumber(in text: PythonText) -> PythonText? {
+    static func lastNumber(in text: PythonText) -> PythonText? {
         func isDigit(_ scalar: Unicode.Scalar) -> Bool { ("0"..."9").contains(scalar) }
         let scalars = text.codePoints
         guard let end = scalars.lastIndex(where: isDigit) else { return nil }

@@ -1,4 +1,5 @@
 import ApusTables
+
 extension ConfiguredReward {
     static func xml(
         _ label: String, _ parameters: inout RewardParameters

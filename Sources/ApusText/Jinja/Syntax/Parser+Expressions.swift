@@ -295,10 +295,14 @@ extension Parser {
             let line = current.line
             if skip("|") {
                 let name = try filterName()
+                if case .name(let asked) = result.kind, ["default", "d"].contains(name) { settledNames.insert(asked) }
                 result = Expression(kind: .filter(result, name, try optionalArguments()), line: line)
             } else if skip(name: "is") {
                 let isNegated = skip(name: "not")
                 let name = try testName()
+                if case .name(let asked) = result.kind, ["defined", "undefined"].contains(name) {
+                    settledNames.insert(asked)
+                }
                 result = Expression(kind: .test(result, name, try testArguments()), line: line)
                 if isNegated { result = Expression(kind: .not(result), line: line) }
             } else if current.kind == .mark("(") {

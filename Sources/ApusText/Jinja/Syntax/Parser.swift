@@ -8,6 +8,8 @@ struct Parser {
     private var depth = 0
     /// The names that expressions read so far.
     var names: Set<String> = []
+    /// The names that the template itself sets, or asks whether they are there.
+    var settledNames: Set<String> = []
     private var blocks: [String: [Statement]] = [:]
     private var marksGenerations = false
     /// Whether a loop is around that `break` and `continue` can mean.
@@ -25,7 +27,7 @@ struct Parser {
         if let unknown = parser.unknownNames.first { throw unknown.error }
         return TemplateSyntax(
             statements: statements, blocks: parser.blocks, names: parser.names,
-            marksGenerations: parser.marksGenerations)
+            wantedNames: parser.names.subtracting(parser.settledNames), marksGenerations: parser.marksGenerations)
     }
 
     private init(tokens: [Token]) { self.tokens = tokens }
@@ -304,6 +306,7 @@ extension Parser {
 extension Parser {
     private mutating func macro() throws(TextError) -> Statement.Kind {
         let name = try expectName()
+        settledNames.insert(name)
         return .macro(try definition(name: name, parameters: try parameters(), until: "endmacro"))
     }
 
@@ -393,6 +396,7 @@ extension Parser {
         guard !["true", "false", "none", "True", "False", "None"].contains(name) else {
             throw failure("'\(name)' cannot be set")
         }
+        settledNames.insert(name)
         return name
     }
 }

@@ -71,6 +71,8 @@ struct TemplateSyntax: Sendable {
     var blocks: [String: [Statement]]
     /// The names that expressions read.
     var names: Set<String>
+    /// Those of them that somebody else has to give: not set by the template, nor asked about by `defined` or `default`.
+    var wantedNames: Set<String>
     /// Whether it marks what the assistant says: `{% generation %}`.
     var marksGenerations: Bool
 }
