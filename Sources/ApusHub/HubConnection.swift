@@ -57,7 +57,8 @@ struct HubConnection: Sendable {
         about subject: HubSubject
     ) async throws(HubError) -> HubAnswer {
         try await retrying(about: subject) { () async throws(HubTrouble) in
-            let answer = try await followed(url, method: method, headers: more, body: body, about: subject)
+            let answer = try await followed(
+                url, method: method, headers: more, body: body, about: subject, staysOnEndpoint: false)
             if let trouble = subject.trouble(answer.outcome.head, host: answer.url, settings: settings) {
                 throw trouble
             }

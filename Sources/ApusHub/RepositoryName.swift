@@ -91,7 +91,8 @@ public struct RepositoryName: Sendable, Hashable, CustomStringConvertible {
     private static func problem(selector: String?) -> String? {
         guard let selector else { return nil }
         let allowed = letters.union("-_./".unicodeScalars)
-        guard !selector.isEmpty, selector.utf8.count <= 200, !selector.contains(".."),
+        guard selector.utf8.count <= 200, !selector.contains(".."),
+            selector.split(separator: "/", omittingEmptySubsequences: false).allSatisfy({ !$0.isEmpty }),
             selector.unicodeScalars.allSatisfy(allowed.contains)
         else { return "has ':' without a file's name after it, such as ':Q4_K_M'" }
         return nil
