@@ -52,6 +52,7 @@ let package = Package(
             name: "CTransfer", cSettings: cSettings, linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
         module("ApusNetwork", ["CTransfer"], unoptimized),
         module("ApusFormats", ["CBlocks"], forSize),
+        module("ApusHub", ["ApusNetwork", "ApusFormats"], unoptimized),
         module("ApusText", ["ApusFormats"], forSize),
         module("ApusTensor", ["CKernels"]),
         module("ApusModel", ["ApusTensor", "ApusFormats", "ApusText"]),
@@ -74,6 +75,7 @@ let package = Package(
             "Apus",
             [
                 "ApusTrain", "ApusTrackers", "ApusRewards", "ApusPython", "ApusData", "ApusExport", "ApusGeneration",
+                "ApusHub",
                 "ApusModel", "ApusText", "ApusTensor", "ApusFormats",
             ]
         ),
@@ -102,6 +104,7 @@ let package = Package(
             path: "Tests/ApusTestModels", swiftSettings: swiftSettings
         ),
         tests("ApusFormatsTests", ["ApusFormats", "CBlocks"]),
+        tests("ApusHubTests", ["ApusHub", "ApusNetwork", "ApusFormats"]),
         tests("ApusTextTests", ["ApusText"]),
         tests("ApusTensorTests", ["ApusTensor", "CKernels"]),
         tests("ApusModelTests", ["ApusModel", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),

@@ -2,6 +2,7 @@
 @_exported public import ApusData
 @_exported public import ApusExport
 @_exported public import ApusGeneration
+@_exported public import ApusHub
 @_exported public import ApusModel
 @_exported public import ApusPython
 @_exported public import ApusRewards

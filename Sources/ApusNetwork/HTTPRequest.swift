@@ -1,6 +1,4 @@
-import CTransfer
 public import Foundation
-import Synchronization
 
 /// One request to a server, bounded in time and in the size of its answer.
 ///
@@ -55,69 +53,20 @@ public struct HTTPRequest: Sendable {
         throw HTTPFailure.failed("sends on from one address to the next more than \(Self.redirectionLimit) times")
     }
 
-    /// One exchange, on a thread of its own: it blocks.
     private func exchange() async throws -> (HTTPResponse, location: String?) {
-        let isCancelled = CancellationFlag()
-        return try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                Thread.detachNewThread {
-                    continuation.resume(with: Result { try perform(isCancelled) })
-                }
-            }
-        } onCancel: {
-            isCancelled.set()
+        let headers = ["Content-Type": "application/json", "Expect": ""].merging(headers) { $1 }
+        let outcome = await HTTPExchange(
+            url, headers: headers, body: body.map { .data($0) }, timeout: timeout, maximumSize: maximumSize
+        ).send()
+        switch outcome.failure {
+        case nil: return (HTTPResponse(status: outcome.head.status, data: outcome.data), outcome.location)
+        case .unavailable: throw HTTPFailure.failed(HTTPFailure.withoutLibrary)
+        case .timedOut: throw HTTPFailure.timedOut
+        case .tooLarge: throw HTTPFailure.tooLarge
+        case .cancelled: throw CancellationError()
+        case .unreachable(let problem): throw HTTPFailure.unreachable(problem)
+        case .file(let number): throw HTTPFailure.failed(String(cString: strerror(number)))
         }
-    }
-
-    private func perform(_ isCancelled: CancellationFlag) throws -> (HTTPResponse, location: String?) {
-        var outcome = transfer_response()
-        defer { transfer_free(&outcome) }
-        let fields = (["Content-Type": "application/json", "Expect": ""].merging(headers) { $1 })
-            .map { strdup($1.isEmpty ? "\($0):" : "\($0): \($1)") }
-        defer { fields.forEach { free($0) } }
-        let list = fields.map { UnsafePointer($0) } + [nil]
-        // The pointers live for the call, which blocks.
-        list.withUnsafeBufferPointer { list in
-            url.absoluteString.withCString { address in
-                (body ?? Data()).withUnsafeBytes { bytes in
-                    var request = transfer_request()
-                    request.url = address
-                    request.headers = list.baseAddress
-                    request.is_post = body == nil ? 0 : 1
-                    request.body = bytes.bindMemory(to: UInt8.self).baseAddress
-                    request.body_size = bytes.count
-                    request.timeout_milliseconds = (timeout / .milliseconds(1)).wholeNumber(in: 1...Int(Int32.max))
-                    request.maximum = maximumSize
-                    request.context = Unmanaged.passUnretained(isCancelled).toOpaque()
-                    request.is_cancelled = { context in
-                        guard let context else { return 0 }
-                        return Unmanaged<CancellationFlag>.fromOpaque(context).takeUnretainedValue().isSet ? 1 : 0
-                    }
-                    transfer_perform(&request, &outcome)
-                }
-            }
-        }
-        return try Self.response(of: outcome)
-    }
-
-    private static func response(of outcome: transfer_response) throws -> (HTTPResponse, location: String?) {
-        switch outcome.outcome {
-        case TRANSFER_OK: break
-        case TRANSFER_UNAVAILABLE:
-            throw HTTPFailure.failed("needs the system's libcurl (libcurl.so.4), which is not installed")
-        case TRANSFER_TIMED_OUT: throw HTTPFailure.timedOut
-        case TRANSFER_TOO_LARGE: throw HTTPFailure.tooLarge
-        case TRANSFER_CANCELLED: throw CancellationError()
-        default: throw HTTPFailure.unreachable(text(outcome.problem))
-        }
-        let data = outcome.data.map { Data(bytes: $0, count: outcome.size) } ?? Data()
-        let location = text(outcome.location)
-        return (HTTPResponse(status: outcome.status, data: data), location.isEmpty ? nil : location)
-    }
-
-    /// The text in an array of C characters.
-    private static func text<Characters>(_ characters: Characters) -> String {
-        withUnsafeBytes(of: characters) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     }
 }
 
@@ -147,13 +96,9 @@ public enum HTTPFailure: Error, Equatable, Sendable {
     case redirected(to: String)
     /// Anything else.
     case failed(String)
-}
 
-/// Set once, from any thread.
-private final class CancellationFlag: Sendable {
-    private let flag = Atomic(false)
-    var isSet: Bool { flag.load(ordering: .relaxed) }
-    func set() { flag.store(true, ordering: .relaxed) }
+    /// What is said where libcurl is not there.
+    package static let withoutLibrary = "needs the system's libcurl (libcurl.so.4), which is not installed"
 }
 
 extension URL {
@@ -164,7 +109,8 @@ extension URL {
         return parts.string ?? "an address"
     }
 
-    fileprivate func isOnServer(of other: URL) -> Bool {
+    /// Whether scheme, host and port are the same.
+    package func isOnServer(of other: URL) -> Bool {
         scheme == other.scheme && host == other.host && port == other.port
     }
 }

@@ -5,6 +5,7 @@
 #ifndef CBLOCKS_H
 #define CBLOCKS_H
 
+#include "apus_sha1.h"
 #include "apus_sha256.h"
 
 #include <stdint.h>
