@@ -23,6 +23,7 @@ struct ApusCommand: AsyncParsableCommand {
         subcommands: [
             DemoCommand.self, TrainCommand.self, SFTCommand.self, GenerateCommand.self, ChatCommand.self,
             ScoreCommand.self, EvalCommand.self, ExportCommand.self, InspectCommand.self, TokenizeCommand.self,
+            DataCommand.self, PullCommand.self, CacheCommand.self,
             BenchCommand.self, PlanCommand.self, DoctorCommand.self, ReferenceCommand.self,
         ])
 
@@ -38,7 +39,9 @@ struct ApusCommand: AsyncParsableCommand {
             Then:
 
               apus doctor                             what this machine has, and what is missing
+              apus pull org/name                      bring a model or, with --dataset, a data set from the hub
               apus inspect MODEL                      what a model or an adapter is, and whether it can be used
+              apus data DATA                          what a data set holds, and what the model will see of it
               apus plan MODEL                         how much memory a run takes, and what to change
               apus train CONFIG.yaml --model MODEL    train; Recipes/ has configurations to start from
               apus generate --model MODEL --prompt P  try a model, or what was trained with --adapter

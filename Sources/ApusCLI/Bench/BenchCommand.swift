@@ -80,7 +80,7 @@ struct BenchCommand: AsyncParsableCommand {
     func run() async throws {
         do {
             if let model {
-                try await measure(model)
+                try await measure(ModelLoading.path(of: model))
             } else {
                 let report = try KernelBench(threads: threads, repetitions: runs).run()
                 Terminal.printLine(json ? try JSONLine.encode(report) : report.description)

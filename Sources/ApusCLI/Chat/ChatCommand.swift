@@ -3,7 +3,7 @@ import ArgumentParser
 import Foundation
 
 /// `apus chat`: a conversation with a model.
-struct ChatCommand: ParsableCommand {
+struct ChatCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chat",
         abstract: "Talk to a model, with or without an adapter.",
@@ -32,8 +32,8 @@ struct ChatCommand: ParsableCommand {
 
     @OptionGroup var memory: MemoryOptions
 
-    func run() throws {
-        let (model, adapter) = try modelOptions.load()
+    func run() async throws {
+        let (model, adapter) = try await modelOptions.load()
         guard model.tokenizer.chatTemplate != nil else {
             throw CommandFailure(.badInput, "the model has no chat template; use apus generate --raw")
         }

@@ -28,8 +28,7 @@ extension RunSettings {
             var sources: [(source: RowSource, fraction: Double?)] = []
             let test = evaluates ? try testReference() : nil
             for reference in references {
-                let splits = (reference.split.parts + (test?.split.parts ?? [])).map(\.split)
-                let found = try await source.dataset(reference, splits)
+                let found = try await source.dataset(reference, others: test?.split.parts.map(\.split) ?? [])
                 sources.append((try reference.rows(in: found), reference.fraction))
                 // Files that are nothing but files have one split, which is trained on.
                 if let test, found.layout != nil { files.evaluation = try? test.rows(in: found) }
@@ -37,7 +36,7 @@ extension RunSettings {
             files.training = sources.count == 1 ? sources[0].source : try RowSource(mixing: sources)
         }
         if let reference = try evaluationReference() {
-            let found = try await source.dataset(reference, reference.split.parts.map(\.split))
+            let found = try await source.dataset(reference)
             files.evaluation = try rows(of: reference, in: found)
         }
         settings.files = files

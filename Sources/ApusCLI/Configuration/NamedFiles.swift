@@ -1,22 +1,68 @@
 import Apus
+import Foundation
 
-/// Finds what settings and options name: a path on this machine or, where a source of names is given, a name.
+/// Finds what settings and options name: a path on this machine or, where a hub is asked, a name there.
 struct NamedFiles: Sendable {
-    /// The folder or file of a model or an adapter.
-    let model: @Sendable (String) async throws -> String
-    /// A data set, with all files of the splits that are named.
-    let dataset: @Sendable (DatasetReference, _ splits: [String]) async throws -> LocalDataset
+    /// Nil for paths alone.
+    private let hub: Hub?
 
     /// Paths alone.
-    static let local = NamedFiles(
-        model: { $0 },
-        dataset: { reference, _ in
-            if let found = try reference.local() { return found }
-            return try LocalDataset(path: reference.path)
-        })
-}
+    static let local = NamedFiles(hub: nil)
 
-extension NamedFiles {
-    static let standard = local
-    static let cached = local
+    /// Paths, and names on the hub of the environment.
+    ///
+    /// - Throws: `HubError` for an environment that names no hub.
+    static var standard: NamedFiles {
+        get throws { NamedFiles(hub: try hub()) }
+    }
+
+    /// Paths, and what the hub's cache has already.
+    ///
+    /// - Throws: `HubError` for an environment that names no hub.
+    static var cached: NamedFiles {
+        get throws {
+            var hub = try hub()
+            hub.settings.isOffline = true
+            return NamedFiles(hub: hub)
+        }
+    }
+
+    /// The hub that the environment names.
+    ///
+    /// - Throws: `HubError` where what it names is none.
+    static func hub() throws -> Hub { Hub(settings: try HubSettings(environment: ProcessInfo.processInfo.environment)) }
+
+    /// The folder or file of a model or an adapter.
+    ///
+    /// - Throws: `HubError` for a name that the hub does not have, or that cannot be brought.
+    func model(_ path: String) async throws -> String {
+        guard let hub, Self.isName(path) else { return path }
+        let display = HubDisplay(path)
+        defer { display.finish() }
+        let model = try await hub.model(try RepositoryName(path), progress: display.show)
+        display.tell(about: model.snapshot)
+        return model.path
+    }
+
+    /// A data set, with all files of the splits that are named.
+    ///
+    /// - Parameter others: splits that are wanted too, where there are such.
+    /// - Throws: `DataError` or `HubError` for what is not there.
+    func dataset(_ reference: DatasetReference, others: [String] = []) async throws -> LocalDataset {
+        if let found = try reference.local() { return found }
+        guard let hub, Self.isName(reference.path) else { return try LocalDataset(path: reference.path) }
+        let display = HubDisplay(reference.path)
+        defer { display.finish() }
+        return try await hub.dataset(reference, others: others, progress: display.show)
+    }
+
+    /// Whether nothing on this machine is meant, and a name on the hub can be: `org/name` where there is neither such a file
+    /// nor a folder `org`.
+    static func isName(_ path: String) -> Bool {
+        let parts = path.prefix { $0 != "@" && $0 != ":" }.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2, let first = parts.first, !["", ".", "..", "~"].contains(first),
+            !FileManager.default.fileExists(atPath: path), !FileManager.default.fileExists(atPath: String(first))
+        else { return false }
+        return (try? RepositoryName(path)) != nil
+    }
 }

@@ -43,7 +43,7 @@ struct EvalCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let configuration = try await subject.runConfiguration().located(evaluates: true, .standard)
+        let configuration = try await subject.runConfiguration().located(evaluates: true, try .standard)
         let settings = configuration.settings
         let rows = try await MadeRows(settings)
         let samples = try failing(as: .badInput) { try subject.samples(of: configuration, rows) }

@@ -7,7 +7,7 @@ struct EvalSubject: ParsableArguments {
     @Argument(help: "A training configuration to take model, data, columns and system prompt from.")
     var config: String?
 
-    @Option(help: "A model folder in Hugging Face's layout, or a GGUF file.")
+    @Option(help: ArgumentHelp(ModelOptions.modelHelp))
     var model: String?
 
     @Option(help: "A PEFT adapter folder: the model is measured without it and with it.")

@@ -3,7 +3,7 @@ import ArgumentParser
 import Foundation
 
 /// `apus export`: writes a model, with an adapter merged into it or the adapter alone, in a form that other programs load.
-struct ExportCommand: ParsableCommand {
+struct ExportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export",
         abstract: "Write a trained adapter or the merged model for other programs.",
@@ -35,10 +35,10 @@ struct ExportCommand: ParsableCommand {
         case ggufLoRA = "gguf-lora"
     }
 
-    @Option(help: "A model folder in Hugging Face's layout, or a GGUF file.")
+    @Option(help: ArgumentHelp(ModelOptions.modelHelp))
     var model: String
 
-    @Option(help: "A PEFT adapter folder, such as outputs/checkpoint-100.")
+    @Option(help: ArgumentHelp(ModelOptions.adapterHelp))
     var adapter: String?
 
     @Option(help: "adapter, merged, bnb-4bit, gguf or gguf-lora.")
@@ -71,8 +71,10 @@ struct ExportCommand: ParsableCommand {
         try checkName()
     }
 
-    func run() throws {
-        let (write, hint) = try failing(as: .badInput, prepare)
+    func run() async throws {
+        let model = try await ModelLoading.path(of: model)
+        let adapter = if let adapter { try await ModelLoading.path(of: adapter) } else { String?.none }
+        let (write, hint) = try failing(as: .badInput) { try prepare(model: model, adapter: adapter) }
         let progress = ExportProgress()
         do {
             try write(progress.show)
@@ -86,7 +88,9 @@ struct ExportCommand: ParsableCommand {
     }
 
     /// Opens and checks everything; what is given out writes, and the line says how to use the result.
-    private func prepare() throws -> (write: (ExportedModel.Progress?) throws -> Void, hint: String?) {
+    private func prepare(
+        model: String, adapter: String?
+    ) throws -> (write: (ExportedModel.Progress?) throws -> Void, hint: String?) {
         let exported = try ExportedModel(model: model, adapter: adapter)
         let place = output.shellQuoted
         switch try exportType() {

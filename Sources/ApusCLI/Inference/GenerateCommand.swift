@@ -2,7 +2,7 @@ import Apus
 import ArgumentParser
 
 /// `apus generate`: continues a prompt, token by token.
-struct GenerateCommand: ParsableCommand {
+struct GenerateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "generate",
         abstract: "Continue a prompt with a model, with or without an adapter.",
@@ -63,10 +63,10 @@ struct GenerateCommand: ParsableCommand {
         }
     }
 
-    func run() throws {
+    func run() async throws {
         let sources = try prompts.map { try PromptFile(path: $0, column: promptColumn, format: format).prompts }
         try output.map { try LineFile.check($0, overwrites: overwrite, sources: [self.prompts].compactMap(\.self)) }
-        let (model, adapter) = try modelOptions.load()
+        let (model, adapter) = try await modelOptions.load()
         let engine = GenerationEngine(model: model, adapter: adapter, memory: memory.budget)
         let prompts = sources ?? [SourcedPrompt(text: prompt, place: "--prompt")]
         format.warn(of: prompts, model.tokenizer)

@@ -10,10 +10,10 @@ struct ModelOptions: ParsableArguments {
     /// What training uses too when nobody says otherwise.
     static let defaultPrecision = WeightPrecision.nf4
 
-    @Option(help: "A model folder in Hugging Face's layout, or a GGUF file.")
+    @Option(help: ArgumentHelp(ModelOptions.modelHelp))
     var model: String
 
-    @Option(help: "A PEFT adapter folder, such as outputs/checkpoint-100.")
+    @Option(help: ArgumentHelp(ModelOptions.adapterHelp))
     var adapter: String?
 
     @Option(help: ArgumentHelp(ModelOptions.precisionHelp))
@@ -25,6 +25,11 @@ struct ModelOptions: ParsableArguments {
 
     @Flag(name: .customLong("no-cache"), help: ArgumentHelp(ModelOptions.noCacheHelp))
     var noCache = false
+
+    static let modelHelp =
+        "A model folder in Hugging Face's layout, a GGUF file, or a name on the hub (org/name, org/name:Q4_K_M)."
+
+    static let adapterHelp = "A PEFT adapter folder, such as outputs/checkpoint-100, or a name on the hub."
 
     static let precisionHelp: String =
         "How weights are kept: nf4 (4 bits), int8 (8 bits), bf16, or f32 with fp32 reference arithmetic throughout."
@@ -39,9 +44,11 @@ struct ModelOptions: ParsableArguments {
     /// Loads the model and, if one was named, its adapter.
     ///
     /// - Throws: `CommandFailure` with status 2.
-    func load() throws -> (model: LanguageModel, adapter: LoRAAdapter?) {
+    func load() async throws -> (model: LanguageModel, adapter: LoRAAdapter?) {
+        let path = try await ModelLoading.path(of: model)
+        let adapter = if let adapter { try await ModelLoading.path(of: adapter) } else { String?.none }
         let model = try ModelLoading.model(
-            path: model, precision: precision, threads: threads, usesCache: !noCache)
+            path: path, precision: precision, threads: threads, usesCache: !noCache)
         guard let adapter else { return (model, nil) }
         let loaded = try failing(as: .badInput) { try ModelLoading.adapter(path: adapter, for: model) }
         return (model, loaded)
@@ -50,6 +57,17 @@ struct ModelOptions: ParsableArguments {
 
 /// Loads models for commands and shows progress on a terminal.
 enum ModelLoading {
+    /// The folder or file of a model or an adapter that is named by its path, or by its name on the hub.
+    ///
+    /// - Throws: `CommandFailure` with status 2.
+    static func path(of name: String) async throws -> String {
+        do {
+            return try await NamedFiles.standard.model(name)
+        } catch {
+            throw CommandFailure(.badInput, of: error)
+        }
+    }
+
     /// - Parameter usesCache: whether quantised weights may come from the user's cache, and go there.
     /// - Throws: `CommandFailure` with status 2.
     static func model(

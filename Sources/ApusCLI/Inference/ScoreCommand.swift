@@ -2,7 +2,7 @@ import Apus
 import ArgumentParser
 
 /// `apus score`: the log-probability of each token of a completion.
-struct ScoreCommand: ParsableCommand {
+struct ScoreCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "score",
         abstract: "Print the log-probability of each token of a completion.",
@@ -24,8 +24,8 @@ struct ScoreCommand: ParsableCommand {
     @Flag(help: "Print one JSON object instead of a table.")
     var json = false
 
-    func run() throws {
-        let (model, adapter) = try modelOptions.load()
+    func run() async throws {
+        let (model, adapter) = try await modelOptions.load()
         let prompt = try promptOptions.tokens(for: model.tokenizer)
         let tokens = model.tokenizer.encode(completion, addSpecialTokens: false)
         guard !tokens.isEmpty else { throw CommandFailure(.badInput, "--completion has no token to score") }

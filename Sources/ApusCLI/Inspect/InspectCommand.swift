@@ -2,7 +2,7 @@ import Apus
 import ArgumentParser
 
 /// `apus inspect`: what a model or an adapter is, and what can be done with it.
-struct InspectCommand: ParsableCommand {
+struct InspectCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect",
         abstract: "Say what a model or an adapter is, and what can be done with it.",
@@ -15,7 +15,8 @@ struct InspectCommand: ParsableCommand {
               apus inspect models/Qwen3-0.6B --json
             """)
 
-    @Argument(help: "A model folder in Hugging Face's layout, a GGUF file, or a PEFT adapter folder.")
+    @Argument(
+        help: "A model folder in Hugging Face's layout, a GGUF file, a PEFT adapter folder, or a name on the hub.")
     var path: String
 
     @Option(help: "For an adapter: the model that it should fit.")
@@ -24,7 +25,9 @@ struct InspectCommand: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
-    func run() throws {
+    func run() async throws {
+        let path = try await ModelLoading.path(of: path)
+        let model = if let model { try await ModelLoading.path(of: model) } else { String?.none }
         let inspection = try failing(as: .badInput) {
             AdapterInspection.isAdapter(path)
                 ? try AdapterInspection(path: path).inspection(model: model)

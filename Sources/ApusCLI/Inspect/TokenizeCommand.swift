@@ -2,7 +2,7 @@ import Apus
 import ArgumentParser
 
 /// `apus tokenize`: what a model sees of a text.
-struct TokenizeCommand: ParsableCommand {
+struct TokenizeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tokenize",
         abstract: "Show the tokens that a model sees of a text, or the text of tokens.",
@@ -44,8 +44,9 @@ struct TokenizeCommand: ParsableCommand {
         }
     }
 
-    func run() throws {
-        let tokenizer = try failing(as: .badInput) { try LanguageModel.tokenizer(path: model) }
+    func run() async throws {
+        let path = try await ModelLoading.path(of: model)
+        let tokenizer = try failing(as: .badInput) { try LanguageModel.tokenizer(path: path) }
         for remark in tokenizer.remarks { Terminal.complain(remark) }
         let listing = TokenListing(try tokens(for: tokenizer), tokenizer)
         if json { return Terminal.printLine(try JSONLine.encode(listing)) }

@@ -25,7 +25,7 @@ struct PlanCommand: AsyncParsableCommand {
     func run() async throws {
         let configuration = try await failing(as: .badInput) {
             try RunConfiguration(arguments: Self.settings(arguments))
-        }.located(.standard)
+        }.located(try .standard)
         let report = try PlanReport(RunPlan(configuration))
         if json {
             Terminal.printLine(try JSONLine.encode(report.json))

@@ -39,7 +39,7 @@ struct SFTCommand: AsyncParsableCommand {
         if dryRun {
             Terminal.stream(try configuration.yaml)
         } else {
-            try await SFTRun(configuration.located(.standard)).run()
+            try await SFTRun(configuration.located(try .standard)).run()
         }
     }
 }

@@ -41,10 +41,10 @@ struct TrainCommand: AsyncParsableCommand {
             // The trainer says this itself when a run begins.
             try BatchPlan(configuration.trainer).notice.map(Terminal.complain)
             Terminal.stream(try configuration.yaml)
-            let located = try? await configuration.located(.cached)
+            let located = try? await configuration.located(try .cached)
             Terminal.stream(DryRun(located ?? configuration).memory)
         } else {
-            let configuration = try await configuration.located(.standard)
+            let configuration = try await configuration.located(try .standard)
             try RunPlan(configuration).refuseIfHopeless()
             var run = TrainingRun(configuration)
             if noProgress || configuration.settings.disablesProgress { Terminal.suppressProgress() }

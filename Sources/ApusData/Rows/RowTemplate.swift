@@ -36,6 +36,7 @@ public struct RowTemplate: Sendable, Equatable {
         }
     }
 
+    /// Whether both were written alike.
     public static func == (one: RowTemplate, other: RowTemplate) -> Bool {
         one.source == other.source && one.key == other.key
     }

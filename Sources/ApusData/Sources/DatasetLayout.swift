@@ -49,6 +49,27 @@ public struct DatasetLayout: Sendable, Equatable {
         }
     }
 
+    /// The layout of the branch `refs/convert/parquet`, on which the hub keeps copies of data sets: `configuration/split/0000.parquet`.
+    ///
+    /// - Parameter name: what messages call the data set.
+    public init(convertedFiles files: [String], name: String) {
+        self.name = name
+        var configurations: [(name: String, splits: [(name: String, files: [String])])] = []
+        for file in files.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
+            let parts = file.split(separator: "/").map(String.init)
+            guard parts.count == 3, RowFile.format(of: file) == "parquet" else { continue }
+            if configurations.last?.name != parts[0] { configurations.append((parts[0], [])) }
+            let last = configurations.count - 1
+            if configurations[last].splits.last?.name != parts[1] { configurations[last].splits.append((parts[1], [])) }
+            configurations[last].splits[configurations[last].splits.count - 1].files.append(file)
+        }
+        self.configurations = configurations.map { configuration in
+            Configuration(
+                name: configuration.name, isDefault: configuration.name == "default",
+                splits: configuration.splits.map { Split(name: $0.name, files: $0.files) })
+        }
+    }
+
     /// Splits without a configuration.
     init(splits: [Split], name: String) {
         self.name = name

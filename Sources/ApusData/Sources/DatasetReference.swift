@@ -60,6 +60,24 @@ public struct DatasetReference: Sendable, Equatable {
         try dataset.rows(configuration: configuration, split: split, columns: columns)
     }
 
+    /// The files among these that `data_files` names; nil where it names none, and the layout says.
+    ///
+    /// - Throws: ``DataError`` where a pattern names nothing.
+    public func chosen(among paths: [String]) throws(DataError) -> [String]? {
+        guard !files.isEmpty else { return nil }
+        var chosen: [String] = []
+        for pattern in files {
+            let glob = GlobPattern(pattern)
+            let found = paths.filter { $0 == pattern || glob.matches($0) }
+            guard !found.isEmpty else {
+                throw DataError(
+                    .unreadable, file: path, message: "wanted files '\(pattern.onOneLine)', found none; see data_files")
+            }
+            chosen += found.filter { !chosen.contains($0) }
+        }
+        return chosen
+    }
+
     /// Whether a path could be a name on the hub: one or two parts of letters, digits, dashes and points.
     private static func isName(_ path: String) -> Bool {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)

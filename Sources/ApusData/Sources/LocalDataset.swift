@@ -1,6 +1,6 @@
 import ApusFormats
 import ApusTables
-import Foundation
+public import Foundation
 
 /// A data set on this machine: a file, files that a pattern names, a folder of files as repositories have them, or one that
 /// `save_to_disk` wrote.
@@ -41,6 +41,20 @@ public struct LocalDataset: Sendable, Equatable {
         }
     }
 
+    /// Files of a folder whose layout is known from elsewhere.
+    ///
+    /// - Parameter folder: what the layout's paths start from.
+    public init(folder: URL, layout: DatasetLayout, name: String) {
+        self.name = name
+        form = .folder(folder, layout)
+    }
+
+    /// Files that are one split.
+    public init(files: [String], name: String) {
+        self.name = name
+        form = .files(files)
+    }
+
     /// Whether a path is a file, a folder, or a pattern that may name some.
     static func exists(_ path: String) -> Bool {
         FileManager.default.fileExists(atPath: path) || GlobPattern.isPattern(path)
@@ -75,6 +89,9 @@ public struct LocalDataset: Sendable, Equatable {
         }
         return RowSource(name: name, parts: parts)
     }
+
+    /// The folder that its files are in; nil for files that are nothing but files.
+    public var folder: URL? { if case .folder(let folder, _) = form { folder } else { nil } }
 
     /// The configurations with their splits; nil for files that are nothing but files.
     public var layout: DatasetLayout? { if case .folder(_, let layout) = form { layout } else { nil } }

@@ -17,10 +17,16 @@ public struct SplitExpression: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    /// The parts in order; at least one.
+    /// The parts in order.
     public let parts: [Part]
     /// As it was written.
     public let description: String
+
+    /// An expression of its parts.
+    public init(parts: [Part]) {
+        self.parts = parts
+        description = parts.map(\.split).joined(separator: "+")
+    }
 
     /// Reads an expression.
     ///
