@@ -10,6 +10,7 @@ package enum RowFile {
         switch URL(filePath: path).pathExtension.lowercased() {
         case "jsonl": return try JSONLinesReader(path: path)
         case "json": return try JSONArrayReader(path: path)
+        case "parquet": return try ParquetReader(path: path)
         case let other:
             let found = other.isEmpty ? "no extension" : ".\(other)"
             throw DataError(
