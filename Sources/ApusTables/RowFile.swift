@@ -11,6 +11,7 @@ package enum RowFile {
         case "jsonl": return try JSONLinesReader(path: path)
         case "json": return try JSONArrayReader(path: path)
         case "parquet": return try ParquetReader(path: path)
+        case "arrow": return try ArrowReader(path: path)
         case let other:
             let found = other.isEmpty ? "no extension" : ".\(other)"
             throw DataError(

@@ -18,7 +18,8 @@ func answer(to path: String) -> JSONValue {
 }
 
 func columns(_ reader: any RowReader) -> [JSONValue] {
-    (reader as? ParquetReader)?.columns.map { [.string($0.name), .string($0.type)] } ?? []
+    let columns = (reader as? ParquetReader)?.columns ?? (reader as? ArrowReader)?.columns ?? []
+    return columns.map { [.string($0.name), .string($0.type)] }
 }
 
 if CommandLine.arguments.count > 1 {
