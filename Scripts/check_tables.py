@@ -31,7 +31,7 @@ def installed(name):
 
 polars, duckdb, fastparquet = map(installed, ["polars", "duckdb", "fastparquet"])
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Tests/Fixtures/tables"))
-from odd_parquet import odd_files  # noqa: E402
+from odd_parquet import REFUSED, cases  # noqa: E402
 from table_rows import FLAT, NESTED, Values, rows, same  # noqa: E402
 
 WRITTEN = {}
@@ -158,10 +158,20 @@ def write_arrow(folder, values, count):
         yield f"polars {'file' if is_file else 'stream'} {'views' if level else 'offsets'} {codec} {share}", path
 
 
+def odd_files(folder, values, count):
+    for name, data, expected in cases():
+        path = f"{folder}/odd-{name}.parquet"
+        pathlib.Path(path).write_bytes(data)
+        if expected not in (None, REFUSED):
+            WRITTEN[path] = expected
+        yield f"written by hand {'refused' if expected == REFUSED else 'odd'} {name}", path
+
+
 def read(path):
     """The rows as pyarrow reads them."""
     if path in WRITTEN:
-        return rows(WRITTEN.pop(path))
+        written = WRITTEN.pop(path)
+        return written if isinstance(written, list) else rows(written)
     if path.endswith(".parquet"):
         # Opened as one file: a dictionary that was read as such would hide the values' own nulls.
         return rows(pq.ParquetFile(path).read())

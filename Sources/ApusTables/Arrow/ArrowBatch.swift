@@ -79,6 +79,9 @@ struct ArrowBatch {
             let size = try size(of: buffer, codec, file, limits)
             targets.append(total..<total + size)
             total += size
+            guard total <= limits.batchSize else {
+                throw .unsupported("found a record batch of more than \(limits.batchSize) bytes", "write smaller ones")
+            }
         }
         memory.reserve(total)
         try memory.withMutableBytes { (bytes) throws(TableFailure) in

@@ -2,6 +2,8 @@
 struct TableLimits {
     /// The most bytes of one page or buffer, decompressed. Writers aim at a megabyte; a page is never less than one value.
     var pageSize = 1 << 30
+    /// The most bytes of all buffers of a record batch, decompressed together.
+    var batchSize = 1 << 34
     /// The most values of one row, those of all its lists together: runs let a few bytes claim thousands of millions.
     var valuesPerRow = 1 << 24
     /// The most text of one row in bytes: views and shared prefixes let a few bytes claim many.
