@@ -187,7 +187,7 @@ struct ArrowSchema {
         var fields: [ArrowField] = []
         var budget = table.bytes.count
         if let (start, count) = try table.vector(1, elementSize: 4) {
-            for index in 0..<count {
+            for index in 0..<(try TableLimits.checkedFields(count)) {
                 fields.append(try ArrowField(table.table(at: start + 4 * index), depth: 0, budget: &budget))
             }
         }

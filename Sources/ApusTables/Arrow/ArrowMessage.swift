@@ -41,7 +41,8 @@ struct ArrowMessage {
         let message = try FlatTable(root: bytes.part(header))
         let version = try message.integer(0, default: Int16(0))
         guard version == 3 || version == 4 else {
-            throw .unsupported("found version \(version + 1) of Arrow's format", "write the table with Arrow 1.0 or newer")
+            throw .unsupported(
+                "found version \(Int(version) + 1) of Arrow's format", "write the table with Arrow 1.0 or newer")
         }
         let code = try message.integer(1, default: UInt8(0))
         guard let kind = Kind(rawValue: code), let table = try message.table(2) else {

@@ -37,8 +37,9 @@ struct ColumnCursor {
         self.group = group
         place = RowPlace(file: file, .part(group: group, column: leaf.path))
         leftInChunk = chunk.valueCount
-        repetitions = [UInt32](repeating: 0, count: leaf.repetition > 0 ? Self.batchSize : 0)
-        definitions = [UInt32](repeating: 0, count: leaf.definition > 0 ? Self.batchSize : 0)
+        let batchSize = min(Self.batchSize, chunk.valueCount)
+        repetitions = [UInt32](repeating: 0, count: leaf.repetition > 0 ? batchSize : 0)
+        definitions = [UInt32](repeating: 0, count: leaf.definition > 0 ? batchSize : 0)
         do throws(TableFailure) {
             pages = try PageReader(chunk, leaf, end: end, page: ByteBuffer(), limits)
         } catch {
@@ -84,7 +85,9 @@ struct ColumnCursor {
     }
 
     var tooFew: DataError { located(.damaged(wanted: "a value of every row", found: "the end of the column")) }
-    var tooMany: DataError { located(.damaged(wanted: "the end of the column after the last row", found: "more values")) }
+    var tooMany: DataError {
+        located(.damaged(wanted: "the end of the column after the last row", found: "more values"))
+    }
     var disagreement: DataError {
         located(.damaged(wanted: "a value for what other columns hold", found: "the beginning of another row or list"))
     }

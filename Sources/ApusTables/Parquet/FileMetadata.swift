@@ -22,7 +22,7 @@ struct FileMetadata {
         while let field = try reader.next(&fields) {
             switch field.id {
             case 2:
-                let count = try reader.structures(field)
+                let count = try TableLimits.checkedFields(reader.structures(field))
                 for _ in 0..<count { schema.append(try SchemaElement(&reader)) }
             case 3: rowCount = try reader.count(field)
             case 4:
@@ -69,7 +69,7 @@ struct RowGroup {
         while let field = try reader.next(&fields) {
             switch field.id {
             case 1:
-                let count = try reader.structures(field)
+                let count = try TableLimits.checkedFields(reader.structures(field))
                 for _ in 0..<count { columns.append(try ColumnChunk(&reader)) }
             case 3: rowCount = try reader.count(field)
             default: try reader.skip(field)
@@ -103,7 +103,9 @@ struct ColumnChunk {
         var fields = try reader.structure()
         while let field = try reader.next(&fields) {
             switch field.id {
-            case 1: path = try reader.string(field)
+            case 1:
+                let name = try reader.string(field)
+                path = name.isEmpty ? nil : name
             case 3 where field.kind == .structure: try readMetadata(&reader)
             case 8:
                 isEncrypted = true

@@ -31,22 +31,3 @@ struct PageDictionary {
         }
     }
 }
-
-extension ValueBatch {
-    /// Appends what the values mean; `page` holds those that are not joined.
-    func append(
-        to output: inout [JSONValue], _ type: ColumnType, page: UnsafeRawBufferPointer
-    ) throws(TableFailure) {
-        for word in words { output.append(try type.value(word: word)) }
-        guard isJoined else { return try append(spans, of: page, to: &output, type) }
-        try joined.withUnsafeBufferPointer { (buffer) throws(TableFailure) in
-            try append(spans, of: UnsafeRawBufferPointer(buffer), to: &output, type)
-        }
-    }
-
-    private func append(
-        _ spans: [Range<Int>], of bytes: UnsafeRawBufferPointer, to output: inout [JSONValue], _ type: ColumnType
-    ) throws(TableFailure) {
-        for span in spans { output.append(try type.value(bytes: bytes.part(span))) }
-    }
-}

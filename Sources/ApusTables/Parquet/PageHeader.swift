@@ -53,6 +53,7 @@ struct PageHeader {
             switch field.id {
             case 1: valueCount = try count(&reader, field)
             case 2: encoding = try reader.integer(field)
+            // The header of a dictionary has a boolean here.
             case 3 where field.kind == .int32: definitionEncoding = try reader.integer(field)
             case 4: repetitionEncoding = try reader.integer(field)
             default: try reader.skip(field)
@@ -95,7 +96,8 @@ enum Encoding: Int {
 
     init(code: Int) throws(TableFailure) {
         guard let known = Encoding(rawValue: code) else {
-            throw .unsupported("found a page of the unknown encoding \(code)", "write the file again with other settings")
+            throw .unsupported(
+                "found a page of the unknown encoding \(code)", "write the file again with other settings")
         }
         self = known
     }

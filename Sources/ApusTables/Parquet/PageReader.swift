@@ -53,7 +53,8 @@ struct PageReader {
             let header = try PageHeader(&reader)
             guard header.compressedSize <= end - reader.offset else {
                 throw .damaged(
-                    wanted: "a page of \(header.compressedSize) bytes", found: "\(end - reader.offset) before the footer")
+                    wanted: "a page of \(header.compressedSize) bytes",
+                    found: "\(end - reader.offset) before the footer")
             }
             let range = reader.offset..<reader.offset + header.compressedSize
             offset = range.upperBound

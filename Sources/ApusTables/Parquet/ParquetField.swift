@@ -75,12 +75,14 @@ private struct SchemaNode {
     /// What one occurrence of the node is.
     private func content(named name: String) -> ParquetField {
         guard !children.isEmpty else {
-            return ParquetField(name: name, kind: .value(leaf: leaves.lowerBound), definition: definition, leaves: leaves)
+            let kind = ParquetField.Kind.value(leaf: leaves.lowerBound)
+            return ParquetField(name: name, kind: kind, definition: definition, leaves: leaves)
         }
         if let repeated = children.first, children.count == 1, repeated.element.repetition == .repeated {
             switch element.group {
             case .list:
-                return list(named: name, of: repeated.listElement(of: self), repeating: repeated, definition: definition)
+                let element = repeated.listElement(of: self)
+                return list(named: name, of: element, repeating: repeated, definition: definition)
             case .map where repeated.children.count == 1 || repeated.children.count == 2:
                 return list(named: name, of: repeated.mapEntry, repeating: repeated, definition: definition)
             default: break

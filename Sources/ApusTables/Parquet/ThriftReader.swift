@@ -31,10 +31,7 @@ struct ThriftReader {
 
     /// Starts a structure, of which ``next(_:)`` then gives the fields.
     mutating func structure() throws(TableFailure) -> Fields {
-        depth += 1
-        guard depth <= Self.depthLimit else {
-            throw .damaged(wanted: "a header that nests \(Self.depthLimit) deep at most", found: "a deeper one")
-        }
+        try enter()
         return Fields()
     }
 
@@ -129,10 +126,7 @@ struct ThriftReader {
 
     private mutating func skipElements(of kind: Kind) throws(TableFailure) {
         let (count, kind) = try list(Field(id: 0, kind: kind))
-        depth += 1
-        guard depth <= Self.depthLimit else {
-            throw .damaged(wanted: "a header that nests \(Self.depthLimit) deep at most", found: "a deeper one")
-        }
+        try enter()
         for _ in 0..<count { try skip(kind, isElement: true) }
         depth -= 1
     }
@@ -142,15 +136,19 @@ struct ThriftReader {
         guard count > 0 else { return }
         let kinds = try byte()
         let (key, value) = (try kind(kinds >> 4), try kind(kinds & 0x0F))
-        depth += 1
-        guard depth <= Self.depthLimit else {
-            throw .damaged(wanted: "a header that nests \(Self.depthLimit) deep at most", found: "a deeper one")
-        }
+        try enter()
         for _ in 0..<count {
             try skip(key, isElement: true)
             try skip(value, isElement: true)
         }
         depth -= 1
+    }
+
+    private mutating func enter() throws(TableFailure) {
+        depth += 1
+        guard depth <= Self.depthLimit else {
+            throw .damaged(wanted: "a header that nests \(Self.depthLimit) deep at most", found: "a deeper one")
+        }
     }
 
     private mutating func byte() throws(TableFailure) -> UInt8 {
@@ -166,7 +164,8 @@ struct ThriftReader {
     private mutating func length() throws(TableFailure) -> Int {
         let value = try variable()
         guard let length = Int(exactly: value), length <= bytes.count - offset else {
-            throw .damaged(wanted: "a header", found: "a length of \(value) where \(bytes.count - offset) bytes are left")
+            throw .damaged(
+                wanted: "a header", found: "a length of \(value) where \(bytes.count - offset) bytes are left")
         }
         return length
     }

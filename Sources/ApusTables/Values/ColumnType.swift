@@ -81,7 +81,7 @@ enum ColumnType {
         switch self {
         case .null: return .null
         case .bool: return .bool(word != 0)
-        case .signed(let bits): return .integer(Int(truncatingIfNeeded: (signed << Int64(64 - bits)) >> Int64(64 - bits)))
+        case .signed(let bits): return .integer(Int((signed << Int64(64 - bits)) >> Int64(64 - bits)))
         case .unsigned(let bits): return Self.whole((word << UInt64(64 - bits)) >> UInt64(64 - bits))
         case .half: return Self.number(Self.half(UInt16(truncatingIfNeeded: word)))
         case .float: return Self.number(Double(Float(bitPattern: UInt32(truncatingIfNeeded: word))))

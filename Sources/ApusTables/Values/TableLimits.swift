@@ -11,4 +11,14 @@ struct TableLimits {
 
     /// How deep values may nest; readers recurse as deep.
     static let depth = 64
+    /// The most fields of a schema, since for a few bytes of each its column takes some kilobytes.
+    private static let fields = 1 << 16
+
+    /// A count of fields that is not above the limit.
+    static func checkedFields(_ count: Int) throws(TableFailure) -> Int {
+        guard count <= fields else {
+            throw .unsupported("found \(count) fields, over the limit of \(fields)", "write fewer columns")
+        }
+        return count
+    }
 }
