@@ -50,6 +50,8 @@ let package = Package(
         .target(name: "CBlocks", cSettings: cSettings),
         .target(
             name: "CTransfer", cSettings: cSettings, linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
+        .target(
+            name: "CCodecs", cSettings: cSettings, linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
         module("ApusNetwork", ["CTransfer"], unoptimized),
         module("ApusFormats", ["CBlocks"], forSize),
         module("ApusHub", ["ApusNetwork", "ApusFormats"], unoptimized),
@@ -58,7 +60,8 @@ let package = Package(
         module("ApusModel", ["ApusTensor", "ApusFormats", "ApusText"]),
         module("ApusExport", ["ApusModel", "ApusFormats", "ApusText"], forSize),
         module("ApusGeneration", ["ApusModel", "ApusTensor"]),
-        module("ApusTables", ["ApusFormats"], forSize),
+        // For speed: each of millions of values passes through it.
+        module("ApusTables", ["ApusFormats", "CCodecs"]),
         module("ApusData", ["ApusFormats", "ApusTables", "ApusText", "Yams"], forSize),
         // Scripts travel inside the program: an installed `apus` is one file.
         module(
@@ -111,7 +114,7 @@ let package = Package(
         tests(
             "ApusExportTests", ["ApusExport", "ApusModel", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
         tests("ApusGenerationTests", ["ApusGeneration", "ApusModel", "ApusTensor", "ApusText", "ApusTestModels"]),
-        tests("ApusTablesTests", ["ApusTables", "ApusFormats"]),
+        tests("ApusTablesTests", ["ApusTables", "ApusFormats", "CCodecs"]),
         tests("ApusDataTests", ["ApusData", "ApusFormats", "ApusText"]),
         tests("ApusTrackersTests", ["ApusTrackers", "ApusTrain", "ApusData", "ApusFormats"]),
         tests("ApusPythonTests", ["ApusPython", "ApusData", "ApusText"]),

@@ -20,10 +20,11 @@ func fuzzer(_ name: String, of module: String = "ApusFormats") -> Target {
         linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])])
 }
 
-/// Answers one of the scripts that look for differences: Scripts/differ_templates.py, Scripts/differ_tokenizers.py.
-func answerer(_ name: String) -> Target {
+/// Answers one of the scripts that look for differences: Scripts/differ_templates.py, Scripts/differ_tokenizers.py,
+/// Scripts/check_tables.py.
+func answerer(_ name: String, of module: String = "ApusText") -> Target {
     .executableTarget(
-        name: name, dependencies: ["ApusFormats", "ApusText"],
+        name: name, dependencies: ["ApusFormats", .init(stringLiteral: module)],
         swiftSettings: [.unsafeFlags(["-sanitize=address", "-enable-testing"])],
         linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])])
 }
@@ -39,6 +40,9 @@ let package = Package(
         .target(name: "ApusTensor", dependencies: ["CKernels"], swiftSettings: swiftSettings),
         .target(
             name: "ApusModel", dependencies: ["ApusTensor", "ApusFormats", "ApusText"], swiftSettings: swiftSettings),
+        .target(
+            name: "CCodecs", cSettings: cSettings, linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
+        .target(name: "ApusTables", dependencies: ["ApusFormats", "CCodecs"], swiftSettings: swiftSettings),
         .target(name: "CFuzzer", cSettings: cSettings),
         .target(
             name: "FuzzDriver", dependencies: ["ApusFormats", "ApusText", "CFuzzer"], swiftSettings: swiftSettings),
@@ -50,7 +54,10 @@ let package = Package(
         fuzzer("FuzzTemplate", of: "ApusText"),
         fuzzer("FuzzTokenizer", of: "ApusText"),
         fuzzer("FuzzSentencePiece", of: "ApusText"),
+        fuzzer("FuzzParquet", of: "ApusTables"),
+        fuzzer("FuzzArrow", of: "ApusTables"),
         answerer("RenderTemplates"),
         answerer("AnswerTokens"),
+        answerer("PrintRows", of: "ApusTables"),
     ]
 )

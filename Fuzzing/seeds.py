@@ -142,3 +142,11 @@ for kind, name in ((1, 'unigram'), (2, 'bpe')):
             model.normalizer_spec.remove_extra_whitespaces = number != 2
             if number == 0: model.normalizer_spec.precompiled_charsmap = table
             (target / f'{name}-{"bytes" if falls_back else "unknown"}-{number}').write_bytes(model.SerializeToString())
+
+# Tables of the tests: those of Parquet, of which there are many, by halves.
+tables = (fixtures / 'tables/tables.bin').read_bytes()
+entries = [entry for entry in json.loads((fixtures / 'tables/tables.json').read_text()) if entry['size'] < 8192]
+for reader, extension, step in (('FuzzParquet', '.parquet', 2), ('FuzzArrow', '.arrow', 1)):
+    target = folder(reader)
+    for entry in [entry for entry in entries if entry['name'].endswith(extension)][::step]:
+        (target / entry['name'].replace(' ', '-')).write_bytes(tables[entry['offset']:][:entry['size']])

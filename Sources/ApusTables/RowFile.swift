@@ -21,6 +21,8 @@ package enum RowFile {
         case "json": return try json(path)
         case "csv": return try csv(path, separator: UInt8(ascii: ","))
         case "tsv": return try csv(path, separator: UInt8(ascii: "\t"))
+        case "parquet": return try ParquetReader(path: path)
+        case "arrow": return try ArrowReader(path: path)
         case let other:
             let found = other.isEmpty ? "no extension" : ".\(other)"
             throw DataError(

@@ -56,7 +56,9 @@ struct DataCommand: AsyncParsableCommand {
             let file = try overrides.configurationPath.map(ConfigurationFile.read) ?? []
             let noModel = WrittenSetting(
                 name: "model_name_or_path", value: .scalar(Self.noModel, isPlain: true), place: .commandLine)
-            return try RunConfiguration(layers: [[noModel], file, overrides.settings])
+            let names = (file + overrides.settings).map { SettingTable.canonicalSpelling($0.name) }
+            let hasModel = names.contains { ["model_name_or_path", "model_name", "model"].contains($0) }
+            return try RunConfiguration(layers: [file, overrides.settings + (hasModel ? [] : [noModel])])
         }
         configuration.notices.forEach(Terminal.complain)
         return (
