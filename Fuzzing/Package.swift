@@ -58,6 +58,7 @@ let package = Package(
         fuzzer("FuzzArrow", of: "ApusTables"),
         answerer("RenderTemplates"),
         answerer("AnswerTokens"),
+        fuzzer("FuzzTextTable", of: "ApusTables"),
         answerer("PrintRows", of: "ApusTables"),
     ]
 )

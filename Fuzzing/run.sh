@@ -11,7 +11,7 @@ corpus="$folder/.build/corpus/$reader"
 mkdir -p "$corpus"
 options=(-max_len=8192 -malloc_limit_mb=1 -timeout=5 -print_final_stats=1)
 case $reader in
-FuzzGGUF | FuzzSentencePiece | FuzzParquet | FuzzArrow) ;;
+FuzzGGUF | FuzzSentencePiece | FuzzParquet | FuzzArrow | FuzzTextTable) ;;
 FuzzTokenizer) options+=(-dict="$folder/tokenizer.dict") ;;
 FuzzTemplate) options+=(-dict="$folder/jinja.dict") ;;
 *) options+=(-dict="$folder/json.dict") ;;

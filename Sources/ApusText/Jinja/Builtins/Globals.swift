@@ -26,12 +26,12 @@ extension Interpreter {
         if bounds.count == 1 { bounds.insert(0, at: 0) }
         let step = bounds.count == 3 ? bounds[2] : 1
         guard step != 0 else { throw failure("the step of 'range' cannot be 0") }
-        var items: [Value] = []
-        for value in stride(from: bounds[0], to: bounds[1], by: step) {
-            guard items.count < Self.maximumRange else { throw exceeded("a range is longer than \(Self.maximumRange)") }
-            items.append(.integer(value))
-        }
-        try budget.spend(bytes: 64 * items.count, line: line)
+        let values = stride(from: bounds[0], to: bounds[1], by: step).prefix(Self.maximumRange + 1)
+        let count = values.reduce(0) { count, _ in count + 1 }
+        guard count <= Self.maximumRange else { throw exceeded("a range is longer than \(Self.maximumRange)") }
+        // Paid for before it is made.
+        try budget.spend(bytes: 64 * count, line: line)
+        let items = values.map { Value.integer($0) }
         return .list(Value.List(items, .range(start: bounds[0], stop: bounds[1], step: step)))
     }
 
