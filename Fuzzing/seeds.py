@@ -88,6 +88,7 @@ golden = json.loads((fixtures / 'text/jinja.json').read_text())
 for number, case in enumerate(golden['cases'][::12]):
     (target / f'case-{number}').write_text(case['template'])
 (target / 'data').write_text("{% for m in messages %}{{ m.role }}{% endfor %}\0" + json.dumps(golden['variables']))
+(target / 'range').write_text('{{ range(499999) | sum }}')
 for name in ('qwen3', 'gptoss', 'glm4moe'):
     shutil.copy(fixtures / f'text/templates/{name}.jinja', target / name)
 
@@ -142,6 +143,13 @@ for kind, name in ((1, 'unigram'), (2, 'bpe')):
             model.normalizer_spec.remove_extra_whitespaces = number != 2
             if number == 0: model.normalizer_spec.precompiled_charsmap = table
             (target / f'{name}-{"bytes" if falls_back else "unknown"}-{number}').write_bytes(model.SerializeToString())
+
+# A first byte that says which kind of rows follows.
+target = folder('FuzzTextTable')
+(target / 'lines').write_bytes(b'0{"question": "q", "answer": 4}\r\n\n{"question": "\\u00e9", "answer": null}\n')
+(target / 'array').write_bytes(b'1[{"a": [1, 2.5, {"b": "c"}]},\n {"a": true}]')
+(target / 'commas').write_bytes(b'2id,q,"a ""b"""\r\n1,"x\r\ny",2.5\n2,,true\n')
+(target / 'tabs').write_bytes(b'3a\tb\n1,5\t007\n"x\ty"\tz\n')
 
 # Tables of the tests: those of Parquet, of which there are many, by halves.
 tables = (fixtures / 'tables/tables.bin').read_bytes()
