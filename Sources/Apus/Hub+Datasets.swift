@@ -66,7 +66,14 @@ extension Hub {
         _ progress: @escaping @Sendable (HubProgress) -> Void
     ) async throws -> LocalDataset {
         var files: [String] = []
-        for part in reference.split.parts { files += try layout.files(of: part.split, in: reference.configuration) }
+        for part in reference.split.parts {
+            do throws(DataError) {
+                files += try layout.files(of: part.split, in: reference.configuration)
+            } catch  where settings.isOffline {
+                throw HubError(
+                    .offline, "\(error); HF_HUB_OFFLINE is set, and only what is in the cache is looked at")
+            }
+        }
         for split in others { files += (try? layout.files(of: split, in: reference.configuration)) ?? [] }
         let folder = try await folder(with: files, of: name, reference, progress)
         return LocalDataset(folder: folder, layout: layout, name: reference.path)

@@ -20,15 +20,17 @@ struct Program {
     /// - Parameters:
     ///   - executable: another program that is to start it.
     ///   - input: what standard input holds; nil for the tests' own.
+    ///   - environment: what stands over the tests' own.
     ///   - onLine: called for each line of standard output, with the process, as it comes.
     static func run(
         _ arguments: [String], executable: URL = executable, input: String? = nil,
-        onLine: (String, Process) -> Void = { _, _ in }
+        environment: [String: String] = [:], onLine: (String, Process) -> Void = { _, _ in }
     ) throws -> Outcome {
         try #require(FileManager.default.isExecutableFile(atPath: executable.path), "\(executable.path) is not built")
         let process = Process()
         process.executableURL = executable
         process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         let errorFile = FileManager.default.temporaryDirectory.appending(path: "apus-test-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: errorFile) }
         try Data().write(to: errorFile)

@@ -16,7 +16,7 @@ struct DataCommand: AsyncParsableCommand {
               apus data Recipes/arithmetic.yaml --model models/model.gguf --rows 5
             """)
 
-    @Option(help: "How many rows are shown.", transform: NumericOption.integer(like: "logging_steps"))
+    @Option(help: "How many rows are shown.", transform: NumericOption.rows)
     var rows = 3
 
     @Flag(help: "Print one JSON object.")

@@ -27,6 +27,9 @@ enum NumericOption {
     /// Optimizer steps, or other pieces of work that are repeated: as the setting `max_steps`, but at least one.
     static let steps = integer(.count(limit: Int(Int32.max)))
 
+    /// Rows to look at, or none.
+    static let rows = integer(.count(from: 0, limit: 10_000))
+
     /// A temperature of an answer: 0 takes the likeliest token, and above it are the temperatures of training. A number so small
     /// that it would be 0 where it is used is neither.
     @Sendable static func temperature(_ text: String) throws -> Double {
