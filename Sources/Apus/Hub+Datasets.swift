@@ -67,16 +67,22 @@ extension Hub {
     ) async throws -> LocalDataset {
         var files: [String] = []
         for part in reference.split.parts {
-            do throws(DataError) {
-                files += try layout.files(of: part.split, in: reference.configuration)
-            } catch  where settings.isOffline {
-                throw HubError(
-                    .offline, "\(error); HF_HUB_OFFLINE is set, and only what is in the cache is looked at")
-            }
+            files += try self.files(of: part.split, in: layout, reference)
         }
         for split in others { files += (try? layout.files(of: split, in: reference.configuration)) ?? [] }
         let folder = try await folder(with: files, of: name, reference, progress)
         return LocalDataset(folder: folder, layout: layout, name: reference.path)
+    }
+
+    private func files(
+        of split: String, in layout: DatasetLayout, _ reference: DatasetReference
+    ) throws -> [String] {
+        do {
+            return try layout.files(of: split, in: reference.configuration)
+        } catch {
+            guard settings.isOffline else { throw error }
+            throw HubError(.offline, "\(error); HF_HUB_OFFLINE is set, and only what is in the cache is looked at")
+        }
     }
 
     /// The folder within the cache that paths start from, with these files in it.
