@@ -78,8 +78,7 @@ let package = Package(
             "Apus",
             [
                 "ApusTrain", "ApusTrackers", "ApusRewards", "ApusPython", "ApusData", "ApusExport", "ApusGeneration",
-                "ApusHub",
-                "ApusModel", "ApusText", "ApusTensor", "ApusFormats",
+                "ApusHub", "ApusModel", "ApusText", "ApusTensor", "ApusFormats",
             ]
         ),
         .executableTarget(
