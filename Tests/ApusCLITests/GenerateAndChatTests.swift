@@ -61,7 +61,7 @@ import Testing
                 "c.jsonl", "{\"prompt\": \"\(String(repeating: "1+", count: 200))\"}",
                 "c.jsonl, row 1: wanted fewer than"
             ),
-            ("d.csv", "x", "found .csv"),
+            ("d.xml", "x", "found .xml"),
         ]
         for (name, content, message) in cases {
             let file = try folder.write(Data(content.utf8), as: name)

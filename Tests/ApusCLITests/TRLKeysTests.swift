@@ -16,14 +16,16 @@ import Testing
         let grpo: [Key]
         let model: [Key]
         let script: [Key]
+        let mixture: [Key]
 
         private enum CodingKeys: String, CodingKey {
             case grpo = "GRPOConfig"
             case model = "ModelConfig"
             case script = "GRPOScriptArguments"
+            case mixture = "DatasetMixtureConfig"
         }
 
-        var all: [Key] { grpo + model + script }
+        var all: [Key] { grpo + model + script + mixture }
     }
 
     private let keys: Keys
@@ -89,7 +91,7 @@ import Testing
         #expect(configuration.trainer.memoryUtilization == 0.3)
         let notices = configuration.notices.joined(separator: "\n")
         for key in [
-            "use_vllm", "vllm_gpu_memory_utilization", "optim", "tf32", "attn_implementation", "dataset_config",
+            "use_vllm", "vllm_gpu_memory_utilization", "optim", "tf32", "attn_implementation",
         ] {
             #expect(notices.contains(key), "\(key)")
         }

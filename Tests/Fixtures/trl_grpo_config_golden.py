@@ -1,7 +1,7 @@
 """Makes trl_grpo_config.json: every key that a configuration file of `trl grpo --config` may hold.
 
 Needs trl (pip install trl==1.16.0) and what it imports. The keys are read from the dataclasses themselves: GRPOConfig with
-transformers' TrainingArguments below it, ModelConfig, ScriptArguments, and the command's own arguments.
+transformers' TrainingArguments below it, ModelConfig, ScriptArguments, DatasetMixtureConfig, and the command's own arguments.
 
     python trl_grpo_config_golden.py > trl_grpo_config.json        (run in this folder)
 """
@@ -49,4 +49,5 @@ print(json.dumps({
     "GRPOConfig": keys(trl.GRPOConfig),
     "ModelConfig": keys(trl.ModelConfig),
     "GRPOScriptArguments": keys(GRPOScriptArguments),
+    "DatasetMixtureConfig": keys(trl.DatasetMixtureConfig),
 }, indent=1))
