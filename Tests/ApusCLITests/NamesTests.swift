@@ -68,7 +68,7 @@ import Testing
             "--dataset_train_split", "train[:50%]", "--answer_extraction", "after_hashes", "--eval_strategy", "steps",
             "--eval_steps", "1", "--max_steps", "1", "--per_device_train_batch_size", "4", "--num_generations", "2",
             "--max_completion_length", "8", "--max_prompt_length", "64", "--output_dir", output, "--reward_funcs",
-            "length",
+            "{name: length, unit: characters, max: 50, margin: 1000}",
             "--weight_cache", "false",
         ])
         #expect(outcome.status == 0, "\(outcome.errors)")

@@ -116,7 +116,7 @@ import Testing
     }
 
     @Test func aModelThatIsNotThereIsNamed() throws {
-        let outcome = try Program.run(["plan", "Qwen/Qwen2.5-0.5B-Instruct"])
+        let outcome = try Program.run(["plan", "Qwen/Qwen2.5-0.5B-Instruct"], environment: ["HF_HUB_OFFLINE": "1"])
         #expect(outcome.status == 2)
         #expect(outcome.errorLines.count == 1)
         #expect(outcome.errors.contains("Qwen/Qwen2.5-0.5B-Instruct"))

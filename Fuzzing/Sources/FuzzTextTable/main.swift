@@ -1,3 +1,4 @@
+import ApusFormats
 import FuzzDriver
 
 @testable import ApusTables

@@ -39,7 +39,9 @@ struct NamedFiles: Sendable {
         guard let hub, Self.isName(path) else { return path }
         let display = HubDisplay(path)
         defer { display.finish() }
-        let model = try await hub.model(try RepositoryName(path), progress: display.show)
+        let model = try await Self.naming(path) {
+            try await hub.model(try RepositoryName(path), progress: display.show)
+        }
         display.tell(about: model.snapshot)
         return model.path
     }
@@ -53,7 +55,18 @@ struct NamedFiles: Sendable {
         guard let hub, Self.isName(reference.path) else { return try LocalDataset(path: reference.path) }
         let display = HubDisplay(reference.path)
         defer { display.finish() }
-        return try await hub.dataset(reference, others: others, progress: display.show)
+        return try await Self.naming(reference.path) {
+            try await hub.dataset(reference, others: others, progress: display.show)
+        }
+    }
+
+    /// Says of what the hub cannot bring that it is no path either.
+    private static func naming<Result>(_ name: String, _ body: () async throws -> Result) async throws -> Result {
+        do {
+            return try await body()
+        } catch let error as HubError {
+            throw CommandFailure(.badInput, "\(name): is no file or folder here, and not from the hub: \(error)")
+        }
     }
 
     /// Whether nothing on this machine is meant, and a name on the hub can be: `org/name` where there is neither such a file

@@ -164,7 +164,7 @@ extension RunSettings {
                 "eval_size", \.evaluationSize, .finite(limit: 1e7),
                 "without `eval_dataset_name`: so many rows of the training file (below 1, a share) are split off, drawn by "
                     + "the seed. With it: its first so many rows. Of built-in problems: how many (null is 256)"
-            ).from(.apus),
+            ).from(.apus).standIn("test_split_size"),
         ])
 
     private static let display = SettingDeclaration<RunSettings>.in(

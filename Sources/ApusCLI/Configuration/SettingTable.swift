@@ -84,7 +84,6 @@ enum SettingTable {
         Setting("do_eval", .ignored(notice: "eval_strategy says when a run evaluates")),
         Setting("dataset_streaming", .ignored(unless: ["false"], notice: streaming)),
         Setting("streaming", .ignored(unless: ["false"], notice: streaming)),
-        Setting("test_split_size", .fallback(for: "eval_size")),
         Setting("log_multimodal", .ignored(notice: "only text is trained on")),
         Setting("model_init_kwargs", .ignored(notice: "use load_in_4bit and dtype instead")),
         Setting("use_liger_kernel", .ignored(unless: ["false"], notice: "Liger kernels are for GPUs")),
