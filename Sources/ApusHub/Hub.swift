@@ -77,14 +77,16 @@ public struct Hub: Sendable {
         let folder = RepositoryFolder(name, in: settings.cache)
         meter.begin(.asking)
         var connection = HubConnection(settings)
-        let cached = try cachedListing(of: name)
         // With something to fall back to, a network that is away is not waited for.
-        if cached != nil { connection = connection.trying(once: true) }
+        if folder.commit(of: name) != nil { connection = connection.trying(once: true) }
         let listing: HubListing
         do throws(HubError) {
             listing = try await self.listing(of: name, connection)
         } catch {
-            guard let cached, [.unavailable, .stalled, .rateLimited].contains(error.code) else { throw error }
+            guard [.unavailable, .stalled, .rateLimited].contains(error.code), let cached = try cachedListing(of: name)
+            else {
+                throw error
+            }
             let files = try await choose(cached) { (_) throws(HubError) in }
             guard files.allSatisfy({ folder.has($0, at: cached.commit) }) else { throw error }
             return HubSnapshot(cached, files, folder, isFromCache: true)

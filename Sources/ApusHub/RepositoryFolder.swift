@@ -7,7 +7,6 @@ import Foundation
 ///     models--org--name/refs/<revision>                   the commit that a branch or tag was
 ///     models--org--name/snapshots/<commit>/<path>         a link to the blob
 ///     models--org--name/trees/<commit>.json               what the commit has
-///     models--org--name/.no_exist/<commit>/<path>         what it has not
 ///     .locks/models--org--name/<etag>.lock                held while the blob is made
 struct RepositoryFolder: Sendable {
     let cache: URL
@@ -28,9 +27,6 @@ struct RepositoryFolder: Sendable {
     func reference(_ revision: String) -> URL { url.appending(path: "refs/\(revision)", directoryHint: .notDirectory) }
     func snapshot(_ commit: String) -> URL { url.appending(path: "snapshots/\(commit)", directoryHint: .isDirectory) }
     func tree(_ commit: String) -> URL { url.appending(path: "trees/\(commit).json", directoryHint: .notDirectory) }
-    func absence(_ commit: String, _ path: String) -> URL {
-        url.appending(path: ".no_exist/\(commit)/\(path)", directoryHint: .notDirectory)
-    }
     func lock(_ file: HubFile) -> URL {
         cache.appending(path: ".locks/\(folderName)/\(file.etag).lock", directoryHint: .notDirectory)
     }

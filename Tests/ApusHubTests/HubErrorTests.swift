@@ -1,8 +1,9 @@
 import ApusFormats
-import ApusHub
 import ApusTestSupport
 import Foundation
 import Testing
+
+@testable import ApusHub
 
 @Suite("What can be wrong with a repository, a server or a cache", .serialized)
 struct HubErrorTests {
@@ -85,6 +86,25 @@ struct HubErrorTests {
         }
         try await server.disturb([["path": "hub/org/tiny/resolve", "location": "gopher://127.0.0.1/", "times": -1]])
         #expect(try await error(server, "org/tiny").code == .badAnswer)
+    }
+
+    @Test("Redirections may lead from http to https, and never back")
+    func schemes() throws {
+        let (plain, secure) = (try #require(URL(string: "http://a/x")), try #require(URL(string: "https://a/x")))
+        #expect(try HubConnection.target("https://b/y", from: plain).host == "b")
+        #expect(try HubConnection.target("https://b/y", from: secure).host == "b")
+        for location in ["http://a/y", "http://b/y", "//b", "javascript:x", ""] {
+            #expect(throws: HubTrouble.self) { try HubConnection.target(location, from: secure) }
+        }
+    }
+
+    @Test("Of the next page only the question is taken, whatever its server")
+    func pages() {
+        let link =
+            "<https://elsewhere/api/x?cursor=a%3D&limit=2>; rel=\"next\", <https://elsewhere/p?c=0>; rel=\"prev\""
+        #expect(HubConnection.nextQuery(link) == "cursor=a%3D&limit=2")
+        #expect(HubConnection.nextQuery("<https://elsewhere/p?c=0>; rel=\"prev\"") == nil)
+        #expect(HubConnection.nextQuery(nil) == nil)
     }
 
     @Test("A repository that has another name now is found, and its name said")
