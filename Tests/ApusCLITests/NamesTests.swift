@@ -134,4 +134,14 @@ import Testing
             #expect(NamedFiles.isName(name), "\(name)")
         }
     }
+
+    @Test func aDownloadSaysHowFarItIsAndHowLongItTakes() {
+        var progress = HubProgress()
+        progress.activity = .fetching("model.safetensors")
+        (progress.bytes, progress.bytesBefore, progress.totalBytes) = (3_000_000, 1_000_000, 7_000_000)
+        #expect(HubDisplay.text(progress, elapsed: nil) == "3.0 of 7.0 MB")
+        #expect(HubDisplay.text(progress, elapsed: .seconds(2)) == "3.0 of 7.0 MB, 1.0 MB/s, 4 s left")
+        progress.activity = .waiting("a.gguf")
+        #expect(HubDisplay.text(progress, elapsed: nil).contains("a.gguf"))
+    }
 }

@@ -59,16 +59,18 @@ final class HubServer {
         }
     }
 
-    /// Impatient settings for this server.
-    func settings(_ environment: [String: String] = [:]) throws -> HubSettings {
+    /// Settings for this server: patient, since other tests keep the processors busy for minutes.
+    ///
+    /// - Parameter isImpatient: for servers that do not answer.
+    func settings(_ environment: [String: String] = [:], isImpatient: Bool = false) throws -> HubSettings {
         var settings = try HubSettings(
             environment: [
                 "HF_ENDPOINT": endpoint.absoluteString, "HF_HOME": cache.url.path(percentEncoded: false),
             ].merging(environment) { $1 })
-        settings.connectTimeout = .seconds(2)
-        settings.stallTimeout = .seconds(1)
-        settings.requestTimeout = .seconds(2)
-        settings.totalTimeout = .seconds(60)
+        settings.connectTimeout = .seconds(60)
+        settings.stallTimeout = .seconds(isImpatient ? 1 : 30)
+        settings.requestTimeout = .seconds(isImpatient ? 2 : 120)
+        settings.totalTimeout = .seconds(3600)
         settings.firstDelay = .milliseconds(10)
         settings.longestDelay = .seconds(3)
         settings.attempts = 3

@@ -53,4 +53,22 @@ struct RowFileTests {
         let error = #expect(throws: DataError.self) { try RowFile.reader("a.xlsx") }
         #expect(error?.code == .unsupportedFormat && error?.message.contains("found .xlsx") == true)
     }
+
+    @Test(
+        "A text cut anywhere gives rows or an error with its line", arguments: ["a.jsonl", "a.json", "a.csv", "a.tsv"])
+    func truncation(name: String) throws {
+        let text = Array("[{\"a\": \"é\\n\", \"b\": [1, 2.5]},\r\n {\"a\": null}]\n{\"a\": \"\\ud83d\\ude00\"}\n".utf8)
+        for start in [0, 1] {
+            for end in start...text.count {
+                let path = try folder.write(Data(text[start..<end]), as: name)
+                do throws(DataError) {
+                    var reader = try RowFile.reader(path)
+                    while try reader.next() != nil {}
+                } catch {
+                    #expect(error.line != nil && error.file == path, "\(error)")
+                    #expect(!error.description.contains("\n"))
+                }
+            }
+        }
+    }
 }
