@@ -33,8 +33,8 @@ extension ModelCard {
         }
         rows += recipe.prefix(100).map { [Markdown.code($0.name), Markdown.code(Self.shown($0.value))] }
         guard !rows.isEmpty else { return "" }
-        let rest = recipe.isEmpty ? "" : " All other settings are Apus's defaults."
-        return "The recipe:\(rest)\n\n" + Markdown.table(["setting", "value"], rows)
+        let rest = recipe.isEmpty ? "" : ", and the defaults of Apus for all else"
+        return "The recipe\(rest):\n\n" + Markdown.table(["setting", "value"], rows)
     }
 
     private static func shown(_ value: JSONValue) -> String {

@@ -6,6 +6,14 @@ public import Foundation
 /// It is made of what the model's files say; what they do not say is left out. Nothing of this machine is in it but the names
 /// of things: no paths.
 public struct ModelCard: Sendable {
+    /// How something was trained.
+    public enum Method: String, Sendable {
+        /// By rewards.
+        case grpo
+        /// On examples.
+        case sft
+    }
+
     /// What was trained, or made.
     enum Kind: Sendable {
         case adapter(rank: Int?)
@@ -32,11 +40,13 @@ public struct ModelCard: Sendable {
     ///
     /// - Parameters:
     ///   - name: what the repository is to be called.
-    ///   - defaults: the values of settings that go without saying.
-    public init(of folder: URL, for name: RepositoryName, defaults: [String: JSONValue] = [:]) {
+    ///   - defaults: the values of a run's settings that go without saying.
+    public init(
+        of folder: URL, for name: RepositoryName, defaults: (Method) -> [String: JSONValue] = { _ in [:] }
+    ) {
         self.name = name
         record = TrainingRecord(of: folder)
-        recipe = record.recipe(defaults: defaults)
+        if let method = record.method { recipe = record.recipe(defaults: defaults(method)) } else { recipe = [] }
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path(percentEncoded: false))) ?? []
         hasTokenizer = names.contains("tokenizer.json")
         if names.contains("adapter_config.json") {
@@ -69,6 +79,15 @@ public struct ModelCard: Sendable {
         // `models/llama` is a folder where there is a folder `models`.
         guard parts.count == 2, !FileManager.default.fileExists(atPath: String(parts[0])) else { return nil }
         return name
+    }
+
+    /// What it is in a word or two: `adapter`, `model` or `GGUF model`.
+    public var kindName: String {
+        switch kind {
+        case .adapter: "adapter"
+        case .model: "model"
+        case .gguf: "GGUF model"
+        }
     }
 
     /// The card.

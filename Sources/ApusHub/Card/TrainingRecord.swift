@@ -60,14 +60,8 @@ struct TrainingRecord: Sendable {
         return []
     }
 
-    /// How it was trained.
-    enum Method: String, Sendable {
-        case grpo
-        case sft
-    }
-
-    /// Nil where nothing says so.
-    var method: Method? {
+    /// How it was trained; nil where nothing says so.
+    var method: ModelCard.Method? {
         if log.contains(where: { $0["reward"] != nil }) || settings["num_generations"] != nil { return .grpo }
         return settings.isEmpty && !log.contains { $0["loss"] != nil } ? nil : .sft
     }
