@@ -23,7 +23,7 @@ struct ApusCommand: AsyncParsableCommand {
         subcommands: [
             DemoCommand.self, TrainCommand.self, SFTCommand.self, GenerateCommand.self, ChatCommand.self,
             ScoreCommand.self, EvalCommand.self, ExportCommand.self, InspectCommand.self, TokenizeCommand.self,
-            DataCommand.self, PullCommand.self, CacheCommand.self,
+            DataCommand.self, PullCommand.self, PushCommand.self, CacheCommand.self,
             BenchCommand.self, PlanCommand.self, DoctorCommand.self, ReferenceCommand.self,
         ])
 
@@ -45,6 +45,7 @@ struct ApusCommand: AsyncParsableCommand {
               apus plan MODEL                         how much memory a run takes, and what to change
               apus train CONFIG.yaml --model MODEL    train; Recipes/ has configurations to start from
               apus generate --model MODEL --prompt P  try a model, or what was trained with --adapter
+              apus push CHECKPOINT org/name           give what was trained to the hub
 
             Each command explains itself with --help.
             """)

@@ -18,7 +18,7 @@ struct BlobDownload: Sendable {
         let missing = files.filter { !folder.has($0, at: listing.commit) }
         try prepare(files, missing)
         let small = missing.filter { $0.size <= settings.pieceSize }
-        try await sideBySide(small) { (file) async throws(HubError) in try await fetch(file) }
+        try await connection.sideBySide(small) { (file) async throws(HubError) in try await fetch(file) }
         for file in missing where file.size > settings.pieceSize { try await fetch(file) }
         meter.begin(.done)
     }
@@ -55,34 +55,6 @@ struct BlobDownload: Sendable {
             .diskFull,
             "\(listing.name.described) needs \(ByteCount.described(needed)) more and the disk of \(folder.cache.path(percentEncoded: false)) has \(ByteCount.described(max(0, available))); free space or set HF_HUB_CACHE to another disk"
         )
-    }
-
-    /// Does the same with many values, a few at a time.
-    private func sideBySide<Value: Sendable>(
-        _ values: [Value], _ body: @escaping @Sendable (Value) async throws(HubError) -> Void
-    ) async throws(HubError) {
-        let failure: HubError? = await withTaskGroup(of: HubError?.self) { group in
-            var rest = values[...]
-            var first: HubError?
-            let add = { (group: inout TaskGroup<HubError?>) in
-                guard let value = rest.popFirst() else { return }
-                group.addTask {
-                    do throws(HubError) { try await body(value) } catch { return error }
-                    return nil
-                }
-            }
-            for _ in 0..<max(1, settings.connections) { add(&group) }
-            while let result = await group.next() {
-                if let result, first == nil {
-                    first = result
-                    rest = []
-                    group.cancelAll()
-                }
-                add(&group)
-            }
-            return first
-        }
-        if let failure { throw failure }
     }
 
     /// Brings one file, unless another process does so first.
@@ -146,7 +118,7 @@ struct BlobDownload: Sendable {
         // Once for all pieces.
         try await connection.retrying(about: source.subject) { () async throws(HubTrouble) in try await source.locate()
         }
-        try await sideBySide(pieces) { (piece) async throws(HubError) in
+        try await connection.sideBySide(pieces) { (piece) async throws(HubError) in
             try await fetch(piece, of: partial, from: source)
         }
     }
@@ -170,28 +142,4 @@ struct BlobDownload: Sendable {
             }
         }
     }
-}
-
-/// Work that keeps a thread busy, away from the few that run tasks.
-enum BlockingWork {
-    /// What `body` returns; it is given a way to see whether the task was cancelled.
-    static func result<Value: Sendable>(
-        _ body: @escaping @Sendable (_ isCancelled: @Sendable () -> Bool) -> Value
-    ) async -> Value {
-        let flag = CancellationFlag()
-        return await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                Thread.detachNewThread { continuation.resume(returning: body { flag.isSet }) }
-            }
-        } onCancel: {
-            flag.set()
-        }
-    }
-}
-
-/// Set once, from any thread.
-private final class CancellationFlag: Sendable {
-    private let flag = Atomic(false)
-    var isSet: Bool { flag.load(ordering: .relaxed) }
-    func set() { flag.store(true, ordering: .relaxed) }
 }

@@ -53,12 +53,11 @@ struct HubConnection: Sendable {
     /// - Parameter subject: what the question is about, for errors.
     /// - Throws: ``HubError`` for every answer that is no success.
     func answer(
-        _ url: URL, method: String? = nil, headers more: [String: String] = [:], body: Data? = nil,
-        about subject: HubSubject
+        _ url: URL, method: String? = nil, headers more: [String: String] = [:], about subject: HubSubject
     ) async throws(HubError) -> HubAnswer {
         try await retrying(about: subject) { () async throws(HubTrouble) in
             let answer = try await followed(
-                url, method: method, headers: more, body: body, about: subject, staysOnEndpoint: false)
+                url, method: method, headers: more, about: subject, staysOnEndpoint: false)
             if let trouble = subject.trouble(answer.outcome.head, host: answer.url, settings: settings) {
                 throw trouble
             }
@@ -67,17 +66,19 @@ struct HubConnection: Sendable {
     }
 
     /// One question and the redirections that come of it.
+    ///
+    /// - Parameter limit: for the question and its answer, where it is another time than the settings' own.
     func followed(
-        _ url: URL, method: String? = nil, headers more: [String: String] = [:], body: Data? = nil,
-        about subject: HubSubject, staysOnEndpoint: Bool = true
+        _ url: URL, method: String? = nil, headers more: [String: String] = [:], body: HTTPExchange.Body? = nil,
+        within limit: Duration? = nil, about subject: HubSubject, staysOnEndpoint: Bool = true
     ) async throws(HubTrouble) -> HubAnswer {
         var url = url
         for _ in 0...Self.redirectionLimit {
             var exchange = HTTPExchange(
-                url, method: method, headers: headers(for: url, more), body: body.map { .data($0) },
-                timeout: try remaining(settings.requestTimeout))
+                url, method: method, headers: headers(for: url, more), body: body,
+                timeout: try remaining(limit ?? settings.requestTimeout))
             exchange.connectTimeout = settings.connectTimeout
-            exchange.stallTimeout = settings.requestTimeout
+            exchange.stallTimeout = limit ?? settings.requestTimeout
             let outcome = await exchange.send()
             if let failure = outcome.failure { throw subject.trouble(failure, host: url) }
             guard (300..<400).contains(outcome.head.status), let location = outcome.location else {

@@ -1,7 +1,7 @@
 import ApusFormats
 import Foundation
 
-/// Why a model or dataset could not be brought here, in one line: what was wanted, what was found, what to do.
+/// Why a model or dataset could not be brought here or taken there, in one line: what was wanted, what was found, what to do.
 public struct HubError: Error, CustomStringConvertible, Equatable, Sendable {
     /// What kind of trouble it is, for callers that act on it.
     public enum Code: Equatable, Sendable {
@@ -37,6 +37,10 @@ public struct HubError: Error, CustomStringConvertible, Equatable, Sendable {
         case badAnswer
         /// The repository has nothing of what is wanted in a form that can be used.
         case unsupported
+        /// What is to be pushed has no files, or some that cannot be.
+        case badFolder
+        /// Somebody else changes the repository at the same time.
+        case conflict
         /// The task was cancelled.
         case cancelled
     }
@@ -71,6 +75,14 @@ extension HubError {
         let reason = fileErrorReason(error)
         if reason == "no space left on the device" { return .system(ENOSPC, path, action) }
         return HubError(.unwritable, "\(path) \(action): \(reason)")
+    }
+}
+
+extension HubError {
+    /// The same without the token, which a server may repeat.
+    func hiding(_ token: String?) -> HubError {
+        guard let token, description.contains(token) else { return self }
+        return HubError(code, description.replacing(token, with: "…"))
     }
 }
 

@@ -1,15 +1,15 @@
 import Foundation
 import Synchronization
 
-/// How far a download is.
+/// How far a download or an upload is.
 public struct HubProgress: Sendable, Equatable {
-    /// Bytes that are here, those of earlier downloads included.
+    /// Bytes that are where they belong, those of earlier downloads and uploads included.
     public var bytes = 0
-    /// Bytes that were here when the download began; what a speed is computed from is ``bytes`` less these.
+    /// Bytes that were there in the beginning; what a speed is computed from is ``bytes`` less these.
     public var bytesBefore = 0
     /// Bytes of all files.
     public var totalBytes = 0
-    /// Files that are here whole.
+    /// Files that are there whole.
     public var files = 0
     /// All files.
     public var totalFiles = 0
@@ -19,7 +19,7 @@ public struct HubProgress: Sendable, Equatable {
     /// Nothing is known yet.
     public init() {}
 
-    /// What a download does.
+    /// What a download or an upload does.
     public enum Activity: Sendable, Equatable {
         /// Asks the hub what there is.
         case asking
@@ -29,7 +29,11 @@ public struct HubProgress: Sendable, Equatable {
         case fetching(String)
         /// Computes the checksum of a file.
         case checking(String)
-        /// Everything is here.
+        /// Sends a file.
+        case sending(String)
+        /// Has the hub make what was sent a commit.
+        case committing
+        /// Everything is here, or there.
         case done
     }
 }

@@ -110,7 +110,7 @@ struct HubSubject: Sendable {
     }
 
     /// The hub's own words.
-    private func said(_ head: HTTPHead) -> String { head["X-Error-Message"].map { " (\($0.prefix(200)))" } ?? "" }
+    func said(_ head: HTTPHead) -> String { head["X-Error-Message"].map { " (\($0.prefix(200)))" } ?? "" }
 
     /// How long the server asks to wait: `Retry-After` in seconds, or the hub's `RateLimit: "api";r=0;t=55`.
     private static func delay(_ head: HTTPHead) -> Duration? {
@@ -145,14 +145,14 @@ extension HubConnection {
                 tries += 1
                 // A server that brings a few bytes every time, or breaks off for ever, must end too.
                 failures = progress() - before > leastProgress && tries < 20 * attempts ? 0 : failures + 1
-                guard error.isPassing, failures < attempts else { throw error.error }
+                guard error.isPassing, failures < attempts else { throw error.error.hiding(settings.token) }
                 try await pause(after: max(failures, 1), asked: error.delay)
             }
         }
     }
 
     /// Waits before another try: longer every time, and not in step with others who wait for the same server.
-    private func pause(after failures: Int, asked: Duration?) async throws(HubError) {
+    func pause(after failures: Int, asked: Duration?) async throws(HubError) {
         let doubled = settings.firstDelay * (1 << min(failures - 1, 16))
         let wait = min(max(doubled, asked ?? .zero), settings.longestDelay)
         let jitter = settings.firstDelay * Double.random(in: 0...1)

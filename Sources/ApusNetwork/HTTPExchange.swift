@@ -22,6 +22,8 @@ package struct HTTPExchange: Sendable {
     package var headers: [String: String]
     /// What is sent, if anything.
     package var body: Body?
+    /// Told of every piece of a file that is on its way, in bytes.
+    package var gave: (@Sendable (Int) -> Void)?
     /// For everything, from the look-up of the name to the last byte.
     package var timeout: Duration
     /// For the look-up of the name and the connection; nil for libcurl's five minutes.
@@ -54,7 +56,7 @@ package struct HTTPExchange: Sendable {
     /// - Parameter file: where the answer goes, if its head is as wanted; nil keeps every answer in memory.
     /// - Returns: Whatever came of it. An answer that broke off has what was there until then.
     package func send(to file: HTTPFileSink? = nil) async -> HTTPOutcome {
-        let watch = ExchangeWatch(file: file)
+        let watch = ExchangeWatch(file: file, gave: gave)
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 Thread.detachNewThread {
@@ -113,6 +115,7 @@ package struct HTTPExchange: Sendable {
         request.maximum = maximumSize
         request.context = Unmanaged.passUnretained(watch).toOpaque()
         request.is_cancelled = { ExchangeWatch.at($0)?.isCancelled == true ? 1 : 0 }
+        request.gave = { ExchangeWatch.at($0)?.gave?($1) }
         guard let file = watch.file else { return }
         (request.file, request.file_offset, request.file_maximum) =
             (file.descriptor, Int64(file.offset), Int64(file.count))
@@ -158,9 +161,13 @@ package struct HTTPFileSink: Sendable {
 /// What the callbacks of a running exchange need, from any thread.
 private final class ExchangeWatch: Sendable {
     let file: HTTPFileSink?
+    let gave: (@Sendable (Int) -> Void)?
     private let flag = Atomic(false)
 
-    init(file: HTTPFileSink?) { self.file = file }
+    init(file: HTTPFileSink?, gave: (@Sendable (Int) -> Void)?) {
+        self.file = file
+        self.gave = gave
+    }
 
     var isCancelled: Bool { flag.load(ordering: .relaxed) }
     func cancel() { flag.store(true, ordering: .relaxed) }

@@ -163,6 +163,7 @@ static size_t give(char *bytes, size_t unit, size_t count, void *context) {
         return CURL_READFUNC_ABORT;
     }
     exchange->sent += got;
+    if (request->gave) request->gave(request->context, (size_t)got);
     return (size_t)got;
 }
 

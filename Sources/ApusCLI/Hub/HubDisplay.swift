@@ -2,7 +2,7 @@ import Apus
 import Foundation
 import Synchronization
 
-/// Shows how far a download is: what, how much of it, how fast, and how long it will take.
+/// Shows how far a download or an upload is: what, how much of it, how fast, and how long it will take.
 final class HubDisplay: Sendable {
     private let name: String
     private let start = Mutex<ContinuousClock.Instant?>(nil)
@@ -14,7 +14,10 @@ final class HubDisplay: Sendable {
         guard Terminal.showsProgress else { return }
         let now = ContinuousClock.now
         let started = start.withLock { start in
-            if case .fetching = progress.activity { start = start ?? now }
+            switch progress.activity {
+            case .fetching, .sending: start = start ?? now
+            default: break
+            }
             return start
         }
         Terminal.showTransient("\(name): \(Self.text(progress, elapsed: started.map { ($0.duration(to: now)) }))")
@@ -35,8 +38,9 @@ final class HubDisplay: Sendable {
         case .asking: return "asking the hub"
         case .waiting(let file): return "waiting for another program that fetches \(file)"
         case .checking(let file): return "computing the checksum of \(file)"
-        case .done: return "here"
-        case .fetching: break
+        case .committing: return "the hub makes a commit"
+        case .done: return "done"
+        case .fetching, .sending: break
         }
         let share = "\(megabytes(progress.bytes)) of \(megabytes(progress.totalBytes)) MB"
         let seconds = elapsed.map { $0 / .seconds(1) } ?? 0

@@ -48,6 +48,8 @@ typedef struct {
     int (*wants_file)(void *context, long status, const char *head, size_t size);
     /// Told how many bytes were written into `file` at its end. May be NULL.
     void (*wrote)(void *context, size_t count);
+    /// Told how many bytes of `body_file` were taken to be sent. May be NULL.
+    void (*gave)(void *context, size_t count);
     void *context;
     /// Where an answer goes that `wants_file` says so of, from `file_offset` on and no more than `file_maximum` bytes.
     int file;

@@ -9,15 +9,22 @@ POST /_control with a JSON object, whose keys replace the ones before:
                 "moved": "org/new"}}. A FILE is {"text": ...}, {"size": n, "seed": n} or {"file": path}; "lfs": bool. A repository
                 with "commits": [{PATH: FILE}, ...] instead of "files" has several; "references" number them.
   listings      {"models/org/name": [ENTRY, ...]}: what /tree answers instead of the truth
-  tokens        those that see private and gated repositories; default ["hf_good"]
+  tokens        those that see private and gated repositories; default ["hf_good", "hf_read"]
+  readers       those of them that may not write; default ["hf_read"]
+  multipart     bytes of a part: larger files are uploaded in parts; absent for whole files alone
+  verifies      whether an upload is to be verified afterwards; default true
+  own_links     whether addresses are of this hub; false for huggingface.co's, which a mirror's client replaces; default true
   page          entries of a page of /tree; default 1000
   faults        [RULE, ...]. A RULE has "path" (a regular expression for host and path, such as "hub/api/models"), "times"
                 (default 1; -1 for ever) and one of: "status" (with "headers"), "cut_at" (closes the connection before this byte of
                 the file), "stall_at" (sends nothing more from this byte on), "wrong_at" (this byte is another one),
-                "ignore_range", "drip" (bytes a second), "delay" (seconds before the answer), "location" (sends on to it)
+                "ignore_range", "drip" (bytes a second), "delay" (seconds before the answer), "location" (sends on to it), "lose"
+                (does what is asked and closes the connection), "rival" ({PATH: FILE}: somebody else's commit comes before this one).
+                Of an upload "cut_at" and "stall_at" are bytes of its body.
   expired       addresses of the storage are good for so many requests; absent for ever
 
-GET /_log gives what was asked: host, method, path, range, whether an Authorization came, the status. DELETE /_log empties it.
+GET /_log gives what was asked: host, method, path, range, bytes of the body, whether an Authorization came, the status. DELETE
+/_log empties it.
 """
 import base64
 import functools
@@ -33,15 +40,19 @@ import time
 import urllib.parse
 
 LOCK = threading.RLock()
-STATE = {"repositories": {}, "listings": {}, "tokens": ["hf_good"], "page": 1000, "faults": [], "expired": None}
+STATE = {"repositories": {}, "listings": {}, "tokens": ["hf_good", "hf_read"], "readers": ["hf_read"], "page": 1000, "faults": [], "expired": None}
 LOG = []
 PORTS = {}
 SIGNED = {}
 CONTENT = {}
+# What was uploaded, by its checksum, and the parts of what is being uploaded, by the number of the upload.
 UPLOADS = {}
+PARTS = {}
 
 
 def content(file):
+    if "stored" in file:
+        return UPLOADS[file["stored"]]
     key = json.dumps(file, sort_keys=True)
     with LOCK:
         if key not in CONTENT:
@@ -62,7 +73,7 @@ def git_hash(data):
 
 
 def is_large(file):
-    return file.get("lfs", "size" in file)
+    return file.get("lfs", "size" in file or "stored" in file)
 
 
 @functools.lru_cache(maxsize=None)
@@ -97,6 +108,14 @@ class Repository:
         listing = json.dumps([self.kind, self.id, number, self.commits[number]], sort_keys=True)
         return hashlib.sha1(listing.encode()).hexdigest()
 
+    def add(self, revision, changes):
+        """A commit on top of a branch; gives its number."""
+        references = dict(self.settings.get("references", {"main": len(self.commits) - 1}))
+        self.commits = [*self.commits, {**self.commits[references[revision]], **changes}]
+        references[revision] = len(self.commits) - 1
+        self.settings.update(commits=self.commits, references=references)
+        return references[revision]
+
     def number(self, revision):
         """Which commit a revision is, or None."""
         references = self.settings.get("references", {"main": len(self.commits) - 1})
@@ -116,6 +135,7 @@ def find(kind, name):
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     host = "hub"
+    rule = {}
 
     def log_message(self, *args):
         pass
@@ -126,6 +146,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with LOCK:
             LOG.append({
                 "host": self.host, "method": self.command, "path": self.path[:300], "range": self.headers.get("Range"),
+                "length": int(self.headers.get("Content-Length") or 0),
                 "authorization": "Authorization" in self.headers, "status": status,
             })
 
@@ -138,6 +159,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def answer(self, status, body=b"", headers=()):
+        if self.rule.get("lose"):
+            self.note(status)
+            self.close_connection = True
+            return self.connection.shutdown(2)
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         kind = {} if isinstance(body, bytes) else {"Content-Type": "application/json"}
         self.head(status, len(data), {**kind, **dict(headers)})
@@ -167,9 +192,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         span = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "bytes=0-")
         return int(span[1]) <= place and (not span[2] or place <= int(span[2]))
 
+    def token(self):
+        return (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+
     def is_known(self):
-        token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
-        return token in STATE["tokens"]
+        return self.token() in STATE["tokens"]
 
     def send_file(self, data, rule, headers=()):
         """A file or a part of it, and what is to go wrong with it."""
@@ -212,7 +239,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
 
     def body(self):
-        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        data = b""
+        while size := int(self.rfile.readline(), 16):
+            data += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return data
 
     def begin(self):
         """Whether the request goes on: a rule may answer it instead. The rule is kept for the file."""
@@ -382,8 +416,148 @@ class Hub(Handler):
         headers = {"ETag": f'"{entry(path, repository.commits[number][path])["oid"]}"', "X-Repo-Commit": commit, "Content-Type": "text/plain; charset=utf-8"}
         return self.send_file(data, self.rule, headers)
 
+    # MARK: Uploads
+
     def upload(self, body):
-        return self.refuse(404, None, "Not found")
+        path = self.path.partition("?")[0]
+        if path == "/api/validate-yaml":
+            return self.answer(200, {"errors": [], "warnings": []})
+        if path.startswith("/complete/"):
+            return self.complete(path.removeprefix("/complete/"), json.loads(body))
+        if path.startswith("/verify/"):
+            asked = json.loads(body)
+            found = UPLOADS.get(asked["oid"])
+            is_whole = found is not None and len(found) == asked["size"]
+            return self.answer(200, {}) if is_whole else self.refuse(404, None, "Not uploaded")
+        if not self.is_known():
+            return self.refuse(401, None, "Invalid credentials in Authorization header")
+        if self.token() in STATE["readers"]:
+            return self.refuse(403, None, "Forbidden: you must use a write token to upload to a repository.")
+        if path == "/api/repos/create":
+            return self.create(json.loads(body))
+        kind = "datasets" if path.startswith(("/datasets/", "/api/datasets/")) else "models"
+        path = path.removeprefix("/api").removeprefix(f"/{kind}").strip("/")
+        if path.endswith(".git/info/lfs/objects/batch"):
+            repository = self.opened(kind, path.removesuffix(".git/info/lfs/objects/batch"))
+            return repository and self.batch(json.loads(body))
+        found = re.fullmatch(r"(.+)/(preupload|commit|branch)/([^/]+)", path)
+        repository = found and self.opened(kind, found[1])
+        if not found:
+            return self.refuse(404, None, "Not found")
+        return repository and self.change(repository, found[2], urllib.parse.unquote(found[3]), body)
+
+    def change(self, repository, verb, revision, body):
+        with LOCK:
+            if verb == "branch":
+                if repository.number(revision) is not None:
+                    return self.refuse(409, None, "Reference already exists")
+                settings = repository.settings
+                references = dict(settings.get("references", {"main": len(repository.commits) - 1}))
+                settings["references"] = {**references, revision: references["main"]}
+                return self.answer(200, {})
+            if repository.number(revision) is None:
+                return self.refuse(404, "RevisionNotFound", f"Invalid rev id: {revision}")
+            if verb == "preupload":
+                return self.preupload(repository, revision, json.loads(body))
+            return self.commit(repository, revision, [json.loads(line) for line in body.splitlines()])
+
+    def create(self, asked):
+        name = f"{asked['organization']}/{asked['name']}" if asked.get("organization") else asked["name"]
+        key = f"{asked.get('type') or 'model'}s/{name}"
+        url = f"http://127.0.0.1:{PORTS['hub']}/{name}"
+        if asked.get("organization") in STATE.get("closed", ["closed"]):
+            return self.refuse(403, None, f"You don't have the rights to create a model under the namespace \"{asked['organization']}\"")
+        with LOCK:
+            if key in STATE["repositories"]:
+                return self.answer(409, {"error": "You already created this model repo", "url": url})
+            private = asked.get("private") or asked.get("visibility") == "private"
+            attributes = {".gitattributes": {"text": "*.safetensors filter=lfs diff=lfs merge=lfs -text\n"}}
+            STATE["repositories"][key] = {"files": attributes, "private": bool(private)}
+        return self.answer(200, {"url": url, "name": name, "id": "1"})
+
+    def preupload(self, repository, revision, asked):
+        files = repository.commits[repository.number(revision)]
+        answers = []
+        for file in asked["files"]:
+            base64.b64decode(file["sample"], validate=True)
+            large = file["size"] > 10_000_000 or file["path"].endswith((".safetensors", ".bin", ".gguf", ".parquet"))
+            found = entry(file["path"], files[file["path"]]) if file["path"] in files else None
+            oid = found and (found["lfs"]["oid"] if "lfs" in found else found["oid"])
+            answers.append({
+                "path": file["path"], "uploadMode": "lfs" if large else "regular", "oid": oid,
+                "shouldIgnore": file["path"].endswith(STATE.get("ignored", ".ignored")),
+            })
+        return self.answer(200, {"files": answers, "commitOid": repository.commit(repository.number(revision))})
+
+    def batch(self, asked):
+        assert asked["operation"] == "upload" and asked["hash_algo"] == "sha256"
+        objects, part = [], STATE.get("multipart")
+        hub = f"http://127.0.0.1:{PORTS['hub']}" if STATE.get("own_links", True) else "https://huggingface.co"
+        for wanted in asked["objects"]:
+            answer = {"oid": wanted["oid"], "size": wanted["size"]}
+            objects.append(answer)
+            if wanted["oid"] in STATE.get("refused", []):
+                answer["error"] = {"code": 422, "message": "too large for this account"}
+                continue
+            if wanted["oid"] in UPLOADS:
+                continue
+            token = f"{random.getrandbits(64):016x}"
+            place = f"http://localhost:{PORTS['storage']}/upload/{wanted['oid']}/{token}"
+            with LOCK:
+                SIGNED[token] = [wanted, STATE["expired"]]
+            upload = {"href": f"{place}?X-Amz-Signature={token}", "header": {"X-Storage": "yes"}}
+            if part and wanted["size"] > part and "multipart" in asked["transfers"]:
+                count = -(-wanted["size"] // part)
+                with LOCK:
+                    PARTS[token] = {}
+                header = {"chunk_size": str(part)}
+                header.update({f"{number:05d}": f"{place}/{number}?X-Amz-Signature={token}" for number in range(1, count + 1)})
+                upload = {"href": f"{hub}/complete/{token}?uploadId=1", "header": header}
+            answer["authenticated"] = True
+            answer["actions"] = {"upload": upload}
+            if STATE.get("verifies", True):
+                answer["actions"]["verify"] = {"href": f"{hub}/verify/{wanted['oid']}", "header": {}}
+        return self.answer(200, {"transfer": "basic", "objects": objects}, {"Content-Type": "application/vnd.git-lfs+json"})
+
+    def complete(self, token, asked):
+        with LOCK:
+            parts, signed = PARTS.get(token), SIGNED.get(token)
+            if parts is None or signed is None:
+                return self.refuse(404, None, "NoSuchUpload")
+            numbers = [part["partNumber"] for part in asked["parts"]]
+            tags = [f'"{hashlib.md5(parts.get(number, b"")).hexdigest()}"' for number in numbers]
+            data = b"".join(parts.get(number, b"") for number in numbers)
+            if numbers != list(range(1, len(numbers) + 1)) or tags != [part["etag"] for part in asked["parts"]]:
+                return self.refuse(400, None, "InvalidPart")
+            if hashlib.sha256(data).hexdigest() != signed[0]["oid"] or asked["oid"] != signed[0]["oid"]:
+                return self.refuse(400, None, "The checksum is another one")
+            UPLOADS[asked["oid"]] = data
+            del PARTS[token]
+        return self.answer(200, {})
+
+    def commit(self, repository, revision, lines):
+        assert self.headers["Content-Type"] == "application/x-ndjson" and lines[0]["key"] == "header"
+        if "rival" in self.rule:
+            repository.add(revision, self.rule["rival"])
+        parent = lines[0]["value"].get("parentCommit")
+        if parent and repository.commit(repository.number(revision)) != parent:
+            return self.refuse(412, None, "A commit has happened since. Please refresh and try again.")
+        changes = {}
+        for line in lines[1:]:
+            value = line["value"]
+            if line["key"] == "file":
+                changes[value["path"]] = {"base64": value["content"]}
+                base64.b64decode(value["content"], validate=True)
+            elif value["oid"] not in UPLOADS:
+                return self.refuse(400, None, f"{value['path']} was not uploaded")
+            else:
+                assert line["key"] == "lfsFile" and value["algo"] == "sha256" and len(UPLOADS[value["oid"]]) == value["size"]
+                changes[value["path"]] = {"stored": value["oid"]}
+        if not lines[0]["value"].get("summary"):
+            return self.refuse(400, None, "A commit needs a summary")
+        commit = repository.commit(repository.add(revision, changes))
+        url = f"http://127.0.0.1:{PORTS['hub']}/{repository.id}"
+        return self.answer(200, {"success": True, "commitOid": commit, "commitUrl": f"{url}/commit/{commit}", "hookOutput": ""})
 
 
 class Storage(Handler):
@@ -407,6 +581,46 @@ class Storage(Handler):
                 signed[1] -= 1
         data = content(signed[0])
         return self.send_file(data, self.rule, {"ETag": '"storage"'})
+
+    def do_PUT(self):
+        """/upload/CHECKSUM/TOKEN, and /NUMBER of a part."""
+        self.rule = self.fault()
+        size = int(self.headers["Content-Length"])
+        stop = self.rule.get("cut_at", self.rule.get("stall_at", size))
+        data = b""
+        while len(data) < min(size, stop) and (piece := self.rfile.read(min(1 << 16, size - len(data), stop - len(data)))):
+            data += piece
+        if len(data) < size:
+            self.note(0)
+            self.close_connection = True
+            if "stall_at" in self.rule:
+                time.sleep(3600)
+            return self.connection.shutdown(2)
+        if "delay" in self.rule:
+            time.sleep(self.rule["delay"])
+        if "location" in self.rule:
+            return self.answer(307, b"", {"Location": self.rule["location"]})
+        if "status" in self.rule:
+            return self.answer(self.rule["status"], b"", self.rule.get("headers", {}))
+        return self.store(self.path.partition("?")[0].strip("/").split("/")[1:], data)
+
+    def store(self, names, data):
+        if "Authorization" in self.headers:
+            return self.answer(400, b"Only one auth mechanism allowed")
+        checksum, token, number = [*names, None][:3]
+        with LOCK:
+            signed = SIGNED.get(token)
+            if signed is None or signed[1] == 0:
+                return self.answer(403, b"Request has expired")
+            if signed[1] is not None:
+                signed[1] -= 1
+            if number:
+                PARTS[token][int(number)] = data
+                return self.answer(200, b"", {"ETag": f'"{hashlib.md5(data).hexdigest()}"'})
+            if self.headers.get("X-Storage") not in ("yes", None) or hashlib.sha256(data).hexdigest() != checksum:
+                return self.answer(400, b"XAmzContentSHA256Mismatch")
+            UPLOADS[checksum] = data
+        return self.answer(200, b"", {"ETag": f'"{hashlib.md5(data).hexdigest()}"'})
 
 
 def main():

@@ -1,0 +1,90 @@
+import Apus
+import Foundation
+
+/// What a push sends, settled before the hub is asked.
+struct PlannedPush {
+    /// The files, with the card and the adapter's base model by its name.
+    private(set) var folder: PushFolder
+    /// What is pushed, in a word or two.
+    let kindName: String
+    /// What others will miss; nil for nothing.
+    let warning: String?
+    private let hasOwnCard: Bool
+    private let cardText: String
+
+    /// Looks at a folder.
+    ///
+    /// - Parameters:
+    ///   - takesAll: whether what only a run that goes on needs is sent too.
+    ///   - base, dataset, license: what the card says where the files do not.
+    /// - Throws: `HubError` or `CommandFailure` for what cannot be pushed.
+    init(
+        _ path: String, to target: RepositoryName, takesAll: Bool, base: String? = nil, dataset: String? = nil,
+        license: String? = nil
+    ) throws {
+        let url = URL(filePath: path, directoryHint: .isDirectory)
+        if !takesAll { try Self.checkIsNoRun(url, path) }
+        folder = try PushFolder(url) { takesAll || !Self.isOfRun($0) }
+        var card = ModelCard(of: url.standardizedFileURL, for: target) { method in
+            switch method {
+            case .grpo: SettingTable.defaults
+            case .sft: SFTConfiguration().members
+            }
+        }
+        if let base { card.base = try RepositoryName(base) }
+        if let dataset { card.dataset = try RepositoryName(dataset, kind: .dataset) }
+        card.license = license
+        kindName = card.kindName
+        cardText = card.text
+        hasOwnCard = folder.file(Self.cardName) != nil
+        if let base = card.base { try folder.nameBase(base) }
+        folder.add(Data(cardText.utf8), as: Self.cardName, unlessPresent: true)
+        let isNameless = card.base == nil && kindName == "adapter"
+        warning =
+            isNameless
+            ? "the adapter's base model is \(card.writtenBase ?? "not named"), which others do not find on the hub; "
+                + "--base-model org/name says which it is" : nil
+    }
+
+    private static let cardName = "README.md"
+
+    /// Whether only a run that goes on needs a file: state of the optimizer, of random numbers and of the run, as Apus,
+    /// Transformers and DeepSpeed call it.
+    static func isOfRun(_ path: String) -> Bool {
+        let parts = path.split(separator: "/")
+        guard let name = parts.last else { return false }
+        let beginnings = ["optimizer.", "scheduler.", "scaler.", "rng_state", ".checkpoint-draft-"]
+        let names = ["apus_state.json", "apus_manifest.json", "training_args.bin", "latest", "zero_to_fp32.py"]
+        return beginnings.contains { name.hasPrefix($0) } || names.contains(String(name))
+            || parts.dropLast().contains { $0.hasPrefix("global_step") || $0.hasPrefix(".checkpoint-draft-") }
+    }
+
+    /// Of a run's output folder one checkpoint is meant, and which one only its owner knows.
+    private static func checkIsNoRun(_ url: URL, _ path: String) throws {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path(percentEncoded: false))) ?? []
+        let isModel = names.contains { $0.hasSuffix(".safetensors") || $0.lowercased().hasSuffix(".gguf") }
+        let steps = names.compactMap { name in
+            name.hasPrefix("checkpoint-") ? Int(name.dropFirst("checkpoint-".count)) : nil
+        }
+        guard !isModel, let newest = steps.max() else { return }
+        let place = path.hasSuffix("/") ? path : path + "/"
+        throw CommandFailure(
+            .badInput,
+            "\(path) is the folder of a run with \(steps.count) checkpoints; push one of them, such as "
+                + "\(place)checkpoint-\(newest), or everything with --all")
+    }
+
+    /// Shows what would be sent.
+    func show() {
+        var table = TextTable(head: ["would send", "bytes"])
+        for file in folder.files { table.add([file.path, String(file.size)]) }
+        Terminal.printLine(table.description)
+        if !folder.leftOut.isEmpty {
+            Terminal.printLine("left out: \(folder.leftOut.map(\.path).joined(separator: ", ")) (--all sends them too)")
+        }
+        if let warning { Terminal.complain(warning) }
+        guard !hasOwnCard else { return Terminal.printLine("README.md is the folder's own") }
+        Terminal.printLine("\nREADME.md, unless the repository has its own:\n")
+        Terminal.printLine(cardText)
+    }
+}
