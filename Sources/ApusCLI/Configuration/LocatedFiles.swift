@@ -21,7 +21,7 @@ extension RunSettings {
     /// - Throws: `DataError` or `CommandFailure` for what is not there.
     func located(evaluates: Bool, _ source: NamedFiles = .local) async throws -> RunSettings {
         var settings = self
-        var files = LocatedFiles(model: try await source.model(model), adapter: nil)
+        var files = LocatedFiles(model: try await source.model(model, revision: modelRevision), adapter: nil)
         if let adapter { files.adapter = try await source.model(adapter) }
         let references = try trainingReferences()
         if datasetRows == nil, !references.isEmpty {

@@ -34,13 +34,17 @@ struct NamedFiles: Sendable {
 
     /// The folder or file of a model or an adapter.
     ///
+    /// - Parameter revision: which one of a name that does not say it.
     /// - Throws: `HubError` for a name that the hub does not have, or that cannot be brought.
-    func model(_ path: String) async throws -> String {
+    func model(_ path: String, revision: String = "main") async throws -> String {
         guard let hub, Self.isName(path) else { return path }
+        let named = try RepositoryName(path)
+        let name = try RepositoryName(
+            id: named.id, revision: named.revision == "main" ? revision : named.revision, selector: named.selector)
         let display = HubDisplay(path)
         defer { display.finish() }
         let model = try await Self.naming(path) {
-            try await hub.model(try RepositoryName(path), progress: display.show)
+            try await hub.model(name, progress: display.show)
         }
         display.tell(about: model.snapshot)
         return model.path

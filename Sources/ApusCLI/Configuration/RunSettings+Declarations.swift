@@ -1,13 +1,19 @@
 import Apus
 
 extension RunSettings {
-    static let declarations: [SettingDeclaration<RunSettings>] = modelAndAdapter + dataAndRewards + evaluation + display
+    static let declarations: [SettingDeclaration<RunSettings>] =
+        modelAndAdapter + dataAndRewards + evaluation + display + sharing
 
     private static let modelAndAdapter = SettingDeclaration<RunSettings>.in(
         .modelAndAdapter,
         [
-            .path("model_name_or_path", \.model, "a model folder in Hugging Face's layout, or a GGUF file; required")
-                .also("model_name").also("model").otherDefault("has to be given"),
+            .path(
+                "model_name_or_path", \.model,
+                "a model folder in Hugging Face's layout, a GGUF file, or a name on the hub: `org/name`, `org/name@revision`, "
+                    + "`org/name:Q4_K_M` ([hub.md](hub.md)); required"
+            )
+            .also("model_name").also("model").otherDefault("has to be given"),
+            .text("model_revision", \.modelRevision, "of a model on the hub: the branch, tag or commit"),
             .flag("load_in_4bit", \.loadsIn4Bit, "quantise the frozen weights to NF4; false keeps them in bf16")
                 .otherDefault("true, as Unsloth has it: 4-bit weights are what makes a model fit"),
             .flag(
@@ -39,7 +45,9 @@ extension RunSettings {
                 "train an adapter beside frozen weights; false trains all weights of a small model, in fp32 (20 bytes a "
                     + "parameter) and with about a tenth of the learning rate"
             ).otherDefault("true: a LoRA adapter is what fits beside a model"),
-            .optionalPath("adapter", \.adapter, "a PEFT adapter folder to go on training from").from(.apus),
+            .optionalPath(
+                "adapter", \.adapter, "a PEFT adapter folder to go on training from, or its name on the hub"
+            ).from(.apus),
             .integer("lora_r", \.loraRank, .finite(limit: 16_384), "rank of a fresh adapter").also("r").also(
                 "lora_rank"
             )
@@ -165,6 +173,19 @@ extension RunSettings {
                 "without `eval_dataset_name`: so many rows of the training file (below 1, a share) are split off, drawn by "
                     + "the seed. With it: its first so many rows. Of built-in problems: how many (null is 256)"
             ).from(.apus).standIn("test_split_size"),
+        ])
+
+    private static let sharing = SettingDeclaration<RunSettings>.in(
+        .checkpoints,
+        [
+            .flag(
+                "push_to_hub", \.pushesToHub,
+                "give the last checkpoint to the hub when the run has ended, as `apus push` does ([hub.md](hub.md))"),
+            .optionalText(
+                "hub_model_id", \.hubModel, "the repository that it goes to, `org/name`; it is made if there is none"),
+            .optionalText("hub_revision", \.hubRevision, "its branch; null is `main`"),
+            .flag("hub_private_repo", \.isPrivateOnHub, "whether a repository that is made is for its owners alone")
+                .otherDefault("TRL's null leaves it to the account"),
         ])
 
     private static let display = SettingDeclaration<RunSettings>.in(

@@ -5,6 +5,8 @@ import Apus
 struct RunSettings: DeclaredSettings {
     /// A model folder in Hugging Face's layout, or a GGUF file. Empty until the user gives one.
     var model = ""
+    /// Of a model on the hub: the branch, tag or commit.
+    var modelRevision = "main"
     /// Whether the frozen weights are quantised to NF4 (as Unsloth's default) or kept in bf16.
     var loadsIn4Bit = true
     /// Whether they are held in integers of 8 bits instead.
@@ -70,6 +72,11 @@ struct RunSettings: DeclaredSettings {
     var runName: String?
     var project = RunSettings.defaultProject
     var trackioSpace: String?
+    /// Whether the result is pushed to the hub, to which repository and branch, and whether one that is made is private.
+    var pushesToHub = false
+    var hubModel: String?
+    var hubRevision: String?
+    var isPrivateOnHub = false
     /// Whether only plain lines are shown, also on a terminal.
     var disablesProgress = false
 

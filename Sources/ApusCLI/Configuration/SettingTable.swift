@@ -98,7 +98,6 @@ enum SettingTable {
                 notice:
                     "no dropout is applied: sampling and training see the same weights, so that the ratio of a fresh "
                     + "completion is 1")),
-        Setting("push_to_hub", .refused(unless: ["false"], reason: offline)),
     ]
 
     /// Understood, and impossible here unless the value asks for nothing.
@@ -132,10 +131,11 @@ enum SettingTable {
             "router_aux_loss_coef",
             .refused(unless: ["0", "0.0"], reason: "mixture-of-experts models are not supported")),
         Setting("log_completions_hub_repo", .refused(unless: [], reason: offline)),
-        Setting("hub_*", .refused(unless: ["false", "every_save"], reason: offline)),
+        Setting("hub_strategy", .ignored(unless: ["every_save", "end"], notice: pushedOnce)),
+        Setting("hub_always_push", .ignored(unless: ["false"], notice: pushedOnce)),
+        Setting("hub_token", .refused(unless: [], reason: "a token is a secret; set HF_TOKEN, or run hf auth login")),
         Setting("deepspeed", .refused(unless: [], reason: "training runs on one machine")),
         Setting("fsdp*", .refused(unless: ["[]"], reason: "training runs on one machine")),
-        Setting("model_revision", .refused(unless: ["main"], reason: "models are read from disk; give a path")),
     ]
 
     private static let ownEngine = "generation runs in this process, on the weights that are trained"
@@ -147,5 +147,6 @@ enum SettingTable {
     private static let oneProcess = "this is one process on one machine: there is nothing to launch"
     static let oneMachine = "training runs on one machine"
     private static let streaming = "files are read row by row, and what a run needs of the rows is held"
-    private static let offline = "Apus does not connect to the network"
+    private static let offline = "completions are kept in output_dir alone"
+    private static let pushedOnce = "the last checkpoint is pushed, once, when the run has ended"
 }

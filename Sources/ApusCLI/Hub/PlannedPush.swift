@@ -9,6 +9,7 @@ struct PlannedPush {
     let kindName: String
     /// What others will miss; nil for nothing.
     let warning: String?
+    private let target: RepositoryName
     private let hasOwnCard: Bool
     private let cardText: String
 
@@ -22,6 +23,7 @@ struct PlannedPush {
         _ path: String, to target: RepositoryName, takesAll: Bool, base: String? = nil, dataset: String? = nil,
         license: String? = nil
     ) throws {
+        self.target = target
         let url = URL(filePath: path, directoryHint: .isDirectory)
         if !takesAll { try Self.checkIsNoRun(url, path) }
         folder = try PushFolder(url) { takesAll || !Self.isOfRun($0) }
@@ -72,6 +74,40 @@ struct PlannedPush {
             .badInput,
             "\(path) is the folder of a run with \(steps.count) checkpoints; push one of them, such as "
                 + "\(place)checkpoint-\(newest), or everything with --all")
+    }
+
+    /// Sends it, and says what became of that; the last line is the address.
+    ///
+    /// - Parameters:
+    ///   - isPrivate: whether a repository that is made is for its owners alone.
+    ///   - message: what the commit says; nil for what is pushed.
+    /// - Throws: `HubError`.
+    func send(isPrivate: Bool, message: String? = nil) async throws {
+        if let warning { Terminal.complain(warning) }
+        let display = HubDisplay(target.id)
+        defer { display.finish() }
+        var options = PushOptions()
+        options.isPrivate = isPrivate
+        options.message = message ?? "Upload \(kindName) with apus"
+        let push = try await NamedFiles.hub().push(folder, to: target, options: options, progress: display.show)
+        display.finish()
+        tell(push, isPrivate: isPrivate)
+    }
+
+    private func tell(_ push: HubPush, isPrivate: Bool) {
+        if push.isNew { Terminal.printLine("made \(push.name.id)\(isPrivate ? ", which only its owners see" : "")") }
+        if !push.ignored.isEmpty {
+            Terminal.printLine("left out by the repository's .gitignore: \(push.ignored.joined(separator: ", "))")
+        }
+        if !push.kept.isEmpty { Terminal.printLine("kept the repository's own \(push.kept.joined(separator: ", "))") }
+        if push.isChanged {
+            let rest = push.unchanged.isEmpty ? "" : "; it had \(push.unchanged.count)"
+            let count = push.sent.count == 1 ? "1 file" : "\(push.sent.count) files"
+            Terminal.printLine("sent \(count), \(fixed(Double(push.bytes) / 1e6, 1)) MB\(rest)")
+        } else {
+            Terminal.printLine("\(push.name.id) has all \(push.unchanged.count) files already; nothing was sent")
+        }
+        Terminal.printLine(push.url.absoluteString)
     }
 
     /// Shows what would be sent.

@@ -54,16 +54,7 @@ struct PushCommand: AsyncParsableCommand {
             let plan = try PlannedPush(
                 folder, to: target, takesAll: all, base: baseModel, dataset: dataset, license: license)
             if dryRun { return plan.show() }
-            if let warning = plan.warning { Terminal.complain(warning) }
-            let display = HubDisplay(target.id)
-            defer { display.finish() }
-            var options = PushOptions()
-            options.isPrivate = isPrivate
-            options.message = message ?? "Upload \(plan.kindName) with apus"
-            let push = try await NamedFiles.hub().push(
-                plan.folder, to: target, options: options, progress: display.show)
-            display.finish()
-            tell(push)
+            try await plan.send(isPrivate: isPrivate, message: message)
         } catch {
             throw CommandFailure(.badInput, of: error)
         }
@@ -77,22 +68,5 @@ struct PushCommand: AsyncParsableCommand {
                 .badInput, "\(name) has a revision already, and --revision gives another; leave one out")
         }
         return try RepositoryName(id: target.id, revision: revision)
-    }
-
-    private func tell(_ push: HubPush) {
-        if push.isNew { Terminal.printLine("made \(push.name.id)\(isPrivate ? ", which only its owners see" : "")") }
-        if !push.ignored.isEmpty {
-            Terminal.printLine("left out by the repository's .gitignore: \(push.ignored.joined(separator: ", "))")
-        }
-        if !push.kept.isEmpty { Terminal.printLine("kept the repository's own \(push.kept.joined(separator: ", "))") }
-        if push.isChanged {
-            let rest = push.unchanged.isEmpty ? "" : "; it had \(push.unchanged.count)"
-            Terminal.printLine(
-                "sent \(push.sent.count) \(push.sent.count == 1 ? "file" : "files"), \(fixed(Double(push.bytes) / 1e6, 1)) MB\(rest)"
-            )
-        } else {
-            Terminal.printLine("\(push.name.id) has all \(push.unchanged.count) files already; nothing was sent")
-        }
-        Terminal.printLine(push.url.absoluteString)
     }
 }

@@ -13,6 +13,7 @@ struct SFTRun {
 
     /// - Throws: `CommandFailure` unless the run went to its end.
     func run() async throws {
+        let push = try RunPush(shared)
         let trainer = try prepare(await MadeRows(shared))
         let display = SFTDisplay(stepCount: trainer.plan.maxSteps)
         defer { Terminal.clearTransientLine() }
@@ -29,6 +30,7 @@ struct SFTRun {
         try end.failIfStopped(by: signals)
         Terminal.printLine("\(outcome.step) steps, \(outcome.tokens) tokens, \(timeSpan(outcome.seconds))")
         end.whatNext(shared).map(Terminal.printLine)
+        try await push?.push(outcome.bestCheckpoint ?? display.lastCheckpoint)
     }
 
     /// Data first, then weights: what is wrong shows before anything takes long.

@@ -14,6 +14,7 @@ struct TrainingRun {
 
     /// - Throws: `CommandFailure` unless the run went to its end.
     func run() async throws {
+        let push = try RunPush(settings)
         let rewards = try failing(as: .badInput) {
             try RewardSuite(
                 settings.rewardFunctions, python: settings.pythonOptions("reward"),
@@ -40,6 +41,7 @@ struct TrainingRun {
         try end.failIfStopped(by: signals)
         if let accuracy = end.accuracy { Terminal.printLine("\n\(accuracy.text)\n\(accuracy.verdict)\n") }
         end.whatNext(settings).map(Terminal.printLine)
+        try await push?.push(outcome.bestCheckpoint ?? display.lastCheckpoint)
     }
 
     /// Starts the packages that `report_to` names, so that a missing one shows before the first step.
