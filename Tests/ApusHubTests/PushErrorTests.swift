@@ -132,6 +132,9 @@ struct PushErrorTests {
                 .badAnswer
             ),
             (["path": "hub/api/repos/create", "status": 404, "times": -1], .missingRepository),
+            (
+                ["path": "/preupload/", "status": 403, "headers": ["X-Error-Code": "GatedRepo"], "times": -1], .gated
+            ),
         ] as [([String: JSONValue], HubError.Code)] {
             let server = try await server()
             try await server.disturb([.object(fault)])
