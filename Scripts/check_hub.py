@@ -1,15 +1,19 @@
-"""Checks the hub's downloads against huggingface_hub, and that nothing that happens to a process makes the cache wrong.
+"""Checks the hub's downloads and uploads against huggingface_hub, and that nothing that happens to a process makes the cache wrong.
 
-usage: check_hub.py [--kills 50] APUS [ARGUMENT ...]
+usage: check_hub.py [--kills 50] [--push COMMAND] APUS [ARGUMENT ...]
 
 APUS ARGUMENT ... is the command that brings a repository and prints its path on the last line: `apus pull` when no arguments
-are given. It is run on Tests/Fixtures/hub/hub_server.py. Checked:
+are given. COMMAND takes a folder to a repository: `APUS push` when it is not given. Both are run on
+Tests/Fixtures/hub/hub_server.py. Checked:
 
 1. huggingface_hub itself downloads from that server, so that the server behaves as the hub does
 2. what we bring is read by huggingface_hub without a network (snapshot_download, hf_hub_download, scan_cache_dir)
 3. what huggingface_hub brings is found by us without a network
 4. two processes at once make one download, also one of ours and one of huggingface_hub's
 5. a download that is killed (SIGKILL) at random times leaves no wrong file, and goes on from where it was
+6. huggingface_hub itself uploads to that server (upload_folder), whole and in parts
+7. what we push is downloaded by huggingface_hub equal byte for byte, and what one has pushed the other does not send again
+8. a push that is killed at random times leaves the branch as it was, or whole
 
 Exits with 1 at the first difference. Needs huggingface_hub.
 """
@@ -18,6 +22,7 @@ import hashlib
 import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -65,11 +70,11 @@ class Server:
 
 
 class Checks:
-    def __init__(self, command, server):
-        self.command, self.server = command, server
+    def __init__(self, command, push, server):
+        self.command, self.push_command, self.server = command, push, server
 
     def environment(self, home, offline=False):
-        return {**os.environ, **OPTIONS, "HF_ENDPOINT": self.server.address, "HF_HOME": home, "HF_HUB_OFFLINE": "1" if offline else "0"}
+        return {**os.environ, **OPTIONS, "HF_ENDPOINT": self.server.address, "HF_HOME": home, "HF_HUB_OFFLINE": "1" if offline else "0", "HF_TOKEN": "hf_good"}
 
     def ours(self, home, name, dataset=False, offline=False, **options):
         arguments = [*self.command, *(["--dataset"] if dataset else []), name]
@@ -178,6 +183,94 @@ for options in [{{}}, {{'local_files_only': True}}]:
         require(not leftovers, f"after the kills: {leftovers} is left")
         return f"{kills} kills: {finished} came too late, never a wrong file; the last run fetched {rest} bytes and found {before}"
 
+    # MARK: Uploads
+
+    def pushed(self, home, folder, name, **options):
+        return subprocess.Popen(
+            [*self.push_command, folder, name], env=self.environment(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            **options)
+
+    def push(self, home, folder, name):
+        process = self.pushed(home, folder, name)
+        output, errors = process.communicate(timeout=300)
+        require(process.returncode == 0, f"push {folder} {name}: {errors.strip()[-500:]}")
+        return output.strip().splitlines()[-1]
+
+    def made_folder(self, home, seed):
+        """An adapter's folder with a README.md of its own, so that none is added."""
+        folder, generator = os.path.join(home, f"folder-{seed}"), random.Random(seed)
+        files = {
+            "README.md": b"# Mine\n", "adapter_config.json": b'{"r": 8}', "empty.txt": b"", "sub folder/\u00e4 +%41.txt": "\u00fc\r\n".encode(),
+            "adapter_model.safetensors": generator.randbytes(7_300_000), "notes.txt": generator.randbytes(300_000).hex().encode(),
+        }
+        for path, data in files.items():
+            place = os.path.join(folder, path)
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            with open(place, "wb") as stream:
+                stream.write(data)
+        return folder
+
+    def there(self, home, name):
+        """What huggingface_hub downloads of a repository, without what the hub itself puts into a new one."""
+        found = contents(self.their_output(home, f"print(snapshot_download('{name}', force_download=True))"))
+        return {path: checksum for path, checksum in found.items() if path != ".gitattributes"}
+
+    def commit(self, home, name):
+        return self.their_output(home, f"print(HfApi().repo_info('{name}').sha)")
+
+    def check_uploads(self, home):
+        parts = 0
+        for seed, multipart in [(11, None), (12, 1_000_000)]:
+            self.server.set(multipart=multipart)
+            folder, theirs, ours = self.made_folder(home, seed), f"org/theirs-{seed}", f"org/ours-{seed}"
+            self.server.log()
+            upload = f"api = HfApi()\napi.create_repo('{{}}', exist_ok=True)\nprint(api.upload_folder(repo_id='{{}}', folder_path='{folder}'))"
+            self.their_output(home, upload.format(theirs, theirs))
+            sent = [entry["length"] for entry in self.server.log()]
+            require(sum(sent) == 7_300_000, f"huggingface_hub sent {sent}")
+            require(self.there(home, theirs) == contents(folder), "what huggingface_hub uploads comes back as something else")
+            # The storage has the large file by now: what is pushed first is another one.
+            folder = self.made_folder(home, seed + 100)
+            address = self.push(home, folder, ours)
+            require(address == f"{self.server.address}/{ours}", f"the address is {address}")
+            sent = [entry for entry in self.server.log() if entry["method"] == "PUT"]
+            require(sum(entry["length"] for entry in sent) == 7_300_000, f"we sent {sent}")
+            require(not any(entry["authorization"] for entry in sent), "the storage was given the token")
+            parts += len(sent)
+            require(self.there(home, ours) == contents(folder), "what we push comes back as something else")
+            before = self.commit(home, ours)
+            self.push(home, folder, ours)
+            upload = f"HfApi().upload_folder(repo_id='{ours}', folder_path='{folder}')"
+            self.their_output(home, upload)
+            require(self.commit(home, ours) == before, "what is there already made a commit")
+            before = self.commit(home, theirs)
+            self.push(home, os.path.join(home, f"folder-{seed}"), theirs)
+            require(self.commit(home, theirs) == before, "we push again what huggingface_hub has uploaded")
+        self.server.set(multipart=None)
+        return f"huggingface_hub uploads to the test server, and downloads what we push byte for byte, whole and in parts ({parts} requests)"
+
+    def check_push_kills(self, home, kills):
+        self.server.set(multipart=1_000_000)
+        generator, finished, name = random.Random(2), 0, "org/killed"
+        folder = self.made_folder(home, 20)
+        self.push(home, folder, name)
+        wanted = contents(folder)
+        for number in range(kills):
+            folder = self.made_folder(home, 21 + number)
+            process = self.pushed(home, folder, name, start_new_session=True)
+            time.sleep(generator.uniform(0.02, 0.4))
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            time.sleep(0.1)
+            found = self.there(home, name)
+            require(found in (wanted, contents(folder)), "after a kill the branch is neither what it was nor what was pushed")
+            finished += found == contents(folder)
+            self.push(home, folder, name)
+            wanted = contents(folder)
+            require(self.there(home, name) == wanted, "after a kill the next push leaves something else")
+        self.server.set(multipart=None)
+        return f"{kills} kills of a push: {finished} came too late, the branch was what it was or whole, and the next push was right"
+
     def check_blobs(self, home):
         """Everything that has a final name is what its name says, and what a reference names is whole."""
         blobs = os.path.join(home, "hub", "models--org--tiny", "blobs")
@@ -228,10 +321,12 @@ def contents(folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--push", help="the command that pushes, as a shell has it")
     parser.add_argument("command", nargs="+")
     arguments = parser.parse_args()
     command = arguments.command if len(arguments.command) > 1 else [*arguments.command, "pull"]
-    checks = Checks(command, Server())
+    push = shlex.split(arguments.push) if arguments.push else [arguments.command[0], "push"]
+    checks = Checks(command, push, Server())
     our_start = lambda home: checks.ours(home, MODEL)
     their_start = lambda home: checks.theirs(home, f"print(snapshot_download('{MODEL}'))")
     with tempfile.TemporaryDirectory() as root:
@@ -240,7 +335,8 @@ def main():
             lambda home: checks.check_theirs_read_by_ours(home, False),
             lambda home: checks.check_together(home, [our_start, our_start], "two of ours"),
             lambda home: checks.check_together(home, [our_start, their_start], "one of ours and one of huggingface_hub's"),
-            lambda home: checks.check_kills(home, arguments.kills),
+            lambda home: checks.check_kills(home, arguments.kills), checks.check_uploads,
+            lambda home: checks.check_push_kills(home, arguments.kills // 5),
         ]:
             try:
                 print("ok:", check(tempfile.mkdtemp(dir=root)), flush=True)

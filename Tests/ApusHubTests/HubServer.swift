@@ -43,6 +43,8 @@ final class HubServer {
         var method: String
         var path: String
         var range: String?
+        /// Bytes of the body.
+        var length: Int
         var hasToken: Bool
         var status: Int
     }
@@ -55,7 +57,8 @@ final class HubServer {
             Entry(
                 host: entry["host"]?.string ?? "", method: entry["method"]?.string ?? "",
                 path: entry["path"]?.string ?? "", range: entry["range"]?.string,
-                hasToken: entry["authorization"]?.bool == true, status: entry["status"]?.integer ?? 0)
+                length: entry["length"]?.integer ?? 0, hasToken: entry["authorization"]?.bool == true,
+                status: entry["status"]?.integer ?? 0)
         }
     }
 

@@ -58,7 +58,8 @@ struct PushErrorTests {
         for name in ["org/new", "org/there"] {
             let reader = try await error(server, name, ["HF_TOKEN": "hf_read"])
             #expect(reader.code == .unauthorized)
-            #expect(reader.description.contains("may not write to model '\(name)' (Forbidden: you must use a write token"))
+            #expect(
+                reader.description.contains("may not write to model '\(name)' (Forbidden: you must use a write token"))
             #expect(reader.description.contains("/settings/tokens"))
             let wrong = try await error(server, name, ["HF_TOKEN": "hf_wr0ng"])
             #expect(wrong.code == .unauthorized && !wrong.description.contains("hf_wr0ng"), "\(wrong)")
@@ -126,18 +127,32 @@ struct PushErrorTests {
             (["path": "hub/api/models/org/new/commit", "status": 412, "times": -1], .conflict),
             (["path": "hub/api/models/org/new/commit", "status": 400, "times": -1], .badAnswer),
             (["path": "hub/api/models/org/new/commit", "delay": 30, "times": -1], .stalled),
-            (["path": "hub/api/models/org/new/preupload", "location": "http://localhost:1/x", "times": -1], .badAnswer),
+            (
+                ["path": "hub/api/models/org/new/preupload", "location": "http://localhost:1/x", "times": -1],
+                .badAnswer
+            ),
             (["path": "hub/api/repos/create", "status": 404, "times": -1], .missingRepository),
+            (
+                ["path": "/preupload/", "status": 403, "headers": ["X-Error-Code": "GatedRepo"], "times": -1], .gated
+            ),
         ] as [([String: JSONValue], HubError.Code)] {
             let server = try await server()
             try await server.disturb([.object(fault)])
-            #expect(try await error(server).code == code, "\(fault)")
+            let folder = try folder()
+            var settings = try server.settings(["HF_TOKEN": "hf_good"])
+            settings.requestTimeout = .milliseconds(500)
+            let hub = Hub(settings: settings)
+            let error = try await HubError.of {
+                _ = try await hub.push(try PushFolder(folder.url), to: RepositoryName("org/new"))
+            }
+            #expect(error.code == code, "\(fault): \(error)")
             try await server.disturb([])
             let listing = try? await server.hub().listing(of: RepositoryName("org/new"))
             #expect(listing?.file("config.json") == nil)
         }
-        let server = try await server(["refused": ["3"]])
-        let sum = try await PushReader(try #require(PushFolder(folder().url).file("model.safetensors"))).checksum(
+        let server = try await server()
+        let folder = try folder()
+        let sum = try await PushReader(try #require(PushFolder(folder.url).file("model.safetensors"))).checksum(
             isLarge: true)
         try await server.set(["refused": [.string(sum)]])
         #expect(try await error(server).description.contains("does not take 'model.safetensors': too large for this"))

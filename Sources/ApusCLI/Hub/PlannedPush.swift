@@ -38,6 +38,10 @@ struct PlannedPush {
         card.license = license
         kindName = card.kindName
         cardText = card.text
+        guard license == nil || cardText.contains("\nlicense: ") else {
+            throw CommandFailure(
+                .badInput, "--license takes the name that the hub has for one, such as apache-2.0 or mit")
+        }
         hasOwnCard = folder.file(Self.cardName) != nil
         if let base = card.base { try folder.nameBase(base) }
         folder.add(Data(cardText.utf8), as: Self.cardName, unlessPresent: true)

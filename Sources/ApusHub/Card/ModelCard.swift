@@ -152,7 +152,7 @@ public struct ModelCard: Sendable {
         switch record.method {
         case .grpo: sentence += ", trained by reinforcement learning (GRPO)"
         case .sft: sentence += ", trained on examples"
-        case nil: break
+        case nil: return sentence + ", by Apus."
         }
         return sentence + " with Apus."
     }
