@@ -59,8 +59,7 @@ let package = Package(
         module("ApusModel", ["ApusTensor", "ApusFormats", "ApusText"]),
         module("ApusExport", ["ApusModel", "ApusFormats", "ApusText"], forSize),
         module("ApusGeneration", ["ApusModel", "ApusTensor"]),
-        // For speed: each of millions of values passes through it.
-        module("ApusTables", ["ApusFormats", "CCodecs"]),
+        module("ApusTables", ["ApusFormats", "CCodecs"], forSize),
         module("ApusData", ["ApusFormats", "ApusTables", "ApusText"], forSize),
         // Scripts travel inside the program: an installed `apus` is one file.
         module(
@@ -111,7 +110,7 @@ let package = Package(
         tests(
             "ApusExportTests", ["ApusExport", "ApusModel", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
         tests("ApusGenerationTests", ["ApusGeneration", "ApusModel", "ApusTensor", "ApusText", "ApusTestModels"]),
-        tests("ApusTablesTests", ["ApusTables", "ApusFormats", "CCodecs"]),
+        tests("ApusTablesTests", ["ApusTables", "ApusFormats"]),
         tests("ApusDataTests", ["ApusData", "ApusFormats", "ApusText"]),
         tests("ApusTrackersTests", ["ApusTrackers", "ApusTrain", "ApusData", "ApusFormats"]),
         tests("ApusPythonTests", ["ApusPython", "ApusData", "ApusText"]),
