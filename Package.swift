@@ -60,9 +60,14 @@ let package = Package(
         module("ApusModel", ["ApusTensor", "ApusFormats", "ApusText"]),
         module("ApusExport", ["ApusModel", "ApusFormats", "ApusText"], forSize),
         module("ApusGeneration", ["ApusModel", "ApusTensor"]),
+<<<<<<< HEAD
         // For speed: each of millions of values passes through it.
         module("ApusTables", ["ApusFormats", "CCodecs"]),
         module("ApusData", ["ApusFormats", "ApusTables", "ApusText", "Yams"], forSize),
+=======
+        module("ApusTables", ["ApusFormats", "CCodecs"], forSize),
+        module("ApusData", ["ApusFormats", "ApusTables", "ApusText"], forSize),
+>>>>>>> parquet
         // Scripts travel inside the program: an installed `apus` is one file.
         module(
             "ApusPython", ["ApusData", "ApusFormats", "ApusText"], unoptimized,
@@ -113,7 +118,7 @@ let package = Package(
         tests(
             "ApusExportTests", ["ApusExport", "ApusModel", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
         tests("ApusGenerationTests", ["ApusGeneration", "ApusModel", "ApusTensor", "ApusText", "ApusTestModels"]),
-        tests("ApusTablesTests", ["ApusTables", "ApusFormats", "CCodecs"]),
+        tests("ApusTablesTests", ["ApusTables", "ApusFormats"]),
         tests("ApusDataTests", ["ApusData", "ApusFormats", "ApusText"]),
         tests("ApusTrackersTests", ["ApusTrackers", "ApusTrain", "ApusData", "ApusFormats"]),
         tests("ApusPythonTests", ["ApusPython", "ApusData", "ApusText"]),

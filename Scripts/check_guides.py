@@ -20,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 
+import symbol_graphs
+
 root = pathlib.Path(__file__).resolve().parent.parent
 pages = [root / "README.md", root / "README.zh.md", *sorted((root / "docs").glob("*.md")),
          root / "Recipes/demo/README.md", root / "Scripts/README.md", root / "Sources/Apus/Apus.docc/Apus.md"]
@@ -81,9 +83,7 @@ def swift_faults(text, build):
             file.write(code if "import Apus" in code else "import Apus\n" + code)
             file.flush()
             command = ["swiftc", "-typecheck", "-swift-version", "6", "-I", f"{build}/Modules",
-                       "-Xcc", f"-fmodule-map-file={build}/CKernels.build/module.modulemap",
-                       "-Xcc", f"-fmodule-map-file={build}/CBlocks.build/module.modulemap",
-                       "-Xcc", f"-fmodule-map-file={build}/CTransfer.build/module.modulemap", file.name]
+                       *symbol_graphs.module_maps(build), file.name]
             result = subprocess.run(command, capture_output=True, text=True)
         errors = [line for line in result.stderr.split("\n") if "error:" in line]
         if result.returncode != 0:
@@ -106,13 +106,16 @@ class Program:
 
     def options(self, command):
         if command not in self.helps:
-            self.helps[command] = set(re.findall(r"--[a-z][a-z-]*", self.output(command, "--help")))
+            text = self.output(command, "--help")
+            parts = re.findall(r"^  (\w+) ", text.partition("SUBCOMMANDS:")[2], flags=re.MULTILINE)
+            text += "".join(self.output(command, part, "--help") for part in parts)
+            self.helps[command] = set(re.findall(r"--[a-z][a-z-]*", text))
         return self.helps[command]
 
     def knows(self, command, option):
         if option in self.options(command):
             return True
-        return command in ("train", "sft", "plan") and option[2:].replace("-", "_") in self.keys | SFT_KEYS
+        return command in ("train", "sft", "plan", "data") and option[2:].replace("-", "_") in self.keys | SFT_KEYS
 
 
 # Keys of supervised training alone; docs/sft.md has their table.

@@ -34,6 +34,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Tests/F
 from odd_parquet import REFUSED, cases  # noqa: E402
 from table_rows import FLAT, NESTED, Values, rows, same  # noqa: E402
 
+# Rows of files that pyarrow reads otherwise than their format says.
 WRITTEN = {}
 CODECS = ["none", "snappy", "gzip", "zstd", "lz4"]
 SHARES = [0, 0.3, 1]
@@ -82,11 +83,6 @@ def write_parquet_of_pyarrow(folder, values, count):
     for number, (what, table, options) in enumerate(parquet_of_pyarrow(values, count)):
         path = f"{folder}/pyarrow-{number}.parquet"
         pq.write_table(table, path, **options)
-        try:
-            pq.ParquetFile(path).read()
-        except OSError:
-            # pyarrow cannot read all that it writes, such as pages of nulls as differences: what was written counts.
-            WRITTEN[path] = table
         yield what, path
 
 
@@ -170,8 +166,7 @@ def odd_files(folder, values, count):
 def read(path):
     """The rows as pyarrow reads them."""
     if path in WRITTEN:
-        written = WRITTEN.pop(path)
-        return written if isinstance(written, list) else rows(written)
+        return WRITTEN.pop(path)
     if path.endswith(".parquet"):
         # Opened as one file: a dictionary that was read as such would hide the values' own nulls.
         return rows(pq.ParquetFile(path).read())
@@ -225,7 +220,7 @@ def main():
                 try:
                     theirs = read(path)
                 except OSError:
-                    # Nor does pyarrow read all that others write.
+                    # pyarrow does not read all that duckdb writes: differences in pages of version 2.
                     key += " (as its writer reads)"
                     theirs = rows(duckdb.sql(f"FROM '{path}'").to_arrow_table())
                 outcome = "equal" if same(answer["rows"], theirs) else "different"

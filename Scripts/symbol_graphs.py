@@ -11,15 +11,19 @@ umbrella = "Apus"
 modules = sorted(path.name for path in (root / "Sources").glob("Apus*") if path.name not in (umbrella, "ApusCLI"))
 
 
+def module_maps(build):
+    """Compiler options that name the modules of the package that are C."""
+    maps = sorted(pathlib.Path(build).glob("C*.build/module.modulemap"))
+    return [option for path in maps for option in ("-Xcc", f"-fmodule-map-file={path}")]
+
+
 def extract(build, module, folder, level="public", reexported=()):
     """Writes a module's graphs to a folder. `build` is a build folder such as .build/release; with `reexported`, what the
     module re-exports from these modules counts as its own."""
     target = json.loads(subprocess.run(["swift", "-print-target-info"], check=True, capture_output=True).stdout)
     command = [
         "swift-symbolgraph-extract", "-module-name", module, "-target", target["target"]["unversionedTriple"],
-        "-I", f"{build}/Modules", "-Xcc", f"-fmodule-map-file={build}/CKernels.build/module.modulemap",
-        "-Xcc", f"-fmodule-map-file={build}/CBlocks.build/module.modulemap",
-        "-Xcc", f"-fmodule-map-file={build}/CTransfer.build/module.modulemap",
+        "-I", f"{build}/Modules", *module_maps(build),
         "-minimum-access-level", level, "-skip-synthesized-members", "-output-dir", str(folder),
     ]
     if reexported:

@@ -54,7 +54,8 @@ class Values:
         if t.is_duration(type):
             return r.choice([0, -1, 1500, r.randint(-(10**12), 10**12)])
         if t.is_dictionary(type):
-            return self.value(type.value_type, False)
+            # No more values than a byte has places.
+            return r.choice(TEXTS) if type.index_type.bit_width == 8 else self.value(type.value_type, False)
         if t.is_struct(type):
             return {type.field(i).name: self.value(type.field(i).type, type.field(i).nullable) for i in range(type.num_fields)}
         if t.is_map(type):
