@@ -60,14 +60,8 @@ let package = Package(
         module("ApusModel", ["ApusTensor", "ApusFormats", "ApusText"]),
         module("ApusExport", ["ApusModel", "ApusFormats", "ApusText"], forSize),
         module("ApusGeneration", ["ApusModel", "ApusTensor"]),
-<<<<<<< HEAD
-        // For speed: each of millions of values passes through it.
-        module("ApusTables", ["ApusFormats", "CCodecs"]),
-        module("ApusData", ["ApusFormats", "ApusTables", "ApusText", "Yams"], forSize),
-=======
         module("ApusTables", ["ApusFormats", "CCodecs"], forSize),
-        module("ApusData", ["ApusFormats", "ApusTables", "ApusText"], forSize),
->>>>>>> parquet
+        module("ApusData", ["ApusFormats", "ApusTables", "ApusText", "Yams"], forSize),
         // Scripts travel inside the program: an installed `apus` is one file.
         module(
             "ApusPython", ["ApusData", "ApusFormats", "ApusText"], unoptimized,

@@ -12,8 +12,10 @@ modules = sorted(path.name for path in (root / "Sources").glob("Apus*") if path.
 
 
 def module_maps(build):
-    """Compiler options that name the modules of the package that are C."""
-    maps = sorted(pathlib.Path(build).glob("C*.build/module.modulemap"))
+    """Compiler options that name the modules that are C: the package's own, and those of what it depends on."""
+    build = pathlib.Path(build)
+    maps = [*build.glob("C*.build/module.modulemap"), *build.parent.glob("checkouts/*/Sources/C*/include/module.modulemap")]
+    maps = sorted(path.resolve() for path in maps)
     return [option for path in maps for option in ("-Xcc", f"-fmodule-map-file={path}")]
 
 
