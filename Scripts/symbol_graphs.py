@@ -13,9 +13,9 @@ modules = sorted(path.name for path in (root / "Sources").glob("Apus*") if path.
 
 def module_maps(build):
     """Compiler options that name the modules that are C: the package's own, and those of what it depends on."""
-    build = pathlib.Path(build)
-    maps = [*build.glob("C*.build/module.modulemap"), *build.parent.glob("checkouts/*/Sources/C*/include/module.modulemap")]
-    maps = sorted(path.resolve() for path in maps)
+    build = pathlib.Path(build).resolve()
+    packages = build.parent.parent / "checkouts"
+    maps = sorted([*build.glob("C*.build/module.modulemap"), *packages.glob("*/Sources/C*/include/module.modulemap")])
     return [option for path in maps for option in ("-Xcc", f"-fmodule-map-file={path}")]
 
 
