@@ -9,13 +9,14 @@ Tests/Fixtures/hub/hub_server.py. Checked:
 1. huggingface_hub itself downloads from that server, so that the server behaves as the hub does
 2. what we bring is read by huggingface_hub without a network (snapshot_download, hf_hub_download, scan_cache_dir)
 3. what huggingface_hub brings is found by us without a network
-4. two processes at once make one download, also one of ours and one of huggingface_hub's
-5. a download that is killed (SIGKILL) at random times leaves no wrong file, and goes on from where it was
-6. huggingface_hub itself uploads to that server (upload_folder), whole and in parts
-7. what we push is downloaded by huggingface_hub equal byte for byte, and what one has pushed the other does not send again
-8. a push that is killed at random times leaves the branch as it was, or whole
+4. datasets loads what we bring without a network, and we find what it has brought
+5. two processes at once make one download, also one of ours and one of huggingface_hub's
+6. a download that is killed (SIGKILL) at random times leaves no wrong file, and goes on from where it was
+7. huggingface_hub itself uploads to that server (upload_folder), whole and in parts
+8. what we push is downloaded by huggingface_hub equal byte for byte, and what one has pushed the other does not send again
+9. a push that is killed at random times leaves the branch as it was, or whole
 
-Exits with 1 at the first difference. Needs huggingface_hub.
+Exits with 1 at the first difference. Needs huggingface_hub and datasets.
 """
 import argparse
 import hashlib
@@ -31,7 +32,7 @@ import time
 import urllib.request
 
 SERVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "Tests", "Fixtures", "hub", "hub_server.py")
-MODEL, DATASET, LARGE = "org/tiny", "org/data", 120_000_000
+MODEL, DATASET, ROWS, LARGE = "org/tiny", "org/data", "org/rows", 120_000_000
 OPTIONS = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
 
@@ -55,6 +56,9 @@ class Server:
             }},
             f"datasets/{DATASET}": {"files": {
                 "README.md": {"text": "# Data\n"}, "main/train.parquet": {"size": 3_000_000, "seed": 2}, "main/empty.txt": {"text": ""},
+            }},
+            f"datasets/{ROWS}": {"files": {
+                "README.md": {"text": "# Rows\n"}, "train.jsonl": {"text": '{"q": "a"}\n{"q": "b"}\n'}, "test.jsonl": {"text": '{"q": "c"}\n'},
             }},
         }, page=2)
 
@@ -143,6 +147,20 @@ for options in [{{}}, {{'local_files_only': True}}]:
                 require(contents(folder) == self.wanted[kind], f"we find other files of the {kind} in huggingface_hub's cache")
         require(self.server.log() == [], "we fetch again what huggingface_hub brought")
         return f"what huggingface_hub brings is found by us, offline and online ({'with' if keeps_trees else 'without'} its listings)"
+
+    def check_datasets(self, home):
+        """What we bring is loaded by `datasets` without a network, and what it has loaded is found by us."""
+        load = "import datasets; found = datasets.load_dataset({}); print({{name: list(rows['q']) for name, rows in found.items()}})"
+        rows = "{'train': ['a', 'b'], 'test': ['c']}"
+        ours = self.path(home, ROWS, dataset=True)
+        found = self.their_output(home, load.format(repr(ours)), offline=True)
+        require(found == rows, f"datasets loads {found} of what we brought")
+        other = os.path.join(home, "other")
+        found = self.their_output(other, load.format(repr(ROWS)))
+        require(found == rows, f"datasets loads {found} from the server")
+        theirs = self.path(other, ROWS, dataset=True, offline=True)
+        require(contents(theirs) == contents(ours), f"we find {contents(theirs)} of what datasets brought")
+        return "what we bring is loaded by datasets offline, and what datasets brings is found by us offline"
 
     def check_together(self, home, starts, label):
         self.server.log()
@@ -332,7 +350,7 @@ def main():
     with tempfile.TemporaryDirectory() as root:
         for check in [
             checks.check_server, checks.check_ours_read_by_theirs, lambda home: checks.check_theirs_read_by_ours(home, True),
-            lambda home: checks.check_theirs_read_by_ours(home, False),
+            lambda home: checks.check_theirs_read_by_ours(home, False), checks.check_datasets,
             lambda home: checks.check_together(home, [our_start, our_start], "two of ours"),
             lambda home: checks.check_together(home, [our_start, their_start], "one of ours and one of huggingface_hub's"),
             lambda home: checks.check_kills(home, arguments.kills), checks.check_uploads,
