@@ -72,7 +72,7 @@ struct ModelFile {
         for entry in entries {
             guard case .array(let pair) = entry, pair.count == 2, let text = pair[0].string, let score = pair[1].number
             else { throw file.malformed("an entry of 'model.vocab' is not a piece and its score") }
-            pieces.append((text, score))
+            pieces.append((text, score.asSerdeReadsIt))
         }
         return pieces
     }
@@ -140,5 +140,27 @@ struct ModelFile {
             }
         }
         return lines
+    }
+}
+
+extension Double {
+    /// The number that serde_json, with which the tokenizers library reads its files, makes of the shortest spelling: all digits
+    /// as a double, and that times a power of ten. Of sixteen digits it is at times the neighbour of the nearest double, and
+    /// ways through a text that are worth the same are told apart by the last bit.
+    fileprivate var asSerdeReadsIt: Double {
+        let parts = "\(magnitude)".split(separator: "e")
+        let digits = parts[0].split(separator: ".", omittingEmptySubsequences: false)
+        let fraction = digits.count > 1 ? digits[1] : ""
+        var exponent = (parts.count > 1 ? Int(parts[1]) ?? 0 : 0) - fraction.utf8.count
+        guard isFinite, let significand = UInt64(digits[0] + fraction) else { return self }
+        var value = Double(significand)
+        // Powers beyond the largest double are divided by in two steps.
+        while exponent < -308 {
+            value /= 1e308
+            exponent += 308
+        }
+        guard let power = Double("1e\(abs(exponent))") else { return self }
+        value = exponent < 0 ? value / power : value * power
+        return sign == .minus ? -value : value
     }
 }

@@ -61,6 +61,9 @@ public struct RowSource: Sendable, Equatable {
         return results
     }
 
+    /// More rows than fit into any memory: a small table can say that it has thousands of millions of empty ones.
+    private static let rowLimit = 200_000_000
+
     /// Reads rows one after another until `body` says that it has enough.
     ///
     /// - Throws: ``DataError`` naming the file and the place; no rows at all are an error.
@@ -75,6 +78,10 @@ public struct RowSource: Sendable, Equatable {
                 defer { index += 1 }
                 guard index >= range.lowerBound else { continue }
                 count += 1
+                guard count <= Self.rowLimit else {
+                    throw row.place.error(
+                        .unsupportedFormat, "wanted at most \(Self.rowLimit) rows, found more; take a split")
+                }
                 guard try body(try part.selecting(row), row.place) else { return }
             }
             reason = index > 0 ? "the split names none of the \(index) rows that were read" : rows.reasonForNoRows

@@ -14,8 +14,13 @@ struct JSONArrayReader: RowReader {
     init(_ text: consuming LineReader, file: String) throws(DataError) {
         self.file = file
         bytes = try text.rest()
-        guard String(validating: bytes, as: UTF8.self) != nil else {
-            throw DataError(.invalidText, file: file, message: "wanted UTF-8 text, found other bytes; save it as UTF-8")
+        if String(validating: bytes, as: UTF8.self) == nil {
+            // No character goes on over the end of a line, so one of the lines is at fault.
+            let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+            let line = lines.firstIndex { String(validating: $0, as: UTF8.self) == nil } ?? 0
+            throw DataError(
+                .invalidText, file: file, at: .line(line + 1),
+                message: "wanted UTF-8 text, found other bytes; save the file as UTF-8")
         }
         reader = JSONReader(bytes)
         do throws(JSONReader.Failure) { try reader.beginArray() } catch { throw located(error) }

@@ -81,6 +81,24 @@ struct CharacterMap: Sendable, Equatable {
         return result
     }
 
+    /// How many bytes take the place of the first character that does not vanish; of a cluster that is replaced as one the first
+    /// character of what takes its place.
+    func firstReplacement(in text: [UInt8]) -> Int {
+        for character in String(decoding: text, as: UTF8.self) {
+            let bytes = Array(character.utf8)
+            if bytes.count < 6, let place = prefixes(of: bytes[...]).shortest {
+                let new = replacement(at: place)
+                guard let first = new.first else { continue }
+                return character.unicodeScalars.count == 1 ? new.count : min(first.scalarLength, new.count)
+            }
+            for scalar in character.unicodeScalars {
+                let count = byGraphemes(Array(String(scalar).utf8)).count
+                if count > 0 { return count }
+            }
+        }
+        return 0
+    }
+
     private func byLongestPrefix(_ text: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(text.count)

@@ -53,8 +53,9 @@ enum Normalizer: Sendable, Equatable {
         case .replace(let matcher, let new): return Self.beginning(length, of: text, replacing: matcher, by: new)
         case .form, .lowercase, .stripAccents, .nmt, .bert: return apply(to: Array(text[..<length])).count
         case .characterMap(let map):
+            let own = map.beginning(length, of: text)
             // To the library what follows characters that vanish stands for them.
-            return max(map.beginning(length, of: text), changed.first?.scalarLength ?? 0)
+            return own > 0 ? max(own, changed.first?.scalarLength ?? 0) : map.firstReplacement(in: text)
         case .strip, .collapseSpaces: return length
         }
     }
