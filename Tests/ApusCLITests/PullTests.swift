@@ -46,7 +46,7 @@ import Testing
         let offline = try run(
             ["data", "org/data", "--dataset_config", "main", "--dataset_train_split", "test[:1]", "--rows", "0"], nil,
             offline: true)
-        #expect(offline.output.hasPrefix("org/data: 1 rows"), "\(offline.errors)")
+        #expect(offline.output.hasPrefix("org/data: 1 row\n"), "\(offline.errors)")
         let patterns = try run(
             ["data", "--datasets", "[{path: org/data, data_files: 'more/*', split: train}]", "--rows", "0"], hub)
         #expect(patterns.output.contains("2 rows"), "\(patterns.errors)")

@@ -166,7 +166,8 @@ extension RunSettings {
         [
             .optionalPath(
                 "eval_dataset_name", \.evaluationDataset,
-                "a file with the columns of the training data, or `arithmetic` for held-out problems of the built-in kind"
+                "data with the columns of the training data, named as `dataset_name` is (of several splits, `dataset_test_split`), or "
+                    + "`arithmetic` for held-out problems of the built-in kind"
             ).from(.apus).also("eval_dataset").also("eval_dataset_path"),
             .optionalNumber(
                 "eval_size", \.evaluationSize, .finite(limit: 1e7),

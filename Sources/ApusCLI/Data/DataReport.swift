@@ -55,7 +55,7 @@ struct DataReport {
     private static let valueLength = 200
 
     var lines: [StyledLine] {
-        var lines = [StyledLine("\(name): \(summary.rowCount) rows", .bold)]
+        var lines = [StyledLine("\(name): \(summary.rowCount) \(summary.rowCount == 1 ? "row" : "rows")", .bold)]
         lines += columns.description.split(separator: "\n").map { StyledLine(String($0)) }
         let lengths = lengths.map { ": \($0.text)" } ?? ""
         lines += [StyledLine(), StyledLine("\(dataset.count) prompts\(lengths)", .bold)]

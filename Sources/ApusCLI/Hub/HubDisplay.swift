@@ -35,7 +35,7 @@ final class HubDisplay: Sendable {
     /// - Parameter elapsed: since the first byte was asked for; nil before.
     static func text(_ progress: HubProgress, elapsed: Duration?) -> String {
         switch progress.activity {
-        case .asking: return "asking the hub"
+        case .asking: return "looking it up"
         case .waiting(let file): return "waiting for another program that fetches \(file)"
         case .checking(let file): return "computing the checksum of \(file)"
         case .committing: return "the hub makes a commit"
