@@ -8,24 +8,13 @@ import Testing
 /// `Tests/Fixtures/hub/hub_server.py`, with a cache of its own.
 final class HubServer {
     let cache: TemporaryFolder
-    let endpoint: URL
-    private let process = Process()
-    private let input = Pipe()
+    var endpoint: URL { process.endpoint }
+    private let process: HubProcess
 
     init() throws {
         cache = try TemporaryFolder()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = ["python3", Fixture.url("hub/hub_server.py").path(percentEncoded: false)]
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardInput = input
-        try process.run()
-        let ports = try JSONValue(json: output.fileHandleForReading.availableData)
-        let port = try #require(ports["hub"]?.integer)
-        endpoint = try #require(URL(string: "http://127.0.0.1:\(port)"))
+        process = try HubProcess()
     }
-
-    deinit { try? input.fileHandleForWriting.close() }
 
     /// Sets what the server has and what goes wrong.
     func set(_ state: JSONValue) async throws {

@@ -56,7 +56,9 @@ struct NamedFiles: Sendable {
     /// - Throws: `DataError` or `HubError` for what is not there.
     func dataset(_ reference: DatasetReference, others: [String] = []) async throws -> LocalDataset {
         if let found = try reference.local() { return found }
-        guard let hub, Self.isName(reference.path) else { return try LocalDataset(path: reference.path) }
+        guard let hub, Self.isName(reference.path) else {
+            return try reference.within(reference.path, name: reference.path)
+        }
         let display = HubDisplay(reference.path)
         defer { display.finish() }
         return try await Self.naming(reference.path) {

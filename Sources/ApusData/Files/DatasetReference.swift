@@ -34,12 +34,12 @@ public struct DatasetReference: Sendable, Equatable {
     /// The kinds of files that `load_dataset` takes in the place of a data set's name, with `data_files`.
     private static let builders: Set<String> = ["json", "csv", "parquet", "arrow"]
 
-    /// The data set on this machine; nil where its path is nothing here, but could be a name on the hub.
+    /// The data set on this machine; nil where its path is nothing here, which may be a name on the hub.
     ///
-    /// - Throws: ``DataError`` where it is nothing at all.
+    /// - Throws: ``DataError`` for a data file by its name that is not there, and for a damaged description of files.
     public func local() throws(DataError) -> LocalDataset? {
         if Self.builders.contains(path), !files.isEmpty { return try LocalDataset(patterns: files, name: path) }
-        guard LocalDataset.exists(path) || !Self.isName(path) else { return nil }
+        guard LocalDataset.exists(path) || RowFile.format(of: path) != nil else { return nil }
         return try within(path, name: path)
     }
 
@@ -76,20 +76,6 @@ public struct DatasetReference: Sendable, Equatable {
             chosen += found.filter { !chosen.contains($0) }
         }
         return chosen
-    }
-
-    /// Whether a path could be a name on the hub: one or two parts of letters, digits, dashes and points.
-    private static func isName(_ path: String) -> Bool {
-        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-        let isWord = { (part: Substring) in
-            !part.isEmpty && !part.hasPrefix(".")
-                && part.utf8.allSatisfy { byte in
-                    let scalar = Unicode.Scalar(byte)
-                    return scalar.isASCII && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar))
-                        || "-_.@".unicodeScalars.contains(scalar)
-                }
-        }
-        return parts.count == 2 && parts.allSatisfy(isWord) && RowFile.format(of: path) == nil
     }
 }
 
