@@ -176,7 +176,7 @@ struct DownloadTests {
         _ = try await Hub(settings: server.settings(isImpatient: true)).snapshot(of: RepositoryName("org/tiny"))
         for rule: JSONValue in [
             ["path": "storage", "stall_at": 70_000, "times": -1], ["path": "storage", "drip": 100, "times": -1],
-            ["path": "hub/api/models", "delay": 30, "times": -1],
+            ["path": "hub/api/models", "delay": 600, "times": -1],
         ] {
             let server = try await self.server()
             try await server.disturb([rule])

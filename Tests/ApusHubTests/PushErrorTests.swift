@@ -104,9 +104,10 @@ struct PushErrorTests {
             let folder = try folder()
             try await server.disturb([.object(fault)])
             let last = Mutex(HubProgress())
-            let push = try await server.hub(["HF_TOKEN": "hf_good"]).push(
-                try PushFolder(folder.url), to: RepositoryName("org/new")
-            ) { seen in last.withLock { $0 = seen } }
+            let hub = Hub(settings: try server.settings(["HF_TOKEN": "hf_good"], isImpatient: fault["stall_at"] != nil))
+            let push = try await hub.push(try PushFolder(folder.url), to: RepositoryName("org/new")) { seen in
+                last.withLock { $0 = seen }
+            }
             #expect(push.isChanged)
             #expect(last.withLock { $0.bytes } == 300_002, "\(fault)")
             let log = try await server.log()
@@ -126,7 +127,7 @@ struct PushErrorTests {
             (["path": "hub/api/models/org/new/commit", "status": 500, "times": -1], .unavailable),
             (["path": "hub/api/models/org/new/commit", "status": 412, "times": -1], .conflict),
             (["path": "hub/api/models/org/new/commit", "status": 400, "times": -1], .badAnswer),
-            (["path": "hub/api/models/org/new/commit", "delay": 30, "times": -1], .stalled),
+            (["path": "hub/api/models/org/new/commit", "delay": 600, "times": -1], .stalled),
             (
                 ["path": "hub/api/models/org/new/preupload", "location": "http://localhost:1/x", "times": -1],
                 .badAnswer
@@ -139,8 +140,9 @@ struct PushErrorTests {
             let server = try await server()
             try await server.disturb([.object(fault)])
             let folder = try folder()
-            var settings = try server.settings(["HF_TOKEN": "hf_good"])
-            settings.requestTimeout = .milliseconds(500)
+            let isSilent = fault["stall_at"] != nil || fault["delay"] != nil
+            var settings = try server.settings(["HF_TOKEN": "hf_good"], isImpatient: isSilent)
+            settings.attempts = 2
             let hub = Hub(settings: settings)
             let error = try await HubError.of {
                 _ = try await hub.push(try PushFolder(folder.url), to: RepositoryName("org/new"))
