@@ -15,7 +15,7 @@ let swiftSettings: [SwiftSetting] = [
 /// A fuzzer of one reader. Linked by lld: gold stumbles over the sanitizer's symbols.
 func fuzzer(_ name: String, of module: String = "ApusFormats") -> Target {
     .executableTarget(
-        name: name, dependencies: ["ApusFormats", "FuzzDriver", .init(stringLiteral: module)],
+        name: name, dependencies: Set(["ApusFormats", "FuzzDriver", module]).sorted().map { .init(stringLiteral: $0) },
         swiftSettings: swiftSettings,
         linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])])
 }
@@ -45,7 +45,8 @@ let package = Package(
         .target(name: "ApusTables", dependencies: ["ApusFormats", "CCodecs"], swiftSettings: swiftSettings),
         .target(name: "CFuzzer", cSettings: cSettings),
         .target(
-            name: "FuzzDriver", dependencies: ["ApusFormats", "ApusText", "CFuzzer"], swiftSettings: swiftSettings),
+            name: "FuzzDriver", dependencies: ["ApusFormats", "ApusTables", "ApusText", "CFuzzer"],
+            swiftSettings: swiftSettings),
         fuzzer("FuzzSafetensors"),
         fuzzer("FuzzGGUF"),
         fuzzer("FuzzAdapterConfiguration"),

@@ -24,7 +24,8 @@ package enum RowFile {
         case "parquet": return try ParquetReader(path: path)
         case "arrow": return try ArrowReader(path: path)
         case let other:
-            let found = other.isEmpty ? "no extension" : ".\(other)"
+            let isPacked = ["gz", "zst", "bz2", "xz", "zip", "tar"].contains(other)
+            let found = other.isEmpty ? "no extension" : ".\(other)\(isPacked ? "; unpack it first" : "")"
             throw DataError(
                 .unsupportedFormat, file: path,
                 message: "wanted a file that ends in .\(extensions.joined(separator: ", .")), found \(found)")

@@ -52,6 +52,8 @@ struct RowFileTests {
         #expect(try reader.next()?.value == ["a": "1,5", "b": "x"])
         let error = #expect(throws: DataError.self) { try RowFile.reader("a.xlsx") }
         #expect(error?.code == .unsupportedFormat && error?.message.contains("found .xlsx") == true)
+        let packed = #expect(throws: DataError.self) { try RowFile.reader("a.jsonl.gz") }
+        #expect(packed?.message.hasSuffix("found .gz; unpack it first") == true)
     }
 
     @Test(
