@@ -56,7 +56,9 @@ let package = Package(
         module("ApusFormats", ["CBlocks"], forSize),
         module("ApusHub", ["ApusNetwork", "ApusFormats"], unoptimized),
         module("ApusText", ["ApusFormats"], forSize),
-        module("ApusTensor", ["CKernels"]),
+        module("ApusTensor", []),
+        module("ApusCPU", ["ApusTensor", "CKernels"]),
+        module("ApusBench", ["ApusCPU", "ApusTensor", "CKernels"]),
         module("ApusModel", ["ApusTensor", "ApusFormats", "ApusText"]),
         module("ApusExport", ["ApusModel", "ApusFormats", "ApusText"], forSize),
         module("ApusGeneration", ["ApusModel", "ApusTensor"]),
@@ -77,13 +79,13 @@ let package = Package(
             "Apus",
             [
                 "ApusTrain", "ApusTrackers", "ApusRewards", "ApusPython", "ApusData", "ApusExport", "ApusGeneration",
-                "ApusHub", "ApusModel", "ApusText", "ApusTensor", "ApusFormats",
+                "ApusHub", "ApusModel", "ApusText", "ApusCPU", "ApusTensor", "ApusFormats",
             ]
         ),
         .executableTarget(
             name: "ApusCLI",
             dependencies: [
-                "Apus", "ApusTensor", "CDemo", "Yams",
+                "Apus", "ApusBench", "ApusCPU", "ApusTensor", "CDemo", "Yams",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings + unoptimized
@@ -100,18 +102,25 @@ let package = Package(
             name: "ApusTestSupport", dependencies: ["CKernelsEmulation"], path: "Tests/ApusTestSupport",
             swiftSettings: swiftSettings),
         .target(
+            name: "ApusTestDevices", dependencies: ["ApusTensor"], path: "Tests/ApusTestDevices",
+            swiftSettings: swiftSettings),
+        .target(
             name: "ApusTestModels",
-            dependencies: ["ApusTestSupport", "ApusModel", "ApusFormats", "ApusTensor"],
+            dependencies: ["ApusTestSupport", "ApusTestDevices", "ApusModel", "ApusFormats", "ApusCPU", "ApusTensor"],
             path: "Tests/ApusTestModels", swiftSettings: swiftSettings
         ),
         tests("ApusFormatsTests", ["ApusFormats", "CBlocks"]),
         tests("ApusHubTests", ["ApusHub", "ApusNetwork", "ApusFormats"]),
         tests("ApusTextTests", ["ApusText"]),
-        tests("ApusTensorTests", ["ApusTensor", "CKernels"]),
-        tests("ApusModelTests", ["ApusModel", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
+        tests("ApusTensorTests", ["ApusTensor", "ApusCPU", "ApusTestDevices"]),
+        tests("ApusCPUTests", ["ApusCPU", "ApusTensor", "CKernels"]),
+        tests("ApusBenchTests", ["ApusBench", "ApusCPU", "ApusTensor", "CKernels"]),
+        tests("ApusModelTests", ["ApusModel", "ApusCPU", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
         tests(
             "ApusExportTests", ["ApusExport", "ApusModel", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
-        tests("ApusGenerationTests", ["ApusGeneration", "ApusModel", "ApusTensor", "ApusText", "ApusTestModels"]),
+        tests(
+            "ApusGenerationTests",
+            ["ApusGeneration", "ApusModel", "ApusCPU", "ApusTensor", "ApusText", "ApusTestModels"]),
         tests("ApusTablesTests", ["ApusTables", "ApusFormats"]),
         tests("ApusDataTests", ["ApusData", "ApusFormats", "ApusText"]),
         tests("ApusTrackersTests", ["ApusTrackers", "ApusTrain", "ApusData", "ApusFormats"]),

@@ -11,9 +11,10 @@
 @_exported public import ApusTrain
 
 // Of the layers below, what users need: the choice of threads and instruction set, and the errors that reach them.
+@_exported public import class ApusCPU.CPUBackend
+@_exported public import enum ApusCPU.InstructionSet
 @_exported public import struct ApusFormats.BigInteger
 @_exported public import struct ApusFormats.FormatError
 @_exported public import struct ApusTensor.AdamWStep
-@_exported public import class ApusTensor.CPUBackend
-@_exported public import enum ApusTensor.InstructionSet
+@_exported public import protocol ApusTensor.Backend
 @_exported public import struct ApusTensor.TensorError

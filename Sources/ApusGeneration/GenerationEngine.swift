@@ -19,6 +19,8 @@ public final class GenerationEngine {
     private let laneLimit: Int
     private var workspace: Workspace?
     private var head: HeadRoom?
+    /// A line for each lane, and one for each row of logits whose sequence has no lane yet.
+    private var history: TokenHistory?
     /// What happened in the last generation.
     package private(set) var statistics = GenerationStatistics()
 
@@ -113,7 +115,7 @@ public final class GenerationEngine {
             try scheduler.growTables()
             let running = scheduler.running
             let hidden = try forward(scheduler.decode())
-            try draw(&scheduler, sequences: running, hidden: hidden, rows: Array(running.indices))
+            try draw(&scheduler, sequences: running, hidden: hidden, rows: Array(running.indices), hasLanes: true)
             scheduler.retire()
             scheduler.statistics.decodeSteps += 1
             scheduler.statistics.decodeRows += running.count
@@ -128,7 +130,13 @@ public final class GenerationEngine {
             let claimed = try scheduler.claimPrompts(rows: Self.prefillRows)
             if !claimed.isEmpty { try prefill(&scheduler, claimed) }
             guard !scheduler.isCancelled else { return }
-            try refill(&scheduler, try scheduler.enter())
+            let entered = try scheduler.enter()
+            if scheduler.sampling.repetitionPenalty != 1 {
+                for index in entered.sequences {
+                    try setHistory(scheduler, index, line: scheduler.sequences[index].lane)
+                }
+            }
+            try refill(&scheduler, entered.resumed)
             isDone = claimed.isEmpty
         }
     }
@@ -139,7 +147,7 @@ public final class GenerationEngine {
         scheduler.statistics.prefillRows += batch.rows
         scheduler.keepPrompts(claimed)
         let draws = scheduler.firstDraws(claimed)
-        try draw(&scheduler, sequences: draws.sequences, hidden: hidden, rows: draws.rows)
+        try draw(&scheduler, sequences: draws.sequences, hidden: hidden, rows: draws.rows, hasLanes: false)
         scheduler.retireUnopened(draws.sequences)
     }
 
@@ -160,23 +168,38 @@ public final class GenerationEngine {
     }
 
     private func forward(_ batch: PackedBatch) throws -> Matrix {
-        try Transformer(model: model, adapter: adapter).forward(
-            batch, cache: try pages.cache(), workspace: try reserveWorkspace(rows: batch.rows),
-            keep: pages.isKeeping ? try pages.inputs() : nil)
+        let transformer = Transformer(model: model, adapter: adapter)
+        return try transformer.forward(
+            try transformer.prepare(batch), tokens: batch.tokens, cache: try pages.cache(),
+            workspace: try reserveWorkspace(rows: batch.rows), keep: pages.isKeeping ? try pages.inputs() : nil)
     }
 
     /// Draws the next token of each sequence from the hidden state in its row.
-    private func draw(_ scheduler: inout Scheduler, sequences: [Int], hidden: Matrix, rows: [Int]) throws {
+    ///
+    /// - Parameter hasLanes: whether the sequences run, so that their tokens are in the history.
+    private func draw(
+        _ scheduler: inout Scheduler, sequences: [Int], hidden: Matrix, rows: [Int], hasLanes: Bool
+    ) throws {
         let transformer = Transformer(model: model, adapter: adapter)
         let head = try reserveHead(transformer)
         let temperature = Self.scoreTemperature(scheduler.sampling)
         for first in stride(from: 0, to: sequences.count, by: Self.logitRows) {
             let part = first..<min(first + Self.logitRows, sequences.count)
             let room = head.rows(part.count)
-            model.backend.gather(hidden, Array(rows[part]), into: room.states)
+            let indices = try model.backend.makeIndices(rows[part].map(Int32.init))
+            model.backend.gather(hidden, indices, into: room.states)
             transformer.logits(in: room)
-            let rules = part.map { scheduler.rule(sequences[$0]) }
-            let drawn = try model.backend.sample(room.logits, rows: rules, scoreTemperature: temperature)
+            let rules = try part.map { place in
+                let index = sequences[place]
+                var line: Int?
+                if scheduler.sampling.repetitionPenalty != 1 {
+                    line = hasLanes ? scheduler.sequences[index].lane : laneLimit + place - first
+                    if let line, !hasLanes { try setHistory(scheduler, index, line: line) }
+                }
+                return scheduler.rule(index, line: line)
+            }
+            let drawn = try model.backend.sample(
+                room.logits, rows: rules, history: history, scoreTemperature: temperature)
             for (index, token) in zip(part, drawn) { scheduler.append(token, to: sequences[index]) }
         }
     }
@@ -184,6 +207,16 @@ public final class GenerationEngine {
     /// Bytes of the hidden states and the logits that tokens are drawn from.
     static func logitBytes(_ configuration: ModelConfiguration) -> Int {
         MemoryLayout<Float>.stride * logitRows * (configuration.hiddenSize + configuration.vocabularySize)
+    }
+
+    /// Tells the device all tokens of a sequence.
+    private func setHistory(_ scheduler: Scheduler, _ index: Int, line: Int) throws {
+        let history =
+            try history
+            ?? model.backend.makeHistory(
+                lines: laneLimit + Self.logitRows, vocabularySize: model.configuration.vocabularySize)
+        self.history = history
+        model.backend.setHistory(history, line: line, to: scheduler.history(index))
     }
 
     private func reserveHead(_ transformer: Transformer) throws -> HeadRoom {
@@ -197,7 +230,8 @@ public final class GenerationEngine {
         if let workspace, workspace.capacity >= rows { return workspace }
         workspace = nil
         let made = try Workspace(
-            model.configuration, rank: adapter?.targets.largestRank ?? 0, capacity: rows, training: false)
+            model.configuration, rank: adapter?.targets.largestRank ?? 0, capacity: rows, training: false,
+            on: model.backend)
         workspace = made
         return made
     }

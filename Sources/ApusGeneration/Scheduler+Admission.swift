@@ -38,10 +38,10 @@ extension Scheduler {
 
     /// Lets sequences enter whose prompts are prefilled, as many as lanes and pages allow.
     ///
-    /// - Returns: those that have rows to compute again.
+    /// - Returns: those that entered, and of them those that have rows to compute again.
     /// - Throws: `MemoryShortage` when nothing runs and the next sequence cannot enter; `TensorError` without memory.
-    mutating func enter() throws -> [Int] {
-        var resumed: [Int] = []
+    mutating func enter() throws -> (sequences: [Int], resumed: [Int]) {
+        var entered: [Int] = []
         while running.count < laneLimit, let index = nextWaiting() {
             let request = sequences[index].request
             guard !promptTables[request].isEmpty else { break }
@@ -52,10 +52,10 @@ extension Scheduler {
             waiting.removeLast()
             try open(index)
             running.append(index)
-            if sequences[index].tokens.count > 1 { resumed.append(index) }
+            entered.append(index)
             leaveQueue(request)
         }
-        return resumed
+        return (entered, entered.filter { sequences[$0].tokens.count > 1 })
     }
 
     /// The sequence that enters next; those that ended with their first token are taken out.

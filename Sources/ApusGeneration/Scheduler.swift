@@ -128,17 +128,21 @@ struct Scheduler {
     // MARK: Tokens
 
     /// How a sequence's next token is drawn.
-    func rule(_ index: Int) -> SamplingRow {
+    ///
+    /// - Parameter line: the line of the history that holds its tokens.
+    func rule(_ index: Int, line: Int?) -> SamplingRow {
         let sequence = sequences[index]
         let request = requests[sequence.request]
         return SamplingRow(
             temperature: sampling.temperature, topK: sampling.topK, topP: sampling.topP, minP: sampling.minP,
-            repetitionPenalty: sampling.repetitionPenalty,
-            seen: sampling.repetitionPenalty == 1 ? [] : request.prompt + sequence.tokens,
+            repetitionPenalty: sampling.repetitionPenalty, line: line,
             banned: sequence.tokens.count < sampling.minNewTokens ? bannedBeforeMinimum : [],
             uniform: random.uniform(
                 step: step, sample: request.firstSample + sequence.sample, position: sequence.tokens.count))
     }
+
+    /// All tokens of a sequence, the prompt's first.
+    func history(_ index: Int) -> [Int32] { requests[sequences[index].request].prompt + sequences[index].tokens }
 
     /// Adds a token to a sequence and ends it where it must end. Once the handler has said stop, tokens that were drawn in
     /// the same pass are dropped.

@@ -1,5 +1,3 @@
-package import ApusTensor
-
 /// Where one trained tensor lies in flat buffers.
 package struct ParameterTensor: Sendable {
     /// Its name in a file: PEFT's of an adapter's tensor, such as
@@ -37,6 +35,9 @@ package protocol FlatParameters: AnyObject {
     /// - Throws: `ModelError` when their number differs or one of them is not finite.
     func setParameters(_ values: [Float]) throws(ModelError)
 
-    /// A moment of one tensor, in the tensor's shape, to be read and written; zero before the first step.
-    func moment(_ moment: AdamWMoment, of tensor: ParameterTensor) -> Matrix
+    /// A moment of one tensor, row-major; zero before the first step.
+    func values(_ moment: AdamWMoment, of tensor: ParameterTensor) -> [Float]
+
+    /// Replaces a moment of one tensor.
+    func set(_ moment: AdamWMoment, of tensor: ParameterTensor, to values: [Float])
 }

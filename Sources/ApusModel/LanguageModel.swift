@@ -112,16 +112,15 @@ public final class LanguageModel: Sendable {
     ///   - precision: how to hold the linear layers.
     ///   - contextLength: the longest sequence that it will be used for; it matters to models whose rotary frequencies are
     ///     others for long contexts. nil for what the frequencies of the first training serve.
-    ///   - backend: the device; nil for the CPU with its best kernels.
+    ///   - backend: the device.
     ///   - cache: where quantised weights are kept for the next time; nil to do without.
     ///   - progress: told the share of layers that are loaded, from 0 to 1.
     /// - Throws: `FormatError`, `TextError` or `TensorError`, each one line that says what to do.
     public convenience init(
-        path: String, precision: WeightPrecision = .bf16, contextLength: Int? = nil, backend: (any Backend)? = nil,
+        path: String, precision: WeightPrecision = .bf16, contextLength: Int? = nil, backend: any Backend,
         cache: WeightCache? = .standard, progress: ((Double) -> Void)? = nil
     ) throws {
         let checkpoint = try Checkpoint(path: path)
-        let backend = if let backend { backend } else { try CPUBackend() as any Backend }
         let tokenizer = Background { try checkpoint.makeTokenizer() }
         let loader = WeightLoader(
             checkpoint: checkpoint, backend: backend, precision: precision, cache: precision.isQuantized ? cache : nil)
@@ -171,7 +170,7 @@ public final class LanguageModel: Sendable {
         try rotary.withLock { tables in
             if let first = tables.first, first.positions >= positions { return tables }
             let grown = try configuration.rotaryEmbeddings.map { embedding in
-                try RotaryTable(
+                try backend.makeRotaryTable(
                     inverseFrequencies: embedding.inverseFrequencies, positions: max(512, positions * 2),
                     factor: embedding.amplitude)
             }

@@ -1,25 +1,37 @@
 internal import ApusTensor
 
-/// Trained parameters with their gradients and AdamW's moments, each one flat fp32 buffer.
+/// Trained parameters with their gradients and AdamW's moments, each one flat fp32 buffer of a device.
 struct ParameterBuffers {
     let parameters: Matrix
     let gradients: Matrix
     let firstMoment: Matrix
     let secondMoment: Matrix
+    private let backend: any Backend
 
     /// Zeros.
-    init(count: Int) throws {
-        parameters = try Matrix(rows: 1, columns: count)
-        gradients = try Matrix(rows: 1, columns: count)
-        firstMoment = try Matrix(rows: 1, columns: count)
-        secondMoment = try Matrix(rows: 1, columns: count)
+    init(count: Int, on backend: any Backend) throws {
+        parameters = try backend.makeMatrix(rows: 1, columns: count)
+        gradients = try backend.makeMatrix(rows: 1, columns: count)
+        firstMoment = try backend.makeMatrix(rows: 1, columns: count)
+        secondMoment = try backend.makeMatrix(rows: 1, columns: count)
+        self.backend = backend
+        for buffer in [parameters, gradients, firstMoment, secondMoment] { backend.fill(buffer, with: 0) }
     }
 
-    /// One tensor's part of the parameters.
-    func values(of tensor: ParameterTensor) -> [Float] { parameters.tensor(tensor.range, shape: tensor.shape).values }
+    /// Reads one tensor's part of the parameters.
+    func values(of tensor: ParameterTensor) -> [Float] {
+        backend.download(parameters.tensor(tensor.range, shape: tensor.shape))
+    }
 
-    /// One tensor's part of a moment.
-    func moment(_ moment: AdamWMoment, of tensor: ParameterTensor) -> Matrix {
+    /// Reads one tensor's part of a moment.
+    func values(_ moment: AdamWMoment, of tensor: ParameterTensor) -> [Float] { backend.download(part(moment, tensor)) }
+
+    /// Replaces one tensor's part of a moment.
+    func set(_ moment: AdamWMoment, of tensor: ParameterTensor, to values: [Float]) {
+        backend.upload(values, to: part(moment, tensor))
+    }
+
+    private func part(_ moment: AdamWMoment, _ tensor: ParameterTensor) -> Matrix {
         (moment == .first ? firstMoment : secondMoment).tensor(tensor.range, shape: tensor.shape)
     }
 }

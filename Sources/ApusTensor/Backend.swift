@@ -1,79 +1,139 @@
-/// The seam between the model and a device: some thirty-five operations at the grain of a layer's pieces.
+/// The seam between the model and a device: some fifty operations at the grain of a layer's pieces.
 ///
-/// Model code is written once above it. A backend owns its weight layout and its threads or streams. Every operation
-/// computes a row's result from that row (and the keys and values it may see) alone, in a fixed order.
+/// Model code is written once above it. A backend owns its memory, its weight layout and its threads or streams: matrices,
+/// weights, caches and indices are handles that it makes, and nobody else's. Operations are computed in the order in which they
+/// are called, when the backend likes; the host waits for them where it reads: `download`, `scores`, `sample`, `likeliest` and
+/// `sumOfSquares`. What an operation needs in between was made room for by `prepare`, so that nothing fails midway.
+///
+/// Every operation computes a row's result from that row (and the keys and values it may see) alone, in a fixed order.
+/// What was never written holds anything.
 public protocol Backend: AnyObject, Sendable {
     /// For people: which device and which kernels.
     var name: String { get }
+    /// What results depend on, to the bit, beside the program: a run that goes on under another one says so.
+    var arithmetic: String { get }
+
+    // MARK: Memory
+
+    /// Reserves a matrix.
+    ///
+    /// - Throws: `TensorError` when the device has no memory for it.
+    func makeMatrix(rows: Int, columns: Int) throws -> Matrix
+    /// Brings numbers to the device.
+    ///
+    /// - Throws: `TensorError` when the device has no memory for them.
+    func makeIndices(_ numbers: [Int32]) throws -> Indices
+    /// Writes all values, row after row.
+    func upload(_ values: [Float], to matrix: Matrix)
+    /// Reads all values, row after row.
+    func download(_ matrix: Matrix) -> [Float]
+    /// Sets every value.
+    func fill(_ x: Matrix, with value: Float)
+    /// Copies all values.
+    func copy(_ source: Matrix, into destination: Matrix)
 
     // MARK: Weights
 
     /// Packs a weight; `rows` writes the fp32 values of a range of rows into the span that it is given.
-    /// It is called from several threads at once, each time for other rows.
+    ///
+    /// Each row is asked for once, in chunks of neighbouring rows; a backend that packs on several threads asks for several
+    /// chunks at once.
     ///
     /// - Throws: What `rows` throws; `TensorError` for a shape that the format cannot hold, or without memory.
     func makeWeight<E: Error>(
         _ format: WeightFormat, outputs: Int, inputs: Int,
         rows: (Range<Int>, UnsafeMutableBufferPointer<Float>) throws(E) -> Void
     ) throws -> Weight
-    /// Packs a weight that is NF4 already: codes one a byte, and one scale a block of 64 values of the flattened matrix.
+    /// Packs a weight that is NF4 already.
     ///
     /// - Throws: `TensorError` for a shape that the format cannot hold, or without memory.
-    func makeWeight(nf4Codes codes: [UInt8], scales: [Float], outputs: Int, inputs: Int) throws -> Weight
+    func makeWeight(_ stored: NF4Matrix) throws -> Weight
     /// Names the form in which weights are packed: bytes packed under one name mean the same weight under that name, in any
     /// process. nil where packed weights cannot be kept.
     var weightLayout: String? { get }
-    /// A weight that was packed before, by this backend or another one of the same `weightLayout`; it is not copied.
+    /// A weight that was packed before, by this backend or another one of the same `weightLayout`. It need not be copied.
     ///
-    /// - Parameter parts: the bytes of its `storages`, in their order.
+    /// - Parameter parts: what `packedParts` gave.
     /// - Throws: `TensorError` when the parts are not what a weight of this format and shape takes.
     func makeWeight(_ format: WeightFormat, outputs: Int, inputs: Int, packed parts: [SharedPart]) throws -> Weight
+    /// The bytes of a packed weight, in pieces of a fixed order; none without a `weightLayout`.
+    func packedParts(of weight: Weight) -> [any SharedBytes]
+    /// Bytes of a weight as it would be packed.
+    ///
+    /// - Throws: `TensorError` for a shape that the format cannot hold.
+    func byteCount(_ format: WeightFormat, outputs: Int, inputs: Int) throws -> Int
     /// Reserves an adapter matrix in the form that this backend's kernels read.
     ///
     /// - Throws: `TensorError` when the system has no memory for it.
     func makeAdapterWeight(outputs: Int, inputs: Int, beside base: WeightFormat) throws -> Weight
-    /// Fills an adapter matrix from `values`, [outputs][inputs], times `scale`.
-    func repack(_ weight: Weight, from values: Matrix, scale: Float)
+    /// Bytes of such a matrix.
+    ///
+    /// - Throws: `TensorError` for a shape that the format cannot hold.
+    func adapterByteCount(outputs: Int, inputs: Int, beside base: WeightFormat) throws -> Int
+    /// Fills adapter matrices, all of an adapter in one call.
+    func repack(_ items: [Repacking])
+
+    // MARK: Passes
+
+    /// Reserves pages for keys and values; memory is taken when a page is written, where the device can do that.
+    ///
+    /// - Throws: `TensorError` when the device refuses the reservation.
+    func makeCache(_ shape: KeyValueCache.Shape, pages: Int) throws -> KeyValueCache
+    /// Bytes of a page over all layers.
+    func pageBytes(_ shape: KeyValueCache.Shape) -> Int
+    /// Copies what a page holds.
+    func copyPage(_ source: Int32, to destination: Int32, of cache: KeyValueCache)
+    /// Reserves room for rows of pages, as `makeCache`.
+    ///
+    /// - Throws: `TensorError` when the device refuses the reservation.
+    func makeKeptRows(_ shape: KeptRows.Shape, pages: Int) throws -> KeptRows
+    /// Bytes that one position takes of them.
+    func positionBytes(_ shape: KeptRows.Shape) -> Int
+    /// The angles of positions: fp32 products position · inverseFrequency, as transformers forms them.
+    ///
+    /// - Parameter factor: what all cosines and sines are multiplied by, and with them what is rotated.
+    /// - Throws: `TensorError` when the device has no memory for it.
+    func makeRotaryTable(inverseFrequencies: [Float], positions: Int, factor: Float) throws -> RotaryTable
+    /// Makes everything ready for the operations of a batch's rows.
+    ///
+    /// - Throws: `TensorError` when the device has no memory for it.
+    func prepare(_ batch: PackedBatch, for needs: PassNeeds) throws -> Pass
+    /// Bytes that passes work in beside what they are given: of up to `maxContext` keys, with scores and samples of a head.
+    func scratchBytes(_ shape: KeyValueCache.Shape, maxContext: Int, vocabularySize: Int, hiddenSize: Int) -> Int
 
     // MARK: Rows
 
     /// x[i] = the table's row tokens[i].
-    func embed(_ tokens: [Int32], table: Weight, into x: Matrix)
+    func embed(_ tokens: Indices, table: Weight, into x: Matrix)
     /// y = RMSNorm(x) · gain; y may be x.
     func rmsNorm(_ x: Matrix, gain: Matrix, epsilon: Float, into y: Matrix)
     /// x += d, then y = RMSNorm(x) · gain.
     func addRMSNorm(_ x: Matrix, adding d: Matrix, gain: Matrix, epsilon: Float, into y: Matrix)
     /// dx += the gradient of RMSNorm at x.
     func rmsNormBackward(_ x: Matrix, gain: Matrix, epsilon: Float, dy: Matrix, addingTo dx: Matrix)
-    /// Copies all values.
-    func copy(_ source: Matrix, into destination: Matrix)
     /// x += d.
     func add(_ x: Matrix, _ d: Matrix)
+    /// x *= factor.
+    func scale(_ x: Matrix, by factor: Float)
     /// Copies rows: destination[i] = source[indices[i]].
-    func gather(_ source: Matrix, _ indices: [Int], into destination: Matrix)
-    /// Copies rows: destination[indices[i]] = source[i]; no two indices are equal.
-    func scatter(_ source: Matrix, _ indices: [Int], into destination: Matrix)
-    /// As `scatter`, rounded to 16 bits.
-    func scatter(_ source: Matrix, _ indices: [Int], into destination: ShortRows)
-    /// As `gather`, from 16 bits.
-    func gather(_ source: ShortRows, _ indices: [Int], into destination: Matrix)
+    func gather(_ source: Matrix, _ indices: Indices, into destination: Matrix)
+    /// destination[indices[i]] += source[i], in ascending i.
+    func scatterAdd(_ source: Matrix, _ indices: Indices, into destination: Matrix)
+    /// Columns as rows: destination[i] = the column indices[i] of source.
+    func gatherColumns(_ source: Matrix, _ indices: Indices, into destination: Matrix)
+    /// The column indices[i] of destination += source[i], in ascending i.
+    func scatterAddColumns(_ source: Matrix, _ indices: Indices, into destination: Matrix)
     /// The columns of a wide matrix to narrower ones that stand for them side by side.
     func split(_ joined: Matrix, into parts: [Matrix])
     /// Puts matrices side by side.
     func join(_ parts: [Matrix], into joined: Matrix)
-    /// destination[indices[i]] += source[i], in ascending i.
-    func scatterAdd(_ source: Matrix, _ indices: [Int], into destination: Matrix)
-    /// Columns as rows: destination[i] = the column indices[i] of source.
-    func gatherColumns(_ source: Matrix, _ indices: [Int], into destination: Matrix)
-    /// The column indices[i] of destination += source[i], in ascending i.
-    func scatterAddColumns(_ source: Matrix, _ indices: [Int], into destination: Matrix)
+    /// Keeps rows of a pass, from the row `firstRow` on, as one of their positions' streams.
+    func keep(_ x: Matrix, _ pass: Pass, firstRow: Int, in kept: KeptRows, stream: Int)
+    /// Brings such rows back.
+    func recall(_ kept: KeptRows, stream: Int, _ pass: Pass, firstRow: Int, into x: Matrix)
 
     // MARK: Linear
 
-    /// Makes room for products of `rows` rows of up to `width` values; called before them.
-    ///
-    /// - Throws: `TensorError` when the system has no memory for it.
-    func prepareProducts(rows: Int, width: Int) throws
     /// All products of one input, in one call.
     func linear(_ x: Matrix, _ products: [LinearProduct])
     /// Adds every adapter's gradients; dx (+)= Σ dOutput W + (dOutput · scale·B) A, in the order given.
@@ -83,25 +143,19 @@ public protocol Backend: AnyObject, Sendable {
 
     // MARK: Attention
 
-    /// Makes room for contexts of up to `maxContext` keys; called before attention sees them.
-    ///
-    /// - Throws: `TensorError` when the system has no memory for it.
-    func prepareAttention(_ shape: KeyValueCache.Shape, maxContext: Int) throws
     /// Rotates each row's heads, as far as the table goes, by the row's position, in place; `inverse` is the transpose, which
     /// takes a gradient back.
-    func rope(_ x: Matrix, headSize: Int, table: RotaryTable, positions: [Int32], inverse: Bool)
-    /// Writes keys and values into a layer's pages: entry e copies row rows[e] to slot slots[e].
-    func writeKeysAndValues(_ k: Matrix, _ v: Matrix, cache: KeyValueCache, layer: Int, rows: [Int32], slots: [Int32])
+    func rope(_ x: Matrix, headSize: Int, table: RotaryTable, _ pass: Pass, inverse: Bool)
+    /// Writes keys and values into a layer's pages, where the batch says.
+    func writeKeysAndValues(_ k: Matrix, _ v: Matrix, cache: KeyValueCache, layer: Int, _ pass: Pass)
     /// Causal attention of each row over the pages it may see; logSumExp is [rows][heads] where it is wanted.
     func attention(
-        _ q: Matrix, cache: KeyValueCache, layer: Int, rule: AttentionRule, visible: Visibility, into out: Matrix,
+        _ q: Matrix, cache: KeyValueCache, layer: Int, rule: AttentionRule, _ pass: Pass, into out: Matrix,
         logSumExp: Matrix?)
-    /// Gradients of attention: dq is written, dk and dv (zeroed here) hold the rows' sums.
-    ///
-    /// - Throws: `TensorError` when the system has no memory for what it needs in between.
+    /// Gradients of attention: dq is written, dk and dv hold the rows' sums.
     func attentionBackward(
         _ q: Matrix, out: Matrix, dOut: Matrix, logSumExp: Matrix, cache: KeyValueCache, layer: Int,
-        rule: AttentionRule, segments: [Segment], tables: [Int32], dq: Matrix, dk: Matrix, dv: Matrix) throws
+        rule: AttentionRule, _ pass: Pass, dq: Matrix, dk: Matrix, dv: Matrix)
 
     // MARK: Activation
 
@@ -115,24 +169,37 @@ public protocol Backend: AnyObject, Sendable {
     /// Logits of every row, [rows][vocabulary], of the head alone or with an adapter beside it and room for its projection.
     func logits(
         _ hidden: Matrix, head: OutputHead, adapter: (lowRank: LowRank, projected: Matrix)?, into logits: Matrix)
-    /// What `score` says, from logits that are there already: a row a target.
-    func score(_ logits: Matrix, targets: ArraySlice<HeadTarget>, temperature: Float) -> [HeadScore]
-    /// Log-probabilities and entropies of targets, a tile of the vocabulary at a time.
+    /// The place of the largest logit of every row, the first of equals.
+    func likeliest(_ logits: Matrix) -> [Int32]
+    /// What the next `score` says, from logits that are there already: a row a token.
+    func score(_ logits: Matrix, tokens: Indices, temperature: Float, into scores: Matrix)
+    /// Log-probabilities and entropies of targets, a tile of the vocabulary at a time, [targets][`HeadScore.width`].
+    func score(_ hidden: Matrix, _ targets: HeadTargets, head: OutputHead, temperature: Float, into scores: Matrix)
+    /// d hidden = the gradient of Σ dLogProb · logProb + dEntropy · entropy; dHidden has a row a target.
     ///
-    /// - Throws: `TensorError` when the system has no memory for a tile.
-    func score(
-        _ hidden: Matrix, targets: [HeadTarget], head: OutputHead, temperature: Float
-    ) throws -> [HeadScore]
-    /// d hidden (+)= the gradient of Σ dLogProb · logProb + dEntropy · entropy; dHidden has a row a target.
-    ///
-    /// - Throws: `TensorError` when the system has no memory for a tile.
+    /// - Parameter gradients: dLogProb and dEntropy, [targets][`HeadScore.gradientWidth`].
     func scoreBackward(
-        _ hidden: Matrix, targets: [HeadTarget], scores: [HeadScore], dLogProb: [Float], dEntropy: [Float]?,
-        head: OutputHead, temperature: Float, into dHidden: Matrix) throws
-    /// Draws a token from each row of logits; see `SamplingRow`. The logits are overwritten.
+        _ hidden: Matrix, _ targets: HeadTargets, scores: Matrix, gradients: Matrix, head: OutputHead,
+        temperature: Float, into dHidden: Matrix)
+    /// Replaces each row of logits, [targets][vocabulary], by the gradient of dLogProb · logProb + dEntropy · entropy with
+    /// respect to the head's products.
+    func logitsBackward(
+        _ logits: Matrix, tokens: Indices, scores: Matrix, gradients: Matrix, head: OutputHead, temperature: Float)
+
+    // MARK: Sampling
+
+    /// Lines for the tokens that sequences have had, of a vocabulary of so many.
+    ///
+    /// - Throws: `TensorError` when the device has no memory for them.
+    func makeHistory(lines: Int, vocabularySize: Int) throws -> TokenHistory
+    /// Replaces the tokens of a line.
+    func setHistory(_ history: TokenHistory, line: Int, to tokens: [Int32])
+    /// Draws a token from each row of logits; see `SamplingRow`. The logits are overwritten, the lines get their tokens.
     ///
     /// - Throws: `TensorError` for logits that hold NaN or infinity, or without memory for two rows.
-    func sample(_ logits: Matrix, rows: [SamplingRow], scoreTemperature: Float) throws -> [SampledToken]
+    func sample(
+        _ logits: Matrix, rows: [SamplingRow], history: TokenHistory?, scoreTemperature: Float
+    ) throws -> [SampledToken]
 
     // MARK: Gradients of weights
 
@@ -142,18 +209,31 @@ public protocol Backend: AnyObject, Sendable {
     func addColumnSums(_ x: Matrix, to sums: Matrix)
     /// dGain += the gradient of RMSNorm's gain, for inputs x and gradients dy of the outputs. `dGain` is one row.
     func rmsNormGainBackward(_ x: Matrix, epsilon: Float, dy: Matrix, addingTo dGain: Matrix)
-    /// Replaces each row of logits, [targets][vocabulary], by the gradient of dLogProb · logProb + dEntropy · entropy with
-    /// respect to the head's products.
-    func logitsBackward(
-        _ logits: Matrix, targets: ArraySlice<HeadTarget>, scores: ArraySlice<HeadScore>,
-        dLogProb: ArraySlice<Float>, dEntropy: ArraySlice<Float>?, head: OutputHead, temperature: Float)
 
     // MARK: Optimizer
 
     /// Σ x² in double precision, in a fixed order.
     func sumOfSquares(_ x: Matrix) -> Double
-    /// x *= factor.
-    func scale(_ x: Matrix, by factor: Float)
     /// One AdamW step on flat buffers of the same size.
     func adamW(_ step: AdamWStep, parameters: Matrix, firstMoment: Matrix, secondMoment: Matrix, gradients: Matrix)
+}
+
+extension Backend {
+    /// A matrix of values, row after row.
+    ///
+    /// - Throws: `TensorError` when the device has no memory for it.
+    public func makeMatrix(_ values: [Float], rows: Int, columns: Int) throws -> Matrix {
+        let matrix = try makeMatrix(rows: rows, columns: columns)
+        upload(values, to: matrix)
+        return matrix
+    }
+
+    /// Reads scores.
+    public func scores(in matrix: Matrix) -> [HeadScore] {
+        precondition(matrix.columns == HeadScore.width, "no scores")
+        let values = download(matrix)
+        return stride(from: 0, to: values.count, by: HeadScore.width).map {
+            HeadScore(logProb: values[$0], entropy: values[$0 + 1], logSumExp: values[$0 + 2])
+        }
+    }
 }

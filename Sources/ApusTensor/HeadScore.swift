@@ -15,21 +15,28 @@ public struct OutputHead: Sendable {
     }
 
     /// Whether its products are the logits.
-    var isPlain: Bool { scale == 1 && softCap == nil }
+    package var isPlain: Bool { scale == 1 && softCap == nil }
 }
 
-/// A token whose log-probability is wanted: which row of hidden states predicts it.
-public struct HeadTarget: Sendable {
-    /// Index into the rows of hidden states.
-    public let row: Int
-    /// The token.
-    public let token: Int32
+/// Tokens whose log-probabilities are wanted: which rows of hidden states predict them.
+public struct HeadTargets: Sendable {
+    /// Rows of hidden states.
+    public let rows: Indices
+    /// The tokens that came after them.
+    public let tokens: Indices
 
-    /// A row and the token that came after it.
-    public init(row: Int, token: Int32) {
-        self.row = row
-        self.token = token
+    /// As many rows as tokens.
+    public init(rows: Indices, tokens: Indices) {
+        precondition(rows.count == tokens.count, "one row a token")
+        self.rows = rows
+        self.tokens = tokens
     }
+
+    /// How many there are.
+    public var count: Int { rows.count }
+
+    /// Some of them.
+    public subscript(part: Range<Int>) -> HeadTargets { HeadTargets(rows: rows[part], tokens: tokens[part]) }
 }
 
 /// What the head says of one target, under the tempered distribution.
@@ -47,4 +54,9 @@ public struct HeadScore: Sendable, Equatable {
         self.entropy = entropy
         self.logSumExp = logSumExp
     }
+
+    /// Values of a score in a matrix of scores, in the order of the properties.
+    public static let width = 3
+    /// Values of a gradient in a matrix of scores' gradients: by the log-probability and by the entropy.
+    public static let gradientWidth = 2
 }

@@ -11,7 +11,7 @@ public struct LinearProduct {
     /// The result, [rows][outputs]; nil where only `projected` is wanted.
     public let output: Matrix?
 
-    var adapter: (lowRank: LowRank, projected: Matrix)? {
+    package var adapter: (lowRank: LowRank, projected: Matrix)? {
         guard let lowRank, let projected else { return nil }
         return (lowRank, projected)
     }

@@ -1,4 +1,5 @@
-/// A row-major fp32 matrix: a view of consecutive rows in a storage.
+/// A row-major fp32 matrix of a device: a view of consecutive rows in a storage. The host sees its shape; its values go
+/// through the backend.
 public struct Matrix: Sendable {
     /// The memory that the view lies in.
     public let storage: Storage
@@ -18,12 +19,8 @@ public struct Matrix: Sendable {
         self.columns = columns
     }
 
-    /// A new matrix of zeros.
-    ///
-    /// - Throws: `TensorError` when the system has no memory for it.
-    public init(rows: Int, columns: Int) throws(TensorError) {
-        self.init(storage: try Storage(count: rows * columns), rows: rows, columns: columns)
-    }
+    /// Number of values.
+    public var count: Int { rows * columns }
 
     /// The view of some of the rows.
     public func rows(_ range: Range<Int>) -> Matrix {
@@ -35,24 +32,4 @@ public struct Matrix: Sendable {
         precondition(rows * columns <= self.rows * self.columns, "view larger than its matrix")
         return Matrix(storage: storage, offset: offset, rows: rows, columns: columns)
     }
-
-    /// All values, row after row.
-    public var values: [Float] {
-        get { [Float](UnsafeBufferPointer(start: pointer, count: rows * columns)) }
-        nonmutating set {
-            precondition(newValue.count == rows * columns, "wrong number of values")
-            newValue.withUnsafeBufferPointer { pointer.update(from: $0.baseAddress!, count: $0.count) }
-        }
-    }
-
-    /// Sets every value to zero.
-    public func clear() { pointer.update(repeating: 0, count: rows * columns) }
-
-    /// Lends the values for reading.
-    public func withValues<R>(_ body: (Span<Float>) throws -> R) rethrows -> R {
-        try body(UnsafeBufferPointer(start: pointer, count: rows * columns).span)
-    }
-
-    // The only door to the memory; every kernel call goes through it with sizes taken from the same matrix.
-    var pointer: UnsafeMutablePointer<Float> { storage.base + offset }
 }

@@ -10,8 +10,8 @@ public struct SamplingRow: Sendable {
     public var minP: Float
     /// Divides (multiplies, where negative) logits of tokens seen; 1 is off.
     public var repetitionPenalty: Float
-    /// Tokens of prompt and output, for the penalty.
-    public var seen: [Int32]
+    /// The line of the history that holds the tokens seen, which gets the token that is drawn; nil where nothing is penalised.
+    public var line: Int?
     /// Tokens that must not come now.
     public var banned: [Int32]
     /// The random number in [0, 1) that decides.
@@ -19,7 +19,7 @@ public struct SamplingRow: Sendable {
 
     /// A rule for one row.
     public init(
-        temperature: Float, topK: Int, topP: Float, minP: Float, repetitionPenalty: Float, seen: [Int32],
+        temperature: Float, topK: Int, topP: Float, minP: Float, repetitionPenalty: Float, line: Int?,
         banned: [Int32], uniform: Double
     ) {
         self.temperature = temperature
@@ -27,10 +27,21 @@ public struct SamplingRow: Sendable {
         self.topP = topP
         self.minP = minP
         self.repetitionPenalty = repetitionPenalty
-        self.seen = seen
+        self.line = line
         self.banned = banned
         self.uniform = uniform
     }
+}
+
+/// The tokens that sequences have had so far, a line each, on the device that penalises their repetition.
+///
+/// `@unchecked Sendable`: the numeric core that writes it is owned by one thread at a time.
+open class TokenHistory: @unchecked Sendable {
+    /// Number of lines.
+    public let lines: Int
+
+    /// For backends.
+    public init(lines: Int) { self.lines = lines }
 }
 
 /// A drawn token and what the head says of it under the tempered distribution of the whole vocabulary.
@@ -41,4 +52,10 @@ public struct SampledToken: Sendable {
     public let score: HeadScore
     /// Its log-probability.
     public var logProb: Float { score.logProb }
+
+    /// A token and its score.
+    public init(token: Int32, score: HeadScore) {
+        self.token = token
+        self.score = score
+    }
 }

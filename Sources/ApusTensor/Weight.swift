@@ -1,13 +1,10 @@
-internal import CKernels
-internal import Foundation
-
 /// How the values of a frozen weight are stored.
-public enum WeightFormat: Sendable {
+public enum WeightFormat: Sendable, CaseIterable {
     /// fp32: the reference, and the adapters.
     case f32
     /// bf16 values.
     case bf16
-    /// 16 bits a value in the form whose products are fastest on this processor: bf16 where it has bf16 dot products,
+    /// 16 bits a value in the form whose products are fastest on the device: bf16 where it has bf16 dot products,
     /// elsewhere integers of 13 bits with one fp32 scale per block of 64 inputs.
     case half
     /// Integers of 8 bits with one fp32 scale per block of 32 inputs: what GGUF's Q8_0, Q5_0 and Q4_0 hold, exactly.
@@ -16,10 +13,10 @@ public enum WeightFormat: Sendable {
     case nf4
 }
 
-/// A weight matrix, [outputs][inputs], packed for the kernels that read it. Both directions read the same copy.
+/// A weight matrix, [outputs][inputs], packed for the kernels of the backend that made it. Both directions read the same copy.
 ///
 /// `@unchecked Sendable`: written while it is made (or repacked, by its one owner between steps), read-only otherwise.
-public final class Weight: @unchecked Sendable {
+open class Weight: @unchecked Sendable {
     /// Rows of the matrix: width of y in y = x Wᵀ.
     public let outputs: Int
     /// Columns of the matrix: width of x.
@@ -28,81 +25,36 @@ public final class Weight: @unchecked Sendable {
     public let format: WeightFormat
     /// Bytes held.
     public let byteCount: Int
-    private let storage: Storage
-    private let scales: Storage?
-    var packed: apus_weight
-    let panels: Int
-    /// How products read rows of inputs.
-    let inputForm: RowForm
-    /// How the backward direction reads rows of gradients of outputs.
-    let outputForm: RowForm
 
-    /// Reserves a packed weight of zeros.
-    ///
-    /// - Parameters:
-    ///   - group: consecutive inputs that share one scale, in the formats with scales.
-    ///   - parts: where the packed weight lies already, one part a storage in the order of `storages`; nil for new memory.
-    init(
-        _ format: WeightFormat, outputs: Int, inputs: Int, group: Int, kernels: apus_linear_kernels,
-        parts: [SharedPart]? = nil
-    ) throws(TensorError) {
-        guard format == .f32 || inputs % 2 == 0 else {
-            throw TensorError(
-                "weight of \(outputs) x \(inputs): wanted an even number of inputs for 4-bit or bf16 storage; use f32")
-        }
+    /// For backends.
+    public init(_ format: WeightFormat, outputs: Int, inputs: Int, byteCount: Int) {
+        self.format = format
         self.outputs = outputs
         self.inputs = inputs
-        self.format = format
-        let stored =
-            switch format {
-            case .f32: APUS_WEIGHT_F32
-            case .bf16: APUS_WEIGHT_BF16
-            case .half: kernels.half_format
-            case .int8: APUS_WEIGHT_INT8
-            case .nf4: APUS_WEIGHT_NF4
-            }
-        let width = Int(kernels.panel_width)
-        panels = (outputs + width - 1) / width
-        let bytes = kernels.panel_bytes(stored, Int32(inputs)) * panels
-        var supply = StorageSupply(parts)
-        storage = try supply.next(count: (bytes + 3) / 4)
-        let hasScales = stored != APUS_WEIGHT_F32 && stored != APUS_WEIGHT_BF16
-        let scaleCount = hasScales ? panels * width * (inputs / group) : 0
-        scales = hasScales ? try supply.next(count: scaleCount) : nil
-        try supply.end()
-        byteCount = bytes + scaleCount * 4
-        let rows = kernels.row_format(stored)
-        inputForm = RowForm(format: rows, block: rows == APUS_ROWS_FIXED ? group : 2)
-        outputForm = RowForm(
-            format: rows, block: rows == APUS_ROWS_FIXED ? Int(kernels.backward_block(Int32(outputs))) : 2)
-        packed = apus_weight(
-            format: stored, outputs: Int32(outputs), inputs: Int32(inputs), group: Int32(group),
-            panels: UnsafeMutableRawPointer(storage.base), scales: scales?.base)
+        self.byteCount = byteCount
     }
 }
 
-extension Weight {
-    /// All memory that the packed weight lies in, in a fixed order; opaque but for the kernels.
-    package var storages: [Storage] { [storage] + (scales.map { [$0] } ?? []) }
-}
+/// A matrix in NF4 as bitsandbytes stores it: codes of the flattened matrix, two to a byte, the first in the upper half, and
+/// one scale for each block of 64 of them.
+public struct NF4Matrix: Sendable {
+    /// ⌈outputs · inputs / 2⌉ bytes.
+    public let codes: [UInt8]
+    /// ⌈outputs · inputs / 64⌉ scales.
+    public let scales: [Float]
+    /// Rows of the matrix.
+    public let outputs: Int
+    /// Columns of the matrix.
+    public let inputs: Int
 
-/// Gives a weight its storages: new ones, or parts of a file one after the other.
-private struct StorageSupply {
-    private var parts: ArraySlice<SharedPart>?
-
-    init(_ parts: [SharedPart]?) { self.parts = parts.map { $0[...] } }
-
-    mutating func next(count: Int) throws(TensorError) -> Storage {
-        guard parts != nil else { return try Storage(count: count, isFilled: true) }
-        guard let part = parts?.popFirst() else {
-            throw TensorError("packed weight: a part is missing; pack it again")
-        }
-        return try Storage(part, count: count)
-    }
-
-    /// Every part must have found its use.
-    func end() throws(TensorError) {
-        guard parts?.isEmpty ?? true else { throw TensorError("packed weight: it has other parts; pack it again") }
+    /// Codes and scales of one matrix.
+    public init(codes: [UInt8], scales: [Float], outputs: Int, inputs: Int) {
+        let count = outputs * inputs
+        precondition(codes.count == (count + 1) / 2 && scales.count == (count + 63) / 64, "sizes disagree")
+        self.codes = codes
+        self.scales = scales
+        self.outputs = outputs
+        self.inputs = inputs
     }
 }
 
@@ -122,4 +74,22 @@ public struct LowRank: Sendable {
 
     /// The rank.
     public var rank: Int { a.outputs }
+}
+
+/// An adapter matrix that is to be filled from fp32 values.
+public struct Repacking: Sendable {
+    /// What is filled.
+    public let weight: Weight
+    /// [outputs][inputs].
+    public let values: Matrix
+    /// What the values are multiplied by.
+    public let scale: Float
+
+    /// Values for a matrix.
+    public init(_ weight: Weight, from values: Matrix, scale: Float = 1) {
+        precondition(values.rows == weight.outputs && values.columns == weight.inputs, "shapes differ")
+        self.weight = weight
+        self.values = values
+        self.scale = scale
+    }
 }

@@ -1,35 +1,10 @@
-// Philox and the sampler; see apus_sampling.h. Equal logits give the same token on every processor.
+// The sampler; see apus_sampling.h. Equal logits give the same token on every processor.
 #include "apus_sampling.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "sampling.h"
-
-// MARK: Random numbers
-
-void apus_philox(uint64_t key, const uint32_t counter[4], uint32_t words[4]) {
-  uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
-  uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
-  for (int round = 0; round < 10; round++) {
-    uint64_t a = (uint64_t)0xD2511F53 * c0, b = (uint64_t)0xCD9E8D57 * c2;
-    c0 = (uint32_t)(b >> 32) ^ c1 ^ k0;
-    c1 = (uint32_t)b;
-    c2 = (uint32_t)(a >> 32) ^ c3 ^ k1;
-    c3 = (uint32_t)a;
-    k0 += 0x9E3779B9;
-    k1 += 0xBB67AE85;
-  }
-  words[0] = c0, words[1] = c1, words[2] = c2, words[3] = c3;
-}
-
-double apus_uniform(uint64_t seed, uint32_t step, uint32_t sample, uint32_t position) {
-  const uint32_t counter[4] = {step, sample, position, 0};
-  uint32_t words[4];
-  apus_philox(seed, counter, words);
-  uint64_t bits = ((uint64_t)words[0] << 32 | words[1]) >> 11;
-  return (double)bits * 0x1p-53;
-}
 
 // MARK: Filters
 

@@ -1,6 +1,7 @@
 import ApusExport
 import ApusFormats
 import ApusModel
+import ApusTestModels
 import ApusTestSupport
 import Foundation
 import Testing
@@ -114,7 +115,8 @@ import Testing
             let written = try SafetensorsFile(path: model.output("out/adapter_model.safetensors"))
             #expect(written.entries["base_model.model." + name] == nil && !written.entries.isEmpty)
             let loaded = try LoRAAdapter(
-                directory: URL(filePath: model.adapter), for: LanguageModel(path: model.path, precision: .bf16))
+                directory: URL(filePath: model.adapter),
+                for: LanguageModel(path: model.path, precision: .bf16, backend: TestDevice.backend()))
             #expect(loaded.remarks.count == 1 && loaded.remarks[0].contains(name))
         }
     }

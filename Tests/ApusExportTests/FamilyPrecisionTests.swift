@@ -11,7 +11,8 @@ import Testing
 @Suite struct FamilyPrecisionTests {
     private func logProbs(_ path: String, _ precision: WeightPrecision, _ family: FamilyModel) throws -> [Float] {
         let model = try LanguageModel(
-            path: path, precision: precision, contextLength: family.tokens.count, backend: CPUBackend(threads: 1),
+            path: path, precision: precision, contextLength: family.tokens.count,
+            backend: TestDevice.backend(threads: 1),
             cache: nil)
         let group = TokenGroup(prompt: [family.tokens[0]], completions: [Array(family.tokens[1...])])
         return try TrainingPass(model: model, adapter: nil).score([group])[0][0].logProbs

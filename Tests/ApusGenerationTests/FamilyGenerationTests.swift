@@ -10,7 +10,7 @@ import Testing
         let family = try FamilyModel(name)
         let wanted = family.golden.greedy
         // Where frequencies change with the length, up to that length: beyond it transformers goes on beside old keys.
-        let model = try family.load(.f32, CPUBackend(threads: 2), isForItsText: false).0
+        let model = try family.load(.f32, TestDevice.backend(threads: 2), isForItsText: false).0
         let count = min(wanted.tokens.count, model.configuration.contextLength - wanted.prompt.count)
         let sampling = SamplingParameters(temperature: 0, maxNewTokens: count, seed: 1)
         let request = GenerationRequest(prompt: wanted.prompt)
@@ -23,7 +23,7 @@ import Testing
     @Test(arguments: FamilyModel.names, [WeightPrecision.f32, .bf16, .nf4])
     func sampledLogProbsAndKeptRowsAreThoseOfTheTrainer(name: String, precision: WeightPrecision) throws {
         let family = try FamilyModel(name)
-        let (model, adapter) = try family.load(precision, CPUBackend(threads: 2))
+        let (model, adapter) = try family.load(precision, TestDevice.backend(threads: 2))
         try expectSamplerAndTrainerToAgree(model, adapter, family)
     }
 
@@ -31,7 +31,7 @@ import Testing
     @Test(arguments: ["llama-1", "gemma2-1", "granite-3"], WeightPrecision.allCases)
     func adaptersOfEmbeddingAndHead(name: String, precision: WeightPrecision) throws {
         let family = try FamilyModel(name)
-        let model = try family.load(precision, CPUBackend(threads: 2)).0
+        let model = try family.load(precision, TestDevice.backend(threads: 2)).0
         let modules = LoRAConfiguration(rank: 4, targetModules: ["embed_tokens", "lm_head", "v_proj"])
         let adapter = try LoRAAdapter(modules, for: model, seed: 2)
         // Away from where nothing is added.

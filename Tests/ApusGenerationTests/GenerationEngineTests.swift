@@ -20,7 +20,7 @@ import Testing
     /// The demo's model, which ends its answers with an end token.
     private static func arithmeticModel() throws -> LanguageModel {
         try LanguageModel(
-            path: Fixture.url("base96-slips").path, precision: .bf16, backend: CPUBackend(threads: 1))
+            path: Fixture.url("base96-slips").path, precision: .bf16, backend: TestDevice.backend(threads: 1))
     }
 
     private static func question(_ model: LanguageModel) throws -> [Int32] {
@@ -28,14 +28,14 @@ import Testing
     }
 
     private static func tinyEngine() throws -> GenerationEngine {
-        let tiny = try TinyModel("tiny_llama", precision: .f32, backend: CPUBackend(threads: 1))
+        let tiny = try TinyModel("tiny_llama", precision: .f32, backend: TestDevice.backend(threads: 1))
         return GenerationEngine(model: tiny.model, adapter: tiny.adapter)
     }
 
     @Test(arguments: TinyModel.names)
     func greedyContinuationIsThatOfTransformers(name: String) throws {
         let golden = try Fixture.json("\(name)/golden.json", as: Golden.self).greedy
-        let tiny = try TinyModel(name, precision: .f32, backend: CPUBackend(threads: 2))
+        let tiny = try TinyModel(name, precision: .f32, backend: TestDevice.backend(threads: 2))
         let engine = GenerationEngine(model: tiny.model, adapter: tiny.adapter)
         let sampling = SamplingParameters(temperature: 0, maxNewTokens: golden.tokens.count)
         let completion = try engine.generate([GenerationRequest(prompt: golden.prompt)], sampling: sampling)[0][0]

@@ -1,3 +1,4 @@
+import ApusCPU
 import ApusTensor
 import ApusTestModels
 import ApusTestSupport

@@ -1,3 +1,4 @@
+import ApusCPU
 import ApusGeneration
 import ApusModel
 import ApusTensor
@@ -20,10 +21,10 @@ import Testing
 
     private func tiny(_ precision: WeightPrecision, _ set: InstructionSet, threads: Int) throws -> TinyModel {
         try TinyModel(
-            "tiny_qwen2", precision: precision, backend: CPUBackend(instructionSet: set, threads: threads))
+            "tiny_qwen2", precision: precision, backend: TestDevice.backend(instructionSet: set, threads: threads))
     }
 
-    @Test(arguments: WeightPrecision.allCases, InstructionSet.available)
+    @Test(arguments: WeightPrecision.allCases, TestDevice.instructionSets)
     func sampledLogProbsAreThoseOfTheTrainer(precision: WeightPrecision, set: InstructionSet) throws {
         let tiny = try tiny(precision, set, threads: 2)
         let engine = GenerationEngine(model: tiny.model, adapter: tiny.adapter)
@@ -39,7 +40,7 @@ import Testing
         }
     }
 
-    @Test(arguments: WeightPrecision.allCases, InstructionSet.available)
+    @Test(arguments: WeightPrecision.allCases, TestDevice.instructionSets)
     func aRequestGivesTheSameTokensAloneAndAmongOthers(precision: WeightPrecision, set: InstructionSet) throws {
         for sampling in Self.sampling {
             var reference: [[Completion]] = []

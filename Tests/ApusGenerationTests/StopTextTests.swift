@@ -16,7 +16,7 @@ import Testing
 
     private static func engine() throws -> (model: LanguageModel, engine: GenerationEngine) {
         let model = try LanguageModel(
-            path: Fixture.url("base96-slips").path, precision: .f32, backend: CPUBackend(threads: 2))
+            path: Fixture.url("base96-slips").path, precision: .f32, backend: TestDevice.backend(threads: 2))
         return (model, GenerationEngine(model: model, adapter: nil))
     }
 

@@ -21,7 +21,8 @@ import Testing
     @Test(arguments: plain) func scoresAndGradientsAreThoseOfPEFT(base: String, kind: String) throws {
         let family = try FamilyModel(base)
         try family.withFolder { path in
-            let model = try LanguageModel(path: path, precision: .f32, backend: CPUBackend(threads: 2), cache: nil)
+            let model = try LanguageModel(
+                path: path, precision: .f32, backend: TestDevice.backend(threads: 2), cache: nil)
             let adapter = try open(base, kind, model)
             let golden = try SafetensorsFile(
                 path: Fixture.url("families/adapters/\(base)-\(kind)/golden.safetensors").path)
@@ -47,7 +48,8 @@ import Testing
 
     @Test(arguments: ["llama-1", "phi3-1"]) func weightDecompositionIsRefusedByName(base: String) throws {
         try FamilyModel(base).withFolder { path in
-            let model = try LanguageModel(path: path, precision: .f32, backend: CPUBackend(threads: 1), cache: nil)
+            let model = try LanguageModel(
+                path: path, precision: .f32, backend: TestDevice.backend(threads: 1), cache: nil)
             #expect { try open(base, "dora", model) } throws: { "\($0)".contains("use_dora") }
         }
     }
@@ -56,7 +58,7 @@ import Testing
     @Test(arguments: ["llama-1", "llama-2", "granite-1"], WeightPrecision.allCases)
     func aNewAdapterOfEmbeddingAndHead(name: String, precision: WeightPrecision) throws {
         let family = try FamilyModel(name)
-        let model = try family.load(precision, CPUBackend(threads: 2)).0
+        let model = try family.load(precision, TestDevice.backend(threads: 2)).0
         let configuration = LoRAConfiguration(rank: 3, targetModules: ["embed_tokens", "lm_head"])
         let adapter = try LoRAAdapter(configuration, for: model, seed: 1)
         #expect(adapter.tensors.map(\.name).allSatisfy { $0.contains("embed_tokens") || $0.contains("lm_head") })

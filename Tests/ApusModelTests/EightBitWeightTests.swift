@@ -1,3 +1,4 @@
+import ApusCPU
 import ApusFormats
 import ApusTensor
 import ApusTestModels
@@ -17,13 +18,13 @@ import Testing
     /// Values as int8 holds them on a set of kernels.
     private func held(_ values: [Float], set: InstructionSet) throws -> [Float] {
         let inputs = Self.inputs
-        let backend = try CPUBackend(instructionSet: set, threads: 2)
+        let backend = try TestDevice.backend(instructionSet: set, threads: 2)
         let weight = try backend.makeWeight(.int8, outputs: values.count / inputs, inputs: inputs) { range, target in
             _ = target.update(from: values[range.lowerBound * inputs..<range.upperBound * inputs])
         }
-        let read = try Matrix(rows: weight.outputs, columns: inputs)
-        backend.embed((0..<Int32(weight.outputs)).map { $0 }, table: weight, into: read)
-        return read.values
+        let read = try backend.makeMatrix(rows: weight.outputs, columns: inputs)
+        backend.embed(try backend.makeIndices((0..<Int32(weight.outputs)).map { $0 }), table: weight, into: read)
+        return backend.download(read)
     }
 
     /// Values of every size, some blocks of them zero.
@@ -39,7 +40,7 @@ import Testing
         }
     }
 
-    @Test(arguments: exactTypes, InstructionSet.available)
+    @Test(arguments: exactTypes, TestDevice.instructionSets)
     func blocksOfAFileAreKeptExactly(item: (type: ElementType, number: UInt32), set: InstructionSet) throws {
         let folder = try TemporaryFolder()
         var builder = GGUFBuilder()
@@ -51,7 +52,7 @@ import Testing
         #expect(found.map { ($0 + 0).bitPattern } == stored.map { ($0 + 0).bitPattern })
     }
 
-    @Test(arguments: InstructionSet.available)
+    @Test(arguments: TestDevice.instructionSets)
     func otherValuesAreWithinHalfAStep(set: InstructionSet) throws {
         let values = values()
         let found = try held(values, set: set)
@@ -62,7 +63,7 @@ import Testing
     }
 
     /// A group with a number that is none becomes NaN as a whole, so that it shows in every product, and its neighbours stay.
-    @Test(arguments: [Float.nan, .infinity, -.infinity], InstructionSet.available)
+    @Test(arguments: [Float.nan, .infinity, -.infinity], TestDevice.instructionSets)
     func whatIsNotFiniteShows(value: Float, set: InstructionSet) throws {
         let whole = values()
         var damaged = whole
@@ -73,7 +74,7 @@ import Testing
         #expect(found.indices.allSatisfy { group.contains($0) || found[$0] == expected[$0] })
     }
 
-    @Test(arguments: InstructionSet.available)
+    @Test(arguments: TestDevice.instructionSets)
     func zeroAndTinyGroupsAreNumbers(set: InstructionSet) throws {
         for tiny in [Float.leastNonzeroMagnitude, .leastNormalMagnitude, 1e-32, -0.0] {
             let found = try held([Float](repeating: tiny, count: Self.inputs * 3), set: set)
@@ -97,10 +98,11 @@ import Testing
     }
 
     /// 0.02 at most when it was written: these models are small and sharp.
-    @Test(arguments: TinyModel.names, InstructionSet.available.filter { !$0.roundsToBF16(.int8) })
+    @Test(arguments: TinyModel.names, TestDevice.instructionSets.filter { !$0.roundsToBF16(.int8) })
     func aBF16ModelIsNearFP32(name: String, set: InstructionSet) throws {
         func logProbs(_ precision: WeightPrecision) throws -> [Float] {
-            let tiny = try TinyModel(name, precision: precision, backend: CPUBackend(instructionSet: set, threads: 2))
+            let tiny = try TinyModel(
+                name, precision: precision, backend: TestDevice.backend(instructionSet: set, threads: 2))
             return try self.logProbs(tiny.model, tiny.groups)
         }
         let exact = try logProbs(.f32)
@@ -111,14 +113,14 @@ import Testing
 
     /// All that is rounded is activations, keys and values: nothing of the weights. 0.0005 when it was written,
     /// a fortieth of what rounding them costs.
-    @Test(arguments: exactTypes, InstructionSet.available.filter { !$0.roundsToBF16(.int8) })
+    @Test(arguments: exactTypes, TestDevice.instructionSets.filter { !$0.roundsToBF16(.int8) })
     func aModelOfExactTypesIsNearerStill(item: (type: ElementType, number: UInt32), set: InstructionSet) throws {
         let folder = try TemporaryFolder()
         let file = try TinyGGUF(converting: "tiny_llama").inBlocks(of: item.type, number: item.number)
         let path = try folder.write(file.builder.data(), as: "model.gguf")
-        let groups = try TinyModel("tiny_llama", precision: .f32, backend: CPUBackend(threads: 1)).groups
+        let groups = try TinyModel("tiny_llama", precision: .f32, backend: TestDevice.backend(threads: 1)).groups
         func logProbs(_ precision: WeightPrecision) throws -> [Float] {
-            try self.logProbs(model(path, precision, CPUBackend(instructionSet: set, threads: 2)), groups)
+            try self.logProbs(model(path, precision, TestDevice.backend(instructionSet: set, threads: 2)), groups)
         }
         let exact = try logProbs(.f32)
         let difference = meanDifference(try logProbs(.int8), exact)
@@ -127,7 +129,7 @@ import Testing
 
     /// The file has no tokenizer, and a pass needs none.
     private func model(
-        _ path: String, _ precision: WeightPrecision, _ backend: CPUBackend
+        _ path: String, _ precision: WeightPrecision, _ backend: any Backend
     ) throws -> LanguageModel {
         let checkpoint = try Checkpoint(path: path)
         let loader = WeightLoader(checkpoint: checkpoint, backend: backend, precision: precision, cache: nil)

@@ -10,7 +10,7 @@ import Testing
     @Test(arguments: FamilyModel.names)
     func logits(name: String) throws {
         let family = try FamilyModel(name)
-        let (model, adapter) = try family.load(.f32, CPUBackend(threads: 2))
+        let (model, adapter) = try family.load(.f32, TestDevice.backend(threads: 2))
         #expect(difference(try logits(model, nil, family.tokens), try family.floats("logits")) < 1e-4)
         #expect(difference(try logits(model, adapter, family.tokens), try family.floats("adapter_logits")) < 1e-4)
     }
@@ -18,7 +18,7 @@ import Testing
     @Test(arguments: FamilyModel.names)
     func lossAndGradientsOfAnAdapter(name: String) throws {
         let family = try FamilyModel(name)
-        let (model, adapter) = try family.load(.f32, CPUBackend(threads: 2))
+        let (model, adapter) = try family.load(.f32, TestDevice.backend(threads: 2))
         let pass = TrainingPass(model: model, adapter: adapter)
         let loss = try family.floats("loss")[0]
         #expect(abs(try pass.lossWithGradients(family.group) - loss) < 1e-5 * loss)
@@ -33,7 +33,7 @@ import Testing
     func lossAndGradientsOfAllWeights(name: String) throws {
         let family = try FamilyModel(name)
         let parameters = try family.withFolder {
-            try FullParameters(directory: URL(filePath: $0), backend: CPUBackend(threads: 2))
+            try FullParameters(directory: URL(filePath: $0), backend: TestDevice.backend(threads: 2))
         }
         let pages = PageStore(model: parameters.model, contents: .layerInputs, pages: 16)
         let pass = TrainingPass(model: parameters.model, trained: .full(parameters), pages: pages)
@@ -53,12 +53,14 @@ import Testing
         let offset = batch.append(table: pages.take(PageStore.pages(for: tokens.count)))
         batch.append(tokens[...], firstPosition: 0, tableOffset: offset, parentFirstRow: nil)
         let workspace = try Workspace(
-            model.configuration, rank: adapter?.targets.largestRank ?? 0, capacity: tokens.count, training: false)
-        let hidden = try Transformer(model: model, adapter: adapter)
-            .forward(batch, cache: pages.cache(), workspace: workspace, keep: nil)
-        let result = try Matrix(rows: tokens.count, columns: model.configuration.vocabularySize)
+            model.configuration, rank: adapter?.targets.largestRank ?? 0, capacity: tokens.count, training: false,
+            on: model.backend)
+        let transformer = Transformer(model: model, adapter: adapter)
+        let hidden = try transformer.forward(
+            transformer.prepare(batch), tokens: tokens, cache: pages.cache(), workspace: workspace, keep: nil)
+        let result = try model.backend.makeMatrix(rows: tokens.count, columns: model.configuration.vocabularySize)
         model.backend.logits(hidden, head: model.head, adapter: nil, into: result)
-        return result.values
+        return model.backend.download(result)
     }
 
     private func difference(_ found: [Float], _ wanted: [Float]) -> Float {

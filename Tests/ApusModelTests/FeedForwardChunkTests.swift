@@ -27,14 +27,14 @@ import Testing
     }
 
     private func adapterResult(_ precision: WeightPrecision, rows: Int?, threads: Int = 2) throws -> Result {
-        let tiny = try TinyModel("tiny_llama", precision: precision, backend: CPUBackend(threads: threads))
+        let tiny = try TinyModel("tiny_llama", precision: precision, backend: TestDevice.backend(threads: threads))
         let pass = TrainingPass(model: tiny.model, adapter: tiny.adapter)
         return try result(of: pass, rows: rows) { tiny.adapter.gradients }
     }
 
     private func fullResult(rows: Int?) throws -> Result {
         let parameters = try withModelFolder(copying: "full_parameters/tied") { path in
-            try FullParameters(directory: URL(filePath: path), backend: CPUBackend(threads: 2))
+            try FullParameters(directory: URL(filePath: path), backend: TestDevice.backend(threads: 2))
         }
         let pages = PageStore(model: parameters.model, contents: .layerInputs, pages: 64)
         let pass = TrainingPass(model: parameters.model, trained: .full(parameters), pages: pages)

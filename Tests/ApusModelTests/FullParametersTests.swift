@@ -27,7 +27,7 @@ import Testing
 
     private func load(_ name: String, threads: Int = 2) throws -> (FullParameters, TrainingPass, Golden) {
         let parameters = try withModelFolder(copying: "full_parameters/\(name)") { path in
-            try FullParameters(directory: URL(filePath: path), backend: CPUBackend(threads: threads))
+            try FullParameters(directory: URL(filePath: path), backend: TestDevice.backend(threads: threads))
         }
         let pages = PageStore(model: parameters.model, contents: .layerInputs, pages: 64)
         let pass = TrainingPass(model: parameters.model, trained: .full(parameters), pages: pages)
@@ -134,13 +134,13 @@ import Testing
         let folder = try TemporaryFolder()
         let path = folder.url.appending(path: "model", directoryHint: .isDirectory)
         try withModelFolder(copying: "full_parameters/biased") { source in
-            let again = try FullParameters(directory: URL(filePath: source))
+            let again = try FullParameters(directory: URL(filePath: source), backend: TestDevice.backend())
             try FileManager.default.createDirectory(at: path, withIntermediateDirectories: true)
             again.storedPrecision = .float32
             try again.save(to: path)
             try again.model.tokenizer.save(to: path)
         }
-        let model = try LanguageModel(path: path.path, precision: .f32)
+        let model = try LanguageModel(path: path.path, precision: .f32, backend: TestDevice.backend())
         let scores = try TrainingPass(model: model, adapter: nil).score(golden.groups)
         #expect(try scores == pass.score(golden.groups))
     }
@@ -160,9 +160,12 @@ import Testing
     @Test func randomWeightsAreNormalAndAFunctionOfTheSeed() throws {
         try withModelFolder(copying: "full_parameters/biased") { path in
             let folder = URL(filePath: path)
-            let first = try FullParameters(randomFrom: folder, seed: 7)
-            #expect(first.parameters == (try FullParameters(randomFrom: folder, seed: 7)).parameters)
-            #expect(first.parameters != (try FullParameters(randomFrom: folder, seed: 8)).parameters)
+            func parameters(seed: UInt64) throws -> FullParameters {
+                try FullParameters(randomFrom: folder, seed: seed, backend: TestDevice.backend())
+            }
+            let first = try parameters(seed: 7)
+            #expect(first.parameters == (try parameters(seed: 7)).parameters)
+            #expect(first.parameters != (try parameters(seed: 8)).parameters)
             for tensor in first.tensors {
                 let values = first.parameters[tensor.range].map(Double.init)
                 if tensor.shape.count == 1 {
@@ -178,6 +181,6 @@ import Testing
 
     @Test func aFileIsRefused() throws {
         let path = Fixture.url("full_parameters/tied/config.json")
-        #expect(throws: ModelError.self) { try FullParameters(directory: path) }
+        #expect(throws: ModelError.self) { try FullParameters(directory: path, backend: TestDevice.backend()) }
     }
 }

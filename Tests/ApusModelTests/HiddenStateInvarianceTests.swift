@@ -1,3 +1,4 @@
+import ApusCPU
 import ApusModel
 import ApusTensor
 import ApusTestModels
@@ -28,7 +29,7 @@ import Testing
             tables = sequences.map { pages.take(PageStore.pages(for: $0.count)) }
             workspace = try Workspace(
                 tiny.model.configuration, rank: tiny.adapter.configuration.rank,
-                capacity: sequences.reduce(0) { $0 + $1.count }, training: false)
+                capacity: sequences.reduce(0) { $0 + $1.count }, training: false, on: tiny.model.backend)
         }
 
         /// Positions of some sequences, side by side in one pass.
@@ -42,18 +43,20 @@ import Testing
                     sequences[sequence][range], firstPosition: range.lowerBound, tableOffset: offsets[sequence],
                     parentFirstRow: nil)
             }
-            let hidden = try Transformer(model: tiny.model, adapter: tiny.adapter).forward(
-                batch, cache: try pages.cache(), workspace: workspace, keep: nil)
-            let values = hidden.values
+            let transformer = Transformer(model: tiny.model, adapter: tiny.adapter)
+            let hidden = try transformer.forward(
+                transformer.prepare(batch), tokens: batch.tokens, cache: pages.cache(), workspace: workspace,
+                keep: nil)
+            let values = tiny.model.backend.download(hidden)
             return (0..<hidden.rows).map { Array(values[$0 * hidden.columns..<($0 + 1) * hidden.columns]) }
         }
     }
 
-    @Test(arguments: WeightPrecision.allCases, InstructionSet.available)
+    @Test(arguments: WeightPrecision.allCases, TestDevice.instructionSets)
     func aloneTogetherAtOnceAndTokenByToken(precision: WeightPrecision, set: InstructionSet) throws {
         var reference: [[Float]] = []
         for threads in [1, 2, 5] {
-            let backend = try CPUBackend(instructionSet: set, threads: threads)
+            let backend = try TestDevice.backend(instructionSet: set, threads: threads)
             let run = try Run(TinyModel("tiny_qwen2", precision: precision, backend: backend))
             let whole = { (sequence: Int) in 0..<Self.sequences[sequence].count }
             let together = try run.rows(Array(0..<24), positions: whole)

@@ -1,3 +1,4 @@
+import ApusCPU
 import ApusModel
 import ApusTensor
 import ApusTestModels
@@ -24,10 +25,10 @@ import Testing
 
     private func tiny(_ item: Case, _ set: InstructionSet, threads: Int) throws -> TinyModel {
         try TinyModel(
-            item.model, precision: item.precision, backend: CPUBackend(instructionSet: set, threads: threads))
+            item.model, precision: item.precision, backend: TestDevice.backend(instructionSet: set, threads: threads))
     }
 
-    @Test(arguments: cases, InstructionSet.available)
+    @Test(arguments: cases, TestDevice.instructionSets)
     func aCompletionScoresTheSameInEveryCompany(item: Case, set: InstructionSet) throws {
         let groups = TokenSequences.groups
         var reference: [[TokenScores]] = []
@@ -49,7 +50,7 @@ import Testing
         #expect(reference.joined().allSatisfy { $0.logProbs.allSatisfy(\.isFinite) })
     }
 
-    @Test(arguments: cases, InstructionSet.available)
+    @Test(arguments: cases, TestDevice.instructionSets)
     func gradientsAreTheSameOnAnyNumberOfThreads(item: Case, set: InstructionSet) throws {
         let groups = TokenSequences.groups
         let weights = groups.map { group in

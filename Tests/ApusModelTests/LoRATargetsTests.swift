@@ -71,7 +71,7 @@ import Testing
     /// An adapter of one layer is the adapter of all of them whose other pairs are zero: the same scores and gradients.
     @Test(arguments: ["tiny_llama", "tiny_qwen2"])
     func anAdapterOfSomeLayersIsOneWithZerosElsewhere(name: String) throws {
-        let tiny = try TinyModel(name, precision: .f32, backend: CPUBackend(threads: 1))
+        let tiny = try TinyModel(name, precision: .f32, backend: TestDevice.backend(threads: 1))
         var values = tiny.adapter.parameters
         var kept: [Float] = []
         let modules = [LinearModule.query, .down]
@@ -99,7 +99,7 @@ import Testing
 
     @Test func whatIsSavedIsReadBack() throws {
         let folder = try TemporaryFolder()
-        let tiny = try TinyModel("tiny_llama", precision: .f32, backend: CPUBackend(threads: 1))
+        let tiny = try TinyModel("tiny_llama", precision: .f32, backend: TestDevice.backend(threads: 1))
         let shape = LoRAConfiguration(rank: 2, targetModules: ["layers.0.self_attn.q_proj", "up_proj"])
         let adapter = try LoRAAdapter(shape, for: tiny.model, seed: 3)
         try adapter.save(to: folder.url)

@@ -1,3 +1,4 @@
+import ApusCPU
 import ApusFormats
 import ApusModel
 import ApusTensor
@@ -43,7 +44,7 @@ import Testing
     }
 
     private func largestDifference(_ item: Case, _ set: InstructionSet) throws -> Double {
-        let backend = try CPUBackend(instructionSet: set, threads: 2)
+        let backend = try TestDevice.backend(instructionSet: set, threads: 2)
         let model = try withModelFolder(copying: "bnb_tiny_llama") {
             try LanguageModel(path: $0, precision: item.precision, backend: backend)
         }
@@ -54,14 +55,15 @@ import Testing
     }
 
     /// All fp32: only the order of sums differs.
-    @Test(arguments: InstructionSet.available)
+    @Test(arguments: TestDevice.instructionSets)
     func logProbsAreThoseOfBitsAndBytes(set: InstructionSet) throws {
         for item in Self.cases where item.precision == .f32 { #expect(try largestDifference(item, set) < 2e-5) }
     }
 
     /// bf16 weights with fp32 activations: keys and values in 16 bits are all that is rounded. A hundred times closer to
     /// fp32 than bitsandbytes itself with compute_dtype bfloat16.
-    @Test(arguments: cases.filter { $0.precision == .bf16 }, InstructionSet.available)
+    @Test(
+        .enabled(if: TestDevice.rounds), arguments: cases.filter { $0.precision == .bf16 }, TestDevice.instructionSets)
     func keysAndValuesInSixteenBitsAreNear(item: Case, set: InstructionSet) throws {
         guard !set.roundsToBF16(item.precision) else { return }
         let difference = try largestDifference(item, set)
@@ -70,7 +72,8 @@ import Testing
     }
 
     /// NF4 in 16-bit fixed point: twenty times closer to fp32 than bitsandbytes itself with compute_dtype bfloat16.
-    @Test(arguments: cases.filter { $0.precision == .nf4 }, InstructionSet.available)
+    @Test(
+        .enabled(if: TestDevice.rounds), arguments: cases.filter { $0.precision == .nf4 }, TestDevice.instructionSets)
     func fixedPointIsFarCloserThanBF16(item: Case, set: InstructionSet) throws {
         guard !set.roundsToBF16(item.precision) else { return }
         let difference = try largestDifference(item, set)
@@ -80,7 +83,7 @@ import Testing
 
     /// bf16 activations: no further from fp32 than bitsandbytes itself with compute_dtype bfloat16, whose logits on
     /// this batch differ by up to 0.0914 (`max_abs_diff_bnb_forward_bf16` of golden.json).
-    @Test(arguments: cases.filter { $0.precision != .f32 }, InstructionSet.available)
+    @Test(arguments: cases.filter { $0.precision != .f32 }, TestDevice.instructionSets)
     func bf16ArithmeticIsAsCloseAsThatOfBitsAndBytes(item: Case, set: InstructionSet) throws {
         guard set.roundsToBF16(item.precision) else { return }
         let difference = try largestDifference(item, set)

@@ -1,5 +1,6 @@
 import ApusFormats
 import ApusTensor
+import ApusTestModels
 import ApusTestSupport
 import Foundation
 import Testing
@@ -9,11 +10,11 @@ import Testing
 /// What NF4 costs a file whose weights were rounded before.
 @Suite struct SecondRoundingTests {
     private let folder: TemporaryFolder
-    private let backend: CPUBackend
+    private let backend: any Backend
 
     init() throws {
         folder = try TemporaryFolder()
-        backend = try CPUBackend(threads: 2)
+        backend = try TestDevice.backend(threads: 2)
     }
 
     private func rounding(_ file: TinyGGUF, _ precision: WeightPrecision = .nf4) throws -> SecondRounding? {

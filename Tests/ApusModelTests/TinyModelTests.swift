@@ -1,3 +1,4 @@
+import ApusCPU
 import ApusTensor
 import ApusTestModels
 import Testing
@@ -6,11 +7,11 @@ import Testing
 
 /// The forward and backward pass against transformers + PEFT in fp32, on every instruction set of this machine.
 @Suite struct TinyModelTests {
-    static let exact = InstructionSet.available.filter { !$0.roundsToBF16(.bf16) }
+    static let exact = TestDevice.instructionSets.filter { !$0.roundsToBF16(.bf16) }
 
     @Test(arguments: TinyModel.names, exact)
     func fp32LogProbsAndEntropies(name: String, set: InstructionSet) throws {
-        let tiny = try TinyModel(name, precision: .f32, backend: CPUBackend(instructionSet: set, threads: 2))
+        let tiny = try TinyModel(name, precision: .f32, backend: TestDevice.backend(instructionSet: set, threads: 2))
         let scores = try TrainingPass(model: tiny.model, adapter: tiny.adapter).score(tiny.groups)
         let golden = try tiny.completionValues("logps")
         let entropies = try tiny.completionEntropies()
@@ -22,7 +23,7 @@ import Testing
 
     @Test(arguments: TinyModel.names)
     func adapterOffIsTheBaseModel(name: String) throws {
-        let tiny = try TinyModel(name, precision: .f32, backend: CPUBackend(threads: 1))
+        let tiny = try TinyModel(name, precision: .f32, backend: TestDevice.backend(threads: 1))
         let pass = TrainingPass(model: tiny.model, adapter: tiny.adapter)
         let scores = try pass.score(tiny.groups, under: .reference)
         let golden = try tiny.completionValues("base_logps")
@@ -34,7 +35,7 @@ import Testing
         try checkGradients(name, precision: .f32, set: set, tolerance: 1e-3)
     }
 
-    @Test(arguments: TinyModel.names, InstructionSet.available)
+    @Test(arguments: TinyModel.names, TestDevice.instructionSets)
     func bf16Gradients(name: String, set: InstructionSet) throws {
         try checkGradients(name, precision: .bf16, set: set, tolerance: 3e-2)
     }
@@ -42,7 +43,8 @@ import Testing
     private func checkGradients(_ name: String, precision: WeightPrecision, set: InstructionSet, tolerance: Float)
         throws
     {
-        let tiny = try TinyModel(name, precision: precision, backend: CPUBackend(instructionSet: set, threads: 2))
+        let tiny = try TinyModel(
+            name, precision: precision, backend: TestDevice.backend(instructionSet: set, threads: 2))
         let pass = TrainingPass(model: tiny.model, adapter: tiny.adapter)
         let scores = try pass.forward(tiny.groups)
         try pass.backward(scores.map { $0.map { $0.logProbs.map { _ in -1 } } })

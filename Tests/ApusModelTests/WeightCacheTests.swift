@@ -1,3 +1,4 @@
+import ApusCPU
 import ApusFormats
 import ApusTensor
 import ApusTestModels
@@ -56,8 +57,8 @@ import Testing
         let vectors = model.layers.flatMap { layer in
             layer.plan.normPositions.map { layer[$0] } + layer.plan.modules.map { layer.bias(of: $0.module) }
         }.compactMap(\.self)
-        let storages = weights.flatMap(\.storages) + (vectors + [model.finalNorm]).map(\.storage)
-        return storages.map { $0.withBytes { Array($0) } }
+        return weights.flatMap { model.backend.packedParts(of: $0) }.map { $0.withBytes { Array($0) } }
+            + (vectors + [model.finalNorm]).map { model.backend.download($0).withUnsafeBytes { Array($0) } }
     }
 
     private func logProbs(_ model: LanguageModel) throws -> [Float] {
@@ -238,11 +239,11 @@ import Testing
     @Test func partsOfOtherSizesArePackedAnew() throws {
         try withPlace { place in
             let expected = bytes(try place.load())
-            let small = try Storage(count: 16)
+            let small = try CPUStorage(count: 16)
             let names = ["model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"]
             for storages in [[small], [small, small], [small, small, small], []] {
                 try FileManager.default.removeItem(atPath: place.file())
-                let weights = names.map { (name: $0, storages: storages) }
+                let weights = names.map { (name: $0, parts: storages) }
                 #expect(try place.cache.write(weights, key: place.key()) == .written)
                 let model = try place.load()
                 #expect(!model.hasCachedWeights && bytes(model) == expected)
@@ -281,11 +282,11 @@ import Testing
     @Test func theLongestUnusedGoFirst() throws {
         let folder = try TemporaryFolder()
         var cache = WeightCache(directory: folder.url.path + "/cache")
-        let weight = try Storage(count: 250_000)
+        let weight = try CPUStorage(count: 250_000)
         let keys = (0..<5).map { PackedModelKey(text: "model \($0)") }
         cache.sizeLimit = 3_300_000
         func write(_ key: PackedModelKey) -> WeightCache.WriteOutcome {
-            cache.write([(name: "w", storages: [weight])], key: key)
+            cache.write([(name: "w", parts: [weight])], key: key)
         }
         for key in keys[..<3] {
             #expect(write(key) == .written)
@@ -305,17 +306,17 @@ import Testing
     @Test func oneWritesAtATime() throws {
         let folder = try TemporaryFolder()
         let cache = WeightCache(directory: folder.url.path)
-        let weight = try Storage(count: 4_000_000)
+        let weight = try CPUStorage(count: 4_000_000)
         let key = PackedModelKey(text: "model")
         DispatchQueue.concurrentPerform(iterations: 8) { _ in
-            let outcome = cache.write([(name: "w", storages: [weight])], key: key)
+            let outcome = cache.write([(name: "w", parts: [weight])], key: key)
             #expect(outcome == .written || outcome == .busy)
         }
         let model = try #require(cache.open(key))
         #expect(model.parts(of: "w").map(\.range.count) == [16_000_000])
         let lock = open(cache.directory + "/.lock", O_RDWR)
         #expect(flock(lock, LOCK_EX | LOCK_NB) == 0)
-        #expect(cache.write([(name: "w", storages: [weight])], key: PackedModelKey(text: "other")) == .busy)
+        #expect(cache.write([(name: "w", parts: [weight])], key: PackedModelKey(text: "other")) == .busy)
         close(lock)
     }
 

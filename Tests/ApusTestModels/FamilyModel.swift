@@ -83,7 +83,7 @@ public struct FamilyModel {
     ///
     /// - Parameter isForItsText: whether rotary frequencies are those for the text's length, or those of the first training.
     public func load(
-        _ precision: WeightPrecision, _ backend: CPUBackend, isForItsText: Bool = true
+        _ precision: WeightPrecision, _ backend: any Backend, isForItsText: Bool = true
     ) throws -> (LanguageModel, LoRAAdapter) {
         try withFolder { path in
             let model = try LanguageModel(

@@ -18,7 +18,7 @@ public struct TinyModel {
     private let golden: SafetensorsFile
 
     /// Loads a fixture.
-    public init(_ name: String, precision: WeightPrecision, backend: CPUBackend) throws {
+    public init(_ name: String, precision: WeightPrecision, backend: any Backend) throws {
         (model, adapter) = try withModelFolder(copying: name) { path in
             let model = try LanguageModel(path: path, precision: precision, backend: backend)
             return (model, try LoRAAdapter(directory: URL(filePath: path), for: model))

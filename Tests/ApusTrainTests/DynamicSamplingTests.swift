@@ -129,7 +129,9 @@ struct DynamicSamplingTests {
 
     /// A real model: rows that were kept in earlier rounds, in other memory or not at all give the same bits.
     @Test func keptRowsOfEarlierRoundsChangeNoBit() async throws {
-        let model = try withModelFolder(copying: "tiny_llama") { try LanguageModel(path: $0, precision: .f32) }
+        let model = try withModelFolder(copying: "tiny_llama") {
+            try LanguageModel(path: $0, precision: .f32, backend: TestDevice.backend())
+        }
         var runs: [[Float]] = []
         for keeps in [true, false] {
             let folder = try TemporaryFolder()

@@ -59,7 +59,9 @@ struct ModelPolicyTests {
     }
 
     private func model(_ precision: WeightPrecision = .f32) throws -> LanguageModel {
-        try withModelFolder(copying: "tiny_llama") { try LanguageModel(path: $0, precision: precision) }
+        try withModelFolder(copying: "tiny_llama") {
+            try LanguageModel(path: $0, precision: precision, backend: TestDevice.backend())
+        }
     }
 
     @Test(arguments: WeightPrecision.allCases)
@@ -207,7 +209,7 @@ struct ModelPolicyTests {
     @Test(arguments: [true, false])
     func theReferenceIsTheAdapterThatTheRunBeganWith(hasReference: Bool) async throws {
         let folder = try TemporaryFolder()
-        let tiny = try TinyModel("tiny_llama", precision: .f32, backend: CPUBackend(threads: 1))
+        let tiny = try TinyModel("tiny_llama", precision: .f32, backend: TestDevice.backend(threads: 1))
         var configuration = configuration(folder.url)
         configuration.beta = 0.1
         configuration.optimizer.learningRate = 0

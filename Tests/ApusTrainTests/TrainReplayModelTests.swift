@@ -18,7 +18,7 @@ struct TrainReplayModelTests {
         let run = try RecordedRun.named(name)
         let folder = try TemporaryFolder()
         let (model, adapter, initial) = try withModelFolder(copying: "tiny_llama") { path in
-            let model = try LanguageModel(path: path, precision: .f32)
+            let model = try LanguageModel(path: path, precision: .f32, backend: TestDevice.backend())
             let adapters = try (0..<2).map { _ in try LoRAAdapter(directory: URL(filePath: path), for: model) }
             return (model, adapters[0], adapters[1])
         }
@@ -44,7 +44,7 @@ struct TrainReplayModelTests {
         for name in ["tiny_llama/config.json", "tiny_llama/model.safetensors", "base96-slips/tokenizer.json"] {
             _ = try source.write(Data(contentsOf: Fixture.url(name)), as: (name as NSString).lastPathComponent)
         }
-        let parameters = try FullParameters(directory: source.url, backend: CPUBackend(threads: 2))
+        let parameters = try FullParameters(directory: source.url, backend: TestDevice.backend(threads: 2))
         let policy = Policy(sampler: RecordedRollouts(run), learner: ModelLearner(parameters))
         let (_, records) = try await run.replay(policy: policy, outputDir: folder.url.path)
         withExtendedLifetime(source) {}

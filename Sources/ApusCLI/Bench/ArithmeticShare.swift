@@ -1,5 +1,5 @@
 import Apus
-import ApusTensor
+import ApusBench
 
 /// The arithmetic of a piece of work beside what this machine can do at most, measured after the work on all threads.
 struct ArithmeticShare: Encodable, Equatable {
@@ -28,9 +28,8 @@ struct ArithmeticShare: Encodable, Equatable {
         self.pairInstruction = pairInstruction
     }
 
-    /// Measures the peaks of the model's backend; nil where that is not the CPU.
-    init?(operations: Double, seconds: Double, on model: LanguageModel) {
-        guard let backend = model.backend as? CPUBackend else { return nil }
+    /// Measures the peaks of a backend.
+    init(operations: Double, seconds: Double, on backend: CPUBackend) {
         let peaks = MachinePeaks.Arithmetic(measuring: backend)
         self.init(
             gigaflops: operations / seconds / 1e9, fp32PeakGigaflops: peaks.multiplyAdd,

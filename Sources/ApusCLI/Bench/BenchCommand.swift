@@ -99,18 +99,18 @@ struct BenchCommand: AsyncParsableCommand {
                 path: path, precision: precision, threads: threads, usesCache: !noCache
             ).run(loads: runs)
         } else {
-            let model = try ModelLoading.model(
-                path: path, precision: precision, threads: threads, usesCache: !noCache)
-            result = try await measure(model)
+            let backend = try ModelLoading.backend(threads: threads)
+            let model = try ModelLoading.model(path: path, precision: precision, on: backend, usesCache: !noCache)
+            result = try await measure(model, on: backend)
         }
         if kind != .tokenize { result.format = precision.rawValue }
         Terminal.printLine(json ? try JSONLine.encode(result) : result.description)
     }
 
-    private func measure(_ model: LanguageModel) async throws -> BenchResult {
+    private func measure(_ model: LanguageModel, on backend: CPUBackend) async throws -> BenchResult {
         switch kind {
-        case .prefill: try DecodingBench(model: model).prefill(runs: runs)
-        case .decode: try DecodingBench(model: model).decode(batch: batch, tokens: tokens, runs: runs)
+        case .prefill: try DecodingBench(model: model, backend: backend).prefill(runs: runs)
+        case .decode: try DecodingBench(model: model, backend: backend).decode(batch: batch, tokens: tokens, runs: runs)
         case .grpo:
             try await GRPOBench(
                 model: model, group: batch, tokens: tokens, steps: runs, gradientCheckpointing: gradientCheckpointing

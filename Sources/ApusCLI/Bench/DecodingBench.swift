@@ -3,6 +3,8 @@ import Apus
 /// Prompt processing and batched decoding, each on its own: the same token counts that llama.cpp is measured with.
 struct DecodingBench {
     let model: LanguageModel
+    /// The processor that the model computes on.
+    let backend: CPUBackend
 
     /// Tokens of the prompt whose processing is timed; models with a shorter context get what they can hold.
     private static let prefillLength = 512
@@ -23,7 +25,7 @@ struct DecodingBench {
         result.prefillTokensPerSecond = rate
         result.arithmetic = ArithmeticShare(
             operations: model.configuration.forwardOperations(positions: 0..<length, scored: 1),
-            seconds: Double(length) / rate, on: model)
+            seconds: Double(length) / rate, on: backend)
         return result
     }
 
@@ -50,7 +52,7 @@ struct DecodingBench {
         let positions = Self.promptLength..<Self.promptLength + decoded
         result.arithmetic = ArithmeticShare(
             operations: Double(batch) * model.configuration.forwardOperations(positions: positions, scored: decoded),
-            seconds: Double(batch * decoded) / rate, on: model)
+            seconds: Double(batch * decoded) / rate, on: backend)
         return result
     }
 

@@ -1,4 +1,5 @@
 import Apus
+import ApusBench
 import ApusTensor
 
 /// The machine's peaks, and what the kernels reach of them.

@@ -1,4 +1,5 @@
 import Apus
+import ApusBench
 import ApusTensor
 
 /// What the kernel benchmark measured, before it is compared with the peaks.

@@ -1,4 +1,5 @@
 import Apus
+import ApusBench
 import ApusTensor
 
 /// What `apus bench kernels` prints. Rates are in GFLOP/s and GB/s; shares are of the peaks of all threads.

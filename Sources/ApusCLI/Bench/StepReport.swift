@@ -1,4 +1,5 @@
 import Apus
+import ApusBench
 import ApusTensor
 
 /// A step of decoding or training by its parts: measured, and the least that this machine's peaks allow.

@@ -73,11 +73,25 @@ enum ModelLoading {
     static func model(
         path: String, precision: WeightPrecision, threads: Int?, usesCache: Bool
     ) throws -> LanguageModel {
+        try model(path: path, precision: precision, on: backend(threads: threads), usesCache: usesCache)
+    }
+
+    /// The device that models are loaded to.
+    ///
+    /// - Throws: `CommandFailure` with status 2.
+    static func backend(threads: Int?) throws -> CPUBackend {
+        try failing(as: .badInput) { try CPUBackend(threads: threads) }
+    }
+
+    /// As `model(path:precision:threads:usesCache:)`, on a device that is there already.
+    static func model(
+        path: String, precision: WeightPrecision, on backend: any Backend, usesCache: Bool
+    ) throws -> LanguageModel {
         defer { Terminal.clearTransientLine() }
         showProgress(0)
         let model = try failing(as: .badInput) {
             try LanguageModel(
-                path: path, precision: precision, backend: CPUBackend(threads: threads),
+                path: path, precision: precision, backend: backend,
                 cache: usesCache ? .standard : nil, progress: showProgress)
         }
         if !hasTold.exchange(true, ordering: .relaxed) {
@@ -94,7 +108,7 @@ enum ModelLoading {
     static func parameters(_ settings: RunSettings, fromScratch seed: UInt64? = nil) throws -> FullParameters {
         let folder = URL(filePath: settings.modelPath, directoryHint: .isDirectory)
         return try failing(as: .badInput) {
-            let backend = try CPUBackend(threads: settings.threads)
+            let backend = try backend(threads: settings.threads)
             let parameters =
                 if let seed { try FullParameters(randomFrom: folder, seed: seed, backend: backend) } else {
                     try FullParameters(directory: folder, backend: backend)

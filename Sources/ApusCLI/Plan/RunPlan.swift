@@ -22,7 +22,7 @@ struct RunPlan {
     }
 
     private init(
-        _ configuration: RunConfiguration, model: ModelConfiguration, prompt: PromptLength, backend: CPUBackend,
+        _ configuration: RunConfiguration, model: ModelConfiguration, prompt: PromptLength, backend: any Backend,
         limit: Int?
     ) throws {
         self.configuration = configuration
@@ -43,7 +43,7 @@ struct RunPlan {
     func changed(_ change: (inout RunConfiguration) -> Void) throws -> RunPlan {
         var configuration = configuration
         change(&configuration)
-        let backend = try failing(as: .badInput) { try CPUBackend(threads: 1) }
+        let backend = try failing(as: .badInput) { try CPUBackend(threads: configuration.settings.threads) }
         return try RunPlan(
             configuration, model: run.model,
             prompt: PromptLength(tokens: run.promptTokens, note: promptNote), backend: backend, limit: memory.limit)

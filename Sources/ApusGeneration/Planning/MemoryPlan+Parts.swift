@@ -8,7 +8,7 @@ extension MemoryPlan {
     private static let tokenizerBytesPerToken = 110
 
     /// What is in memory before the first step: in this order, so that the rest of the budget is the pages'.
-    static func loadedParts(_ run: PlannedRun, _ sizes: RunSizes, _ backend: CPUBackend) throws -> [Part] {
+    static func loadedParts(_ run: PlannedRun, _ sizes: RunSizes, _ backend: any Backend) throws -> [Part] {
         let parameters = try parameterCount(run)
         let isAdapter = run.adapter != nil
         return [
@@ -40,8 +40,7 @@ extension MemoryPlan {
             Part(
                 name: "training", bytes: sizes.trainingBytes, detail: "activations of \(sizes.trainingRows) rows"),
             Part(
-                name: "threads", bytes: run.threads * sizes.threadBytes,
-                detail: "scratch of \(run.threads)"),
+                name: "threads", bytes: sizes.scratchBytes, detail: "scratch of \(run.threads)"),
         ]
     }
 
@@ -55,7 +54,7 @@ extension MemoryPlan {
 
     /// The projections of every layer in their format, with norms and biases in fp32.
     private static func linearBytes(
-        _ model: ModelConfiguration, _ precision: WeightPrecision, _ backend: CPUBackend
+        _ model: ModelConfiguration, _ precision: WeightPrecision, _ backend: any Backend
     ) throws -> Int {
         try model.layers.reduce(0) { sum, layer in
             let matrices = try layer.modules.reduce(0) { sum, linear in
@@ -68,7 +67,7 @@ extension MemoryPlan {
     }
 
     private static func tableBytes(
-        _ model: ModelConfiguration, _ precision: WeightPrecision, _ backend: CPUBackend
+        _ model: ModelConfiguration, _ precision: WeightPrecision, _ backend: any Backend
     ) throws -> Int {
         // An embedding table that the head does not share stays in the file.
         try backend.byteCount(
@@ -79,12 +78,12 @@ extension MemoryPlan {
     ///
     /// - Throws: `TensorError` for sizes beyond any memory.
     package static func weightBytes(
-        of model: ModelConfiguration, _ precision: WeightPrecision, backend: CPUBackend
+        of model: ModelConfiguration, _ precision: WeightPrecision, backend: any Backend
     ) throws -> Int {
         try linearBytes(model, precision, backend) + tableBytes(model, precision, backend)
     }
 
-    private static func packedAdapterBytes(_ run: PlannedRun, _ backend: CPUBackend) throws -> Int {
+    private static func packedAdapterBytes(_ run: PlannedRun, _ backend: any Backend) throws -> Int {
         guard let adapter = run.adapter else { return 0 }
         return try adapter.targets(in: run.model).modules.reduce(0) { sum, module in
             // Of the embedding's pair the table of tokens is read as it is.

@@ -62,7 +62,7 @@ public struct MemoryPlan: Sendable, Equatable {
     ///   - limit: nil for what this process may hold.
     ///   - backend: gives the sizes of packed weights.
     /// - Throws: `ModelError` for an impossible adapter, `TensorError` for an impossible weight.
-    public init(_ run: PlannedRun, utilization: Double, limit: Int? = nil, backend: CPUBackend) throws {
+    public init(_ run: PlannedRun, utilization: Double, limit: Int? = nil, backend: any Backend) throws {
         let limit = limit ?? Self.processLimit
         let sizes = RunSizes(run, backend)
         let loaded = try Self.loadedParts(run, sizes, backend)

@@ -4,9 +4,9 @@ import ApusTensor
 /// The sizes of what a step keeps and works with, asked of those that hold it: pages, workspaces, the engine and the backend.
 struct RunSizes {
     private let run: PlannedRun
-    private let backend: CPUBackend
+    private let backend: any Backend
 
-    init(_ run: PlannedRun, _ backend: CPUBackend) {
+    init(_ run: PlannedRun, _ backend: any Backend) {
         self.run = run
         self.backend = backend
     }
@@ -15,12 +15,14 @@ struct RunSizes {
 
     /// Of one token over all layers: keys and values.
     private var keyValueBytes: Int {
-        KeyValueCache.Shape(run.model, run.precision).pageBytes / KeyValueCache.pageTokens
+        backend.pageBytes(KeyValueCache.Shape(run.model, run.precision)) / KeyValueCache.pageTokens
     }
 
     /// Of one token over all layers: two residual streams a layer and one after the last, and without checkpointing the
     /// insides of the layers.
-    private var inputBytes: Int { LayerInputs.tokenBytes(run.model, run.precision, activations: run.keepsActivations) }
+    private var inputBytes: Int {
+        LayerInputs.tokenBytes(run.model, run.precision, activations: run.keepsActivations, on: backend)
+    }
 
     /// Of one token, both.
     var tokenBytes: Int { keyValueBytes + inputBytes }
@@ -88,12 +90,12 @@ struct RunSizes {
             + 4 * run.completionsPerPass * 2 * run.promptLimit * keyValue
     }
 
-    // MARK: Threads
+    // MARK: Device
 
-    /// What one thread works in.
-    var threadBytes: Int {
+    /// What operations work in, whatever the batch.
+    var scratchBytes: Int {
         backend.scratchBytes(
             KeyValueCache.Shape(run.model, run.precision), maxContext: run.promptLimit + run.completionLimit,
-            vocabularySize: run.model.vocabularySize) + CPUBackend.headBytes(hiddenSize: run.model.hiddenSize)
+            vocabularySize: run.model.vocabularySize, hiddenSize: run.model.hiddenSize)
     }
 }

@@ -35,12 +35,12 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
     public var parameterCount: Int { buffers.parameters.columns }
     /// AdamW's moments in the order of the parameters; zero before the first step.
     package var optimizerState: (firstMoment: [Float], secondMoment: [Float]) {
-        (buffers.firstMoment.values, buffers.secondMoment.values)
+        (backend.download(buffers.firstMoment), backend.download(buffers.secondMoment))
     }
     /// How often the parameters have changed.
     private(set) var version = 0
     let baseModel: String
-    private let backend: any Backend
+    let backend: any Backend
     private let pairs: [[Pair?]]
     /// Beside the embedding.
     let embedding: EmbeddingPair?
@@ -125,22 +125,27 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
         self.pairs = pairs
         baseModel = configuration.baseModel ?? model.checkpointPath
         backend = model.backend
-        buffers = try ParameterBuffers(count: offset)
+        buffers = try ParameterBuffers(count: offset, on: backend)
     }
 
     /// All parameters in the order of `tensors`.
-    public var parameters: [Float] { buffers.parameters.values }
+    public var parameters: [Float] { backend.download(buffers.parameters) }
 
     /// The values of one tensor, row-major.
     package func values(of tensor: ParameterTensor) -> [Float] { buffers.values(of: tensor) }
 
-    /// A moment of one tensor, in the tensor's shape, to be read and written; zero before the first step.
-    package func moment(_ moment: AdamWMoment, of tensor: ParameterTensor) -> Matrix {
-        buffers.moment(moment, of: tensor)
+    /// A moment of one tensor, row-major; zero before the first step.
+    package func values(_ moment: AdamWMoment, of tensor: ParameterTensor) -> [Float] {
+        buffers.values(moment, of: tensor)
+    }
+
+    /// Replaces a moment of one tensor.
+    package func set(_ moment: AdamWMoment, of tensor: ParameterTensor, to values: [Float]) {
+        buffers.set(moment, of: tensor, to: values)
     }
 
     /// All gradients in the order of `tensors`.
-    package var gradients: [Float] { buffers.gradients.values }
+    package var gradients: [Float] { backend.download(buffers.gradients) }
 
     /// Replaces all parameters.
     ///
@@ -152,12 +157,12 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
         guard values.allSatisfy(\.isFinite) else {
             throw ModelError("adapter: some parameters are NaN or infinite; use an earlier checkpoint")
         }
-        buffers.parameters.values = values
+        backend.upload(values, to: buffers.parameters)
         repack()
     }
 
     /// Sets all gradients to zero.
-    public func zeroGradients() { buffers.gradients.clear() }
+    public func zeroGradients() { backend.fill(buffers.gradients, with: 0) }
 
     /// L2 norm of all gradients together.
     public func gradientNorm() -> Double { backend.sumOfSquares(buffers.gradients).squareRoot() }
@@ -181,13 +186,15 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
     /// Brings the parameters into the form that the kernels read.
     private func repack() {
         version += 1
+        var items: [Repacking] = []
         for case let pair? in pairs.joined() + [head] {
-            backend.repack(pair.lowRank.a, from: parameters(pair.a), scale: 1)
-            backend.repack(pair.lowRank.b, from: parameters(pair.b), scale: pair.scale)
+            items.append(Repacking(pair.lowRank.a, from: parameters(pair.a)))
+            items.append(Repacking(pair.lowRank.b, from: parameters(pair.b), scale: pair.scale))
         }
         if let embedding {
-            backend.repack(embedding.weight, from: parameters(embedding.b), scale: embedding.scale)
+            items.append(Repacking(embedding.weight, from: parameters(embedding.b), scale: embedding.scale))
         }
+        backend.repack(items)
     }
 
     /// A tensor's values, in its shape.

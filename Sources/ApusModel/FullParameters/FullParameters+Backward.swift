@@ -20,9 +20,9 @@ extension FullParameters {
     /// Adds the gradient of the embedding's rows.
     ///
     /// - Parameter dx: the gradient of what is looked up.
-    func embeddingBackward(_ dx: Matrix, tokens: [Int32]) {
+    func embeddingBackward(_ dx: Matrix, _ pass: Pass) {
         guard let table = gradient(.embedding) else { return }
-        backend.scatterAdd(dx, tokens.map(Int.init), into: table)
+        backend.scatterAdd(dx, pass.tokens, into: table)
     }
 
     /// Adds the gradient of the head, which is the embedding's where they are tied.

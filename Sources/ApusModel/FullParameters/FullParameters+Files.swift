@@ -16,12 +16,12 @@ extension FullParameters {
     ///
     /// - Parameter backend: the device; nil for the CPU with its best kernels.
     /// - Throws: `FormatError`, `TextError`, `TensorError` or `ModelError`, each one line that says what to do.
-    public convenience init(directory: URL, backend: (any Backend)? = nil) throws {
+    public convenience init(directory: URL, backend: any Backend) throws {
         try Self.requireFolder(directory)
         let checkpoint = try Checkpoint(path: directory.path)
         let parts = ModelParts(
             path: directory.path, configuration: checkpoint.configuration, tokenizer: try checkpoint.makeTokenizer())
-        try self.init(parts, backend: try backend ?? CPUBackend()) { tensor, _, values in
+        try self.init(parts, backend: backend) { tensor, _, values in
             let rows = tensor.shape.count > 1 ? tensor.shape[0] : 1
             try checkpoint.read(tensor.role, rows: 0..<rows, into: values)
             checkpoint.finish(tensor.role)
@@ -32,7 +32,7 @@ extension FullParameters {
     /// `initializer_range` (0.02) as standard deviation, gains one, biases zero. Weights in the folder are not read.
     ///
     /// - Throws: `FormatError`, `TextError`, `TensorError` or `ModelError`, each one line that says what to do.
-    public convenience init(randomFrom directory: URL, seed: UInt64, backend: (any Backend)? = nil) throws {
+    public convenience init(randomFrom directory: URL, seed: UInt64, backend: any Backend) throws {
         try Self.requireFolder(directory)
         let configuration = try Checkpoint.readConfiguration(in: directory)
         let parts = ModelParts(
@@ -40,7 +40,7 @@ extension FullParameters {
         let data = try Data(contentsOf: directory.appending(path: "config.json"))
         let deviation = try JSONDecoder().decode(InitializerRange.self, from: data).value ?? 0.02
         let random = Philox(seed: seed)
-        try self.init(parts, backend: try backend ?? CPUBackend()) { tensor, index, values in
+        try self.init(parts, backend: backend) { tensor, index, values in
             guard tensor.shape.count > 1 else {
                 // A gain begins as the factor 1, whatever is added to it.
                 return values.update(

@@ -43,9 +43,9 @@ public final class FullParameters: FlatParameters, @unchecked Sendable {
         self.byRole = byRole
         let gains = configuration.architecture.gainOffset == 0 ? [] : ordered.filter(\.role.isGain)
         let shiftedGains = Dictionary(
-            uniqueKeysWithValues: try gains.map { ($0.role, try Matrix(rows: 1, columns: $0.shape[0])) })
+            uniqueKeysWithValues: try gains.map { ($0.role, try backend.makeMatrix(rows: 1, columns: $0.shape[0])) })
         self.shiftedGains = shiftedGains
-        let buffers = try ParameterBuffers(count: offset)
+        let buffers = try ParameterBuffers(count: offset, on: backend)
         self.buffers = buffers
         var initial = [Float](repeating: 0, count: offset)
         try initial.withUnsafeMutableBufferPointer { all in
@@ -53,7 +53,7 @@ public final class FullParameters: FlatParameters, @unchecked Sendable {
                 try values(tensor, index, UnsafeMutableBufferPointer(rebasing: all[tensors[index].range]))
             }
         }
-        buffers.parameters.values = initial
+        backend.upload(initial, to: buffers.parameters)
         model = try LanguageModel(parts, backend: backend) { role in
             guard let tensor = byRole[role] else { preconditionFailure("a model has all of its tensors") }
             return shiftedGains[role] ?? buffers.parameters.tensor(tensor.range, shape: tensor.shape)
@@ -65,18 +65,23 @@ public final class FullParameters: FlatParameters, @unchecked Sendable {
     public var parameterCount: Int { buffers.parameters.columns }
 
     /// All parameters in the order of `tensors`.
-    public var parameters: [Float] { buffers.parameters.values }
+    public var parameters: [Float] { model.backend.download(buffers.parameters) }
 
     /// The values of one tensor, row-major.
     package func values(of tensor: ParameterTensor) -> [Float] { buffers.values(of: tensor) }
 
-    /// A moment of one tensor, in the tensor's shape, to be read and written; zero before the first step.
-    package func moment(_ moment: AdamWMoment, of tensor: ParameterTensor) -> Matrix {
-        buffers.moment(moment, of: tensor)
+    /// A moment of one tensor, row-major; zero before the first step.
+    package func values(_ moment: AdamWMoment, of tensor: ParameterTensor) -> [Float] {
+        buffers.values(moment, of: tensor)
+    }
+
+    /// Replaces a moment of one tensor.
+    package func set(_ moment: AdamWMoment, of tensor: ParameterTensor, to values: [Float]) {
+        buffers.set(moment, of: tensor, to: values)
     }
 
     /// All gradients in the order of `tensors`.
-    package var gradients: [Float] { buffers.gradients.values }
+    package var gradients: [Float] { model.backend.download(buffers.gradients) }
 
     /// Replaces all parameters.
     ///
@@ -86,12 +91,12 @@ public final class FullParameters: FlatParameters, @unchecked Sendable {
             throw ModelError(
                 "parameters: wanted \(parameterCount) finite values, found \(values.count), some NaN or infinite")
         }
-        buffers.parameters.values = values
+        model.backend.upload(values, to: buffers.parameters)
         repack()
     }
 
     /// Sets all gradients to zero.
-    public func zeroGradients() { buffers.gradients.clear() }
+    public func zeroGradients() { model.backend.fill(buffers.gradients, with: 0) }
 
     /// L2 norm of all gradients together.
     public func gradientNorm() -> Double { model.backend.sumOfSquares(buffers.gradients).squareRoot() }
@@ -120,10 +125,10 @@ public final class FullParameters: FlatParameters, @unchecked Sendable {
     /// Brings the matrices into the form that the kernels read. Gains and biases are read where they are, unless a
     /// constant is added to them.
     private func repack() {
+        var items: [Repacking] = []
         func repack(_ weight: Weight?, _ role: TensorRole) {
             guard let weight, let tensor = byRole[role] else { return }
-            model.backend.repack(
-                weight, from: buffers.parameters.tensor(tensor.range, shape: tensor.shape), scale: 1)
+            items.append(Repacking(weight, from: values(tensor)))
         }
         switch model.embedding {
         case .own(let table):
@@ -134,10 +139,16 @@ public final class FullParameters: FlatParameters, @unchecked Sendable {
         for (index, layer) in model.layers.enumerated() {
             for plan in layer.plan.modules { repack(layer[plan.module], .weight(plan.module, layer: index)) }
         }
-        let offset = model.configuration.architecture.gainOffset
+        model.backend.repack(items)
         for (role, sums) in shiftedGains {
             guard let tensor = byRole[role] else { continue }
-            sums.values = buffers.values(of: tensor).map { $0 + offset }
+            model.backend.fill(sums, with: model.configuration.architecture.gainOffset)
+            model.backend.add(sums, values(tensor))
         }
+    }
+
+    /// A tensor's values where they are, in its shape.
+    private func values(_ tensor: ParameterTensor) -> Matrix {
+        buffers.parameters.tensor(tensor.range, shape: tensor.shape)
     }
 }

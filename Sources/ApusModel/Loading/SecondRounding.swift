@@ -71,9 +71,10 @@ private struct RoundedRows {
         let weight = try backend.makeWeight(format, outputs: rows, inputs: inputs) { range, destination in
             _ = destination.update(from: values[range.lowerBound * inputs..<range.upperBound * inputs])
         }
-        let read = try Matrix(rows: rows, columns: inputs)
-        backend.embed((0..<Int32(rows)).map { $0 }, table: weight, into: read)
-        squareError = Double(zip(read.values, values).reduce(Float(0)) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) })
+        let read = try backend.makeMatrix(rows: rows, columns: inputs)
+        backend.embed(try backend.makeIndices((0..<Int32(rows)).map { $0 }), table: weight, into: read)
+        squareError = Double(
+            zip(backend.download(read), values).reduce(Float(0)) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) })
         bytes = weight.byteCount
     }
 }

@@ -13,7 +13,7 @@ final class WeightLoader {
     private let key: PackedModelKey?
     private let packed: PackedModel?
     /// What there is to write, in the order in which it was loaded.
-    private var loaded: [(name: String, storages: [Storage])] = []
+    private var loaded: [(name: String, parts: [any SharedBytes])] = []
     /// Whether nothing had to be packed here.
     private(set) var foundAll = true
 
@@ -47,7 +47,7 @@ final class WeightLoader {
     /// Has what was packed here written for the next run, while this one goes on.
     func keepPacked() {
         guard let cache, let key, !foundAll else { return }
-        let bytes = loaded.reduce(0) { $0 + $1.storages.reduce(0) { $0 + $1.count * 4 } }
+        let bytes = loaded.reduce(0) { $0 + $1.parts.reduce(0) { $0 + $1.byteCount } }
         if bytes >= cache.smallestModel { cache.writeLater(loaded, key: key, replaces: packed != nil) }
     }
 
@@ -76,7 +76,7 @@ final class WeightLoader {
             foundAll = false
             weight = try packedHere(role, format, outputs, inputs)
         }
-        loaded.append((name, weight.storages))
+        if cache != nil { loaded.append((name, backend.packedParts(of: weight))) }
         return weight
     }
 
@@ -84,12 +84,8 @@ final class WeightLoader {
     {
         defer { checkpoint.finish(role) }
         if format == .nf4, let stored = try checkpoint.quantized(role), stored.blockSize == 64 {
-            var codes = [UInt8](repeating: 0, count: outputs * inputs)
-            for index in codes.indices {
-                let byte = stored.codes[index / 2]
-                codes[index] = index % 2 == 0 ? byte >> 4 : byte & 15
-            }
-            return try backend.makeWeight(nf4Codes: codes, scales: stored.absmax, outputs: outputs, inputs: inputs)
+            return try backend.makeWeight(
+                NF4Matrix(codes: stored.codes, scales: stored.absmax, outputs: outputs, inputs: inputs))
         }
         return try backend.makeWeight(format, outputs: outputs, inputs: inputs) { rows, destination in
             try checkpoint.read(role, rows: rows, into: destination)
@@ -99,21 +95,48 @@ final class WeightLoader {
     /// A bias, or a gain as it multiplies.
     private func vector(_ role: TensorRole, _ count: Int) throws -> Matrix {
         let name = name(of: role)
-        if let part = packed?.parts(of: name).first, let storage = try? Storage(part, count: count) {
-            loaded.append((name, [storage]))
-            return Matrix(storage: storage, rows: 1, columns: count)
+        let values: VectorValues
+        if let part = packed?.parts(of: name).first, let found = VectorValues(part, count: count) {
+            values = found
+        } else {
+            foundAll = false
+            values = try read(role, count)
         }
-        foundAll = false
-        let matrix = try Matrix(rows: 1, columns: count)
+        loaded.append((name, [values]))
+        return try backend.makeMatrix(values.values, rows: 1, columns: count)
+    }
+
+    private func read(_ role: TensorRole, _ count: Int) throws -> VectorValues {
+        defer { checkpoint.finish(role) }
         var values = [Float](repeating: 0, count: count)
         try values.withUnsafeMutableBufferPointer { try checkpoint.read(role, rows: 0..<1, into: $0) }
         let offset = role.isGain ? checkpoint.configuration.architecture.gainOffset : 0
-        matrix.values = offset == 0 ? values : values.map { $0 + offset }
-        checkpoint.finish(role)
-        loaded.append((name, [matrix.storage]))
-        return matrix
+        return VectorValues(offset == 0 ? values : values.map { $0 + offset })
     }
 
     /// What packed weights go by, whatever file they come from.
     private func name(of role: TensorRole) -> String { checkpoint.configuration.huggingFaceLayout.name(of: role) }
+}
+
+/// The values of a gain or a bias, as they are kept with packed weights.
+private final class VectorValues: SharedBytes {
+    let values: [Float]
+
+    init(_ values: [Float]) { self.values = values }
+
+    /// nil where a part holds another number of values.
+    convenience init?(_ part: SharedPart, count: Int) {
+        let values = part.bytes.withBytes { bytes -> [Float]? in
+            guard part.range.lowerBound >= 0, part.range.upperBound <= bytes.count, part.range.count == 4 * count else {
+                return nil
+            }
+            return (0..<count).map {
+                bytes.loadUnaligned(fromByteOffset: part.range.lowerBound + 4 * $0, as: Float.self)
+            }
+        }
+        guard let values else { return nil }
+        self.init(values)
+    }
+
+    func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R { try values.withUnsafeBytes(body) }
 }

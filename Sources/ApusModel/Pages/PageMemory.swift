@@ -22,12 +22,13 @@ struct PageMemory {
     }
 
     /// Bytes of keys and values in a page.
-    var keyValueBytes: Int { model.cacheShape.pageBytes }
+    var keyValueBytes: Int { model.backend.pageBytes(model.cacheShape) }
 
     /// Bytes of layer inputs and activations in a page.
     var inputBytes: Int {
         guard contents != .keysAndValues else { return 0 }
-        return LayerInputs.tokenBytes(model.configuration, model.precision, activations: contents == .activations)
+        return LayerInputs.tokenBytes(
+            model.configuration, model.precision, activations: contents == .activations, on: model.backend)
             * KeyValueCache.pageTokens
     }
 
@@ -37,11 +38,12 @@ struct PageMemory {
     mutating func reserve(pages: Int) throws -> (cache: KeyValueCache, inputs: LayerInputs?) {
         if let storage { return storage }
         let made = (
-            cache: try KeyValueCache(shape: model.cacheShape, pages: pages),
+            cache: try model.backend.makeCache(model.cacheShape, pages: pages),
             inputs: contents == .keysAndValues
                 ? nil
                 : try LayerInputs(
-                    model.configuration, model.precision, pages: pages, activations: contents == .activations)
+                    model.configuration, model.precision, pages: pages, activations: contents == .activations,
+                    on: model.backend)
         )
         storage = made
         return made

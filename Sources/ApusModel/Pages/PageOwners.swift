@@ -1,17 +1,11 @@
 /// Who owns which page: a page has as many owners as tables that name it, and is free when the last one lets it go.
-///
-/// Page numbers are multiples of `stride`: each layer of a cache has a number for itself.
 struct PageOwners {
     /// Pages that there are.
     let count: Int
-    private let stride: Int32
     private var owners: [Int32] = []
     private var free: [Int32] = []
 
-    init(count: Int, stride: Int) {
-        self.count = count
-        self.stride = Int32(stride)
-    }
+    init(count: Int) { self.count = count }
 
     /// Pages that nobody owns.
     var available: Int { free.count + count - owners.count }
@@ -22,26 +16,24 @@ struct PageOwners {
         return (0..<wanted).map { _ in
             guard let page = free.popLast() else {
                 owners.append(1)
-                return Int32(owners.count - 1) * stride
+                return Int32(owners.count - 1)
             }
-            owners[index(page)] = 1
+            owners[Int(page)] = 1
             return page
         }
     }
 
     /// Adds an owner to each page of a table.
     mutating func retain(_ table: [Int32]) {
-        for page in table { owners[index(page)] += 1 }
+        for page in table { owners[Int(page)] += 1 }
     }
 
     /// Takes an owner from each page of a table.
     mutating func release(_ table: [Int32]) {
         for page in table {
-            owners[index(page)] -= 1
-            precondition(owners[index(page)] >= 0, "a page released too often")
-            if owners[index(page)] == 0 { free.append(page) }
+            owners[Int(page)] -= 1
+            precondition(owners[Int(page)] >= 0, "a page released too often")
+            if owners[Int(page)] == 0 { free.append(page) }
         }
     }
-
-    private func index(_ page: Int32) -> Int { Int(page / stride) }
 }

@@ -31,8 +31,7 @@ package final class PageStore {
         let pageBytes = memory.keyValueBytes + memory.inputBytes
         let budget = pages.map { MemoryBudget(bytes: $0 * pageBytes) } ?? budget ?? MemoryBudget()
         self.budget = budget
-        owners = PageOwners(
-            count: min(budget.bytes / pageBytes, model.cacheShape.pageLimit), stride: model.cacheShape.layers)
+        owners = PageOwners(count: min(budget.bytes / pageBytes, model.cacheShape.pageLimit))
     }
 
     // MARK: Memory
@@ -82,8 +81,7 @@ package final class PageStore {
     ///
     /// - Throws: `TensorError` when the system refuses the reservation.
     package func copyKeysAndValues(from source: Int32, to destination: Int32) throws {
-        let cache = try cache()
-        memory.model.backend.copy(cache.page(source), into: cache.page(destination))
+        memory.model.backend.copyPage(source, to: destination, of: try cache())
     }
 
     /// Takes the pages of whole groups: pages that the prompt fills are shared, a completion's last token has no row.

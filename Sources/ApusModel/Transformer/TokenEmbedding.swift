@@ -14,22 +14,32 @@ enum TokenEmbedding: Sendable {
     /// x[i] = the table's row tokens[i].
     ///
     /// - Throws: `FormatError` when a row in the file holds NaN or infinity; `TensorError` without memory.
-    func embed(_ tokens: [Int32], into x: Matrix, backend: any Backend) throws {
+    func embed(_ tokens: [Int32], _ pass: Pass, into x: Matrix, backend: any Backend) throws {
         switch self {
-        case .shared(let table), .own(let table): backend.embed(tokens, table: table, into: x)
-        case .file(let checkpoint):
-            let distinct = Set(tokens).sorted()
-            let width = x.columns
-            let rows = try backend.makeWeight(.f32, outputs: distinct.count, inputs: width) {
-                (range, values) throws(FormatError) in
-                for (place, row) in range.enumerated() {
-                    let token = Int(distinct[row])
-                    let part = UnsafeMutableBufferPointer(rebasing: values[place * width..<(place + 1) * width])
-                    try checkpoint.read(.embedding, rows: token..<token + 1, into: part)
-                }
-            }
-            let place = Dictionary(uniqueKeysWithValues: zip(distinct, Int32(0)...))
-            backend.embed(tokens.compactMap { place[$0] }, table: rows, into: x)
+        case .shared(let table), .own(let table): backend.embed(pass.tokens, table: table, into: x)
+        case .file(let checkpoint): backend.upload(try checkpoint.embeddings(of: tokens, width: x.columns), to: x)
         }
+    }
+}
+
+extension Checkpoint {
+    /// The rows of the table for some tokens, of which each is read once.
+    fileprivate func embeddings(of tokens: [Int32], width: Int) throws -> [Float] {
+        var values = [Float](repeating: 0, count: tokens.count * width)
+        var firstPlaces: [Int32: Int] = [:]
+        for (place, token) in tokens.enumerated() {
+            let row = place * width..<(place + 1) * width
+            if let first = firstPlaces[token] {
+                values.replaceSubrange(row, with: values[first * width..<(first + 1) * width])
+                continue
+            }
+            firstPlaces[token] = place
+            try values.withUnsafeMutableBufferPointer { values in
+                try read(
+                    .embedding, rows: Int(token)..<Int(token) + 1,
+                    into: UnsafeMutableBufferPointer(rebasing: values[row]))
+            }
+        }
+        return values
     }
 }

@@ -13,15 +13,17 @@ extension TrainingPass {
         precondition(asked.count == kept.targets.count, "one flag a token")
         // A logarithm that rounding may have moved across one half is looked at.
         let certain: Float = -0.69
-        var answers = asked.indices.map { asked[$0] && kept.scores[$0].logProb > certain }
+        let scores = model.backend.scores(in: kept.scores)
+        var answers = asked.indices.map { asked[$0] && scores[$0].logProb > certain }
         let open = asked.indices.filter { asked[$0] && !answers[$0] }
         if !open.isEmpty {
             let transformer = Transformer(model: model, adapter: trained.adapter)
             let hidden = transformer.finalHidden(
-                kept.batch, workspace: try reserveWorkspace(rows: kept.batch.rows), inputs: inputs)
-            try transformer.forEachLogits(hidden, open.map { kept.targets[$0] }) { range, room in
-                for (row, index) in open[range].enumerated() {
-                    answers[index] = room.logits.rows(row..<row + 1).indexOfLargest == Int(kept.targets[index].token)
+                kept.pass, workspace: try reserveWorkspace(rows: kept.pass.rows), inputs: inputs)
+            let targets = try model.backend.makeTargets(open.map { kept.targets[$0] })
+            try transformer.forEachLogits(hidden, targets) { range, room in
+                for (index, token) in zip(open[range], model.backend.likeliest(room.logits)) {
+                    answers[index] = token == kept.targets[index].token
                 }
             }
         }
@@ -31,17 +33,6 @@ extension TrainingPass {
                 defer { rest = rest.dropFirst(completion.count) }
                 return Array(rest.prefix(completion.count))
             }
-        }
-    }
-}
-
-extension Matrix {
-    /// The place of the largest value, the first of equals.
-    fileprivate var indexOfLargest: Int {
-        withValues { values in
-            var best = 0
-            for index in values.indices where values[index] > values[best] { best = index }
-            return best
         }
     }
 }

@@ -33,9 +33,10 @@ package final class TrainingPass {
 
     /// What the backward pass starts from; its pages are owned until then.
     struct Kept {
-        let batch: PackedBatch
-        let targets: [HeadTarget]
-        let scores: [HeadScore]
+        let pass: Pass
+        let targets: [ScoredToken]
+        /// The targets' scores, [targets][`HeadScore.width`].
+        let scores: Matrix
         let tables: [GroupTables]
         let temperature: Float
     }
@@ -76,7 +77,7 @@ package final class TrainingPass {
             groups, temperature: temperature, adapter: policy == .current ? trained.adapter : reference,
             keepsInputs: false)
         releasePages(of: run)
-        return Self.arrange(run.scores, groups)
+        return arrange(run.scores, groups)
     }
 
     /// Like `score`, keeping what `backward` needs. Completions that the sampler kept, all of them, cost nothing.
@@ -87,12 +88,12 @@ package final class TrainingPass {
         try check(groups)
         let run =
             if let rows = pages.keptRows(of: groups, adapter: trained.adapter, temperature: temperature) {
-                takeOver(rows.tables, rows.scores, groups, temperature)
+                try takeOver(rows.tables, rows.scores, groups, temperature)
             } else {
                 try run(groups, temperature: temperature, adapter: trained.adapter, keepsInputs: true)
             }
         kept = run
-        return Self.arrange(run.scores, groups)
+        return arrange(run.scores, groups)
     }
 
     /// Adds to the trained parameters' gradients the derivative of Σ g · logProb + h · entropy over the last forward pass's tokens.
@@ -104,25 +105,36 @@ package final class TrainingPass {
     package func backward(_ logProbGradients: [[[Float]]], entropyGradients: [[[Float]]]? = nil) throws {
         guard let kept, let inputs = try pages.inputs() else { preconditionFailure("backward without a forward pass") }
         defer { letGo() }
-        let g = logProbGradients.flatMap { $0.flatMap { $0 } }
-        let h = entropyGradients.map { $0.flatMap { $0.flatMap { $0 } } }
+        guard let loss = try liveGradients(logProbGradients, entropyGradients, of: kept) else { return }
+        let workspace = try reserveWorkspace(rows: kept.pass.rows)
+        let transformer = Transformer(model: model, adapter: trained.adapter, parameters: trained.parameters)
+        let hidden = transformer.finalHidden(kept.pass, workspace: workspace, inputs: inputs)
+        let dTargets = try model.backend.makeMatrix(rows: loss.targets.count, columns: hidden.columns)
+        try transformer.headBackward(hidden, loss, into: dTargets)
+        let dHidden = workspace.dNormed(kept.pass.rows)
+        model.backend.fill(dHidden, with: 0)
+        model.backend.scatterAdd(dTargets, loss.targets.rows, into: dHidden)
+        try transformer.backward(
+            kept.pass, cache: try pages.cache(), workspace: workspace, inputs: inputs, dHidden: dHidden)
+    }
+
+    /// The targets that the loss says something of, with what it says; nil for none.
+    private func liveGradients(
+        _ logProbs: [[[Float]]], _ entropies: [[[Float]]]?, of kept: Kept
+    ) throws -> ScoreGradients? {
+        let g = logProbs.flatMap { $0.flatMap { $0 } }
+        let h = entropies.map { $0.flatMap { $0.flatMap { $0 } } }
         precondition(g.count == kept.targets.count && (h?.count ?? g.count) == g.count, "one gradient a token")
         let live = g.indices.filter { g[$0] != 0 || (h?[$0] ?? 0) != 0 }
-        guard !live.isEmpty else { return }
-        let workspace = try reserveWorkspace(rows: kept.batch.rows)
-        let transformer = Transformer(model: model, adapter: trained.adapter, parameters: trained.parameters)
-        let hidden = transformer.finalHidden(kept.batch, workspace: workspace, inputs: inputs)
-        let targets = live.map { kept.targets[$0] }
-        let dTargets = try Matrix(rows: live.count, columns: hidden.columns)
-        let gradients = ScoreGradients(
-            targets: targets, scores: live.map { kept.scores[$0] }, logProbs: live.map { g[$0] },
-            entropies: h.map { h in live.map { h[$0] } }, temperature: kept.temperature)
-        try transformer.headBackward(hidden, gradients, into: dTargets)
-        let dHidden = workspace.dNormed(kept.batch.rows)
-        dHidden.clear()
-        model.backend.scatterAdd(dTargets, targets.map(\.row), into: dHidden)
-        try transformer.backward(
-            kept.batch, cache: try pages.cache(), workspace: workspace, inputs: inputs, dHidden: dHidden)
+        guard !live.isEmpty else { return nil }
+        let backend = model.backend
+        let scores = try backend.makeMatrix(rows: live.count, columns: HeadScore.width)
+        backend.gather(kept.scores, try backend.makeIndices(live.map(Int32.init)), into: scores)
+        return ScoreGradients(
+            targets: try backend.makeTargets(live.map { kept.targets[$0] }), scores: scores,
+            gradients: try backend.makeMatrix(
+                live.flatMap { [g[$0], h?[$0] ?? 0] }, rows: live.count, columns: HeadScore.gradientWidth),
+            temperature: kept.temperature)
     }
 
     /// Runs the model over the groups in freshly taken pages.
@@ -134,11 +146,13 @@ package final class TrainingPass {
             let (batch, targets) = PackedBatch.packing(groups, tables: tables)
             forwardPasses += 1
             let transformer = Transformer(model: model, adapter: adapter)
+            let pass = try transformer.prepare(batch, isScored: true, isTraining: keepsInputs)
             let hidden = try transformer.forward(
-                batch, cache: try pages.cache(), workspace: try reserveWorkspace(rows: batch.rows),
-                keep: keepsInputs ? try pages.inputs() : nil)
-            let scores = try transformer.score(hidden, targets: targets, temperature: temperature)
-            return Kept(batch: batch, targets: targets, scores: scores, tables: tables, temperature: temperature)
+                pass, tokens: batch.tokens, cache: try pages.cache(),
+                workspace: try reserveWorkspace(rows: batch.rows), keep: keepsInputs ? try pages.inputs() : nil)
+            let scores = try transformer.score(
+                hidden, try model.backend.makeTargets(targets), temperature: temperature)
+            return Kept(pass: pass, targets: targets, scores: scores, tables: tables, temperature: temperature)
         } catch {
             pages.release(tables.flatMap(\.all))
             throw error
@@ -148,10 +162,15 @@ package final class TrainingPass {
     /// Uses rows that are there already.
     private func takeOver(
         _ tables: [GroupTables], _ scores: [HeadScore], _ groups: [TokenGroup], _ temperature: Float
-    ) -> Kept {
-        pages.retain(tables.flatMap(\.all))
+    ) throws -> Kept {
         let (batch, targets) = PackedBatch.packing(groups, tables: tables)
-        return Kept(batch: batch, targets: targets, scores: scores, tables: tables, temperature: temperature)
+        let pass = try Transformer(model: model, adapter: trained.adapter)
+            .prepare(batch, isScored: true, isTraining: true)
+        let kept = Kept(
+            pass: pass, targets: targets, scores: try model.backend.makeScores(scores), tables: tables,
+            temperature: temperature)
+        pages.retain(tables.flatMap(\.all))
+        return kept
     }
 
     private func letGo() {
@@ -182,12 +201,14 @@ package final class TrainingPass {
             model.configuration,
             rank: max(trained.adapter?.targets.largestRank ?? 0, reference?.targets.largestRank ?? 0),
             capacity: rows, training: true,
-            feedForwardRows: feedForwardRows)
+            feedForwardRows: feedForwardRows, on: model.backend)
         workspace = made
         return made
     }
 
-    private static func arrange(_ scores: [HeadScore], _ groups: [TokenGroup]) -> [[TokenScores]] {
+    /// Reads scores, by groups and completions.
+    private func arrange(_ scores: Matrix, _ groups: [TokenGroup]) -> [[TokenScores]] {
+        let scores = model.backend.scores(in: scores)
         var next = 0
         return groups.map { group in
             group.completions.map { completion in

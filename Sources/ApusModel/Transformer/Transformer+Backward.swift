@@ -3,9 +3,9 @@ internal import ApusTensor
 /// The backward pass: from each layer's kept input the inside is computed again, then differentiated by hand.
 extension Transformer {
     /// The final hidden states of rows whose layer inputs are kept, [rows][hidden], in the workspace.
-    func finalHidden(_ batch: PackedBatch, workspace: Workspace, inputs: LayerInputs) -> Matrix {
-        let (x, normed) = (workspace.residual(batch.rows), workspace.normed(batch.rows))
-        inputs.read(inputs.rows(of: batch.slots), of: .final, into: x, backend: backend)
+    func finalHidden(_ pass: Pass, workspace: Workspace, inputs: LayerInputs) -> Matrix {
+        let (x, normed) = (workspace.residual(pass.rows), workspace.normed(pass.rows))
+        inputs.recall(pass, of: .final, into: x, backend: backend)
         backend.rmsNorm(x, gain: model.finalNorm, epsilon: epsilon, into: normed)
         return normed
     }
@@ -13,44 +13,42 @@ extension Transformer {
     /// Adds every gradient of a batch: the adapter's, or those of the weights below the last norm's output.
     ///
     /// - Parameters:
-    ///   - batch: rows whose keys and values are in `cache`.
+    ///   - pass: rows whose keys and values are in `cache`.
     ///   - inputs: the rows' layer inputs.
     ///   - dHidden: gradient of the final hidden states (after the last norm), [rows][hidden]; in the workspace's
     ///     `dNormed`, which is overwritten.
     func backward(
-        _ batch: PackedBatch, cache: KeyValueCache, workspace: Workspace, inputs: LayerInputs, dHidden: Matrix
+        _ pass: Pass, cache: KeyValueCache, workspace: Workspace, inputs: LayerInputs, dHidden: Matrix
     ) throws {
         guard adapter != nil || parameters != nil else { return }
-        let rotary = try prepare(batch)
-        let kept = inputs.rows(of: batch.slots)
-        let (x, dx) = (workspace.residual(batch.rows), workspace.delta(batch.rows))
-        dx.clear()
-        inputs.read(kept, of: .final, into: x, backend: backend)
+        let rotary = try model.rotaryTables(positions: pass.maxContext)
+        let (x, dx) = (workspace.residual(pass.rows), workspace.delta(pass.rows))
+        backend.fill(dx, with: 0)
+        inputs.recall(pass, of: .final, into: x, backend: backend)
         parameters?.normBackward(.finalNorm, x, dy: dHidden)
         backend.rmsNormBackward(x, gain: model.finalNorm, epsilon: epsilon, dy: dHidden, addingTo: dx)
         for layer in model.layers.indices.reversed() {
-            inputs.read(kept, of: .feedForward(layer), into: x, backend: backend)
-            feedForwardBackward(layer, batch, workspace, x, dx, inputs.activations)
-            inputs.read(kept, of: .attention(layer), into: x, backend: backend)
+            inputs.recall(pass, of: .feedForward(layer), into: x, backend: backend)
+            feedForwardBackward(layer, pass, workspace, x, dx, inputs.activations)
+            inputs.recall(pass, of: .attention(layer), into: x, backend: backend)
             let input = branchInput(layer, .beforeAttention, x, workspace)
-            recomputeAttention(layer, input, batch, rotary, cache, workspace, inputs.activations)
-            try attentionBackward(layer, input, batch, rotary, cache, workspace, x, dx)
+            recomputeAttention(layer, input, pass, rotary, cache, workspace, inputs.activations)
+            attentionBackward(layer, input, pass, rotary, cache, workspace, x, dx)
         }
-        if trainsEmbedding { try embeddingBackward(dx, tokens: batch.tokens) }
+        if trainsEmbedding { try embeddingBackward(dx, pass) }
     }
 
     // MARK: Feed-forward network
 
     private func feedForwardBackward(
-        _ layer: Int, _ batch: PackedBatch, _ workspace: Workspace, _ x: Matrix, _ dx: Matrix,
+        _ layer: Int, _ pass: Pass, _ workspace: Workspace, _ x: Matrix, _ dx: Matrix,
         _ kept: LayerActivations?
     ) {
         let input = branchInput(layer, .beforeFeedForward, x, workspace)
         let dInput = workspace.dNormed(x.rows)
-        let places = kept?.rows(of: batch.slots) ?? []
         for range in workspace.feedForwardChunks(x.rows) {
             let part = input.rows(range)
-            recomputeFeedForward(layer, part, workspace, kept.map { ($0, Array(places[range])) })
+            recomputeFeedForward(layer, part, pass, firstRow: range.lowerBound, workspace, kept)
             let dOutput = outputGradient(
                 layer, .feedForward, of: dx.rows(range), input: workspace.activated(range.count),
                 branch: { workspace.branch(x.rows).rows(range) }, raw: { dInput.rows(range) }, workspace)
@@ -61,13 +59,13 @@ extension Transformer {
 
     /// Fills gate, up and activated, and the projections of all modules.
     private func recomputeFeedForward(
-        _ layer: Int, _ input: Matrix, _ workspace: Workspace, _ kept: (LayerActivations, rows: [Int])?
+        _ layer: Int, _ input: Matrix, _ pass: Pass, firstRow: Int, _ workspace: Workspace, _ kept: LayerActivations?
     ) {
         let rows = input.rows
         let (gate, up, activated) = (workspace.gate(rows), workspace.up(rows), workspace.activated(rows))
-        if let (kept, places) = kept {
-            backend.gather(kept.gate(layer), places, into: gate)
-            backend.gather(kept.up(layer), places, into: up)
+        if let kept {
+            backend.recall(kept.gate, stream: layer, pass, firstRow: firstRow, into: gate)
+            backend.recall(kept.up, stream: layer, pass, firstRow: firstRow, into: up)
             let modules = inputModules(layer, .feedForward)
             let projections = modules.compactMap { projection(layer, $0, workspace, rows: rows) }
             if !projections.isEmpty { backend.linear(input, projections) }
@@ -97,21 +95,20 @@ extension Transformer {
     /// Keys and values are in the cache and what attention adds to the residual stream is kept: of their modules mostly only
     /// the adapters' projections are needed.
     private func recomputeAttention(
-        _ layer: Int, _ input: Matrix, _ batch: PackedBatch, _ rotary: [RotaryTable], _ cache: KeyValueCache,
+        _ layer: Int, _ input: Matrix, _ pass: Pass, _ rotary: [RotaryTable], _ cache: KeyValueCache,
         _ workspace: Workspace, _ kept: LayerActivations?
     ) {
-        let rows = batch.rows
+        let rows = pass.rows
         let (q, attended) = (workspace.query(rows), workspace.attended(rows))
         recomputeQueries(layer, input, workspace)
-        rotate(layer, [q], batch, rotary, inverse: false)
+        rotate(layer, [q], pass, rotary, inverse: false)
         if let kept {
-            let places = kept.rows(of: batch.slots)
-            backend.gather(kept.attended(layer), places, into: attended)
-            backend.gather(kept.logSumExp(layer), places, into: workspace.logSumExp(rows))
+            backend.recall(kept.attended, stream: layer, pass, firstRow: 0, into: attended)
+            backend.recall(kept.logSumExp, stream: layer, pass, firstRow: 0, into: workspace.logSumExp(rows))
         } else {
             backend.attention(
-                q, cache: cache, layer: layer, rule: model.layers[layer].plan.attention, visible: batch.visible,
-                into: attended, logSumExp: workspace.logSumExp(rows))
+                q, cache: cache, layer: layer, rule: model.layers[layer].plan.attention, pass, into: attended,
+                logSumExp: workspace.logSumExp(rows))
         }
         if let projection = projection(layer, .attentionOutput, workspace, rows: rows) {
             backend.linear(attended, [projection])
@@ -135,10 +132,10 @@ extension Transformer {
     }
 
     private func attentionBackward(
-        _ layer: Int, _ input: Matrix, _ batch: PackedBatch, _ rotary: [RotaryTable], _ cache: KeyValueCache,
+        _ layer: Int, _ input: Matrix, _ pass: Pass, _ rotary: [RotaryTable], _ cache: KeyValueCache,
         _ workspace: Workspace, _ x: Matrix, _ dx: Matrix
-    ) throws {
-        let rows = batch.rows
+    ) {
+        let rows = pass.rows
         let (q, attended) = (workspace.query(rows), workspace.attended(rows))
         let (dq, dk, dv) = (workspace.dQuery(rows), workspace.dKey(rows), workspace.dValue(rows))
         let dAttended = workspace.dAttended(rows)
@@ -148,11 +145,10 @@ extension Transformer {
         parameters?.linearBackward(layer, .attentionOutput, dOutput: dOutput, input: attended)
         backend.linearBackward(
             [gradient(layer, .attentionOutput, workspace, dOutput)], input: attended, dx: dAttended, accumulate: false)
-        try backend.attentionBackward(
+        backend.attentionBackward(
             q, out: attended, dOut: dAttended, logSumExp: workspace.logSumExp(rows), cache: cache, layer: layer,
-            rule: model.layers[layer].plan.attention, segments: batch.segments, tables: batch.visible.tables, dq: dq,
-            dk: dk, dv: dv)
-        rotate(layer, [dq, dk], batch, rotary, inverse: true)
+            rule: model.layers[layer].plan.attention, pass, dq: dq, dk: dk, dv: dv)
+        rotate(layer, [dq, dk], pass, rotary, inverse: true)
         let dQueries = headsBackward(layer, .queries, raw: workspace.rawQuery, dq, into: workspace.query)
         let dKeys = headsBackward(layer, .keys, raw: workspace.rawKey, dk, into: workspace.key)
         // Of most adapters nothing lies below the first layer.
@@ -167,7 +163,7 @@ extension Transformer {
     ) -> Matrix {
         guard let gain = model.layers[layer][place] else { return dy }
         let (width, raw, dx) = (gain.columns, raw(dy.rows), room(dy.rows))
-        dx.clear()
+        backend.fill(dx, with: 0)
         parameters?.normBackward(.norm(place, layer: layer), raw.heads(width), dy: dy.heads(width))
         backend.rmsNormBackward(
             raw.heads(width), gain: gain, epsilon: epsilon, dy: dy.heads(width), addingTo: dx.heads(width))
@@ -215,7 +211,7 @@ extension Transformer {
         }
         let (d, given) = (branch(), raw())
         backend.linear(input, [product(layer, half.outputModule, workspace, into: given)])
-        d.clear()
+        backend.fill(d, with: 0)
         parameters?.normBackward(.norm(place, layer: layer), given, dy: dx)
         backend.rmsNormBackward(given, gain: gain, epsilon: epsilon, dy: dx, addingTo: d)
         return d

@@ -1,13 +1,12 @@
 package import ApusTensor
 
-/// What a loss says of the scores of some targets.
+/// What a loss says of the scores of some targets, on the device.
 struct ScoreGradients {
-    let targets: [HeadTarget]
-    let scores: [HeadScore]
-    /// The loss's derivative by each log-probability.
-    let logProbs: [Float]
-    /// The loss's derivative by each entropy; nil for zero.
-    let entropies: [Float]?
+    let targets: HeadTargets
+    /// The targets' scores, [targets][`HeadScore.width`].
+    let scores: Matrix
+    /// The loss's derivatives by each log-probability and each entropy, [targets][`HeadScore.gradientWidth`].
+    let gradients: Matrix
     let temperature: Float
 }
 
@@ -36,9 +35,9 @@ extension Transformer {
     /// - Throws: `TensorError` without memory.
     package func makeHeadRoom(rows: Int) throws -> HeadRoom {
         HeadRoom(
-            states: try Matrix(rows: rows, columns: configuration.hiddenSize),
-            logits: try Matrix(rows: rows, columns: configuration.vocabularySize),
-            projected: try adapter?.head.map { try Matrix(rows: rows, columns: $0.lowRank.a.outputs) })
+            states: try backend.makeMatrix(rows: rows, columns: configuration.hiddenSize),
+            logits: try backend.makeMatrix(rows: rows, columns: configuration.vocabularySize),
+            projected: try adapter?.head.map { try backend.makeMatrix(rows: rows, columns: $0.lowRank.a.outputs) })
     }
 
     /// Fills in the logits of the states in a room.
@@ -47,34 +46,35 @@ extension Transformer {
         backend.logits(room.states, head: model.head, adapter: beside, into: room.logits)
     }
 
-    /// Log-probabilities and entropies of targets.
+    /// Log-probabilities and entropies of targets, [targets][`HeadScore.width`].
     ///
     /// - Throws: `TensorError` without memory.
-    func score(_ hidden: Matrix, targets: [HeadTarget], temperature: Float) throws -> [HeadScore] {
+    func score(_ hidden: Matrix, _ targets: HeadTargets, temperature: Float) throws -> Matrix {
+        let scores = try backend.makeMatrix(rows: targets.count, columns: HeadScore.width)
         guard adapter?.head != nil else {
-            return try backend.score(hidden, targets: targets, head: model.head, temperature: temperature)
+            backend.score(hidden, targets, head: model.head, temperature: temperature, into: scores)
+            return scores
         }
-        var scores: [HeadScore] = []
         try forEachLogits(hidden, targets) { range, room in
-            scores += backend.score(room.logits, targets: targets[range], temperature: temperature)
+            backend.score(
+                room.logits, tokens: targets[range].tokens, temperature: temperature, into: scores.rows(range))
         }
         return scores
     }
 
     /// Writes the gradient of each target's hidden state, [targets][hidden], and adds that of the head, or of the adapter
     /// beside it, where it is trained.
-    func headBackward(_ hidden: Matrix, _ gradients: ScoreGradients, into dTargets: Matrix) throws {
+    func headBackward(_ hidden: Matrix, _ loss: ScoreGradients, into dTargets: Matrix) throws {
         guard parameters != nil || adapter?.head != nil else {
-            return try backend.scoreBackward(
-                hidden, targets: gradients.targets, scores: gradients.scores, dLogProb: gradients.logProbs,
-                dEntropy: gradients.entropies, head: model.head, temperature: gradients.temperature, into: dTargets)
+            return backend.scoreBackward(
+                hidden, loss.targets, scores: loss.scores, gradients: loss.gradients, head: model.head,
+                temperature: loss.temperature, into: dTargets)
         }
         // These gradients need whole rows of logits' gradients, which for small models are small.
-        try forEachLogits(hidden, gradients.targets) { range, room in
+        try forEachLogits(hidden, loss.targets) { range, room in
             backend.logitsBackward(
-                room.logits, targets: gradients.targets[range], scores: gradients.scores[range],
-                dLogProb: gradients.logProbs[range], dEntropy: gradients.entropies?[range],
-                head: model.head, temperature: gradients.temperature)
+                room.logits, tokens: loss.targets[range].tokens, scores: loss.scores.rows(range),
+                gradients: loss.gradients.rows(range), head: model.head, temperature: loss.temperature)
             parameters?.headBackward(dLogits: room.logits, hidden: room.states)
             let beside = try room.projected.flatMap { try adapter?.headGradient(projected: $0) }
             backend.linearBackward(
@@ -85,14 +85,14 @@ extension Transformer {
 
     /// Calls `body` with some targets at a time, their hidden states and their logits.
     func forEachLogits(
-        _ hidden: Matrix, _ targets: [HeadTarget], _ body: (Range<Int>, HeadRoom) throws -> Void
+        _ hidden: Matrix, _ targets: HeadTargets, _ body: (Range<Int>, HeadRoom) throws -> Void
     ) throws {
         let count = min(targets.count, max(1, Self.logitsAtATime / model.head.weight.outputs))
         let room = try makeHeadRoom(rows: count)
         for first in stride(from: 0, to: targets.count, by: max(count, 1)) {
             let range = first..<min(first + count, targets.count)
             let part = room.rows(range.count)
-            backend.gather(hidden, targets[range].map(\.row), into: part.states)
+            backend.gather(hidden, targets[range].rows, into: part.states)
             logits(in: part)
             try body(range, part)
         }
@@ -105,8 +105,8 @@ extension LoRAAdapter {
         try head.map { pair in
             LinearGradient.Adapter(
                 lowRank: pair.lowRank, projected: projected,
-                dProjected: try Matrix(rows: projected.rows, columns: projected.columns), aGradient: gradient(pair.a),
-                bGradient: gradient(pair.b), scale: pair.scale)
+                dProjected: try backend.makeMatrix(rows: projected.rows, columns: projected.columns),
+                aGradient: gradient(pair.a), bGradient: gradient(pair.b), scale: pair.scale)
         }
     }
 }

@@ -18,42 +18,49 @@ package struct Transformer {
     var configuration: ModelConfiguration { model.configuration }
     var epsilon: Float { configuration.normEpsilon }
 
-    /// Runs all layers over packed rows, writing their keys and values into `cache`.
+    /// Makes everything ready for the rows of a batch.
     ///
-    /// - Parameter keep: receives the residual stream that each half layer reads, and activations if it holds them, in the
-    ///   rows' own slots; nil where no backward pass follows.
+    /// - Parameters:
+    ///   - isScored: whether its rows are scored by the head.
+    ///   - isTraining: whether a backward pass follows.
+    /// - Throws: `TensorError` when the device has no memory for the pass.
+    package func prepare(_ batch: PackedBatch, isScored: Bool = false, isTraining: Bool = false) throws -> Pass {
+        let width = max(configuration.hiddenSize, configuration.intermediateSize, configuration.queryWidth)
+        return try backend.prepare(
+            batch,
+            for: PassNeeds(
+                cache: model.cacheShape, width: width, head: isScored ? model.head : nil, isTraining: isTraining))
+    }
+
+    /// Runs all layers over the rows of a pass, writing their keys and values into `cache`.
+    ///
+    /// - Parameters:
+    ///   - tokens: the rows' tokens.
+    ///   - keep: receives the residual stream that each half layer reads, and activations if it holds them, in the
+    ///     rows' own slots; nil where no backward pass follows.
     /// - Returns: final hidden states after the last norm, [rows][hidden], in the workspace.
-    /// - Throws: `TensorError` when the system has no memory for the pass, `FormatError` for a table of embeddings
+    /// - Throws: `TensorError` when the system has no memory for tables that grow, `FormatError` for a table of embeddings
     ///   that cannot be read.
     package func forward(
-        _ batch: PackedBatch, cache: KeyValueCache, workspace: Workspace, keep: LayerInputs?
+        _ pass: Pass, tokens: [Int32], cache: KeyValueCache, workspace: Workspace, keep: LayerInputs?
     ) throws -> Matrix {
-        let x = workspace.residual(batch.rows)
-        let kept = keep?.rows(of: batch.slots) ?? []
-        let rotary = try prepare(batch)
-        try embed(batch, into: x, workspace)
+        let x = workspace.residual(pass.rows)
+        let rotary = try model.rotaryTables(positions: pass.maxContext)
+        try embed(tokens, pass, into: x, workspace)
         var delta: Matrix?
         for (index, layer) in model.layers.enumerated() {
             var input = advance(x, adding: delta, layer[.beforeAttention], workspace)
-            keep?.keep(x, kept, of: .attention(index), backend: backend)
-            attend(index, input, batch, rotary, cache, workspace, keep?.activations)
-            delta = finish(layer, .afterAttention, workspace.delta(batch.rows))
+            keep?.keep(x, pass, of: .attention(index), backend: backend)
+            attend(index, input, pass, rotary, cache, workspace, keep?.activations)
+            delta = finish(layer, .afterAttention, workspace.delta(pass.rows))
             input = advance(x, adding: delta, layer[.beforeFeedForward], workspace)
-            keep?.keep(x, kept, of: .feedForward(index), backend: backend)
-            feedForward(index, input, batch, workspace, keep?.activations)
-            delta = finish(layer, .afterFeedForward, workspace.delta(batch.rows))
+            keep?.keep(x, pass, of: .feedForward(index), backend: backend)
+            feedForward(index, input, pass, workspace, keep?.activations)
+            delta = finish(layer, .afterFeedForward, workspace.delta(pass.rows))
         }
         let hidden = advance(x, adding: delta, model.finalNorm, workspace)
-        keep?.keep(x, kept, of: .final, backend: backend)
+        keep?.keep(x, pass, of: .final, backend: backend)
         return hidden
-    }
-
-    /// Makes room in the backend for a pass over a batch, and gives the angles of its positions for each rotary embedding.
-    func prepare(_ batch: PackedBatch) throws -> [RotaryTable] {
-        let width = max(configuration.hiddenSize, configuration.intermediateSize, configuration.queryWidth)
-        try backend.prepareAttention(model.cacheShape, maxContext: batch.maxContext)
-        try backend.prepareProducts(rows: batch.rows, width: width)
-        return try model.rotaryTables(positions: batch.maxContext)
     }
 
     /// x += delta; then what the next half layer reads of it: its norm, or x itself where there is none.
@@ -79,40 +86,38 @@ package struct Transformer {
     }
 
     private func attend(
-        _ layer: Int, _ input: Matrix, _ batch: PackedBatch, _ rotary: [RotaryTable], _ cache: KeyValueCache,
+        _ layer: Int, _ input: Matrix, _ pass: Pass, _ rotary: [RotaryTable], _ cache: KeyValueCache,
         _ workspace: Workspace, _ keep: LayerActivations?
     ) {
-        let rows = batch.rows
+        let rows = pass.rows
         let (q, k, v) = (workspace.query(rows), workspace.key(rows), workspace.value(rows))
         project(layer, .attention, input, into: [q, k, v], workspace)
         normHeads(layer, .queries, q, into: q)
         normHeads(layer, .keys, k, into: k)
-        rotate(layer, [q, k], batch, rotary, inverse: false)
-        backend.writeKeysAndValues(k, v, cache: cache, layer: layer, rows: batch.writeRows, slots: batch.writeSlots)
+        rotate(layer, [q, k], pass, rotary, inverse: false)
+        backend.writeKeysAndValues(k, v, cache: cache, layer: layer, pass)
         let attended = workspace.attended(rows)
         let logSumExp = keep.map { _ in workspace.logSumExp(rows) }
         backend.attention(
-            q, cache: cache, layer: layer, rule: model.layers[layer].plan.attention, visible: batch.visible,
-            into: attended, logSumExp: logSumExp)
+            q, cache: cache, layer: layer, rule: model.layers[layer].plan.attention, pass, into: attended,
+            logSumExp: logSumExp)
         if let keep, let logSumExp {
-            let kept = keep.rows(of: batch.slots)
-            backend.scatter(attended, kept, into: keep.attended(layer))
-            backend.scatter(logSumExp, kept, into: keep.logSumExp(layer))
+            backend.keep(attended, pass, firstRow: 0, in: keep.attended, stream: layer)
+            backend.keep(logSumExp, pass, firstRow: 0, in: keep.logSumExp, stream: layer)
         }
         backend.linear(attended, [product(layer, .attentionOutput, workspace, into: workspace.delta(rows))])
     }
 
     private func feedForward(
-        _ layer: Int, _ input: Matrix, _ batch: PackedBatch, _ workspace: Workspace, _ keep: LayerActivations?
+        _ layer: Int, _ input: Matrix, _ pass: Pass, _ workspace: Workspace, _ keep: LayerActivations?
     ) {
-        let delta = workspace.delta(batch.rows)
-        let kept = keep?.rows(of: batch.slots) ?? []
-        for range in workspace.feedForwardChunks(batch.rows) {
+        let delta = workspace.delta(pass.rows)
+        for range in workspace.feedForwardChunks(pass.rows) {
             let (gate, up) = (workspace.gate(range.count), workspace.up(range.count))
             project(layer, .feedForward, input.rows(range), into: [gate, up], workspace)
             if let keep {
-                backend.scatter(gate, Array(kept[range]), into: keep.gate(layer))
-                backend.scatter(up, Array(kept[range]), into: keep.up(layer))
+                backend.keep(gate, pass, firstRow: range.lowerBound, in: keep.gate, stream: layer)
+                backend.keep(up, pass, firstRow: range.lowerBound, in: keep.up, stream: layer)
             }
             let activated = workspace.activated(range.count)
             backend.gate(model.layers[layer].plan.activation, gate, up, into: activated)
@@ -143,11 +148,10 @@ extension Transformer {
     }
 
     /// Turns queries and keys, or turns their gradients back; nothing in a layer without positions.
-    func rotate(_ layer: Int, _ matrices: [Matrix], _ batch: PackedBatch, _ rotary: [RotaryTable], inverse: Bool) {
+    func rotate(_ layer: Int, _ matrices: [Matrix], _ pass: Pass, _ rotary: [RotaryTable], inverse: Bool) {
         guard let table = model.layers[layer].plan.rotaryEmbedding else { return }
         for x in matrices {
-            backend.rope(
-                x, headSize: configuration.headSize, table: rotary[table], positions: batch.positions, inverse: inverse)
+            backend.rope(x, headSize: configuration.headSize, table: rotary[table], pass, inverse: inverse)
         }
     }
 

@@ -1,4 +1,4 @@
-internal import ApusTensor
+package import ApusTensor
 
 /// The activations of a pass, planned once for a number of rows and reused by every layer.
 package final class Workspace {
@@ -67,7 +67,8 @@ package final class Workspace {
     /// - Parameter feedForwardRows: nil for what suits the width.
     /// - Throws: `TensorError` when the system has no memory for it.
     package init(
-        _ configuration: ModelConfiguration, rank: Int, capacity: Int, training: Bool, feedForwardRows: Int? = nil
+        _ configuration: ModelConfiguration, rank: Int, capacity: Int, training: Bool, feedForwardRows: Int? = nil,
+        on backend: any Backend
     ) throws {
         self.capacity = capacity
         self.feedForwardRows = feedForwardRows ?? Self.feedForwardRows(configuration)
@@ -78,7 +79,7 @@ package final class Workspace {
         let projected = (width: max(rank, 1), rows: rows)
         let all = held + [(width: Int, rows: Int)](repeating: projected, count: 2 * LinearModule.allCases.count)
         widths = all.map(\.width)
-        storages = try all.map { try Storage(count: $0.width * $0.rows) }
+        storages = try all.map { try backend.makeMatrix(rows: $0.rows, columns: $0.width).storage }
         projectedBase = slots.count
     }
 

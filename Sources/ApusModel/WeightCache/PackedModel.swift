@@ -39,27 +39,28 @@ final class PackedModel: SharedBytes {
         return parts
     }
 
-    func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R { mapped.withBytes(body) }
+    func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R { try mapped.withBytes(body) }
 
-    /// Writes a file of storages by the names of their weights; it appears when it is complete.
+    /// Writes a file of parts by the names of their weights; it appears when it is complete.
     ///
     /// - Throws: `FormatError` with code `unwritable`.
-    static func write(_ weights: [(name: String, storages: [Storage])], key: PackedModelKey, to path: String) throws {
+    static func write(_ weights: [(name: String, parts: [any SharedBytes])], key: PackedModelKey, to path: String)
+        throws
+    {
         var writer = GGUFWriter(alignment: alignment)
         writer.set(keyName, .string(key.text))
-        var storages: [Storage] = []
+        let parts = weights.flatMap(\.parts)
         for weight in weights {
-            for (part, storage) in weight.storages.enumerated() {
-                writer.tensors.append(layout("\(weight.name)/\(part)", storage.withBytes(\.count)))
-                storages.append(storage)
+            for (number, part) in weight.parts.enumerated() {
+                writer.tensors.append(layout("\(weight.name)/\(number)", part.byteCount))
             }
         }
         writer.tensors.append(layout(endName, end(0).count))
         let header = writer.header()
-        var next = storages.makeIterator()
+        var next = parts.makeIterator()
         try writer.writeBytes(to: path) { _, append in
-            if let storage = next.next() {
-                try storage.withBytes(append)
+            if let part = next.next() {
+                try part.withBytes(append)
             } else {
                 try end(header.withUnsafeBytes { XXHash64.hash($0) }).withUnsafeBytes(append)
             }

@@ -69,7 +69,7 @@ struct PackedModelKey: Sendable, Equatable {
             }
         }
         var hash = XXHash64()
-        for storage in weight.storages { storage.withBytes { hash.update($0) } }
+        for part in backend.packedParts(of: weight) { part.withBytes { hash.update($0) } }
         return hash.value
     }
 }

@@ -11,7 +11,7 @@ extension WeightCache {
     }
 
     /// Writes packed weights while the process does other things.
-    func writeLater(_ weights: [(name: String, storages: [Storage])], key: PackedModelKey, replaces: Bool) {
+    func writeLater(_ weights: [(name: String, parts: [any SharedBytes])], key: PackedModelKey, replaces: Bool) {
         let write = PendingWrite()
         PendingWrite.all.withLock { $0.append(write) }
         let thread = Thread {

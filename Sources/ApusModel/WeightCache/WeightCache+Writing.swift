@@ -19,7 +19,7 @@ extension WeightCache {
     /// - Parameter replaces: whether what is there for the key is known to be of no use.
     @discardableResult
     func write(
-        _ weights: [(name: String, storages: [Storage])], key: PackedModelKey, replaces: Bool = false
+        _ weights: [(name: String, parts: [any SharedBytes])], key: PackedModelKey, replaces: Bool = false
     ) -> WriteOutcome {
         do {
             let url = URL(filePath: directory, directoryHint: .isDirectory)
@@ -31,7 +31,7 @@ extension WeightCache {
                 removeDrafts()
                 // Whoever held the lock before may have written just this.
                 if !replaces, PackedModel(path: path(of: key), key: key) != nil { return .written }
-                let needed = weights.reduce(0) { $0 + $1.storages.reduce(0) { $0 + $1.count * 4 } }
+                let needed = weights.reduce(0) { $0 + $1.parts.reduce(0) { $0 + $1.byteCount } }
                 guard makeRoom(for: needed) else { return .noRoom }
                 try PackedModel.write(weights, key: key, to: path(of: key))
                 return .written

@@ -18,8 +18,8 @@ enum OptimizerFile {
 
         func values(of tensor: ParameterTensor, in trained: some FlatParameters) -> [Float] {
             switch self {
-            case .firstMoment: trained.moment(.first, of: tensor).values
-            case .secondMoment: trained.moment(.second, of: tensor).values
+            case .firstMoment: trained.values(.first, of: tensor)
+            case .secondMoment: trained.values(.second, of: tensor)
             case .parameters: trained.values(of: tensor)
             }
         }
@@ -45,8 +45,8 @@ enum OptimizerFile {
     static func readMoments(into trained: some FlatParameters, from directory: URL) throws {
         let file = try SafetensorsFile(path: directory.appending(path: name).path)
         for tensor in trained.tensors {
-            trained.moment(.first, of: tensor).values = try values(of: tensor, .firstMoment, in: file)
-            trained.moment(.second, of: tensor).values = try values(of: tensor, .secondMoment, in: file)
+            trained.set(.first, of: tensor, to: try values(of: tensor, .firstMoment, in: file))
+            trained.set(.second, of: tensor, to: try values(of: tensor, .secondMoment, in: file))
         }
     }
 

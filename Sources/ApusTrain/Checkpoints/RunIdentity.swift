@@ -41,9 +41,7 @@ enum RunIdentity {
         if let digest = try? ModelDigest.digest(path: model.checkpointPath) {
             entries["model"] = .string("sha256 \(digest)")
         }
-        if let backend = model.backend as? CPUBackend {
-            entries["instruction_set"] = .string(backend.instructionSet.rawValue)
-        }
+        entries["instruction_set"] = .string(model.backend.arithmetic)
         return entries
     }
 

@@ -1,15 +1,8 @@
-// Random numbers and the choice of a token from a row of logits.
+// The choice of a token from a row of logits.
 #ifndef APUS_SAMPLING_H
 #define APUS_SAMPLING_H
 
 #include <stdint.h>
-
-/// One block of Philox4x32-10 (Salmon et al. 2011): four words from a 64-bit key and a 128-bit counter.
-void apus_philox(uint64_t key, const uint32_t counter[4], uint32_t words[4]);
-
-/// The uniform number in [0, 1) of (seed, step, sample, position): 53 bits of the block with counter
-/// (step, sample, position, 0).
-double apus_uniform(uint64_t seed, uint32_t step, uint32_t sample, uint32_t position);
 
 typedef struct {
   float temperature;         // 0 takes the most probable token

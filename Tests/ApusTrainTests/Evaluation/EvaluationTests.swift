@@ -31,7 +31,9 @@ struct EvaluationTests {
 
     @Test(arguments: [(false, false), (true, false), (false, true)])
     func trainingDoesNotNotice(reuse: Bool, hasKL: Bool) async throws {
-        let model = try withModelFolder(copying: "tiny_llama") { try LanguageModel(path: $0, precision: .f32) }
+        let model = try withModelFolder(copying: "tiny_llama") {
+            try LanguageModel(path: $0, precision: .f32, backend: TestDevice.backend())
+        }
         var runs: [(parameters: [Float], moments: [Float], records: [MetricsRecord])] = []
         for evaluates in [false, true] {
             let folder = try TemporaryFolder()
