@@ -34,10 +34,8 @@ let package = Package(
     targets: [
         .target(name: "CBlocks", cSettings: cSettings),
         .target(name: "ApusFormats", dependencies: ["CBlocks"], swiftSettings: swiftSettings),
-        // Kernels are not fuzzed, and would be slow under the sanitizer.
-        .target(name: "CKernels", cSettings: [.unsafeFlags(["-O2", "-ffp-contract=off"])]),
         .target(name: "ApusText", dependencies: ["ApusFormats"], swiftSettings: swiftSettings),
-        .target(name: "ApusTensor", dependencies: ["CKernels"], swiftSettings: swiftSettings),
+        .target(name: "ApusTensor", swiftSettings: swiftSettings),
         .target(
             name: "ApusModel", dependencies: ["ApusTensor", "ApusFormats", "ApusText"], swiftSettings: swiftSettings),
         .target(
