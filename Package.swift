@@ -103,7 +103,8 @@ let package = Package(
             swiftSettings: swiftSettings),
         .target(
             name: "ApusTestDevices", dependencies: ["ApusTensor"], path: "Tests/ApusTestDevices",
-            swiftSettings: swiftSettings),
+            // Plain loops, which an unoptimized build makes two hundred times slower.
+            swiftSettings: swiftSettings + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
         .target(
             name: "ApusTestModels",
             dependencies: ["ApusTestSupport", "ApusTestDevices", "ApusModel", "ApusFormats", "ApusCPU", "ApusTensor"],

@@ -12,7 +12,7 @@ extension FlatParameters {
         let layouts = tensors.map { TensorLayout(name: $0.name, shape: $0.shape, type: type) }
             .sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
         try SafetensorsStream(tensors: layouts).write(to: url.path(percentEncoded: false)) { layout, append in
-            if let tensor = byName[layout.name] { try append(type.encode(values(of: tensor))) }
+            if let tensor = byName[layout.name] { try append(type.encode(try values(of: tensor))) }
         }
     }
 }

@@ -28,7 +28,9 @@ package protocol FlatParameters: AnyObject {
     var parameterCount: Int { get }
 
     /// The values of one tensor, row-major.
-    func values(of tensor: ParameterTensor) -> [Float]
+    ///
+    /// - Throws: `TensorError` when the device has failed.
+    func values(of tensor: ParameterTensor) throws -> [Float]
 
     /// Replaces all parameters, in the order of ``tensors``.
     ///
@@ -36,7 +38,9 @@ package protocol FlatParameters: AnyObject {
     func setParameters(_ values: [Float]) throws(ModelError)
 
     /// A moment of one tensor, row-major; zero before the first step.
-    func values(_ moment: AdamWMoment, of tensor: ParameterTensor) -> [Float]
+    ///
+    /// - Throws: `TensorError` when the device has failed.
+    func values(_ moment: AdamWMoment, of tensor: ParameterTensor) throws -> [Float]
 
     /// Replaces a moment of one tensor.
     func set(_ moment: AdamWMoment, of tensor: ParameterTensor, to values: [Float])

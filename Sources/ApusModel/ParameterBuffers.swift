@@ -19,12 +19,14 @@ struct ParameterBuffers {
     }
 
     /// Reads one tensor's part of the parameters.
-    func values(of tensor: ParameterTensor) -> [Float] {
-        backend.download(parameters.tensor(tensor.range, shape: tensor.shape))
+    func values(of tensor: ParameterTensor) throws -> [Float] {
+        try backend.download(parameters.tensor(tensor.range, shape: tensor.shape))
     }
 
     /// Reads one tensor's part of a moment.
-    func values(_ moment: AdamWMoment, of tensor: ParameterTensor) -> [Float] { backend.download(part(moment, tensor)) }
+    func values(_ moment: AdamWMoment, of tensor: ParameterTensor) throws -> [Float] {
+        try backend.download(part(moment, tensor))
+    }
 
     /// Replaces one tensor's part of a moment.
     func set(_ moment: AdamWMoment, of tensor: ParameterTensor, to values: [Float]) {

@@ -3,10 +3,11 @@
 /// Model code is written once above it. A backend owns its memory, its weight layout and its threads or streams: matrices,
 /// weights, caches and indices are handles that it makes, and nobody else's. Operations are computed in the order in which they
 /// are called, when the backend likes; the host waits for them where it reads: `download`, `scores`, `sample`, `likeliest` and
-/// `sumOfSquares`. What an operation needs in between was made room for by `prepare`, so that nothing fails midway.
+/// `sumOfSquares`. What an operation needs in between was made room for by `prepare`, so that nothing fails midway; where the
+/// device itself fails, the next read says so, and what was called since has done nothing.
 ///
 /// Every operation computes a row's result from that row (and the keys and values it may see) alone, in a fixed order.
-/// What was never written holds anything.
+/// What was never written holds anything. Results lie apart from what an operation reads, unless it says otherwise.
 public protocol Backend: AnyObject, Sendable {
     /// For people: which device and which kernels.
     var name: String { get }
@@ -26,7 +27,9 @@ public protocol Backend: AnyObject, Sendable {
     /// Writes all values, row after row.
     func upload(_ values: [Float], to matrix: Matrix)
     /// Reads all values, row after row.
-    func download(_ matrix: Matrix) -> [Float]
+    ///
+    /// - Throws: `TensorError` when the device has failed.
+    func download(_ matrix: Matrix) throws -> [Float]
     /// Sets every value.
     func fill(_ x: Matrix, with value: Float)
     /// Copies all values.
@@ -136,7 +139,7 @@ public protocol Backend: AnyObject, Sendable {
 
     /// All products of one input, in one call.
     func linear(_ x: Matrix, _ products: [LinearProduct])
-    /// Adds every adapter's gradients; dx (+)= Σ dOutput W + (dOutput · scale·B) A, in the order given.
+    /// Adds every adapter's gradients; then dx (+)= Σ dOutput W + (dOutput · scale·B) A, in the order given. dx may be x.
     ///
     /// - Parameter dx: nil where the input needs no gradient.
     func linearBackward(_ gradients: [LinearGradient], input x: Matrix, dx: Matrix?, accumulate: Bool)
@@ -152,7 +155,8 @@ public protocol Backend: AnyObject, Sendable {
     func attention(
         _ q: Matrix, cache: KeyValueCache, layer: Int, rule: AttentionRule, _ pass: Pass, into out: Matrix,
         logSumExp: Matrix?)
-    /// Gradients of attention: dq is written, dk and dv hold the rows' sums.
+    /// Gradients of attention: dq is written, dk and dv hold the rows' sums. What a completion adds to its prompt's rows is
+    /// summed apart and then added, completion by completion.
     func attentionBackward(
         _ q: Matrix, out: Matrix, dOut: Matrix, logSumExp: Matrix, cache: KeyValueCache, layer: Int,
         rule: AttentionRule, _ pass: Pass, dq: Matrix, dk: Matrix, dv: Matrix)
@@ -170,7 +174,9 @@ public protocol Backend: AnyObject, Sendable {
     func logits(
         _ hidden: Matrix, head: OutputHead, adapter: (lowRank: LowRank, projected: Matrix)?, into logits: Matrix)
     /// The place of the largest logit of every row, the first of equals.
-    func likeliest(_ logits: Matrix) -> [Int32]
+    ///
+    /// - Throws: `TensorError` when the device has failed.
+    func likeliest(_ logits: Matrix) throws -> [Int32]
     /// What the next `score` says, from logits that are there already: a row a token.
     func score(_ logits: Matrix, tokens: Indices, temperature: Float, into scores: Matrix)
     /// Log-probabilities and entropies of targets, a tile of the vocabulary at a time, [targets][`HeadScore.width`].
@@ -194,16 +200,18 @@ public protocol Backend: AnyObject, Sendable {
     func makeHistory(lines: Int, vocabularySize: Int) throws -> TokenHistory
     /// Replaces the tokens of a line.
     func setHistory(_ history: TokenHistory, line: Int, to tokens: [Int32])
-    /// Draws a token from each row of logits; see `SamplingRow`. The logits are overwritten, the lines get their tokens.
+    /// Draws a token from each row of logits; see `SamplingRow`. The logits are overwritten; the lines, of which no two rows
+    /// have the same, get their tokens once all rows have one.
     ///
-    /// - Throws: `TensorError` for logits that hold NaN or infinity, or without memory for two rows.
+    /// - Throws: `TensorError` for logits that hold NaN or infinity, without memory for two rows, or when the device has failed.
     func sample(
         _ logits: Matrix, rows: [SamplingRow], history: TokenHistory?, scoreTemperature: Float
     ) throws -> [SampledToken]
 
     // MARK: Gradients of weights
 
-    /// c += aᵀ b, summed over rows in order: the gradient of a weight from those of its outputs and its inputs.
+    /// c += aᵀ b, summed over rows in order: the gradient of a weight from those of its outputs and its inputs. Rows that are
+    /// given in several calls, cut at multiples of 64, give the same bits.
     func addOuterProduct(_ a: Matrix, _ b: Matrix, to c: Matrix)
     /// sums += the sum of x's rows: the gradient of a bias. `sums` is one row.
     func addColumnSums(_ x: Matrix, to sums: Matrix)
@@ -213,7 +221,9 @@ public protocol Backend: AnyObject, Sendable {
     // MARK: Optimizer
 
     /// Σ x² in double precision, in a fixed order.
-    func sumOfSquares(_ x: Matrix) -> Double
+    ///
+    /// - Throws: `TensorError` when the device has failed.
+    func sumOfSquares(_ x: Matrix) throws -> Double
     /// One AdamW step on flat buffers of the same size.
     func adamW(_ step: AdamWStep, parameters: Matrix, firstMoment: Matrix, secondMoment: Matrix, gradients: Matrix)
 }
@@ -229,9 +239,11 @@ extension Backend {
     }
 
     /// Reads scores.
-    public func scores(in matrix: Matrix) -> [HeadScore] {
+    ///
+    /// - Throws: `TensorError` when the device has failed.
+    public func scores(in matrix: Matrix) throws -> [HeadScore] {
         precondition(matrix.columns == HeadScore.width, "no scores")
-        let values = download(matrix)
+        let values = try download(matrix)
         return stride(from: 0, to: values.count, by: HeadScore.width).map {
             HeadScore(logProb: values[$0], entropy: values[$0 + 1], logSumExp: values[$0 + 2])
         }

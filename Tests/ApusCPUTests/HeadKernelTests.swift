@@ -166,7 +166,7 @@ import Testing
                 tokens: try backend.makeIndices((0..<40 * rows).map { sampled[$0 % rows].token }))
             let scores = try backend.makeMatrix(rows: targets.count, columns: HeadScore.width)
             backend.score(hidden, targets, head: head, temperature: temperature, into: scores)
-            return (sampled, backend.scores(in: scores))
+            return (sampled, try backend.scores(in: scores))
         }
         for (temperature, rule) in [(1, (1, nil)), (0.7, (1, nil)), (0.7, (0.5, 2))] as [(Float, (Float, Float?))] {
             let first = try outcome(threads: 1, temperature: temperature, rule: rule)

@@ -35,7 +35,7 @@ import Testing
         let modules = LoRAConfiguration(rank: 4, targetModules: ["embed_tokens", "lm_head", "v_proj"])
         let adapter = try LoRAAdapter(modules, for: model, seed: 2)
         // Away from where nothing is added.
-        let values = adapter.parameters
+        let values = try adapter.parameters
         try adapter.setParameters(values.indices.map { values[$0] + 0.1 * Float($0 % 7 - 3) })
         try expectSamplerAndTrainerToAgree(model, adapter, family)
     }
@@ -58,7 +58,7 @@ import Testing
         let gradients = try [kept, fresh].map { pass in
             adapter.zeroGradients()
             try pass.backward([scores[0].map { $0.map { _ in -1 } }])
-            return adapter.gradients
+            return try adapter.gradients
         }
         #expect(gradients[0] == gradients[1] && gradients[0].contains { $0 != 0 })
     }

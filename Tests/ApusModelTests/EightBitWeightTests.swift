@@ -24,7 +24,7 @@ import Testing
         }
         let read = try backend.makeMatrix(rows: weight.outputs, columns: inputs)
         backend.embed(try backend.makeIndices((0..<Int32(weight.outputs)).map { $0 }), table: weight, into: read)
-        return backend.download(read)
+        return try backend.download(read)
     }
 
     /// Values of every size, some blocks of them zero.

@@ -22,7 +22,7 @@ import Testing
         let pass = TrainingPass(model: model, adapter: adapter)
         let loss = try family.floats("loss")[0]
         #expect(abs(try pass.lossWithGradients(family.group) - loss) < 1e-5 * loss)
-        let gradients = adapter.gradients
+        let gradients = try adapter.gradients
         for tensor in adapter.tensors {
             let found = relativeDifference(Array(gradients[tensor.range]), try family.floats("grad." + tensor.name))
             #expect(found < 1e-3, "\(tensor.name) differs by \(found)")
@@ -39,7 +39,7 @@ import Testing
         let pass = TrainingPass(model: parameters.model, trained: .full(parameters), pages: pages)
         let loss = try family.full("full_loss")[0]
         #expect(abs(try pass.lossWithGradients(family.group) - loss) < 1e-5 * loss)
-        let gradients = parameters.gradients
+        let gradients = try parameters.gradients
         for tensor in parameters.tensors {
             let found = relativeDifference(Array(gradients[tensor.range]), try family.full("full." + tensor.name))
             #expect(found < 1e-3, "\(tensor.name) differs by \(found)")
@@ -60,7 +60,7 @@ import Testing
             transformer.prepare(batch), tokens: tokens, cache: pages.cache(), workspace: workspace, keep: nil)
         let result = try model.backend.makeMatrix(rows: tokens.count, columns: model.configuration.vocabularySize)
         model.backend.logits(hidden, head: model.head, adapter: nil, into: result)
-        return model.backend.download(result)
+        return try model.backend.download(result)
     }
 
     private func difference(_ found: [Float], _ wanted: [Float]) -> Float {

@@ -19,17 +19,17 @@ import Testing
         var gradients: [Float]
     }
 
-    private func result(of pass: TrainingPass, rows: Int?, gradients: () -> [Float]) throws -> Result {
+    private func result(of pass: TrainingPass, rows: Int?, gradients: () throws -> [Float]) throws -> Result {
         pass.feedForwardRows = rows
         let logProbs = try pass.forward(Self.groups).map { $0.map(\.logProbs) }
         try pass.backward(logProbs.map { $0.map { $0.map { -0.5 + $0 / 16 } } })
-        return Result(logProbs: logProbs, gradients: gradients())
+        return Result(logProbs: logProbs, gradients: try gradients())
     }
 
     private func adapterResult(_ precision: WeightPrecision, rows: Int?, threads: Int = 2) throws -> Result {
         let tiny = try TinyModel("tiny_llama", precision: precision, backend: TestDevice.backend(threads: threads))
         let pass = TrainingPass(model: tiny.model, adapter: tiny.adapter)
-        return try result(of: pass, rows: rows) { tiny.adapter.gradients }
+        return try result(of: pass, rows: rows) { try tiny.adapter.gradients }
     }
 
     private func fullResult(rows: Int?) throws -> Result {
@@ -38,7 +38,7 @@ import Testing
         }
         let pages = PageStore(model: parameters.model, contents: .layerInputs, pages: 64)
         let pass = TrainingPass(model: parameters.model, trained: .full(parameters), pages: pages)
-        return try result(of: pass, rows: rows) { parameters.gradients }
+        return try result(of: pass, rows: rows) { try parameters.gradients }
     }
 
     @Test(arguments: WeightPrecision.allCases) func chunksOfTheAdapterChangeNoBit(precision: WeightPrecision) throws {

@@ -50,7 +50,7 @@ import Testing
         #expect(abs(loss - golden.loss) < 2e-6 * golden.loss)
         let file = try SafetensorsFile(path: Fixture.url("full_parameters/\(name)/gradients.safetensors").path)
         #expect(file.entries.count == parameters.tensors.count)
-        let gradients = parameters.gradients
+        let gradients = try parameters.gradients
         for tensor in parameters.tensors {
             let difference = relativeDifference(Array(gradients[tensor.range]), try file.floats(tensor.name))
             #expect(difference < 2e-5, "\(tensor.name)")
@@ -73,7 +73,7 @@ import Testing
     @Test(arguments: names) func gradientsAreSlopes(name: String) throws {
         let (parameters, pass, golden) = try load(name)
         _ = try loss(pass, golden.groups, of: golden.tokenCount)
-        let (start, gradients) = (parameters.parameters, parameters.gradients)
+        let (start, gradients) = try (parameters.parameters, parameters.gradients)
         for tensor in parameters.tensors {
             let length = gradients[tensor.range].reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
             func moved(_ distance: Double) throws -> Double {
@@ -93,13 +93,13 @@ import Testing
         let (parameters, pass, golden) = try load(name)
         let packed = try pass.forward(golden.groups)
         _ = try loss(pass, golden.groups, of: golden.tokenCount)
-        let together = parameters.gradients
+        let together = try parameters.gradients
         parameters.zeroGradients()
         for (index, group) in golden.groups.enumerated() {
             #expect(try pass.forward([group])[0] == packed[index])
             _ = try loss(pass, [group], of: golden.tokenCount)
         }
-        let apart = parameters.gradients
+        let apart = try parameters.gradients
         for tensor in parameters.tensors {
             #expect(
                 relativeDifference(Array(apart[tensor.range]), Array(together[tensor.range])) < 1e-5, "\(tensor.name)")
@@ -110,7 +110,7 @@ import Testing
         let gradients = try [1, 3].map { threads in
             let (parameters, pass, golden) = try load(name, threads: threads)
             _ = try loss(pass, golden.groups, of: golden.tokenCount)
-            return parameters.gradients
+            return try parameters.gradients
         }
         #expect(gradients[0] == gradients[1])
     }
@@ -164,10 +164,10 @@ import Testing
                 try FullParameters(randomFrom: folder, seed: seed, backend: TestDevice.backend())
             }
             let first = try parameters(seed: 7)
-            #expect(first.parameters == (try parameters(seed: 7)).parameters)
-            #expect(first.parameters != (try parameters(seed: 8)).parameters)
+            #expect(try first.parameters == parameters(seed: 7).parameters)
+            #expect(try first.parameters != parameters(seed: 8).parameters)
             for tensor in first.tensors {
-                let values = first.parameters[tensor.range].map(Double.init)
+                let values = try first.parameters[tensor.range].map(Double.init)
                 if tensor.shape.count == 1 {
                     #expect(values.allSatisfy { $0 == (tensor.name.hasSuffix(".bias") ? 0 : 1) }, "\(tensor.name)")
                 } else {

@@ -47,7 +47,7 @@ import Testing
             let hidden = try transformer.forward(
                 transformer.prepare(batch), tokens: batch.tokens, cache: pages.cache(), workspace: workspace,
                 keep: nil)
-            let values = tiny.model.backend.download(hidden)
+            let values = try tiny.model.backend.download(hidden)
             return (0..<hidden.rows).map { Array(values[$0 * hidden.columns..<($0 + 1) * hidden.columns]) }
         }
     }

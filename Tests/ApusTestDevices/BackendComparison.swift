@@ -5,7 +5,7 @@ public struct OperationDifference: Sendable, CustomStringConvertible {
     /// What decides how far they may be.
     public enum Rounding: Sendable, Hashable {
         /// All values were held in fp32.
-        case none
+        case exact
         /// A weight of this format took part.
         case weight(WeightFormat)
         /// Keys and values, or kept rows, were held as the device likes them.
@@ -25,7 +25,7 @@ public struct OperationDifference: Sendable, CustomStringConvertible {
     public var description: String {
         let held =
             switch rounding {
-            case .none: ""
+            case .exact: ""
             case .weight(let format): ", \(format)"
             case .pages: ", pages of 16 bits"
             }
@@ -38,7 +38,7 @@ public struct OperationDifference: Sendable, CustomStringConvertible {
 /// Nothing is read before a series of operations has been called, and what they overwrite holds NaN before.
 ///
 /// - Returns: one difference for each operation and shape.
-/// - Throws: `TensorError` when one of the devices has no memory.
+/// - Throws: `TensorError` when one of the devices has no memory, or has failed.
 public func compareOperations(
     _ device: any Backend, _ reference: any Backend
 ) throws -> [OperationDifference] {
@@ -55,7 +55,7 @@ public func compareOperations(
 /// A series of operations on some shapes.
 struct OperationTrial {
     let shape: String
-    var rounding = OperationDifference.Rounding.none
+    var rounding = OperationDifference.Rounding.exact
     let run: (TrialBench) throws -> Void
 
     static var all: [OperationTrial] { rows + kept + weights + linear + attention + head + sampling }
@@ -63,7 +63,7 @@ struct OperationTrial {
     func findings(on device: any Backend) throws -> [TrialBench.Finding] {
         let bench = TrialBench(device)
         try run(bench)
-        return bench.findings()
+        return try bench.findings()
     }
 }
 

@@ -5,7 +5,7 @@ public import ApusTensor
 /// A row's result does not depend on the rows beside it, a sequence's not on how it is cut into passes or what else is in
 /// them, and a token's score is the same from whichever operation it comes.
 ///
-/// - Throws: `TensorError` when the device has no memory.
+/// - Throws: `TensorError` when the device has no memory, or has failed.
 public func brokenPromises(of device: any Backend) throws -> [String] {
     try promises.filter { try !$0.isKept(TrialBench(device)) }.map(\.name)
 }
@@ -18,6 +18,8 @@ private struct Promise {
 
 private var promises: [Promise] {
     [
+        Promise(name: "operations come in the order of their calls", isKept: operationsInOrder),
+        Promise(name: "sample: refuses what is no number", isKept: sampleRefuses),
         Promise(name: "rmsNorm: a row alone", isKept: normsAlone),
         Promise(name: "addOuterProduct: rows in parts of 64", isKept: outerProductInParts),
     ] + WeightFormat.allCases.flatMap(weightPromises) + AttentionShape.all.flatMap(attentionPromises)
@@ -47,8 +49,8 @@ private func attentionPromises(_ shape: AttentionShape) -> [Promise] {
 
 extension TrialBench {
     /// Whether matrices hold the same bits, and numbers.
-    fileprivate func areSame(_ a: Matrix, _ b: Matrix) -> Bool {
-        let (a, b) = (device.download(a), device.download(b))
+    fileprivate func areSame(_ a: Matrix, _ b: Matrix) throws -> Bool {
+        let (a, b) = (try device.download(a), try device.download(b))
         return a.allSatisfy(\.isFinite) && a.map(\.bitPattern) == b.map(\.bitPattern)
     }
 
@@ -59,7 +61,32 @@ extension TrialBench {
         let (together, alone) = (try room(rows, width), try room(rows, width))
         try operation(0..<rows, together)
         for row in 0..<rows { try operation(row..<row + 1, alone.rows(row..<row + 1)) }
-        return areSame(together, alone)
+        return try areSame(together, alone)
+    }
+}
+
+/// What is uploaded later does not reach what was called before.
+private func operationsInOrder(_ bench: TrialBench) throws -> Bool {
+    let (x, y) = (try bench.matrix(200, 300), try bench.room(200, 300))
+    let expected = try bench.device.download(x).map { 2 * $0 }
+    bench.device.copy(x, into: y)
+    bench.device.upload(bench.values(x.count), to: x)
+    bench.device.scale(y, by: 2)
+    bench.device.fill(x, with: 1)
+    return try bench.device.download(y) == expected && bench.device.download(x).allSatisfy { $0 == 1 }
+}
+
+private func sampleRefuses(_ bench: TrialBench) throws -> Bool {
+    let rule = SamplingRow(
+        temperature: 1, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, line: nil, banned: [], uniform: 0.5)
+    return try [[.nan, 0], [0, .infinity], [-.infinity, -.infinity]].allSatisfy { (damaged: [Float]) in
+        let logits = try bench.device.makeMatrix([1, 2] + damaged, rows: 2, columns: 2)
+        do {
+            _ = try bench.device.sample(logits, rows: [rule, rule], history: nil, scoreTemperature: 1)
+        } catch is TensorError {
+            return true
+        }
+        return false
     }
 }
 
@@ -112,7 +139,7 @@ private func outerProductInParts(_ bench: TrialBench) throws -> Bool {
     for part in [0..<64, 64..<128, 128..<150] {
         bench.device.addOuterProduct(a.rows(part), b.rows(part), to: sums[1])
     }
-    return bench.areSame(sums[0], sums[1])
+    return try bench.areSame(sums[0], sums[1])
 }
 
 // MARK: Head
@@ -156,7 +183,7 @@ private func scoresAgree(_ bench: TrialBench, _ format: WeightFormat) throws -> 
     let alone = try bench.givesRowsAlone(rows, HeadScore.width) { range, scores in
         bench.device.score(hidden, targets[range], head: head, temperature: temperature, into: scores)
     }
-    return alone && bench.device.scores(in: byLogits) == drawn.map(\.score)
+    return try alone && bench.device.scores(in: byLogits) == drawn.map(\.score)
         && bench.device.scores(in: byState) == drawn.map(\.score)
 }
 
@@ -217,5 +244,5 @@ private func attentionTreesAlone(
         return results
     }
     let (together, alone) = (try gradients(both, 0..<both.rows), try gradients(TokenTrees([tree]).batch, own))
-    return zip(together, alone).allSatisfy { bench.areSame($0.rows(own), $1) }
+    return try zip(together, alone).allSatisfy { try bench.areSame($0.rows(own), $1) }
 }

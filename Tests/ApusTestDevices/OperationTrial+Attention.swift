@@ -50,7 +50,7 @@ extension OperationTrial {
         [KeyValueCache.Format.f32, .fixed].flatMap { format in
             AttentionShape.all.flatMap { shape in
                 [tree, nextRows].map { run in
-                    OperationTrial(shape: shape.description, rounding: format == .f32 ? .none : .pages) { bench in
+                    OperationTrial(shape: shape.description, rounding: format == .f32 ? .exact : .pages) { bench in
                         try run(bench, shape, shape.cache(format))
                     }
                 }

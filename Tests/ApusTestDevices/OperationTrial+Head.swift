@@ -15,7 +15,7 @@ extension OperationTrial {
                     [scores, wholeRows].map { run in
                         OperationTrial(
                             shape: "\(rows) rows, \(targets) targets, scale \(rule.scale), cap \(rule.softCap ?? 0)",
-                            rounding: format == .f32 ? .none : .weight(format)
+                            rounding: format == .f32 ? .exact : .weight(format)
                         ) { bench in
                             let weight = try bench.weight(format, outputs: vocabulary, inputs: hidden)
                             let head = OutputHead(weight, scale: rule.scale, softCap: rule.softCap)
@@ -98,9 +98,8 @@ extension OperationTrial {
         for line in 0..<rows { bench.device.setHistory(history, line: line, to: bench.numbers(9, below: width)) }
         // Steps of a quarter, so that some are equal.
         let values = bench.values(rows * width, size: 4).map { ($0 * 4).rounded() / 4 }
-        bench.note(
-            "likeliest",
-            .numbers(bench.device.likeliest(try bench.device.makeMatrix(values, rows: rows, columns: width))))
+        let untouched = try bench.device.makeMatrix(values, rows: rows, columns: width)
+        bench.note("likeliest", .numbers(try bench.device.likeliest(untouched)))
         for _ in 0..<2 {
             let logits = try bench.device.makeMatrix(values, rows: rows, columns: width)
             let uniforms = bench.values(rows).map { abs(Double($0)) }

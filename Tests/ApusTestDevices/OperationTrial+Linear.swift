@@ -14,7 +14,7 @@ extension OperationTrial {
     }
 
     fileprivate static func rounding(_ format: WeightFormat) -> OperationDifference.Rounding {
-        format == .f32 ? .none : .weight(format)
+        format == .f32 ? .exact : .weight(format)
     }
 
     private static func embed(_ bench: TrialBench, _ format: WeightFormat, _ outputs: Int, _ inputs: Int) throws {
@@ -41,7 +41,10 @@ extension OperationTrial {
             try note("packed before", weight)
         }
         let bytes = try bench.device.byteCount(format, outputs: outputs, inputs: inputs)
+        let adapter = try bench.device.makeAdapterWeight(outputs: outputs, inputs: inputs, beside: format)
+        let adapterBytes = try bench.device.adapterByteCount(outputs: outputs, inputs: inputs, beside: format)
         bench.note("byteCount", .numbers([bytes == weight.byteCount ? 0 : 1]))
+        bench.note("adapterByteCount", .numbers([adapterBytes == adapter.byteCount ? 0 : 1]))
     }
 
     private static func embedStored(_ bench: TrialBench, _ outputs: Int, _ inputs: Int) throws {

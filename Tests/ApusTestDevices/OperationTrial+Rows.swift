@@ -21,7 +21,7 @@ extension OperationTrial {
         bench.note("upload", x)
         bench.note("copy", copy)
         bench.note("fill", filled)
-        bench.note("sumOfSquares", .values([bench.device.sumOfSquares(x)]))
+        bench.note("sumOfSquares", .values([try bench.device.sumOfSquares(x)]))
     }
 
     private static func norms(_ bench: TrialBench, _ rows: Int, _ width: Int) throws {
@@ -123,7 +123,7 @@ extension OperationTrial {
     static var kept: [OperationTrial] {
         [true, false].flatMap { isExact in
             [(1, 8), (40, 96), (70, 33)].map { rows, width in
-                OperationTrial(shape: "\(rows) x \(width)", rounding: isExact ? .none : .pages) { bench in
+                OperationTrial(shape: "\(rows) x \(width)", rounding: isExact ? .exact : .pages) { bench in
                     try keep(bench, rows, KeptRows.Shape(streams: 3, columns: width, isExact: isExact))
                 }
             }

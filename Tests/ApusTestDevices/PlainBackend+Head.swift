@@ -103,7 +103,7 @@ extension PlainBackend {
         let (hidden, head) = (own(hidden), own(head))
         hidden.requireShape(hidden.rows, head.weight.inputs)
         precondition(
-            preparedHead.map { $0.inputs == head.weight.inputs && $0.outputs == head.vocabulary } ?? false,
+            preparedHead.map { $0 == (head.weight.inputs, head.vocabulary) } ?? false,
             "no pass was prepared for scores of such a head")
         return TargetRows(
             hidden: hidden, rows: own(targets.rows, below: hidden.rows),

@@ -63,7 +63,7 @@ extension SamplingRow {
         precondition(line.map { 0..<lines ~= $0 } ?? true, "no such line of the history")
         precondition(banned.allSatisfy { 0..<vocabularySize ~= Int($0) }, "a token outside the vocabulary is banned")
         precondition(temperature >= 0 && 0..<1 ~= uniform && topK >= 0, "no way to draw")
-        precondition(topP > 0 && minP >= 0 && repetitionPenalty > 0, "no way to draw")
+        precondition(topP >= 0 && minP >= 0 && repetitionPenalty > 0, "no way to draw")
     }
 }
 

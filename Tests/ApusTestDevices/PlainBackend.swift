@@ -12,8 +12,8 @@ public import ApusTensor
 public final class PlainBackend: Backend, @unchecked Sendable {
     let mark = PlainMark()
     private var queue: [() -> Void] = []
-    /// The head that the last pass with one made room for.
-    var preparedHead: PlainWeight?
+    /// What the last pass that named a head made room for.
+    var preparedHead: (inputs: Int, outputs: Int)?
 
     /// A device of its own: it takes nothing that another one made.
     public init() {}

@@ -118,7 +118,7 @@ extension PlainBackend {
     public func prepare(_ batch: PackedBatch, for needs: PassNeeds) throws -> Pass {
         batch.requireWhole()
         if needs.isTraining { batch.requireSegments() }
-        if let head = needs.head { preparedHead = own(head.weight) }
+        if let head = needs.head { preparedHead = (head.weight.inputs, head.weight.outputs) }
         return PlainPass(batch, needs, of: self)
     }
 }

@@ -12,7 +12,7 @@ final class TrialBench {
     private let random = Philox(seed: 20)
     /// Draws so far: each has its own numbers, whatever the device.
     private var draws: UInt32 = 0
-    private var notes: [(operation: String, read: () -> TrialResult)] = []
+    private var notes: [(operation: String, read: () throws -> TrialResult)] = []
 
     init(_ device: any Backend) { self.device = device }
 
@@ -88,7 +88,7 @@ final class TrialBench {
     func note(_ operation: String, _ matrices: Matrix...) {
         let device = device
         for matrix in matrices {
-            notes.append((operation, { .values(device.download(matrix).map(Double.init)) }))
+            notes.append((operation, { .values(try device.download(matrix).map(Double.init)) }))
         }
     }
 
@@ -96,7 +96,9 @@ final class TrialBench {
     func note(_ operation: String, _ result: TrialResult) { notes.append((operation, { result })) }
 
     /// All results, in the order of the notes.
-    func findings() -> [Finding] { notes.map { Finding(operation: $0.operation, result: $0.read()) } }
+    func findings() throws -> [Finding] {
+        try notes.map { Finding(operation: $0.operation, result: try $0.read()) }
+    }
 }
 
 /// A prompt and what continues it.

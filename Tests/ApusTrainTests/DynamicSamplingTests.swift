@@ -152,7 +152,7 @@ struct DynamicSamplingTests {
             trainer.onEvent = { recorder.append($0) }
             _ = try await trainer.run()
             #expect(recorder.records.contains { $0["dynamic_sampling/num_gen_batches"].map { $0 > 1 } == true })
-            runs.append(adapter.parameters)
+            try runs.append(adapter.parameters)
         }
         #expect(runs[0] == runs[1])
     }

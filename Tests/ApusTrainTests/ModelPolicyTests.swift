@@ -51,9 +51,9 @@ struct ModelPolicyTests {
             if case .stepFinished(step: stopAt, of: _) = event { stop.request() }
         }
         _ = try await trainer.run()
-        let moments = adapter.optimizerState
+        let moments = try adapter.optimizerState
         return Run(
-            parameters: adapter.parameters, moments: moments.firstMoment + moments.secondMoment,
+            parameters: try adapter.parameters, moments: moments.firstMoment + moments.secondMoment,
             records: recorder.records, forwardPasses: (policy.learner as? ModelLearner)?.pass.forwardPasses ?? -1,
             notices: recorder.notices)
     }

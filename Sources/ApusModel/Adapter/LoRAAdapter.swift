@@ -35,7 +35,7 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
     public var parameterCount: Int { buffers.parameters.columns }
     /// AdamW's moments in the order of the parameters; zero before the first step.
     package var optimizerState: (firstMoment: [Float], secondMoment: [Float]) {
-        (backend.download(buffers.firstMoment), backend.download(buffers.secondMoment))
+        get throws { (try backend.download(buffers.firstMoment), try backend.download(buffers.secondMoment)) }
     }
     /// How often the parameters have changed.
     private(set) var version = 0
@@ -129,14 +129,14 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
     }
 
     /// All parameters in the order of `tensors`.
-    public var parameters: [Float] { backend.download(buffers.parameters) }
+    public var parameters: [Float] { get throws { try backend.download(buffers.parameters) } }
 
     /// The values of one tensor, row-major.
-    package func values(of tensor: ParameterTensor) -> [Float] { buffers.values(of: tensor) }
+    package func values(of tensor: ParameterTensor) throws -> [Float] { try buffers.values(of: tensor) }
 
     /// A moment of one tensor, row-major; zero before the first step.
-    package func values(_ moment: AdamWMoment, of tensor: ParameterTensor) -> [Float] {
-        buffers.values(moment, of: tensor)
+    package func values(_ moment: AdamWMoment, of tensor: ParameterTensor) throws -> [Float] {
+        try buffers.values(moment, of: tensor)
     }
 
     /// Replaces a moment of one tensor.
@@ -145,7 +145,7 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
     }
 
     /// All gradients in the order of `tensors`.
-    package var gradients: [Float] { backend.download(buffers.gradients) }
+    package var gradients: [Float] { get throws { try backend.download(buffers.gradients) } }
 
     /// Replaces all parameters.
     ///
@@ -165,7 +165,7 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
     public func zeroGradients() { backend.fill(buffers.gradients, with: 0) }
 
     /// L2 norm of all gradients together.
-    public func gradientNorm() -> Double { backend.sumOfSquares(buffers.gradients).squareRoot() }
+    public func gradientNorm() throws -> Double { try backend.sumOfSquares(buffers.gradients).squareRoot() }
 
     /// Multiplies all gradients.
     public func scaleGradients(by factor: Float) { backend.scale(buffers.gradients, by: factor) }

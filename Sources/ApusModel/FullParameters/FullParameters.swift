@@ -65,14 +65,14 @@ public final class FullParameters: FlatParameters, @unchecked Sendable {
     public var parameterCount: Int { buffers.parameters.columns }
 
     /// All parameters in the order of `tensors`.
-    public var parameters: [Float] { model.backend.download(buffers.parameters) }
+    public var parameters: [Float] { get throws { try model.backend.download(buffers.parameters) } }
 
     /// The values of one tensor, row-major.
-    package func values(of tensor: ParameterTensor) -> [Float] { buffers.values(of: tensor) }
+    package func values(of tensor: ParameterTensor) throws -> [Float] { try buffers.values(of: tensor) }
 
     /// A moment of one tensor, row-major; zero before the first step.
-    package func values(_ moment: AdamWMoment, of tensor: ParameterTensor) -> [Float] {
-        buffers.values(moment, of: tensor)
+    package func values(_ moment: AdamWMoment, of tensor: ParameterTensor) throws -> [Float] {
+        try buffers.values(moment, of: tensor)
     }
 
     /// Replaces a moment of one tensor.
@@ -81,7 +81,7 @@ public final class FullParameters: FlatParameters, @unchecked Sendable {
     }
 
     /// All gradients in the order of `tensors`.
-    package var gradients: [Float] { model.backend.download(buffers.gradients) }
+    package var gradients: [Float] { get throws { try model.backend.download(buffers.gradients) } }
 
     /// Replaces all parameters.
     ///
@@ -99,7 +99,9 @@ public final class FullParameters: FlatParameters, @unchecked Sendable {
     public func zeroGradients() { model.backend.fill(buffers.gradients, with: 0) }
 
     /// L2 norm of all gradients together.
-    public func gradientNorm() -> Double { model.backend.sumOfSquares(buffers.gradients).squareRoot() }
+    public func gradientNorm() throws -> Double {
+        try model.backend.sumOfSquares(buffers.gradients).squareRoot()
+    }
 
     /// Multiplies all gradients.
     public func scaleGradients(by factor: Float) { model.backend.scale(buffers.gradients, by: factor) }

@@ -74,7 +74,7 @@ private struct RoundedRows {
         let read = try backend.makeMatrix(rows: rows, columns: inputs)
         backend.embed(try backend.makeIndices((0..<Int32(rows)).map { $0 }), table: weight, into: read)
         squareError = Double(
-            zip(backend.download(read), values).reduce(Float(0)) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) })
+            try zip(backend.download(read), values).reduce(Float(0)) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) })
         bytes = weight.byteCount
     }
 }

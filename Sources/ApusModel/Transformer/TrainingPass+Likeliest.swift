@@ -13,7 +13,7 @@ extension TrainingPass {
         precondition(asked.count == kept.targets.count, "one flag a token")
         // A logarithm that rounding may have moved across one half is looked at.
         let certain: Float = -0.69
-        let scores = model.backend.scores(in: kept.scores)
+        let scores = try model.backend.scores(in: kept.scores)
         var answers = asked.indices.map { asked[$0] && scores[$0].logProb > certain }
         let open = asked.indices.filter { asked[$0] && !answers[$0] }
         if !open.isEmpty {
@@ -22,7 +22,7 @@ extension TrainingPass {
                 kept.pass, workspace: try reserveWorkspace(rows: kept.pass.rows), inputs: inputs)
             let targets = try model.backend.makeTargets(open.map { kept.targets[$0] })
             try transformer.forEachLogits(hidden, targets) { range, room in
-                for (index, token) in zip(open[range], model.backend.likeliest(room.logits)) {
+                for (index, token) in zip(open[range], try model.backend.likeliest(room.logits)) {
                     answers[index] = token == kept.targets[index].token
                 }
             }

@@ -77,7 +77,7 @@ package final class TrainingPass {
             groups, temperature: temperature, adapter: policy == .current ? trained.adapter : reference,
             keepsInputs: false)
         releasePages(of: run)
-        return arrange(run.scores, groups)
+        return try arrange(run.scores, groups)
     }
 
     /// Like `score`, keeping what `backward` needs. Completions that the sampler kept, all of them, cost nothing.
@@ -93,7 +93,7 @@ package final class TrainingPass {
                 try run(groups, temperature: temperature, adapter: trained.adapter, keepsInputs: true)
             }
         kept = run
-        return arrange(run.scores, groups)
+        return try arrange(run.scores, groups)
     }
 
     /// Adds to the trained parameters' gradients the derivative of Σ g · logProb + h · entropy over the last forward pass's tokens.
@@ -207,8 +207,8 @@ package final class TrainingPass {
     }
 
     /// Reads scores, by groups and completions.
-    private func arrange(_ scores: Matrix, _ groups: [TokenGroup]) -> [[TokenScores]] {
-        let scores = model.backend.scores(in: scores)
+    private func arrange(_ scores: Matrix, _ groups: [TokenGroup]) throws -> [[TokenScores]] {
+        let scores = try model.backend.scores(in: scores)
         var next = 0
         return groups.map { group in
             group.completions.map { completion in

@@ -16,11 +16,11 @@ enum OptimizerFile {
         case secondMoment = ".exp_avg_sq"
         case parameters = ".master"
 
-        func values(of tensor: ParameterTensor, in trained: some FlatParameters) -> [Float] {
+        func values(of tensor: ParameterTensor, in trained: some FlatParameters) throws -> [Float] {
             switch self {
-            case .firstMoment: trained.values(.first, of: tensor)
-            case .secondMoment: trained.values(.second, of: tensor)
-            case .parameters: trained.values(of: tensor)
+            case .firstMoment: try trained.values(.first, of: tensor)
+            case .secondMoment: try trained.values(.second, of: tensor)
+            case .parameters: try trained.values(of: tensor)
             }
         }
     }
@@ -37,7 +37,7 @@ enum OptimizerFile {
         let path = directory.appending(path: name).path(percentEncoded: false)
         try SafetensorsStream(tensors: layouts).write(to: path) { layout, append in
             guard let (tensor, part) = sources[layout.name] else { return }
-            try append(layout.type.encode(part.values(of: tensor, in: trained)))
+            try append(layout.type.encode(try part.values(of: tensor, in: trained)))
         }
     }
 

@@ -58,7 +58,7 @@ enum RunIdentity {
             entries["use_peft"] = .bool(false)
             entries["dtype"] = .string(parameters.storedPrecision.rawValue)
         }
-        entries["reference_adapter"] = reference.map { .string(digest(of: $0)) }
+        entries["reference_adapter"] = reference.flatMap { try? .string(digest(of: $0)) }
         return entries
     }
 
@@ -76,10 +76,10 @@ enum RunIdentity {
     }
 
     /// The beginning of the SHA-256 of a frozen adapter's values.
-    static func digest(of adapter: LoRAAdapter) -> String {
+    static func digest(of adapter: LoRAAdapter) throws -> String {
         var hash = SHA256()
         for tensor in adapter.tensors {
-            adapter.values(of: tensor).withUnsafeBytes { hash.update($0) }
+            try adapter.values(of: tensor).withUnsafeBytes { hash.update($0) }
         }
         return "sha256 \(hash.hexadecimal.prefix(16))"
     }

@@ -14,7 +14,8 @@ public protocol TrainedParameters: AnyObject {
     func zeroGradients()
 
     /// The L2 norm of all gradients together.
-    func gradientNorm() -> Double
+    /// - Throws: When the device that holds them has failed.
+    func gradientNorm() throws -> Double
 
     /// Multiplies all gradients.
     func scaleGradients(by factor: Float)

@@ -3,7 +3,7 @@ extension RunLoop {
     nonisolated(nonsending) func optimizerStep(_ method: any TrainingMethod) async throws {
         parameters.zeroGradients()
         let result = try await method.computeGradients()
-        let fault = applyGradients(result.fault)
+        let fault = try applyGradients(result.fault)
         if let fault { try skipStep(fault, method) }
         try await method.stepEnded(isApplied: fault == nil)
         state.countStep(loss: result.loss)
@@ -13,8 +13,9 @@ extension RunLoop {
     /// would destroy the parameters and the optimizer's moments. TRL applies it and only hides the loss in the log.
     /// - Parameter fault: what was not finite before this, if anything was.
     /// - Returns: what was not finite; nothing is applied then.
-    private func applyGradients(_ fault: NumericFault?) -> NumericFault? {
-        state.gradientNorm = fault == nil ? parameters.gradientNorm() : .nan
+    /// - Throws: When the device that holds the gradients has failed.
+    private func applyGradients(_ fault: NumericFault?) throws -> NumericFault? {
+        state.gradientNorm = fault == nil ? try parameters.gradientNorm() : .nan
         let evaluations = bestModel.map { best in
             state.history.filter(\.isEvaluation).compactMap { $0[best.metric] }
         }

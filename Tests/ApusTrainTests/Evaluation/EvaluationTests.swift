@@ -61,8 +61,8 @@ struct EvaluationTests {
                 rewards: [TokenReward("even") { tokens in Double(tokens.count { $0 % 2 == 0 }) }])
             trainer.onEvent = { recorder.append($0) }
             _ = try await trainer.run()
-            let moments = adapter.optimizerState
-            runs.append((adapter.parameters, moments.firstMoment + moments.secondMoment, recorder.records))
+            let moments = try adapter.optimizerState
+            try runs.append((adapter.parameters, moments.firstMoment + moments.secondMoment, recorder.records))
             #expect(recorder.evaluations.count == (evaluates ? 5 : 0))
         }
         #expect(runs[0].parameters == runs[1].parameters)
