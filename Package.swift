@@ -58,6 +58,11 @@ let package = Package(
         module("ApusText", ["ApusFormats"], forSize),
         module("ApusTensor", []),
         module("ApusCPU", ["ApusTensor", "CKernels"]),
+        .target(
+            name: "CCUDA", exclude: ["kernels"],
+            cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror", "-Wno-c23-extensions"])],
+            linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
+        module("ApusCUDA", ["ApusTensor", "CCUDA"]),
         module("ApusBench", ["ApusCPU", "ApusTensor", "CKernels"]),
         module("ApusModel", ["ApusTensor", "ApusFormats", "ApusText"]),
         module("ApusExport", ["ApusModel", "ApusFormats", "ApusText"], forSize),
@@ -107,7 +112,11 @@ let package = Package(
             swiftSettings: swiftSettings + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
         .target(
             name: "ApusTestModels",
-            dependencies: ["ApusTestSupport", "ApusTestDevices", "ApusModel", "ApusFormats", "ApusCPU", "ApusTensor"],
+            dependencies: [
+                "ApusTestSupport", "ApusTestDevices", "CUDAEmulation", "ApusModel", "ApusFormats", "ApusCPU",
+                "ApusCUDA",
+                "ApusTensor",
+            ],
             path: "Tests/ApusTestModels", swiftSettings: swiftSettings
         ),
         tests("ApusFormatsTests", ["ApusFormats", "CBlocks"]),
@@ -115,6 +124,13 @@ let package = Package(
         tests("ApusTextTests", ["ApusText"]),
         tests("ApusTensorTests", ["ApusTensor", "ApusCPU", "ApusTestDevices"]),
         tests("ApusCPUTests", ["ApusCPU", "ApusTensor", "CKernels"]),
+        .target(
+            name: "CUDAEmulation", dependencies: ["CCUDA"], path: "Tests/CUDAEmulation",
+            cxxSettings: [
+                .define("APUS_EMULATION"), .headerSearchPath("."),
+                .unsafeFlags(["-O2", "-fno-cxx-modules", "-Wall", "-Wextra", "-Werror"]),
+            ]),
+        tests("ApusCUDATests", ["ApusCUDA", "ApusTensor", "ApusTestDevices", "CUDAEmulation", "CCUDA"]),
         tests("ApusBenchTests", ["ApusBench", "ApusCPU", "ApusTensor", "CKernels"]),
         tests("ApusModelTests", ["ApusModel", "ApusCPU", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
         tests(
@@ -135,5 +151,6 @@ let package = Package(
             ]
         ),
         tests("ApusCLITests", ["ApusCLI"]),
-    ]
+    ],
+    cxxLanguageStandard: .cxx20
 )

@@ -16,6 +16,8 @@ public protocol Backend: AnyObject, Sendable {
 
     // MARK: Memory
 
+    /// Bytes that may still be taken of the device's memory, so that a share of all of it is in use.
+    func spareMemory(utilization: Double) -> Int
     /// Reserves a matrix.
     ///
     /// - Throws: `TensorError` when the device has no memory for it.

@@ -1,3 +1,5 @@
+import ApusCPU
+import ApusTensor
 import ApusTestSupport
 import Foundation
 import Testing
@@ -67,11 +69,12 @@ import Testing
         #expect(try reservable(files) == 1_000_000 - 100 * page)
     }
 
-    @Test func whatTheProcessHoldsIsNotInTheBudget() {
+    @Test func whatTheProcessHoldsIsNotInTheBudget() throws {
+        let backend = try CPUBackend(threads: 1)
         let held = ProcessMemory.held()
         #expect(held > 1_000_000)
-        let budget = MemoryBudget(utilization: 0.5).bytes
+        let budget = MemoryBudget(utilization: 0.5).bytes(on: backend)
         #expect(budget > 0 && budget < ProcessMemory.limit() / 2)
-        #expect(MemoryBudget(bytes: -5).bytes == 0)
+        #expect(MemoryBudget(bytes: -5).bytes(on: backend) == 0)
     }
 }

@@ -38,6 +38,9 @@ public final class PlainBackend: Backend, @unchecked Sendable {
     // MARK: Memory
 
     /// See `Backend`.
+    public func spareMemory(utilization: Double) -> Int { 1 << 30 }
+
+    /// See `Backend`.
     public func makeMatrix(rows: Int, columns: Int) throws -> Matrix {
         Matrix(storage: PlainStorage(count: rows * columns, of: self), rows: rows, columns: columns)
     }

@@ -1,22 +1,44 @@
 public import ApusCPU
+import ApusCUDA
 public import ApusTensor
 import ApusTestDevices
+import CUDAEmulation
 import Foundation
 
-/// The device that the suites of model, engine and trainer run on: the CPU, or where `APUS_TEST_DEVICE` says `plain` one
-/// whose memory the host cannot see, that computes when it is read, and whose fresh memory is poison.
-public enum TestDevice {
-    /// Whether it is the plain one.
-    public static let isPlain = ProcessInfo.processInfo.environment["APUS_TEST_DEVICE"] == "plain"
+/// The device that the suites of model, engine and trainer run on: the CPU, or what `APUS_TEST_DEVICE` says: `plain`, whose
+/// memory the host cannot see, that computes when it is read, and whose fresh memory is poison; or `cuda`, the backend of NVIDIA's
+/// cards on an emulated one.
+public enum TestDevice: String, Sendable {
+    case cpu, plain, cuda
 
-    /// Whether it holds rows and operands in fewer bits than fp32.
-    public static let rounds = !isPlain
+    /// The one that this process tests.
+    public static let current =
+        ProcessInfo.processInfo.environment["APUS_TEST_DEVICE"].flatMap(TestDevice.init) ?? .cpu
+
+    /// Whether rows and operands are held in fewer bits than fp32.
+    public static let rounds = current != .plain
+    /// How far products beside bf16 weights are rounded: on a card their operands are bf16 whatever the weights are held in.
+    public static let hasExactOperands = current != .cuda
 
     /// The instruction sets that there is something to test of.
-    public static var instructionSets: [InstructionSet] { isPlain ? [.portable] : InstructionSet.available }
+    public static var instructionSets: [InstructionSet] { current == .cpu ? InstructionSet.available : [.portable] }
 
-    /// A device; the plain one has neither instruction sets nor threads.
+    /// A device; others than the CPU have neither instruction sets nor threads.
     public static func backend(instructionSet: InstructionSet? = nil, threads: Int? = nil) throws -> any Backend {
-        isPlain ? PlainBackend() : try CPUBackend(instructionSet: instructionSet, threads: threads)
+        switch current {
+        case .cpu: try CPUBackend(instructionSet: instructionSet, threads: threads)
+        case .plain: PlainBackend()
+        case .cuda: try emulatedCard()
+        }
+    }
+
+    /// The backend of NVIDIA's cards on an emulated one, which has the kernels by their names whatever the image.
+    public static func emulatedCard() throws -> any Backend {
+        guard let functions = cuda_emulated_driver() else { throw TensorError("no emulated driver") }
+        return try withUnsafeBytes(of: 0) { bytes in
+            guard let image = bytes.baseAddress else { preconditionFailure("not empty") }
+            // A card's pages are taken at once, and tests share the card.
+            return try CUDABackend(functions.pointee, image: image, spareMemory: 24 << 20)
+        }
     }
 }

@@ -157,7 +157,7 @@ struct ModelPolicyTests {
         configuration.maxCompletionLength = 40
         let ample = try await run(configuration, model: model)
         let pages = PageStore(model: model, contents: .layerInputs, pages: 16)
-        let tight = try await run(configuration, model: model, memory: pages.budget)
+        let tight = try await run(configuration, model: model, memory: MemoryBudget(bytes: pages.budgetBytes))
         #expect(tight.parameters == ample.parameters)
         #expect(tight.forwardPasses > 0)
         #expect(ample.notices.count == 1)

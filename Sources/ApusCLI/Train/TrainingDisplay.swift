@@ -1,4 +1,5 @@
 import Apus
+import ApusTensor
 import Dispatch
 import Foundation
 import Synchronization

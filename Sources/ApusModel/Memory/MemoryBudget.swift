@@ -1,20 +1,32 @@
+package import ApusTensor
+
 /// How much memory the pages of keys, values and kept rows may take.
 public struct MemoryBudget: Sendable, Equatable {
-    /// The share of the machine's memory that a run may hold unless it says otherwise.
+    /// The share of the device's memory that a run may hold unless it says otherwise.
     public static let defaultUtilization = 0.8
 
-    /// Bytes for pages.
-    public let bytes: Int
+    private enum Wish: Equatable {
+        case bytes(Int)
+        case utilization(Double)
+    }
+
+    private let wish: Wish
 
     /// A number of bytes.
-    public init(bytes: Int) { self.bytes = max(bytes, 0) }
+    public init(bytes: Int) { wish = .bytes(max(bytes, 0)) }
 
-    /// A share of what this process may use, less what it holds already (weights, above all).
-    ///
-    /// The limit is that of the process's control group or of the machine, the smaller one.
+    /// A share of the device's memory, less what is held already when pages are first asked for (weights, above all). On the
+    /// CPU that is what this process may use.
     public init(utilization: Double = Self.defaultUtilization) {
         precondition(utilization > 0 && utilization <= 1, "a share")
-        let share = (utilization * Double(ProcessMemory.limit())).wholeNumber(in: 0...1 << 62) - ProcessMemory.held()
-        self.init(bytes: min(share, (utilization * Double(ProcessMemory.reservable())).wholeNumber(in: 0...1 << 62)))
+        wish = .utilization(utilization)
+    }
+
+    /// Bytes for pages on a device, as it is now.
+    package func bytes(on backend: any Backend) -> Int {
+        switch wish {
+        case .bytes(let bytes): bytes
+        case .utilization(let share): max(0, backend.spareMemory(utilization: share))
+        }
     }
 }

@@ -13,8 +13,8 @@ struct GroupTables {
 /// It knows who owns which page (``PageOwners``), where their memory is (``PageMemory``), and which rollouts are kept
 /// (``KeptRollouts``). Not thread-safe; owned by the thread of the numeric core.
 package final class PageStore {
-    /// What the pages may take.
-    package let budget: MemoryBudget
+    /// Bytes that the pages may take.
+    package let budgetBytes: Int
     /// Rollouts whose pages are kept for training; they are the first to go when pages run out.
     private(set) var kept: KeptRollouts?
     private var owners: PageOwners
@@ -29,9 +29,8 @@ package final class PageStore {
     package init(model: LanguageModel, contents: PageContents, budget: MemoryBudget? = nil, pages: Int? = nil) {
         memory = PageMemory(model: model, contents: contents)
         let pageBytes = memory.keyValueBytes + memory.inputBytes
-        let budget = pages.map { MemoryBudget(bytes: $0 * pageBytes) } ?? budget ?? MemoryBudget()
-        self.budget = budget
-        owners = PageOwners(count: min(budget.bytes / pageBytes, model.cacheShape.pageLimit))
+        budgetBytes = pages.map { $0 * pageBytes } ?? (budget ?? MemoryBudget()).bytes(on: model.backend)
+        owners = PageOwners(count: min(budgetBytes / pageBytes, model.cacheShape.pageLimit))
     }
 
     // MARK: Memory
@@ -113,7 +112,7 @@ package final class PageStore {
 
     /// The error of a piece of work that needs more pages than there are.
     package func shortage(of pages: Int, for work: MemoryShortage.Work) -> MemoryShortage {
-        MemoryShortage(work: work, wanted: pages * (keyValueBytes + inputBytes), found: budget.bytes)
+        MemoryShortage(work: work, wanted: pages * (keyValueBytes + inputBytes), found: budgetBytes)
     }
 
     // MARK: Kept rollouts

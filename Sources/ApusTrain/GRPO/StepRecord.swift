@@ -1,4 +1,5 @@
 import ApusModel
+import ApusTensor
 
 /// What is only known within one GRPO optimizer step.
 struct StepRecord {

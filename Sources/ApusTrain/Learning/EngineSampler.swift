@@ -24,7 +24,7 @@ public final class EngineSampler: Sampler {
         self.pages = pages
         self.samplesExactLogProbs = samplesExactLogProbs
         self.keepsRollouts = keepsRollouts
-        plannedMemory = ProcessMemory.resident.map { $0 + pages.budget.bytes }
+        plannedMemory = ProcessMemory.resident.map { $0 + pages.budgetBytes }
         engine = GenerationEngine(model: model, adapter: adapter, pages: pages, keepsRollouts: keepsRollouts)
     }
 
@@ -35,7 +35,7 @@ public final class EngineSampler: Sampler {
         let tokens = pages.pageCount * size
         return "memory: a token takes \(kibibytes(pages.keyValueBytes)) KiB for keys and values and "
             + "\(kibibytes(pages.inputBytes)) KiB for \(keepsRollouts ? "kept rows" : "the rows of a training pass"); the "
-            + "budget of \(pages.budget.bytes / 1_048_576) MiB holds \(tokens) tokens"
+            + "budget of \(pages.budgetBytes / 1_048_576) MiB holds \(tokens) tokens"
     }
 
     /// Says when rows could not be kept, or sequences had to be computed again.
@@ -43,7 +43,7 @@ public final class EngineSampler: Sampler {
         let statistics = engine.statistics
         guard statistics.dropsOfKeptRollouts > 0 || statistics.preemptions > 0 else { return nil }
         return
-            "memory: the budget of \(pages.budget.bytes / 1_048_576) MiB does not hold all rows of a generation: they are "
+            "memory: the budget of \(pages.budgetBytes / 1_048_576) MiB does not hold all rows of a generation: they are "
             + "computed again (\(statistics.preemptions) sequences while sampling), which changes no result; for speed raise "
             + "memory_utilization or lower generation_batch_size"
     }

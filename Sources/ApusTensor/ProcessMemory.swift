@@ -1,4 +1,3 @@
-internal import ApusTensor
 internal import Foundation
 
 /// What the system says about this process's memory.
@@ -26,7 +25,7 @@ package enum ProcessMemory {
 
     /// Bytes of addresses that the process may still reserve, where that is limited: by `ulimit -v`, or by a system that
     /// counts reservations as if they were used. At most as many as there is memory.
-    static func reservable(root: String = "/") -> Int {
+    package static func reservable(root: String = "/") -> Int {
         var room = Int(ProcessInfo.processInfo.physicalMemory)
         let addresses = number(after: "Max address space", in: text(root + "proc/self/limits"))
         if let addresses, let used = Int(text(root + "proc/self/statm").prefix { $0.isNumber }) {
@@ -51,7 +50,7 @@ package enum ProcessMemory {
 
     /// Bytes of memory that belong to the process alone, and those of weights that lie in files: they are read in every step.
     /// Other mapped files can be read again and do not count.
-    static func held() -> Int { privateBytes() + Storage.sharedBytes }
+    package static func held() -> Int { privateBytes() + Storage.sharedBytes }
 
     private static func privateBytes() -> Int {
         let fields = text("/proc/self/statm").split(separator: " ").prefix(3).compactMap { Int($0) }

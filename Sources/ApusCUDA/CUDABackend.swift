@@ -1,0 +1,190 @@
+public import ApusTensor
+package import CCUDA
+
+/// An NVIDIA card: kernels of one module, on one stream.
+///
+/// Operations are enqueued and computed when the card gets to them. One that fails is remembered: whatever comes later does
+/// nothing, and the next read throws.
+///
+/// `@unchecked Sendable`: the numeric core that calls it is owned by one thread at a time.
+public final class CUDABackend: Backend, @unchecked Sendable {
+    /// The card.
+    public let device: CUDADevice
+    let driver: CUDADriver
+    let memory: DeviceMemory
+    private let context: CUcontext
+    private let module: CUmodule
+    let stream: CUstream
+    private var kernels: KernelTable
+    private var failure: TensorError?
+    /// Room that an operation works in between its kernels.
+    private var scratch: CUDAStorage?
+    private static let scratchGrain = 1 << 20
+    private(set) var mostSpareMemory = Int.max
+    private var headRoom: CUDAHeadRoom?
+
+    /// A backend on one of this machine's cards.
+    ///
+    /// - Parameters:
+    ///   - ordinal: which card.
+    ///   - utilization: the share of the card's memory that may be taken.
+    /// - Throws: `TensorError` without a driver, a card or kernels for it.
+    public convenience init(ordinal: Int = 0, utilization: Double = 0.9) throws(TensorError) {
+        try self.init(CUDADriver.open(), ordinal: ordinal, utilization: utilization)
+    }
+
+    /// A backend on a card of some driver, for tests.
+    ///
+    /// - Parameters:
+    ///   - image: the kernels, as that driver takes them.
+    ///   - spareMemory: the most that `spareMemory(utilization:)` tells, where several backends share a card.
+    package convenience init(
+        _ functions: cuda_driver, image: UnsafeRawPointer, spareMemory: Int = .max
+    ) throws(TensorError) {
+        try self.init(CUDADriver(functions), image: image)
+        mostSpareMemory = spareMemory
+    }
+
+    /// - Parameter image: the kernels; nil for those that are embedded.
+    init(
+        _ driver: CUDADriver, ordinal: Int = 0, utilization: Double = 0.9, image: UnsafeRawPointer? = nil
+    ) throws(TensorError) {
+        let devices = try CUDADevice.all(driver)
+        guard devices.indices.contains(ordinal) else {
+            throw TensorError(
+                "CUDA: wanted card \(ordinal), found \(devices.count) cards; choose another, or the device cpu")
+        }
+        device = devices[ordinal]
+        try device.requireSupport()
+        self.driver = driver
+        let functions = driver.functions
+        var context: CUcontext?
+        try driver.check(functions.cuDevicePrimaryCtxRetain(&context, device.handle), "using \(device.name)")
+        guard let context else { preconditionFailure("retained without an error") }
+        self.context = context
+        try driver.check(functions.cuCtxSetCurrent(context), "using \(device.name)")
+        module = try KernelImage.load(image, driver, for: device)
+        var stream: CUstream?
+        try driver.check(functions.cuStreamCreate(&stream, UInt32(CU_STREAM_NON_BLOCKING)), "making a stream")
+        guard let stream else { preconditionFailure("made without an error") }
+        self.stream = stream
+        kernels = KernelTable(module, driver)
+        var (free, total) = (0, 0)
+        try driver.check(functions.cuMemGetInfo_v2(&free, &total), "asking for the card's memory")
+        let limit = min(free, (utilization * Double(total)).wholeNumber(in: 0...1 << 60))
+        memory = DeviceMemory(driver, context: context, limit: limit)
+    }
+
+    deinit {
+        _ = driver.functions.cuCtxSetCurrent(context)
+        _ = driver.functions.cuStreamSynchronize(stream)
+        _ = driver.functions.cuStreamDestroy_v2(stream)
+        _ = driver.functions.cuModuleUnload(module)
+    }
+
+    /// For people.
+    public var name: String { "CUDA, \(device.name)" }
+
+    /// The architecture: each may have its own bits.
+    public var arithmetic: String { "cuda-sm\(device.architecture)" }
+
+    // MARK: Work
+
+    /// Does something on the card, unless it has failed before.
+    func attempt(_ body: () throws(TensorError) -> Void) {
+        guard failure == nil else { return }
+        do throws(TensorError) {
+            try driver.check(driver.functions.cuCtxSetCurrent(context), "using \(device.name)")
+            try body()
+        } catch {
+            failure = error
+        }
+    }
+
+    /// Waits for all that was called.
+    ///
+    /// - Throws: What went wrong since the backend was made.
+    func synchronize() throws(TensorError) {
+        attempt { () throws(TensorError) in
+            try driver.check(driver.functions.cuStreamSynchronize(stream), "waiting for the card")
+        }
+        if let failure { throw failure }
+    }
+
+    /// Enqueues a kernel.
+    func launch(
+        _ name: KernelName, blocks: Int, _ blocksY: Int = 1, _ blocksZ: Int = 1, threads: Int, sharedBytes: Int = 0,
+        _ arguments: KernelArgument...
+    ) {
+        guard blocks > 0, blocksY > 0, blocksZ > 0 else { return }
+        attempt { () throws(TensorError) in
+            let function = try kernels.function(name, sharedBytes: sharedBytes)
+            var cells = arguments.map(\.cell)
+            // The driver reads the cells during the call.
+            let code = cells.withUnsafeMutableBufferPointer { cells in
+                var addresses = cells.indices.map { index in
+                    cells.baseAddress.map { UnsafeMutableRawPointer($0 + index) }
+                }
+                return driver.functions.cuLaunchKernel(
+                    function, UInt32(blocks), UInt32(blocksY), UInt32(blocksZ), UInt32(threads), 1, 1,
+                    UInt32(sharedBytes), stream, &addresses, nil)
+            }
+            try driver.check(code, "kernel \(name.symbol)")
+        }
+    }
+
+    /// Copies bytes of the host to the card; they are read during the call.
+    func copy(_ bytes: UnsafeRawBufferPointer, to address: CUdeviceptr) {
+        guard let from = bytes.baseAddress, !bytes.isEmpty else { return }
+        attempt { () throws(TensorError) in
+            try driver.check(
+                driver.functions.cuMemcpyHtoDAsync_v2(address, from, bytes.count, stream), "copying to the card")
+        }
+    }
+
+    /// Copies bytes of the card to the host, and waits for them.
+    func read(_ address: CUdeviceptr, into bytes: UnsafeMutableRawBufferPointer) throws(TensorError) {
+        if let to = bytes.baseAddress, !bytes.isEmpty {
+            attempt { () throws(TensorError) in
+                try driver.check(
+                    driver.functions.cuMemcpyDtoHAsync_v2(to, address, bytes.count, stream), "copying from the card")
+            }
+        }
+        try synchronize()
+    }
+
+    /// Room that is the operation's own until the next one asks.
+    func scratch(_ bytes: Int) -> CUdeviceptr {
+        if let scratch, 4 * scratch.count >= bytes { return scratch.address }
+        attempt { () throws(TensorError) in try reserveScratch(bytes) }
+        return scratch?.address ?? 0
+    }
+
+    /// Makes that room at least as large.
+    func reserveScratch(_ bytes: Int) throws(TensorError) {
+        if let scratch, 4 * scratch.count >= bytes { return }
+        // The old room goes back first: nothing that is called later reads it.
+        scratch = nil
+        let grain = Self.scratchGrain
+        scratch = try CUDAStorage(count: (bytes + grain - 1) / grain * grain / 4, in: memory)
+    }
+
+    /// Makes room for the rows of a head.
+    func reserveHead(_ head: OutputHead) throws {
+        let (hidden, vocabulary) = (head.weight.inputs, head.weight.outputs)
+        if let room = headRoom, room.states.columns == hidden, room.logits.columns == vocabulary { return }
+        headRoom = nil
+        let rows = Self.headRows(vocabularySize: vocabulary)
+        headRoom = CUDAHeadRoom(
+            states: try makeMatrix(rows: rows, columns: hidden), logits: try makeMatrix(rows: rows, columns: vocabulary)
+        )
+    }
+
+    /// The room that `prepare` made for a head.
+    func headRoom(_ head: OutputHead) -> CUDAHeadRoom {
+        guard let headRoom, headRoom.logits.columns == head.weight.outputs,
+            headRoom.states.columns == head.weight.inputs
+        else { preconditionFailure("prepare comes first") }
+        return headRoom
+    }
+}

@@ -1,0 +1,67 @@
+public import ApusTensor
+internal import CCUDA
+
+/// A card.
+public struct CUDADevice: Sendable, Equatable {
+    /// Its number, from 0.
+    public let ordinal: Int
+    /// Such as "NVIDIA GeForce RTX 4090".
+    public let name: String
+    /// Compute capability, such as 89 for 8.9.
+    public let architecture: Int
+    /// Bytes of memory.
+    public let memory: Int
+    /// Shared memory that a block may ask for, in bytes.
+    let sharedMemory: Int
+    let handle: CUdevice
+
+    /// The oldest cards with bf16 on their tensor cores.
+    static let leastArchitecture = 80
+
+    /// All cards.
+    ///
+    /// - Throws: `TensorError` without a driver, or without a card.
+    public static func all() throws(TensorError) -> [CUDADevice] { try all(CUDADriver.open()) }
+
+    static func all(_ driver: CUDADriver) throws(TensorError) -> [CUDADevice] {
+        try driver.check(driver.functions.cuInit(0), "starting the driver")
+        var count: Int32 = 0
+        try driver.check(driver.functions.cuDeviceGetCount(&count), "counting cards")
+        var devices: [CUDADevice] = []
+        for ordinal in 0..<count { devices.append(try CUDADevice(driver, ordinal)) }
+        return devices
+    }
+
+    private init(_ driver: CUDADriver, _ ordinal: Int32) throws(TensorError) {
+        let functions = driver.functions
+        var handle: CUdevice = 0
+        try driver.check(functions.cuDeviceGet(&handle, ordinal), "card \(ordinal)")
+        var name = [CChar](repeating: 0, count: 256)
+        try driver.check(functions.cuDeviceGetName(&name, Int32(name.count), handle), "name of card \(ordinal)")
+        var memory = 0
+        try driver.check(functions.cuDeviceTotalMem_v2(&memory, handle), "memory of card \(ordinal)")
+        func attribute(_ number: Int) throws(TensorError) -> Int {
+            var value: Int32 = 0
+            try driver.check(
+                functions.cuDeviceGetAttribute(&value, CUdevice_attribute(number), handle), "facts of card \(ordinal)")
+            return Int(value)
+        }
+        architecture =
+            10 * (try attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR))
+            + (try attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR))
+        sharedMemory = try attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
+        self.name = name.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
+        self.memory = memory
+        self.handle = handle
+        self.ordinal = Int(ordinal)
+    }
+
+    /// Refuses a card that the kernels cannot run on.
+    func requireSupport() throws(TensorError) {
+        guard architecture >= Self.leastArchitecture else {
+            throw TensorError(
+                "CUDA: \(name) has compute capability \(architecture / 10).\(architecture % 10), wanted 8.0 or later "
+                    + "(Ampere, 2020); use the device cpu")
+        }
+    }
+}

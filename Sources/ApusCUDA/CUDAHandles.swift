@@ -1,0 +1,179 @@
+internal import ApusTensor
+internal import CCUDA
+
+/// How the kernels tell weights apart.
+enum WeightKind: Int {
+    case f32, bf16, int8, nf4
+
+    init(_ format: WeightFormat) {
+        self =
+            switch format {
+            case .f32: .f32
+            case .bf16, .half: .bf16
+            case .int8: .int8
+            case .nf4: .nf4
+            }
+    }
+
+    /// The last part of the names of kernels.
+    var name: String { ["f32", "bf16", "int8", "nf4"][rawValue] }
+}
+
+/// A weight on the card: values in their form, row after row, and scales where the form has them.
+///
+/// `@unchecked Sendable`: as `Weight`.
+final class CUDAWeight: Weight, @unchecked Sendable {
+    let kind: WeightKind
+    private let valueStorage: CUDAStorage
+    private let scaleStorage: CUDAStorage?
+
+    var values: CUdeviceptr { valueStorage.address }
+    var scales: CUdeviceptr? { scaleStorage?.address }
+
+    /// Bytes of the values, and how many scales there are.
+    struct Size {
+        let valueBytes: Int
+        let scales: Int
+
+        /// - Throws: `TensorError` for a shape that the format cannot hold.
+        init(_ format: WeightFormat, outputs: Int, inputs: Int) throws(TensorError) {
+            guard format == .f32 || inputs % 2 == 0 else {
+                throw TensorError(
+                    "weight of \(outputs) x \(inputs): wanted an even number of inputs for 4-bit or bf16 storage; use f32"
+                )
+            }
+            let count = outputs * inputs
+            (valueBytes, scales) =
+                switch WeightKind(format) {
+                case .f32: (4 * count, 0)
+                case .bf16: (2 * count, 0)
+                case .int8: (count, count / CUDAWeight.int8Group(inputs))
+                case .nf4: ((count + 1) / 2, (count + 63) / 64)
+                }
+        }
+
+        var byteCount: Int { valueBytes + 4 * scales }
+    }
+
+    /// Inputs that share a scale of 8-bit integers: as many as divide both a row and 32.
+    static func int8Group(_ inputs: Int) -> Int { 1 << min(5, max(inputs, 1).trailingZeroBitCount) }
+
+    init(_ format: WeightFormat, outputs: Int, inputs: Int, in memory: DeviceMemory) throws(TensorError) {
+        let size = try Size(format, outputs: outputs, inputs: inputs)
+        kind = WeightKind(format)
+        valueStorage = try CUDAStorage(count: (size.valueBytes + 3) / 4, in: memory)
+        scaleStorage = size.scales > 0 ? try CUDAStorage(count: size.scales, in: memory) : nil
+        super.init(format, outputs: outputs, inputs: inputs, byteCount: size.byteCount)
+    }
+}
+
+/// Pages on the card, [page][layer][key/value head], of each the keys of 16 positions and then their values, in bf16 or fp32.
+///
+/// `@unchecked Sendable`: as `KeyValueCache`.
+final class CUDAKeyValueCache: KeyValueCache, @unchecked Sendable {
+    private let storage: CUDAStorage
+    var base: CUdeviceptr { storage.address }
+    var isExact: Bool { shape.format == .f32 }
+
+    /// Bytes of a page over all layers.
+    static func pageBytes(_ shape: Shape) -> Int {
+        let values = 2 * pageTokens * shape.headSize * shape.keyValueHeads * shape.layers
+        return values * (shape.format == .f32 ? 4 : 2)
+    }
+
+    init(_ shape: Shape, pages: Int, in memory: DeviceMemory) throws(TensorError) {
+        storage = try CUDAStorage(count: pages * Self.pageBytes(shape) / 4, in: memory)
+        super.init(shape: shape, pages: pages)
+    }
+}
+
+/// Kept rows on the card, [page][stream][position], in fp32, or in 16 bits with a scale for each 64 values.
+///
+/// `@unchecked Sendable`: as `KeptRows`.
+final class CUDAKeptRows: KeptRows, @unchecked Sendable {
+    private let valueStorage: CUDAStorage
+    private let scaleStorage: CUDAStorage?
+    var base: CUdeviceptr { valueStorage.address }
+    var scales: CUdeviceptr? { scaleStorage?.address }
+
+    static func blocks(_ columns: Int) -> Int { (columns + 63) / 64 }
+
+    /// Bytes that one position takes.
+    static func positionBytes(_ shape: Shape) -> Int {
+        shape.streams * (shape.isExact ? 4 * shape.columns : 2 * shape.columns + 4 * blocks(shape.columns))
+    }
+
+    init(_ shape: Shape, pages: Int, in memory: DeviceMemory) throws(TensorError) {
+        let rows = pages * shape.streams * KeyValueCache.pageTokens
+        let values = rows * shape.columns
+        valueStorage = try CUDAStorage(count: shape.isExact ? values : (values + 1) / 2, in: memory)
+        scaleStorage = shape.isExact ? nil : try CUDAStorage(count: rows * Self.blocks(shape.columns), in: memory)
+        super.init(shape: shape, pages: pages)
+    }
+}
+
+/// Cosines and sines on the card.
+///
+/// `@unchecked Sendable`: as `RotaryTable`.
+final class CUDARotaryTable: RotaryTable, @unchecked Sendable {
+    let cosines: Matrix
+    let sines: Matrix
+
+    init(_ cosines: Matrix, _ sines: Matrix) {
+        self.cosines = cosines
+        self.sines = sines
+        super.init(positions: cosines.rows, dimensions: 2 * cosines.columns)
+    }
+}
+
+/// A bit for each token of the vocabulary in each line.
+///
+/// `@unchecked Sendable`: as `TokenHistory`.
+final class CUDATokenHistory: TokenHistory, @unchecked Sendable {
+    private let storage: CUDAStorage
+    /// Words of 32 bits in a line.
+    let words: Int
+    var base: CUdeviceptr { storage.address }
+
+    init(lines: Int, vocabularySize: Int, in memory: DeviceMemory) throws(TensorError) {
+        words = (vocabularySize + 31) / 32
+        storage = try CUDAStorage(count: lines * words, in: memory)
+        super.init(lines: lines)
+    }
+}
+
+/// As this backend made them.
+extension Weight {
+    var cuda: CUDAWeight {
+        guard let own = self as? CUDAWeight else { preconditionFailure("a weight of another device") }
+        return own
+    }
+}
+
+extension KeyValueCache {
+    var cuda: CUDAKeyValueCache {
+        guard let own = self as? CUDAKeyValueCache else { preconditionFailure("a cache of another device") }
+        return own
+    }
+}
+
+extension KeptRows {
+    var cuda: CUDAKeptRows {
+        guard let own = self as? CUDAKeptRows else { preconditionFailure("rows of another device") }
+        return own
+    }
+}
+
+extension RotaryTable {
+    var cuda: CUDARotaryTable {
+        guard let own = self as? CUDARotaryTable else { preconditionFailure("a table of another device") }
+        return own
+    }
+}
+
+extension TokenHistory {
+    var cuda: CUDATokenHistory {
+        guard let own = self as? CUDATokenHistory else { preconditionFailure("a history of another device") }
+        return own
+    }
+}

@@ -1,0 +1,1 @@
+../NumberRule/NumberRule.swift

@@ -1,0 +1,79 @@
+import ApusTensor
+import CCUDA
+import CUDAEmulation
+import Foundation
+import Testing
+
+@testable import ApusCUDA
+
+extension EmulatedCard {
+    /// What a card, or a driver, does wrong: a sentence that says what to do, and nothing that is not there.
+    @Suite struct FailureTests {
+        private func message(_ body: () throws -> Void) throws -> String {
+            let error = try #require(throws: TensorError.self) { try body() }
+            #expect(!error.description.contains("\n"))
+            return error.description
+        }
+
+        @Test func withoutADriver() throws {
+            let found = try message { _ = try CUDADriver.open(["APUS_LIBCUDA": "/nowhere/libcuda.so"]) }
+            #expect(
+                found
+                    == "CUDA: wanted NVIDIA's driver (/nowhere/libcuda.so), found none; install it, or use the device cpu"
+            )
+        }
+
+        /// A library that is no driver.
+        @Test func withAnotherLibrary() throws {
+            let found = try message { _ = try CUDADriver.open(["APUS_LIBCUDA": "libm.so.6"]) }
+            #expect(found.hasPrefix("CUDA: the driver has no cuInit; update it"))
+        }
+
+        @Test func withoutACard() throws {
+            cuda_emulation_reset()
+            cuda_emulation_set_device_count(0)
+            defer { cuda_emulation_reset() }
+            #expect(try message { _ = try EmulatedCard.card() }.contains("or use the device cpu"))
+        }
+
+        @Test func withACardThatIsTooOld() throws {
+            cuda_emulation_reset()
+            cuda_emulation_set_compute_capability(7, 5)
+            defer { cuda_emulation_reset() }
+            #expect(try message { _ = try EmulatedCard.card() }.contains("compute capability 7.5, wanted 8.0 or later"))
+        }
+
+        @Test func withTooLittleMemory() throws {
+            cuda_emulation_reset()
+            cuda_emulation_set_total_memory(100 << 20)
+            defer { cuda_emulation_reset() }
+            let backend = try EmulatedCard.card()
+            let found = try message { _ = try backend.makeMatrix(rows: 1 << 10, columns: 1 << 16) }
+            #expect(found.hasPrefix("CUDA: wanted 256 MiB of the card's memory, found "), "\(found)")
+            // What fits still does, and what was given back can be had again.
+            for _ in 0..<20 { _ = try backend.makeMatrix(rows: 1 << 10, columns: 1 << 14) }
+        }
+
+        /// A card that fails in the middle: operations do nothing from then on, and every read says so.
+        @Test(arguments: ["cuLaunchKernel", "cuStreamSynchronize", "cuMemcpyDtoHAsync_v2"])
+        func aCardThatIsLost(call: String) throws {
+            cuda_emulation_reset()
+            defer { cuda_emulation_reset() }
+            let backend = try EmulatedCard.card()
+            let x = try backend.makeMatrix([1, 2, 3], rows: 1, columns: 3)
+            backend.scale(x, by: 2)
+            #expect(try backend.download(x) == [2, 4, 6])
+            cuda_emulation_fail_call(call, 1, 719)
+            backend.scale(x, by: 2)
+            for _ in 0..<2 {
+                let found = try message { _ = try backend.download(x) }
+                #expect(
+                    found.hasSuffix(
+                        "(719); the card has failed: continue from the last checkpoint, and check it with nvidia-smi"))
+            }
+            backend.scale(x, by: 2)
+            #expect(throws: TensorError.self) { try backend.sumOfSquares(x) }
+            #expect(throws: TensorError.self) { try backend.likeliest(x) }
+        }
+    }
+}

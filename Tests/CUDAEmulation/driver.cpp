@@ -1,0 +1,472 @@
+// The functions of libcuda, for tests; see cuda_emulation.h.
+#include <chrono>
+
+#include "cuda_emulation.h"
+#include "device.h"
+
+using namespace emulation;
+
+#define ENTER(needs)                       \
+    Call call(__func__, needs);            \
+    if (call.error) return call.error;     \
+    [[maybe_unused]] Device &device = call.device
+/// Declares what a handle stands for.
+#define FIND(type, name, table, handle)                                                    \
+    type *name = device.table.find(handle);                                                \
+    if (!name) return call.refuse(CUDA_ERROR_INVALID_HANDLE, "not a handle of this kind, or no longer")
+
+static void *host(CUdeviceptr pointer) { return (void *)(uintptr_t)pointer; }
+
+// MARK: Devices
+
+static CUresult cuInit(unsigned flags) {
+    ENTER(Needs::nothing);
+    if (flags) return CUDA_ERROR_INVALID_VALUE;
+    if (device.settings.deviceCount < 1) return CUDA_ERROR_NO_DEVICE;
+    device.isInitialized = true;
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuDriverGetVersion(int *version) {
+    ENTER(Needs::nothing);
+    *version = device.settings.driverVersion;
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuGetErrorName(CUresult error, const char **name) {
+    ENTER(Needs::nothing);
+    *name = nullptr;
+#define NAME(constant, value) \
+    if (!*name && !strncmp(#constant, "CUDA_", 5) && error == value) *name = #constant;
+    CUDA_DRIVER_CONSTANTS(NAME)
+#undef NAME
+    return *name ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
+static CUresult cuGetErrorString(CUresult error, const char **text) {
+    ENTER(Needs::nothing);
+    return cuGetErrorName(error, text);
+}
+
+static CUresult cuDeviceGetCount(int *count) {
+    ENTER(Needs::initialization);
+    *count = device.settings.deviceCount;
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuDeviceGet(CUdevice *ordinal, int number) {
+    ENTER(Needs::initialization);
+    if (number < 0 || number >= device.settings.deviceCount) return CUDA_ERROR_INVALID_DEVICE;
+    *ordinal = number;
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuDeviceGetName(char *name, int capacity, CUdevice ordinal) {
+    ENTER(Needs::initialization);
+    if (ordinal < 0 || ordinal >= device.settings.deviceCount) return CUDA_ERROR_INVALID_DEVICE;
+    snprintf(name, (size_t)capacity, "emulated device");
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUdevice ordinal) {
+    ENTER(Needs::initialization);
+    if (ordinal < 0 || ordinal >= device.settings.deviceCount) return CUDA_ERROR_INVALID_DEVICE;
+    switch (attribute) {
+        case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT: *value = 2; break;
+        case CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE: *value = 4 << 20; break;
+        case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: *value = device.settings.major; break;
+        case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: *value = device.settings.minor; break;
+        case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR: *value = (int)largestSharedBytes + 1024; break;
+        case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN: *value = (int)largestSharedBytes; break;
+        default: return call.refuse(CUDA_ERROR_INVALID_VALUE, "an attribute that is not emulated");
+    }
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice ordinal) {
+    ENTER(Needs::initialization);
+    if (ordinal < 0 || ordinal >= device.settings.deviceCount) return CUDA_ERROR_INVALID_DEVICE;
+    *bytes = device.settings.totalMemory;
+    return CUDA_SUCCESS;
+}
+
+// MARK: Contexts
+
+static CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice ordinal) {
+    ENTER(Needs::initialization);
+    if (ordinal < 0 || ordinal >= device.settings.deviceCount) return CUDA_ERROR_INVALID_DEVICE;
+    for (auto &[handle, found] : device.contexts.objects) {
+        if (found->device != ordinal) continue;
+        found->uses++;
+        *context = handle;
+        return CUDA_SUCCESS;
+    }
+    *context = device.contexts.add({ordinal, 1});
+    return CUDA_SUCCESS;
+}
+
+/// With the last user goes what the context has allocated.
+static CUresult cuDevicePrimaryCtxRelease_v2(CUdevice ordinal) {
+    ENTER(Needs::initialization);
+    for (auto &[handle, found] : device.contexts.objects) {
+        if (found->device != ordinal) continue;
+        if (--found->uses > 0) return CUDA_SUCCESS;
+        device.dropAll();
+        std::vector<CUdeviceptr> owned;
+        for (auto &[pointer, allocation] : device.allocations) {
+            if (allocation.device == ordinal) owned.push_back(pointer);
+        }
+        for (CUdeviceptr pointer : owned) device.release(pointer);
+        device.contexts.remove(handle);
+        return CUDA_SUCCESS;
+    }
+    return CUDA_ERROR_INVALID_CONTEXT;
+}
+
+static CUresult cuCtxSetCurrent(CUcontext context) {
+    ENTER(Needs::initialization);
+    if (context && !device.contexts.find(context)) return call.refuse(CUDA_ERROR_INVALID_CONTEXT, "not a context");
+    setCurrentContext(context);
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuCtxSynchronize(void) {
+    ENTER(Needs::noCapture);
+    device.drainAll();
+    return CUDA_SUCCESS;
+}
+
+// MARK: Kernels
+
+/// Any image will do: the kernels are part of the program.
+static CUresult cuModuleLoadData(CUmodule *module, const void *image) {
+    ENTER(Needs::context);
+    if (!image) return CUDA_ERROR_INVALID_VALUE;
+    *module = device.modules.add(0);
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuModuleUnload(CUmodule module) {
+    ENTER(Needs::context);
+    return device.modules.remove(module) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+}
+
+static CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name) {
+    ENTER(Needs::context);
+    if (!device.modules.find(module)) return CUDA_ERROR_INVALID_HANDLE;
+    auto kernel = kernels().find(name);
+    if (kernel == kernels().end()) return CUDA_ERROR_NOT_FOUND;
+    *function = device.functions.add({kernel->first, kernel->second});
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute, int value) {
+    ENTER(Needs::context);
+    FIND(Function, function, functions, handle);
+    if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) return CUDA_ERROR_INVALID_VALUE;
+    if (value < 0 || (size_t)value > largestSharedBytes) return CUDA_ERROR_INVALID_VALUE;
+    function->largestSharedBytes = (size_t)value;
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfunction handle) {
+    ENTER(Needs::context);
+    FIND(Function, function, functions, handle);
+    switch (attribute) {
+        case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK: *value = (int)largestBlock; break;
+        case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES: *value = (int)function->largestSharedBytes; break;
+        default: *value = 0; break;
+    }
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuLaunchKernel(CUfunction handle, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX,
+                               unsigned blockY, unsigned blockZ, unsigned sharedBytes, CUstream streamHandle,
+                               void **parameters, void **extra) {
+    ENTER(Needs::context);
+    FIND(Function, function, functions, handle);
+    FIND(Stream, stream, streams, streamHandle);
+    dim3 grid(gridX, gridY, gridZ), block(blockX, blockY, blockZ);
+    const char *reason = refusal(grid, block, sharedBytes);
+    if (!reason && sharedBytes > function->largestSharedBytes) reason = "more shared memory than was set for the kernel";
+    if (!reason && extra) reason = "parameters in a way that is not emulated";
+    if (reason) return call.refuse(CUDA_ERROR_INVALID_VALUE, (std::string(reason) + ": " + function->name).c_str());
+    std::function<void()> body = function->binder(parameters);
+    device.push(*stream, {"kernel",
+                          [=, &device, name = function->name] { device.runKernel(name, grid, block, sharedBytes, body); },
+                          nullptr});
+    return CUDA_SUCCESS;
+}
+
+// MARK: Memory
+
+static CUresult cuMemGetInfo_v2(size_t *free, size_t *total) {
+    ENTER(Needs::context);
+    *total = device.settings.totalMemory;
+    *free = *total - std::min(*total, device.usedBytes(currentDevice()));
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuMemAlloc_v2(CUdeviceptr *pointer, size_t bytes) {
+    ENTER(Needs::noCapture);
+    return device.allocate(pointer, bytes, currentDevice());
+}
+
+static CUresult cuMemFree_v2(CUdeviceptr pointer) {
+    ENTER(Needs::noCapture);
+    device.drainAll();
+    CUresult result = device.release(pointer);
+    return result ? call.refuse(result, "not an address that was allocated") : CUDA_SUCCESS;
+}
+
+static CUresult cuMemHostAlloc(void **pointer, size_t bytes, unsigned) {
+    ENTER(Needs::noCapture);
+    return device.allocatePinned(pointer, bytes);
+}
+
+static CUresult cuMemFreeHost(void *pointer) {
+    ENTER(Needs::noCapture);
+    device.drainAll();
+    CUresult result = device.releasePinned(pointer);
+    return result ? call.refuse(result, "not an address that was allocated") : CUDA_SUCCESS;
+}
+
+static const char *const outside = "a range outside what was allocated";
+
+static CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes, CUstream streamHandle) {
+    ENTER(Needs::context);
+    FIND(Stream, stream, streams, streamHandle);
+    if (!bytes) return CUDA_SUCCESS;
+    if (!from || !device.contains(to, bytes)) return call.refuse(CUDA_ERROR_INVALID_VALUE, outside);
+    if (device.isPinned(from, bytes) || stream->capture) {
+        device.push(*stream, {"copy to device", [=] { memcpy(host(to), from, bytes); }, nullptr});
+        return CUDA_SUCCESS;
+    }
+    auto staged = std::make_shared<std::vector<char>>((const char *)from, (const char *)from + bytes);
+    device.push(*stream, {"copy to device", [=] { memcpy(host(to), staged->data(), bytes); }, nullptr});
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, CUstream streamHandle) {
+    ENTER(Needs::context);
+    FIND(Stream, stream, streams, streamHandle);
+    if (!bytes) return CUDA_SUCCESS;
+    if (!to || !device.contains(from, bytes)) return call.refuse(CUDA_ERROR_INVALID_VALUE, outside);
+    device.push(*stream, {"copy to host", [=] { memcpy(to, host(from), bytes); }, [=] { memset(to, 0xFF, bytes); }});
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream streamHandle) {
+    ENTER(Needs::context);
+    FIND(Stream, stream, streams, streamHandle);
+    if (!bytes) return CUDA_SUCCESS;
+    if (!device.contains(to, bytes) || !device.contains(from, bytes)) {
+        return call.refuse(CUDA_ERROR_INVALID_VALUE, outside);
+    }
+    if (to < from + bytes && from < to + bytes) return call.refuse(CUDA_ERROR_INVALID_VALUE, "ranges that overlap");
+    device.push(*stream, {"copy", [=] { memcpy(host(to), host(from), bytes); }, nullptr});
+    return CUDA_SUCCESS;
+}
+
+template <class Value> static CUresult fill(Call &call, CUdeviceptr to, Value value, size_t count, CUstream streamHandle) {
+    Device &device = call.device;
+    FIND(Stream, stream, streams, streamHandle);
+    if (!count) return CUDA_SUCCESS;
+    if (!device.contains(to, count * sizeof(Value))) return call.refuse(CUDA_ERROR_INVALID_VALUE, outside);
+    if (to % sizeof(Value)) return call.refuse(CUDA_ERROR_INVALID_VALUE, "an address that is not aligned");
+    device.push(*stream, {"fill", [=] { std::fill_n((Value *)host(to), count, value); }, nullptr});
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t count, CUstream stream) {
+    ENTER(Needs::context);
+    return fill(call, to, value, count, stream);
+}
+
+static CUresult cuMemsetD32Async(CUdeviceptr to, unsigned value, size_t count, CUstream stream) {
+    ENTER(Needs::context);
+    return fill(call, to, value, count, stream);
+}
+
+// MARK: Streams
+
+static CUresult cuStreamCreate(CUstream *stream, unsigned) {
+    ENTER(Needs::context);
+    *stream = device.streams.add({});
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuStreamDestroy_v2(CUstream handle) {
+    ENTER(Needs::context);
+    FIND(Stream, stream, streams, handle);
+    if (!handle) return CUDA_ERROR_INVALID_HANDLE;
+    device.drain(*stream);
+    device.streams.remove(handle);
+    return CUDA_SUCCESS;
+}
+
+/// Waiting for a stream that is recorded spoils the recording.
+static CUresult refuseRecording(const Call &call, Stream &stream) {
+    if (!stream.capture) return CUDA_SUCCESS;
+    stream.capture->isValid = false;
+    return call.refuse(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "the stream is recorded to a graph");
+}
+
+static CUresult cuStreamSynchronize(CUstream handle) {
+    ENTER(Needs::context);
+    FIND(Stream, stream, streams, handle);
+    if (CUresult error = refuseRecording(call, *stream)) return error;
+    device.drain(*stream);
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuStreamQuery(CUstream handle) {
+    ENTER(Needs::context);
+    FIND(Stream, stream, streams, handle);
+    if (CUresult error = refuseRecording(call, *stream)) return error;
+    device.runOne(*stream);
+    return stream->works.empty() ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
+}
+
+static CUresult cuStreamWaitEvent(CUstream streamHandle, CUevent eventHandle, unsigned) {
+    ENTER(Needs::context);
+    FIND(Stream, stream, streams, streamHandle);
+    FIND(Event, event, events, eventHandle);
+    if (CUresult error = refuseRecording(call, *stream)) return error;
+    if (!event->isRecorded || event->hasHappened) return CUDA_SUCCESS;
+    device.push(*stream, {"wait",
+                          [&device, other = event->stream, position = event->position] {
+                              if (Stream *found = device.streams.find(other)) device.runUntil(*found, position);
+                          },
+                          nullptr});
+    return CUDA_SUCCESS;
+}
+
+// MARK: Events
+
+static CUresult cuEventCreate(CUevent *event, unsigned flags) {
+    ENTER(Needs::context);
+    Event created;
+    created.isTimed = !(flags & CU_EVENT_DISABLE_TIMING);
+    *event = device.events.add(created);
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuEventDestroy_v2(CUevent event) {
+    ENTER(Needs::context);
+    return device.events.remove(event) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+}
+
+static CUresult cuEventRecord(CUevent eventHandle, CUstream streamHandle) {
+    ENTER(Needs::context);
+    FIND(Event, event, events, eventHandle);
+    FIND(Stream, stream, streams, streamHandle);
+    device.push(*stream, {"event",
+                          [&device, eventHandle] {
+                              Event *happened = device.events.find(eventHandle);
+                              if (!happened) return;
+                              auto now = std::chrono::steady_clock::now().time_since_epoch();
+                              happened->hasHappened = happened->isRecorded = true;
+                              happened->milliseconds = std::chrono::duration<double, std::milli>(now).count();
+                          },
+                          nullptr});
+    if (stream->capture) return CUDA_SUCCESS;
+    event->isRecorded = true;
+    event->hasHappened = false;
+    event->stream = streamHandle;
+    event->position = stream->added;
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuEventQuery(CUevent handle) {
+    ENTER(Needs::context);
+    FIND(Event, event, events, handle);
+    if (!event->isRecorded || event->hasHappened) return CUDA_SUCCESS;
+    if (Stream *stream = device.streams.find(event->stream)) device.runOne(*stream);
+    return event->hasHappened ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
+}
+
+static CUresult cuEventSynchronize(CUevent handle) {
+    ENTER(Needs::context);
+    FIND(Event, event, events, handle);
+    if (!event->isRecorded || event->hasHappened) return CUDA_SUCCESS;
+    if (Stream *stream = device.streams.find(event->stream)) device.runUntil(*stream, event->position);
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuEventElapsedTime(float *milliseconds, CUevent startHandle, CUevent endHandle) {
+    ENTER(Needs::context);
+    FIND(Event, start, events, startHandle);
+    FIND(Event, end, events, endHandle);
+    if (!start->isTimed || !end->isTimed || !start->isRecorded || !end->isRecorded) return CUDA_ERROR_INVALID_HANDLE;
+    if (!start->hasHappened || !end->hasHappened) return CUDA_ERROR_NOT_READY;
+    *milliseconds = (float)(end->milliseconds - start->milliseconds);
+    return CUDA_SUCCESS;
+}
+
+// MARK: Graphs
+
+static CUresult cuStreamBeginCapture_v2(CUstream handle, CUstreamCaptureMode) {
+    ENTER(Needs::context);
+    FIND(Stream, stream, streams, handle);
+    if (!handle || stream->capture) return call.refuse(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "not to be recorded now");
+    stream->capture = std::make_unique<Capture>();
+    stream->capture->thread = std::this_thread::get_id();
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuStreamEndCapture(CUstream handle, CUgraph *graph) {
+    ENTER(Needs::context);
+    FIND(Stream, stream, streams, handle);
+    *graph = nullptr;
+    if (!stream->capture) return CUDA_ERROR_INVALID_VALUE;
+    std::unique_ptr<Capture> capture = std::move(stream->capture);
+    if (!capture->isValid) return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+    *graph = device.graphs.add(std::move(capture->graph));
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuGraphInstantiateWithFlags(CUgraphExec *executable, CUgraph handle, unsigned long long) {
+    ENTER(Needs::context);
+    FIND(Graph, graph, graphs, handle);
+    *executable = device.executables.add(*graph);
+    return CUDA_SUCCESS;
+}
+
+/// Graphs can be exchanged when they consist of the same kinds of work.
+static CUresult cuGraphExecUpdate_v2(CUgraphExec executableHandle, CUgraph handle, CUgraphExecUpdateResultInfo *) {
+    ENTER(Needs::context);
+    FIND(Graph, executable, executables, executableHandle);
+    FIND(Graph, graph, graphs, handle);
+    auto isSameKind = [](const Work &a, const Work &b) { return a.kind == b.kind; };
+    if (!std::equal(graph->begin(), graph->end(), executable->begin(), executable->end(), isSameKind)) {
+        return call.refuse(CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE, "a graph of another form");
+    }
+    *executable = *graph;
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuGraphLaunch(CUgraphExec handle, CUstream streamHandle) {
+    ENTER(Needs::context);
+    FIND(Graph, executable, executables, handle);
+    FIND(Stream, stream, streams, streamHandle);
+    for (const Work &work : *executable) device.push(*stream, work);
+    return CUDA_SUCCESS;
+}
+
+static CUresult cuGraphExecDestroy(CUgraphExec executable) {
+    ENTER(Needs::context);
+    return device.executables.remove(executable) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+}
+
+static CUresult cuGraphDestroy(CUgraph graph) {
+    ENTER(Needs::context);
+    return device.graphs.remove(graph) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+}
+
+extern "C" const struct cuda_driver *cuda_emulated_driver(void) {
+#define FIELD(result, name, parameters) name,
+    static const struct cuda_driver table = {CUDA_DRIVER_FUNCTIONS(FIELD)};
+#undef FIELD
+    return &table;
+}

@@ -1,0 +1,103 @@
+// A CUDA device for tests, made of the CPU: the tables of functions that Apus takes from NVIDIA's libraries, filled with
+// functions that run Apus' own kernels as C++ (emulation.h). It is stricter than a card:
+//
+// - Streams are lazy. Work runs when something waits for it and not before; each query runs one more piece. What a copy to the
+//   host will overwrite is filled with ones (NaN) when it is asked for. What a copy from pinned memory brings is read when
+//   it runs; pageable memory is read at once, as NVIDIA's driver does it.
+// - New memory is all ones. What lies behind an allocation cannot be touched; addresses are used once, so that what was freed
+//   cannot be touched either. Where a kernel does it, a line on stderr says which, and the process ends.
+// - Threads need their own cuCtxSetCurrent; handles, ranges, launches and captures are checked, and a line on stderr says why
+//   one was refused.
+//
+// There is one device state for the process. Calls from several threads wait for each other, but settings, failures and
+// counts concern all: tests that use those run one after another.
+#pragma once
+
+#include "ccuda.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// The driver's functions; `cuInit` comes first, as ever.
+const struct cuda_driver *cuda_emulated_driver(void);
+/// cuBLASLt's functions: products of bf16 and fp32, sums in fp32.
+const struct cublas_lt *cuda_emulated_blas(void);
+
+/// Releases everything, and takes back settings, failures and counts. Handles and addresses from before are invalid.
+void cuda_emulation_reset(void);
+
+// MARK: Settings, until the next reset
+
+enum cuda_emulation_order {
+    /// Lane after lane, warp after warp; the default.
+    CUDA_EMULATION_FORWARD,
+    CUDA_EMULATION_REVERSE,
+    CUDA_EMULATION_RANDOM,
+};
+
+/// In which order the threads of a block run between barriers. The environment's EMULATION_ORDER is the default.
+void cuda_emulation_set_order(enum cuda_emulation_order order, uint64_t seed);
+/// Devices, 1 unless set. Without any, `cuInit` says so.
+void cuda_emulation_set_device_count(int count);
+/// The version of CUDA that the driver is for, 13000 unless set.
+void cuda_emulation_set_driver_version(int version);
+/// The compute capability of all devices, 8.9 unless set.
+void cuda_emulation_set_compute_capability(int major, int minor);
+/// The memory of each device, 8 GiB unless set.
+void cuda_emulation_set_total_memory(size_t bytes);
+
+// MARK: Failures
+
+/// Lets a call fail with a code, of the driver or of cuBLASLt, without doing anything: the `number`-th from now of a function,
+/// the next one being 1. Codes from 700 to 799 are sticky as on a card: work that waits is dropped, and all that needs the
+/// context fails with the same code until the next reset.
+void cuda_emulation_fail_call(const char *function, uint64_t number, CUresult code);
+
+// MARK: Counts since the last reset
+
+struct cuda_emulation_statistics {
+    /// Of kernels, their threads, the barriers of blocks and the operations of warps.
+    uint64_t launches, threads, barriers, warpOperations;
+    /// Products of 16 x 16 and 16 x 8 matrices.
+    uint64_t matrixProducts;
+    /// Loads of matrices from shared memory, and how many times one had to wait for another row in the same banks.
+    uint64_t matrixLoads, bankConflicts;
+    /// Bytes copied asynchronously to shared memory.
+    uint64_t copiedBytes;
+};
+struct cuda_emulation_statistics cuda_emulation_statistics(void);
+/// How often a function was called, failures included.
+uint64_t cuda_emulation_call_count(const char *function);
+/// How often a kernel has run.
+uint64_t cuda_emulation_launch_count(const char *kernel);
+/// Bytes of device memory in use.
+size_t cuda_emulation_used_memory(void);
+/// Pieces of work that no one has waited for yet.
+size_t cuda_emulation_pending_work(void);
+
+// MARK: Faults of kernels
+
+/// The kernels that do what none may: the emulator has to end the process, or the result has to depend on the order.
+enum cuda_emulation_fault {
+    CUDA_EMULATION_WRITE_OUTSIDE,
+    CUDA_EMULATION_READ_OUTSIDE,
+    CUDA_EMULATION_SHARED_WRITE_OUTSIDE,
+    CUDA_EMULATION_MISSING_BARRIER,
+    CUDA_EMULATION_DIVERGENT_BARRIER,
+    CUDA_EMULATION_BARRIER_AFTER_EXIT,
+    CUDA_EMULATION_DIVERGENT_SHUFFLE,
+    CUDA_EMULATION_SHUFFLE_AFTER_EXIT,
+    CUDA_EMULATION_MISSING_COPY_WAIT,
+    CUDA_EMULATION_WRONG_COPY_WAIT,
+    CUDA_EMULATION_UNWRITTEN_SHARED_MEMORY,
+    /// Two kernels without a fault, for comparison.
+    CUDA_EMULATION_RIGHT_COPY,
+    CUDA_EMULATION_NO_FAULT,
+};
+/// Runs one of them in the order that was set. Returns whether its result is right; a fault that ends the process does that.
+int cuda_emulation_run_fault(enum cuda_emulation_fault fault);
+
+#ifdef __cplusplus
+}
+#endif
