@@ -3,10 +3,11 @@
 
     Scripts/check_cuda_abi.py [--include DIR] [--compiler CC]
 
-A compiler is asked, in static assertions, whether every function has the type that the headers give it, every constant its
-value and every type its size. Without --include the headers of the driver and of NVRTC are taken from PyPI (95 MB, into a
-temporary folder). cuBLASLt's are 400 MB: they are compared where DIR has them, such as site-packages/nvidia/cu13/include
-beside a PyTorch of CUDA 13; they need those of the package nvidia-cuda-crt too (--include may be repeated). Ends with status 1 where something differs.
+A compiler is asked, in static assertions, whether every function has the type that the headers give it, every constant
+its value and every type its size. Without --include the headers of the driver and of NVRTC are taken from PyPI (95 MB,
+into a temporary folder). cuBLASLt's are 400 MB: they are compared where DIR has them, such as
+site-packages/nvidia/cu13/include beside a PyTorch of CUDA 13; they need those of the package nvidia-cuda-crt too
+(--include may be repeated). Ends with status 1 where something differs.
 """
 
 import argparse
@@ -71,7 +72,8 @@ def compare(name, compiler, includes):
 
 def download(folder):
     """NVIDIA's header folder, from PyPI."""
-    subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, *WHEELS], check=True)
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder]
+    subprocess.run([*pip, *WHEELS], check=True)
     for wheel in pathlib.Path(folder).glob("*.whl"):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(folder, [member for member in archive.namelist() if "/include/" in member])

@@ -11,6 +11,7 @@ public struct LinearProduct {
     /// The result, [rows][outputs]; nil where only `projected` is wanted.
     public let output: Matrix?
 
+    /// The adapter with the room for its projection; nil without one.
     package var adapter: (lowRank: LowRank, projected: Matrix)? {
         guard let lowRank, let projected else { return nil }
         return (lowRank, projected)

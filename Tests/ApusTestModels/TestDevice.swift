@@ -17,8 +17,6 @@ public enum TestDevice: String, Sendable {
 
     /// Whether rows and operands are held in fewer bits than fp32.
     public static let rounds = current != .plain
-    /// How far products beside bf16 weights are rounded: on a card their operands are bf16 whatever the weights are held in.
-    public static let hasExactOperands = current != .cuda
 
     /// The instruction sets that there is something to test of.
     public static var instructionSets: [InstructionSet] { current == .cpu ? InstructionSet.available : [.portable] }

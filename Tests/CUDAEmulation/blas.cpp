@@ -177,10 +177,11 @@ static cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t ha
                                                        size_t bytes) {
     ENTER(Needs::nothing);
     Layout *layout = layouts.find(handle);
+    if (!layout) return invalid(call, "not a layout");
     bool isRead = false;
     switch (attribute) {
-        case CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT: isRead = layout && read(layout->batchCount, value, bytes); break;
-        case CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET: isRead = layout && read(layout->batchStride, value, bytes); break;
+        case CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT: isRead = read(layout->batchCount, value, bytes); break;
+        case CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET: isRead = read(layout->batchStride, value, bytes); break;
         default: return CUBLAS_STATUS_NOT_SUPPORTED;
     }
     return isRead ? CUBLAS_STATUS_SUCCESS : invalid(call, "not an attribute of a layout");

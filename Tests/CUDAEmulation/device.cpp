@@ -113,7 +113,7 @@ static bool isUntouched(const char *from, const char *to) {
 
 CUresult Device::allocate(CUdeviceptr *pointer, size_t bytes, int ordinal) {
     if (!pointer || !bytes) return CUDA_ERROR_INVALID_VALUE;
-    if (bytes > settings.totalMemory - std::min(settings.totalMemory, usedBytes(ordinal))) return CUDA_ERROR_OUT_OF_MEMORY;
+    if (bytes > freeBytes(ordinal)) return CUDA_ERROR_OUT_OF_MEMORY;
     char *memory = takeMemory(bytes);
     if (!memory) return CUDA_ERROR_OUT_OF_MEMORY;
     *pointer = (CUdeviceptr)(uintptr_t)memory;
@@ -153,6 +153,10 @@ size_t Device::usedBytes(int ordinal) const {
         if (allocation.device == ordinal || ordinal < 0) bytes += allocation.bytes;
     }
     return bytes;
+}
+
+size_t Device::freeBytes(int ordinal) const {
+    return settings.totalMemory - std::min(settings.totalMemory, usedBytes(ordinal));
 }
 
 bool Device::contains(CUdeviceptr pointer, size_t bytes) const {
@@ -214,7 +218,7 @@ void Device::dropAll() {
 }
 
 void Device::runKernel(const std::string &name, dim3 grid, dim3 block, size_t sharedBytes,
-                       const std::function<void()> &body) {
+                       const Body &body) {
     launches[name]++;
     machine.order = order;
     launch(name.c_str(), grid, block, sharedBytes, body);

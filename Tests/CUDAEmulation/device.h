@@ -116,7 +116,9 @@ struct Device {
     CUresult release(CUdeviceptr pointer);
     CUresult allocatePinned(void **pointer, size_t bytes);
     CUresult releasePinned(void *pointer);
+    /// Bytes that are allocated on a device, or on all of them where it is negative.
     size_t usedBytes(int ordinal) const;
+    size_t freeBytes(int ordinal) const;
     /// Whether a range lies in one allocation.
     bool contains(CUdeviceptr pointer, size_t bytes) const;
     bool isPinned(const void *pointer, size_t bytes) const;
@@ -133,7 +135,7 @@ struct Device {
     void drainAll();
     void dropAll();
     /// Runs a kernel and looks at what it leaves behind.
-    void runKernel(const std::string &name, dim3 grid, dim3 block, size_t sharedBytes, const std::function<void()> &body);
+    void runKernel(const std::string &name, dim3 grid, dim3 block, size_t sharedBytes, const Body &body);
 };
 
 /// The lock of everything here.

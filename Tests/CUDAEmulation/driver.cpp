@@ -188,12 +188,13 @@ static CUresult cuLaunchKernel(CUfunction handle, unsigned gridX, unsigned gridY
     FIND(Stream, stream, streams, streamHandle);
     dim3 grid(gridX, gridY, gridZ), block(blockX, blockY, blockZ);
     const char *reason = refusal(grid, block, sharedBytes);
-    if (!reason && sharedBytes > function->largestSharedBytes) reason = "more shared memory than was set for the kernel";
+    if (!reason && sharedBytes > function->largestSharedBytes) reason = "more shared memory than was allowed";
     if (!reason && extra) reason = "parameters in a way that is not emulated";
     if (reason) return call.refuse(CUDA_ERROR_INVALID_VALUE, (std::string(reason) + ": " + function->name).c_str());
-    std::function<void()> body = function->binder(parameters);
     device.push(*stream, {"kernel",
-                          [=, &device, name = function->name] { device.runKernel(name, grid, block, sharedBytes, body); },
+                          [=, &device, name = function->name, body = function->binder(parameters)] {
+                              device.runKernel(name, grid, block, sharedBytes, body);
+                          },
                           nullptr});
     return CUDA_SUCCESS;
 }
@@ -203,7 +204,7 @@ static CUresult cuLaunchKernel(CUfunction handle, unsigned gridX, unsigned gridY
 static CUresult cuMemGetInfo_v2(size_t *free, size_t *total) {
     ENTER(Needs::context);
     *total = device.settings.totalMemory;
-    *free = *total - std::min(*total, device.usedBytes(currentDevice()));
+    *free = device.freeBytes(currentDevice());
     return CUDA_SUCCESS;
 }
 
@@ -268,7 +269,8 @@ static CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t by
     return CUDA_SUCCESS;
 }
 
-template <class Value> static CUresult fill(Call &call, CUdeviceptr to, Value value, size_t count, CUstream streamHandle) {
+template <class Value>
+static CUresult fill(Call &call, CUdeviceptr to, Value value, size_t count, CUstream streamHandle) {
     Device &device = call.device;
     FIND(Stream, stream, streams, streamHandle);
     if (!count) return CUDA_SUCCESS;

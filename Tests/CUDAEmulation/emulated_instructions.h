@@ -57,39 +57,39 @@ static inline void multiplyMatrices(Warp &warp, unsigned generation) {
     machine.statistics.matrixProducts++;
 }
 
-/// Counts how often rows of a matrix lie in the same banks of shared memory.
-static inline void countBankConflicts(const u32 *rows) {
+/// Counts how often rows of a matrix, which the lanes name, lie in the same banks of shared memory.
+static inline void countBankConflicts(Warp &warp, unsigned generation) {
     for (unsigned matrix = 0; matrix < 4; matrix++) {
         unsigned counts[8] = {}, largest = 0;
-        for (unsigned row = 0; row < 8; row++) largest = max(largest, ++counts[rows[matrix * 8 + row] / 16 % 8]);
+        for (unsigned row = 0; row < 8; row++) {
+            u32 address;
+            memcpy(&address, warp.slots[matrix * 8 + row].bytes[generation], sizeof address);
+            largest = max(largest, ++counts[address / 16 % 8]);
+        }
         machine.statistics.bankConflicts += largest - 1;
     }
     machine.statistics.matrixLoads++;
 }
 
-/// The rows that the lanes name.
-static inline void meetWithRows(u32 row, u32 (&rows)[32], Place place) {
+static inline unsigned meetWithRow(u32 row, Place place) {
     if (row % 16) fail("a row of a matrix is not on a multiple of 16 bytes");
-    unsigned generation = meet<sizeof row>(~0u, &row, Operation::matrixLoad, place);
-    for (unsigned lane = 0; lane < 32; lane++) rows[lane] = shown<u32>(lane, generation);
-    if (machine.current->lane == 0) countBankConflicts(rows);
+    return meet<sizeof row>(~0u, &row, Operation::matrixLoad, place, &countBankConflicts);
 }
 
 APUS_DEVICE void loadMatrices(u32 (&result)[4], u32 row, Place place) {
-    u32 rows[32];
-    meetWithRows(row, rows, place);
-    unsigned lane = machine.current->lane;
-    for (unsigned m = 0; m < 4; m++) memcpy(&result[m], sharedPointer(rows[m * 8 + lane / 4]) + lane % 4 * 4, 4);
+    const unsigned generation = meetWithRow(row, place), lane = machine.current->lane;
+    for (unsigned m = 0; m < 4; m++) {
+        memcpy(&result[m], sharedPointer(shown<u32>(m * 8 + lane / 4, generation)) + lane % 4 * 4, 4);
+    }
 }
 
 APUS_DEVICE void loadMatricesTransposed(u32 (&result)[4], u32 row, Place place) {
-    u32 rows[32];
-    meetWithRows(row, rows, place);
-    unsigned lane = machine.current->lane;
+    const unsigned generation = meetWithRow(row, place), lane = machine.current->lane;
     for (unsigned m = 0; m < 4; m++) {
         u16 values[2];
         for (unsigned i = 0; i < 2; i++) {
-            memcpy(&values[i], sharedPointer(rows[m * 8 + lane % 4 * 2 + i]) + lane / 4 * 2, 2);
+            const u32 address = shown<u32>(m * 8 + lane % 4 * 2 + i, generation);
+            memcpy(&values[i], sharedPointer(address) + lane / 4 * 2, 2);
         }
         result[m] = (u32)values[0] | (u32)values[1] << 16;
     }

@@ -1,5 +1,5 @@
-// Runs CUDA kernels on the CPU: a kernel's source is compiled as C++ against these headers (`APUS_EMULATION` says so to the
-// dialect), and a block's threads are fibers. A test of a kernel is a plain program of C++:
+// Runs CUDA kernels on the CPU: a kernel's source is compiled as C++ against these headers (`APUS_EMULATION` says so to
+// the dialect), and a block's threads are fibers. A test of a kernel is a plain program of C++:
 //
 //     #include "../../Sources/CCUDA/kernels/rows.cuh"
 //     int main() {
@@ -10,14 +10,16 @@
 //         emulation::launch_by_name("apus_scale", dim3(4), dim3(256), 0, parameters);
 //     }
 //
-// built with `clang++ -x c++ -std=c++20 -O2 -DAPUS_EMULATION -ITests/CUDAEmulation -ISources/CCUDA/kernels test.cpp`. Parameters
-// are read as the driver reads them: one cell for each, of the type of the kernel's parameter. Run such a program with
-// EMULATION_ORDER=forward, reverse and random:SEED; results have to be the same to the bit.
+// built with `clang++ -x c++ -std=c++20 -O2 -DAPUS_EMULATION -ITests/CUDAEmulation -ISources/CCUDA/kernels test.cpp`.
+// Parameters are read as the driver reads them: one cell for each, of the type of the kernel's parameter. Run such a
+// program with EMULATION_ORDER=forward, reverse and random:SEED; results have to be the same to the bit.
 //
-// The process ends with a report when threads of a block reach different barriers or some none, when lanes of a warp meet in
-// different operations, when a block or its shared memory is too large, and when a thread ends with copies under way. Shared
-// memory begins every block as NaN (all bits set), what is copied asynchronously is NaN until it is waited for, and the
-// pages behind dynamic shared memory and behind what `allocate` gives cannot be touched.
+// The process ends with a report when threads of a block reach different barriers or some none, when lanes of a warp
+// meet in different operations, when a block or its shared memory is too large, and when a thread ends with copies
+// under way. Shared memory begins every block as NaN (all bits set), what is copied asynchronously is NaN until it is
+// waited for, and the pages behind dynamic shared memory and behind what `allocate` gives cannot be touched. With
+// `-fsanitize=array-bounds -fsanitize-trap=array-bounds` indices outside shared arrays and arrays of a thread end it
+// too, and with `-g -Xclang -fsanitize=thread` (races.h) does any race, in whatever order threads run.
 #pragma once
 #include <csignal>
 #include <map>
@@ -69,7 +71,8 @@ template <class T> void release(T *memory, size_t count) {
 
 // MARK: Shared memory
 
-/// Addresses in shared memory as kernels see them, 32 bits: dynamic memory begins at one place, shared variables at another.
+/// Addresses in shared memory as kernels see them, 32 bits: dynamic memory begins at one place, shared variables at
+/// another.
 inline constexpr uint32_t dynamicAddress = 1024, variableAddress = 1u << 30;
 
 inline uint32_t sharedAddress(const void *pointer) {
@@ -137,30 +140,33 @@ inline void startBlock(dim3 index) {
     }
 }
 
-/// While it lives, an address that may not be touched is reported with the thread that did, before the process ends.
-class AddressReport {
+/// While it lives, what a thread does that ends the process is reported with the thread: it touches an address that may
+/// not be touched, or uses an index outside an array of fixed size, where that is compiled to a trap.
+class FaultReport {
 public:
-    AddressReport() {
+    FaultReport() {
         struct sigaction action {};
         action.sa_sigaction = report;
         action.sa_flags = SA_SIGINFO;
-        for (int i = 0; i < 2; i++) sigaction(signals[i], &action, &previous[i]);
+        for (int i = 0; i < signalCount; i++) sigaction(signals[i], &action, &previous[i]);
     }
-    ~AddressReport() { restore(); }
-    AddressReport(const AddressReport &) = delete;
+    ~FaultReport() { restore(); }
+    FaultReport(const FaultReport &) = delete;
 
 private:
-    static constexpr int signals[2] = {SIGSEGV, SIGBUS};
-    static inline struct sigaction previous[2];
+    static constexpr int signalCount = 4, signals[signalCount] = {SIGSEGV, SIGBUS, SIGILL, SIGTRAP};
+    static inline struct sigaction previous[signalCount];
 
     static void restore() {
-        for (int i = 0; i < 2; i++) sigaction(signals[i], &previous[i], nullptr);
+        for (int i = 0; i < signalCount; i++) sigaction(signals[i], &previous[i], nullptr);
     }
     /// The access is repeated when this returns, and whoever was there before decides what happens.
-    static void report(int, siginfo_t *info, void *) {
+    static void report(int signal, siginfo_t *info, void *) {
         const Thread *thread = machine.current;
         const dim3 &block = machine.blockIndex;
-        fprintf(stderr, "emulation: address %p is not to be touched, in kernel %s, block (%u, %u, %u), thread %u\n",
+        const bool isTrap = signal == SIGILL || signal == SIGTRAP;
+        fprintf(stderr, "emulation: %s %p, in kernel %s, block (%u, %u, %u), thread %u\n",
+                isTrap ? "an index outside an array, instruction" : "an address that is not to be touched,",
                 info->si_addr, machine.kernel ? machine.kernel : "(none)", block.x, block.y, block.z,
                 thread ? thread->number : 0);
         restore();
@@ -168,7 +174,7 @@ private:
 };
 
 /// Runs a grid, a block after another.
-inline void launch(const char *kernel, dim3 grid, dim3 block, size_t sharedBytes, const std::function<void()> &body) {
+inline void launch(const char *kernel, dim3 grid, dim3 block, size_t sharedBytes, const Body &body) {
     Machine &m = machine;
     m.kernel = kernel;
     if (const char *reason = refusal(grid, block, sharedBytes)) fail(reason);
@@ -185,7 +191,7 @@ inline void launch(const char *kernel, dim3 grid, dim3 block, size_t sharedBytes
     const size_t variableBytes = (size_t)(__stop_apus_shared - __start_apus_shared);
     watch(m.sharedMemory, sharedBytes, true);
     watch(__start_apus_shared, variableBytes, true);
-    AddressReport addressReport;
+    FaultReport faultReport;
     for (unsigned z = 0; z < grid.z; z++) {
         for (unsigned y = 0; y < grid.y; y++) {
             for (unsigned x = 0; x < grid.x; x++) {
@@ -206,7 +212,7 @@ inline void launch(const char *kernel, dim3 grid, dim3 block, size_t sharedBytes
 // MARK: Kernels by name
 
 /// Copies a launch's arguments and gives what a thread does.
-using Binder = std::function<void()> (*)(void **parameters);
+using Binder = Body (*)(void **parameters);
 
 inline std::map<std::string, Binder> &kernels() {
     static std::map<std::string, Binder> table;
@@ -218,13 +224,15 @@ inline constexpr bool isParameter = std::is_pointer_v<T> || std::is_same_v<T, in
                                     std::is_same_v<T, long long>;
 
 template <class... Parameters, size_t... index>
-std::function<void()> bindArguments(void (*kernel)(Parameters...), void **parameters, std::index_sequence<index...>) {
+Body bindArguments(void (*kernel)(Parameters...), void **parameters, std::index_sequence<index...>) {
     static_assert((isParameter<Parameters> && ...), "parameters are pointers, int, float or long long");
     std::tuple<Parameters...> arguments(*(Parameters *)parameters[index]...);
     return [kernel, arguments] { std::apply(kernel, arguments); };
 }
 
-template <class... Parameters> constexpr size_t parameterCount(void (*)(Parameters...)) { return sizeof...(Parameters); }
+template <class... Parameters> constexpr size_t parameterCount(void (*)(Parameters...)) {
+    return sizeof...(Parameters);
+}
 
 /// Makes a kernel known by its name.
 template <auto kernel> struct Export {

@@ -50,7 +50,9 @@ extern "C" __global__ void faulty_write_outside(const float *x, float *y) {
 }
 APUS_EXPORT(faulty_write_outside)
 
-extern "C" __global__ void faulty_read_outside(const float *x, float *y) { y[blockIdx.x * threads + threadIdx.x] = x[threadIdx.x + 1]; }
+extern "C" __global__ void faulty_read_outside(const float *x, float *y) {
+    y[blockIdx.x * threads + threadIdx.x] = x[threadIdx.x + 1];
+}
 APUS_EXPORT(faulty_read_outside)
 
 extern "C" __global__ void faulty_shared_write_outside(const float *x, float *y) {

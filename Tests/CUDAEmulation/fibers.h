@@ -1,6 +1,6 @@
-// Fibers and their scheduler: one fiber for each CUDA thread of the block that runs, all on one thread of the system, so that
-// a run is repeatable. A fiber runs until it waits at a barrier or a warp operation; which one is next is a choice of tests
-// (`Order`), so that a missing barrier changes what is computed.
+// Fibers and their scheduler: one fiber for each CUDA thread of the block that runs, all on one thread of the system,
+// so that a run is repeatable. A fiber runs until it waits at a barrier or a warp operation; which one is next is a
+// choice of tests (`Order`), so that a missing barrier changes what is computed.
 #pragma once
 #include <sys/mman.h>
 
@@ -27,15 +27,21 @@ enum class Operation : uint8_t { none, synchronize, shuffle, vote, matrixProduct
 struct Place {
     const char *file = "?";
     int line = 0;
-    bool operator==(const Place &other) const { return line == other.line && !strcmp(file, other.file); }
+    bool operator==(const Place &other) const {
+        return line == other.line && (file == other.file || !strcmp(file, other.file));
+    }
 };
 
-/// Sixteen bytes that were read from global memory and are not to be seen in shared memory before the thread waits for them.
+/// Sixteen bytes that were read from global memory and are not to be seen in shared memory before the thread waits for
+/// them.
 struct AsynchronousCopy {
     void *destination;
     uint8_t data[16];
     int group;
 };
+
+/// What each thread of a grid does.
+using Body = std::function<void()>;
 
 struct Thread {
     dim3 index;
@@ -65,12 +71,14 @@ struct Warp {
 };
 
 struct Statistics {
-    uint64_t launches, threads, switches, barriers, warpOperations, matrixProducts, matrixLoads, bankConflicts, copiedBytes;
+    uint64_t launches, threads, switches, barriers, warpOperations;
+    uint64_t matrixProducts, matrixLoads, bankConflicts, copiedBytes;
 };
 
 inline constexpr size_t stackBytes = 64 << 10, guardBytes = 64 << 10;
 inline constexpr unsigned largestBlock = 1024;
-/// What a block may have of dynamic shared memory where it asks for more than the usual 48 KiB (compute capability 8.6 and 8.9).
+/// What a block may have of dynamic shared memory where it asks for more than the usual 48 KiB (compute capability 8.6
+/// and 8.9).
 inline constexpr size_t usualSharedBytes = 48 << 10, largestSharedBytes = 99 << 10;
 
 /// The block that runs and everything about it.
@@ -79,7 +87,7 @@ struct Machine {
     unsigned threadCount = 0, alive = 0, atBarrier = 0;
     Place barrier;
     const char *kernel = nullptr;
-    const std::function<void()> *body = nullptr;
+    const Body *body = nullptr;
     std::vector<Thread> threads;
     std::vector<Warp> warps;
     std::vector<char *> freeStacks;
@@ -123,7 +131,8 @@ inline uint64_t nextRandom() {
 
 // MARK: Switching
 
-// Pushes the registers that a callee has to keep, notes the stack pointer in `save` and goes on where the stack `to` was left.
+// Pushes the registers that a callee has to keep, notes the stack pointer in `save` and goes on where the stack `to`
+// was left.
 #if defined(__x86_64__)
 inline constexpr int savedWords = 7, returnWord = 6;
 __attribute__((naked, noinline)) inline void exchangeStacks(void ** /*save*/, void * /*to*/) {
@@ -148,8 +157,8 @@ __attribute__((naked, noinline)) inline void exchangeStacks(void ** /*save*/, vo
 #error "emulation of CUDA kernels: no fibers for this processor"
 #endif
 
-/// The compiler must not know what is called: it would conclude that shared variables, which are static ones to it, keep
-/// their values over a barrier.
+/// The compiler must not know what is called: it would conclude that shared variables, which are static ones to it,
+/// keep their values over a barrier.
 inline void switchStack(void **save, void *to) {
     void (*exchange)(void **, void *) = &exchangeStacks;
     asm volatile("" : "+r"(exchange));
@@ -199,7 +208,8 @@ inline unsigned pickLane(uint32_t ready, unsigned after) {
         case Order::reverse: return 31 - (unsigned)__builtin_clz(ready);
         default: break;
     }
-    for (unsigned skipped = nextRandom() % (unsigned)__builtin_popcount(ready); skipped > 0; skipped--) ready &= ready - 1;
+    unsigned skipped = nextRandom() % (unsigned)__builtin_popcount(ready);
+    for (; skipped > 0; skipped--) ready &= ready - 1;
     return (unsigned)__builtin_ctz(ready);
 }
 
@@ -209,7 +219,8 @@ inline Thread *pick(const Thread *from) {
     unsigned count = (unsigned)m.warps.size(), first = from ? from->warp : m.order == Order::reverse ? count - 1 : 0;
     if (m.order == Order::random) first = nextRandom() % count;
     for (unsigned i = 0; i < count; i++) {
-        unsigned warp = (m.order == Order::reverse ? first + count - i : first + i) % count;
+        unsigned warp = m.order == Order::reverse ? first + count - i : first + i;
+        if (warp >= count) warp -= count;
         uint32_t ready = m.warps[warp].ready;
         if (ready) return &m.threads[warp * 32 + pickLane(ready, from && warp == from->warp ? from->lane : 31)];
     }

@@ -15,12 +15,17 @@
 #define __align__(bytes) alignas(bytes)
 #define __restrict__ __restrict
 // One section holds the shared variables of all kernels, so that every block can begin with poison in them.
+#ifdef __APPLE__
+#define __shared__ static __attribute__((section("__DATA,apus_shared")))
+extern char __start_apus_shared[] __asm("section$start$__DATA$apus_shared");
+extern char __stop_apus_shared[] __asm("section$end$__DATA$apus_shared");
+#else
 #define __shared__ static __attribute__((section("apus_shared")))
-
 extern "C" {
 extern char __start_apus_shared[] __attribute__((weak, visibility("hidden")));
 extern char __stop_apus_shared[] __attribute__((weak, visibility("hidden")));
 }
+#endif
 
 struct alignas(8) float2 { float x, y; };
 struct alignas(16) float4 { float x, y, z, w; };

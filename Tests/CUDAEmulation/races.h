@@ -1,9 +1,9 @@
-// Finds every race of a kernel that runs, in whatever order its threads happen to run: two accesses to the same byte, one of
-// them a write, by two threads of which neither waits for the other at a barrier (or at __syncwarp within a warp, or with a
-// copy that it waits for) in between; of two blocks always.
+// Finds every race of a kernel that runs, in whatever order its threads happen to run: two accesses to the same byte,
+// one of them a write, by two threads of which neither waits for the other at a barrier (or at __syncwarp within a
+// warp, or with a copy that it waits for) in between; of two blocks always.
 //
-// The compiler reports each access when it is asked to instrument for its own race detector, of which no more is taken than
-// that: `clang++ -g -Xclang -fsanitize=thread ...`, and nothing else at the link. Watched are shared memory, what
+// The compiler reports each access when it is asked to instrument for its own race detector, of which no more is taken
+// than that: `clang++ -g -Xclang -fsanitize=thread ...`, and nothing else at the link. Watched are shared memory, what
 // `allocate` gives and what the emulated driver allocates.
 #pragma once
 #include <dlfcn.h>
@@ -79,7 +79,8 @@ inline void printPlace(const char *what, const Access &access) {
     if (!dladdr(access.instruction, &info) || !info.dli_fbase) return;
     size_t offset = (size_t)((const char *)access.instruction - (const char *)info.dli_fbase) - 1;
     char command[1024];
-    snprintf(command, sizeof command, "addr2line -sie '%s' 0x%zx | grep -E '[.](cuh?|cpp):' 1>&2", info.dli_fname, offset);
+    snprintf(command, sizeof command, "addr2line -sie '%s' 0x%zx | grep -E '[.](cuh?|cpp):' 1>&2", info.dli_fname,
+             offset);
     fflush(stderr);
     if (system(command)) fprintf(stderr, "%s+0x%zx\n", info.dli_fname, offset);
 }

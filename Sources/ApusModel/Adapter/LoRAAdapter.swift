@@ -34,6 +34,8 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
     /// Number of trained parameters.
     public var parameterCount: Int { buffers.parameters.columns }
     /// AdamW's moments in the order of the parameters; zero before the first step.
+    ///
+    /// - Throws: `TensorError` when the device has failed.
     package var optimizerState: (firstMoment: [Float], secondMoment: [Float]) {
         get throws { (try backend.download(buffers.firstMoment), try backend.download(buffers.secondMoment)) }
     }
@@ -129,12 +131,18 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
     }
 
     /// All parameters in the order of `tensors`.
+    ///
+    /// - Throws: `TensorError` when the device has failed.
     public var parameters: [Float] { get throws { try backend.download(buffers.parameters) } }
 
     /// The values of one tensor, row-major.
+    ///
+    /// - Throws: `TensorError` when the device has failed.
     package func values(of tensor: ParameterTensor) throws -> [Float] { try buffers.values(of: tensor) }
 
     /// A moment of one tensor, row-major; zero before the first step.
+    ///
+    /// - Throws: `TensorError` when the device has failed.
     package func values(_ moment: AdamWMoment, of tensor: ParameterTensor) throws -> [Float] {
         try buffers.values(moment, of: tensor)
     }
@@ -145,6 +153,8 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
     }
 
     /// All gradients in the order of `tensors`.
+    ///
+    /// - Throws: `TensorError` when the device has failed.
     package var gradients: [Float] { get throws { try backend.download(buffers.gradients) } }
 
     /// Replaces all parameters.
@@ -165,6 +175,8 @@ public final class LoRAAdapter: FlatParameters, @unchecked Sendable {
     public func zeroGradients() { backend.fill(buffers.gradients, with: 0) }
 
     /// L2 norm of all gradients together.
+    ///
+    /// - Throws: `TensorError` when the device has failed.
     public func gradientNorm() throws -> Double { try backend.sumOfSquares(buffers.gradients).squareRoot() }
 
     /// Multiplies all gradients.

@@ -65,12 +65,18 @@ public final class FullParameters: FlatParameters, @unchecked Sendable {
     public var parameterCount: Int { buffers.parameters.columns }
 
     /// All parameters in the order of `tensors`.
+    ///
+    /// - Throws: `TensorError` when the device has failed.
     public var parameters: [Float] { get throws { try model.backend.download(buffers.parameters) } }
 
     /// The values of one tensor, row-major.
+    ///
+    /// - Throws: `TensorError` when the device has failed.
     package func values(of tensor: ParameterTensor) throws -> [Float] { try buffers.values(of: tensor) }
 
     /// A moment of one tensor, row-major; zero before the first step.
+    ///
+    /// - Throws: `TensorError` when the device has failed.
     package func values(_ moment: AdamWMoment, of tensor: ParameterTensor) throws -> [Float] {
         try buffers.values(moment, of: tensor)
     }
@@ -81,6 +87,8 @@ public final class FullParameters: FlatParameters, @unchecked Sendable {
     }
 
     /// All gradients in the order of `tensors`.
+    ///
+    /// - Throws: `TensorError` when the device has failed.
     package var gradients: [Float] { get throws { try model.backend.download(buffers.gradients) } }
 
     /// Replaces all parameters.
@@ -99,6 +107,8 @@ public final class FullParameters: FlatParameters, @unchecked Sendable {
     public func zeroGradients() { model.backend.fill(buffers.gradients, with: 0) }
 
     /// L2 norm of all gradients together.
+    ///
+    /// - Throws: `TensorError` when the device has failed.
     public func gradientNorm() throws -> Double {
         try model.backend.sumOfSquares(buffers.gradients).squareRoot()
     }

@@ -1,6 +1,6 @@
-// The binary interface of NVIDIA's libraries, as far as Apus uses it: the driver (libcuda), cuBLASLt and NVRTC. They are
-// opened when a program runs, so that it builds and starts without them, and the declarations are Apus' own, so that no
-// header of NVIDIA's is needed; Scripts/check_cuda_abi.py compares them with those headers.
+// The binary interface of NVIDIA's libraries, as far as Apus uses it: the driver (libcuda), cuBLASLt and NVRTC. They
+// are opened when a program runs, so that it builds and starts without them, and the declarations are Apus' own, so
+// that no header of NVIDIA's is needed; Scripts/check_cuda_abi.py compares them with those headers.
 //
 // Functions have the names that the libraries export, "_v2" included. Each library's are the fields of a struct.
 #pragma once

@@ -1,5 +1,5 @@
-// The dialect that kernels are written in. Whatever is PTX stands here and nowhere else, in helpers that each have a twin
-// in C++, which the emulator of the tests compiles: a kernel is one source for both.
+// The dialect that kernels are written in. Whatever is PTX stands here and nowhere else, in helpers that each have a
+// twin in C++, which the emulator of the tests compiles: a kernel is one source for both.
 //
 // Every lane of a warp takes part in a warp operation (shuffles, apus_mma, apus_ldmatrix), and every thread of a block
 // reaches every barrier.
@@ -94,8 +94,8 @@ APUS_DEVICE void apus_mma(float (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
 /// The 32-bit address of something in shared memory.
 APUS_DEVICE u32 apus_shared_address(const void *pointer) { return (u32)__cvta_generic_to_shared(pointer); }
 
-/// Loads four 8 x 8 matrices of bf16. Lanes 8 m to 8 m + 7 give the addresses of the rows of matrix m, 16 bytes each, on
-/// multiples of 16; result[m] of lane l is matrix m's row l / 4, columns l % 4 * 2 and the next.
+/// Loads four 8 x 8 matrices of bf16. Lanes 8 m to 8 m + 7 give the addresses of the rows of matrix m, 16 bytes each,
+/// on multiples of 16; result[m] of lane l is matrix m's row l / 4, columns l % 4 * 2 and the next.
 APUS_DEVICE void apus_ldmatrix(u32 (&result)[4], u32 row) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
                  : "=r"(result[0]), "=r"(result[1]), "=r"(result[2]), "=r"(result[3])
@@ -113,8 +113,8 @@ APUS_DEVICE void apus_ldmatrix_transposed(u32 (&result)[4], u32 row) {
 
 // MARK: Copies
 
-/// Begins to copy 16 bytes from global memory to shared memory; zeros where `inside` is false (`source` is then not read, but
-/// has to be an address of the buffer). Both on multiples of 16.
+/// Begins to copy 16 bytes from global memory to shared memory; zeros where `inside` is false (`source` is then not
+/// read, but has to be an address of the buffer). Both on multiples of 16.
 APUS_DEVICE void apus_copy_async(u32 destination, const void *source, bool inside) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
                  :

@@ -1,13 +1,13 @@
-// A CUDA device for tests, made of the CPU: the tables of functions that Apus takes from NVIDIA's libraries, filled with
-// functions that run Apus' own kernels as C++ (emulation.h). It is stricter than a card:
+// A CUDA device for tests, made of the CPU: the tables of functions that Apus takes from NVIDIA's libraries, filled
+// with functions that run Apus' own kernels as C++ (emulation.h). It is stricter than a card:
 //
-// - Streams are lazy. Work runs when something waits for it and not before; each query runs one more piece. What a copy to the
-//   host will overwrite is filled with ones (NaN) when it is asked for. What a copy from pinned memory brings is read when
-//   it runs; pageable memory is read at once, as NVIDIA's driver does it.
-// - New memory is all ones. What lies behind an allocation cannot be touched; addresses are used once, so that what was freed
-//   cannot be touched either. Where a kernel does it, a line on stderr says which, and the process ends.
-// - Threads need their own cuCtxSetCurrent; handles, ranges, launches and captures are checked, and a line on stderr says why
-//   one was refused.
+// - Streams are lazy. Work runs when something waits for it and not before; each query runs one more piece. What a
+//   copy to the host will overwrite is filled with ones (NaN) when it is asked for. What a copy from pinned memory
+//   brings is read when it runs; pageable memory is read at once, as NVIDIA's driver does it.
+// - New memory is all ones. What lies behind an allocation cannot be touched; addresses are used once, so that what
+//   was freed cannot be touched either. Where a kernel does it, a line on stderr says which, and the process ends.
+// - Threads need their own cuCtxSetCurrent; handles, ranges, launches and captures are checked, and a line on stderr
+//   says why one was refused.
 //
 // There is one device state for the process. Calls from several threads wait for each other, but settings, failures and
 // counts concern all: tests that use those run one after another.
@@ -49,9 +49,9 @@ void cuda_emulation_set_total_memory(size_t bytes);
 
 // MARK: Failures
 
-/// Lets a call fail with a code, of the driver or of cuBLASLt, without doing anything: the `number`-th from now of a function,
-/// the next one being 1. Codes from 700 to 799 are sticky as on a card: work that waits is dropped, and all that needs the
-/// context fails with the same code until the next reset.
+/// Lets a call fail with a code, of the driver or of cuBLASLt, without doing anything: the `number`-th from now of a
+/// function, the next one being 1. Codes from 700 to 799 are sticky as on a card: work that waits is dropped, and all
+/// that needs the context fails with the same code until the next reset.
 void cuda_emulation_fail_call(const char *function, uint64_t number, CUresult code);
 
 // MARK: Counts since the last reset
@@ -95,7 +95,8 @@ enum cuda_emulation_fault {
     CUDA_EMULATION_RIGHT_COPY,
     CUDA_EMULATION_NO_FAULT,
 };
-/// Runs one of them in the order that was set. Returns whether its result is right; a fault that ends the process does that.
+/// Runs one of them in the order that was set. Returns whether its result is right; a fault that ends the process does
+/// that.
 int cuda_emulation_run_fault(enum cuda_emulation_fault fault);
 
 #ifdef __cplusplus
