@@ -62,6 +62,7 @@ extension CPUBackend {
     /// What rounding an element costs beside touching it.
     package static let roundingWeight = 2
 
+    /// Rounds rows of a product that is cut by panels alone, on all threads.
     package func roundFewRows(_ rows: ProductRows) {
         split(rows.count, work: Self.roundingWeight * rows.count * rows.columns) { _, range in self.round(rows, range) }
     }

@@ -8,7 +8,9 @@ internal import Synchronization
 /// `@unchecked Sendable`: scratch memory is written only inside a pool run, each thread in its own part, and the
 /// numeric core that calls it is owned by one thread at a time.
 public final class CPUBackend: Backend, @unchecked Sendable {
+    /// The kernels of one instruction set.
     package let kernels: apus_kernels
+    /// The threads that share the work.
     package let pool: ThreadPool
     private var scratch: [CPUStorage] = []
     private var prefix: CPUStorage?
@@ -145,5 +147,6 @@ public final class CPUBackend: Backend, @unchecked Sendable {
         return headBuffers[thread]
     }
 
+    /// A thread's scratch memory.
     package func scratch(_ thread: Int) -> UnsafeMutablePointer<Float> { scratch[thread].base }
 }

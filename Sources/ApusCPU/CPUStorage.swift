@@ -6,6 +6,7 @@ internal import Foundation
 ///
 /// `@unchecked Sendable`: the numeric core is owned by one thread at a time and kernels split it into disjoint ranges.
 package final class CPUStorage: Storage, SharedBytes, @unchecked Sendable {
+    /// The first value.
     package let base: UnsafeMutablePointer<Float>
     private let byteCount: Int
     /// Keeps a file in memory that the values lie in; nil for memory of its own.
@@ -80,6 +81,8 @@ extension Matrix {
     }
 
     /// A new matrix.
+    ///
+    /// - Throws: `TensorError` when the system has no memory for it.
     package init(rows: Int, columns: Int) throws(TensorError) {
         self.init(storage: try CPUStorage(count: rows * columns), rows: rows, columns: columns)
     }
