@@ -6,6 +6,7 @@ extension LanguageModel {
     /// Loads a model: a Hugging Face folder or a `.gguf` file.
     ///
     /// - Parameters:
+    ///   - path: the folder or the file.
     ///   - precision: how to hold the linear layers.
     ///   - contextLength: the longest sequence that it will be used for; see `init(path:precision:contextLength:backend:)`.
     ///   - cache: where quantised weights are kept for the next time; nil to do without.
