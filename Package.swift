@@ -130,7 +130,8 @@ let package = Package(
                 .define("APUS_EMULATION"), .headerSearchPath("."),
                 .unsafeFlags(["-O2", "-fno-cxx-modules", "-Wall", "-Wextra", "-Werror"]),
             ]),
-        tests("ApusCUDATests", ["ApusCUDA", "ApusTensor", "ApusTestDevices", "CUDAEmulation", "CCUDA"]),
+        tests(
+            "ApusCUDATests", ["ApusCUDA", "ApusTensor", "ApusTestDevices", "ApusTestModels", "CUDAEmulation", "CCUDA"]),
         tests("ApusBenchTests", ["ApusBench", "ApusCPU", "ApusTensor", "CKernels"]),
         tests("ApusModelTests", ["ApusModel", "ApusCPU", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
         tests(

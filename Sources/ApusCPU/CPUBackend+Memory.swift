@@ -59,7 +59,11 @@ extension CPUBackend {
 
     /// See `Backend`.
     public func makeRotaryTable(inverseFrequencies: [Float], positions: Int, factor: Float) throws -> RotaryTable {
-        try CPURotaryTable(inverseFrequencies: inverseFrequencies, positions: positions, factor: factor)
+        let values = RotaryTable.values(inverseFrequencies: inverseFrequencies, positions: positions, factor: factor)
+        let columns = inverseFrequencies.count
+        return CPURotaryTable(
+            try makeMatrix(values.cosines, rows: positions, columns: columns),
+            try makeMatrix(values.sines, rows: positions, columns: columns))
     }
 
     /// See `Backend`.

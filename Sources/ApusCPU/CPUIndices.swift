@@ -13,7 +13,6 @@ final class CPUIndices: Storage, @unchecked Sendable {
 extension Indices {
     /// The numbers where they lie.
     var numbers: ArraySlice<Int32> {
-        guard let storage = storage as? CPUIndices else { preconditionFailure("indices of another device") }
-        return storage.numbers[range]
+        ownHandle(storage, as: CPUIndices.self).numbers[range]
     }
 }

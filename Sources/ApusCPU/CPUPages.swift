@@ -1,6 +1,5 @@
 internal import ApusTensor
 internal import CKernels
-internal import Foundation
 
 extension KeyValueCache.Shape {
     /// What one layer takes of a page, in units of four bytes.
@@ -87,41 +86,24 @@ final class CPURotaryTable: RotaryTable, @unchecked Sendable {
     let cosines: Matrix
     let sines: Matrix
 
-    init(inverseFrequencies: [Float], positions: Int, factor: Float) throws(TensorError) {
-        cosines = try Matrix(rows: positions, columns: inverseFrequencies.count)
-        sines = try Matrix(rows: positions, columns: inverseFrequencies.count)
-        let (cosines, sines) = (cosines.pointer, sines.pointer)
-        for position in 0..<positions {
-            for (i, frequency) in inverseFrequencies.enumerated() {
-                let angle = Double(Float(position) * frequency)
-                cosines[position * inverseFrequencies.count + i] = Float(cos(angle)) * factor
-                sines[position * inverseFrequencies.count + i] = Float(sin(angle)) * factor
-            }
-        }
-        super.init(positions: positions, dimensions: 2 * inverseFrequencies.count)
+    init(_ cosines: Matrix, _ sines: Matrix) {
+        self.cosines = cosines
+        self.sines = sines
+        super.init(positions: cosines.rows, dimensions: 2 * cosines.columns)
     }
 }
 
 extension KeyValueCache {
     /// As this backend made it.
-    var cpu: CPUKeyValueCache {
-        guard let own = self as? CPUKeyValueCache else { preconditionFailure("a cache of another device") }
-        return own
-    }
+    var cpu: CPUKeyValueCache { ownHandle(self) }
 }
 
 extension KeptRows {
     /// As this backend made it.
-    var cpu: CPUKeptRows {
-        guard let own = self as? CPUKeptRows else { preconditionFailure("rows of another device") }
-        return own
-    }
+    var cpu: CPUKeptRows { ownHandle(self) }
 }
 
 extension RotaryTable {
     /// As this backend made it.
-    var cpu: CPURotaryTable {
-        guard let own = self as? CPURotaryTable else { preconditionFailure("a table of another device") }
-        return own
-    }
+    var cpu: CPURotaryTable { ownHandle(self) }
 }

@@ -39,10 +39,7 @@ final class CPUPass: Pass, @unchecked Sendable {
 
 extension Pass {
     /// As this backend made it.
-    var cpu: CPUPass {
-        guard let own = self as? CPUPass else { preconditionFailure("a pass of another device") }
-        return own
-    }
+    var cpu: CPUPass { ownHandle(self) }
 }
 
 /// The tokens of sequences in main memory.
@@ -57,8 +54,5 @@ final class CPUTokenHistory: TokenHistory, @unchecked Sendable {
 
 extension TokenHistory {
     /// As this backend made it.
-    var cpu: CPUTokenHistory {
-        guard let own = self as? CPUTokenHistory else { preconditionFailure("a history of another device") }
-        return own
-    }
+    var cpu: CPUTokenHistory { ownHandle(self) }
 }

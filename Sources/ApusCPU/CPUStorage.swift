@@ -76,8 +76,7 @@ package final class CPUStorage: Storage, SharedBytes, @unchecked Sendable {
 extension Matrix {
     /// The only door to the memory; every kernel call goes through it with sizes taken from the same matrix.
     package var pointer: UnsafeMutablePointer<Float> {
-        guard let storage = storage as? CPUStorage else { preconditionFailure("a matrix of another device") }
-        return storage.base + offset
+        ownHandle(storage, as: CPUStorage.self).base + offset
     }
 
     /// A new matrix.

@@ -80,8 +80,5 @@ private struct StorageSupply {
 
 extension Weight {
     /// As this backend made it.
-    package var cpu: CPUWeight {
-        guard let own = self as? CPUWeight else { preconditionFailure("a weight of another device") }
-        return own
-    }
+    package var cpu: CPUWeight { ownHandle(self) }
 }

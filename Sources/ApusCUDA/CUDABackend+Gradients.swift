@@ -160,19 +160,13 @@ extension CUDABackend {
     ) {
         let count = parameters.count
         precondition([firstMoment, secondMoment, gradients].allSatisfy { $0.count == count }, "shapes differ")
-        let correction1 = 1 - Self.power(step.beta1, step.step)
-        let correction2 = 1 - Self.power(step.beta2, step.step)
+        let corrections = step.biasCorrections
         launch(
             .adamW, blocks: flatBlocks(count), threads: Self.rowThreads, parameters.argument, firstMoment.argument,
             secondMoment.argument, gradients.argument, .long(count),
             .float(Float(1 - step.learningRate * step.weightDecay)), .float(Float(1 - step.beta1)),
-            .float(Float(step.beta2)), .float(Float(1 - step.beta2)), .float(Float(step.learningRate / correction1)),
-            .float(Float(correction2.squareRoot())), .float(Float(step.epsilon)))
-    }
-
-    private static func power(_ base: Double, _ exponent: Int) -> Double {
-        var result = 1.0
-        for _ in 0..<exponent { result *= base }
-        return result
+            .float(Float(step.beta2)), .float(Float(1 - step.beta2)),
+            .float(Float(step.learningRate / corrections.first)),
+            .float(Float(corrections.second.squareRoot())), .float(Float(step.epsilon)))
     }
 }

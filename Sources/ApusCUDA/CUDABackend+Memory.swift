@@ -1,6 +1,5 @@
 public import ApusTensor
 internal import CCUDA
-internal import Foundation
 
 extension CUDABackend {
     /// See `Backend`.
@@ -80,17 +79,10 @@ extension CUDABackend {
 
     /// See `Backend`.
     public func makeRotaryTable(inverseFrequencies: [Float], positions: Int, factor: Float) throws -> RotaryTable {
-        var (cosines, sines): ([Float], [Float]) = ([], [])
-        for position in 0..<positions {
-            for frequency in inverseFrequencies {
-                let angle = Double(Float(position) * frequency)
-                cosines.append(Float(cos(angle)) * factor)
-                sines.append(Float(sin(angle)) * factor)
-            }
-        }
+        let values = RotaryTable.values(inverseFrequencies: inverseFrequencies, positions: positions, factor: factor)
         let columns = inverseFrequencies.count
         return CUDARotaryTable(
-            try makeMatrix(cosines, rows: positions, columns: columns),
-            try makeMatrix(sines, rows: positions, columns: columns))
+            try makeMatrix(values.cosines, rows: positions, columns: columns),
+            try makeMatrix(values.sines, rows: positions, columns: columns))
     }
 }

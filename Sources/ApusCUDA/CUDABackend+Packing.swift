@@ -44,19 +44,6 @@ extension CUDABackend {
         return weight
     }
 
-    /// See `Backend`. A weight lies in the card's memory, which no other process has.
-    public var weightLayout: String? { nil }
-
-    /// See `Backend`.
-    public func makeWeight(
-        _ format: WeightFormat, outputs: Int, inputs: Int, packed parts: [SharedPart]
-    ) throws -> Weight {
-        throw TensorError("packed weight: a card has no form to keep weights in; pack it again")
-    }
-
-    /// See `Backend`.
-    public func packedParts(of weight: Weight) -> [any SharedBytes] { [] }
-
     /// See `Backend`.
     public func byteCount(_ format: WeightFormat, outputs: Int, inputs: Int) throws -> Int {
         try CUDAWeight.Size(format, outputs: outputs, inputs: inputs).byteCount

@@ -144,36 +144,21 @@ final class CUDATokenHistory: TokenHistory, @unchecked Sendable {
 
 /// As this backend made them.
 extension Weight {
-    var cuda: CUDAWeight {
-        guard let own = self as? CUDAWeight else { preconditionFailure("a weight of another device") }
-        return own
-    }
+    var cuda: CUDAWeight { ownHandle(self) }
 }
 
 extension KeyValueCache {
-    var cuda: CUDAKeyValueCache {
-        guard let own = self as? CUDAKeyValueCache else { preconditionFailure("a cache of another device") }
-        return own
-    }
+    var cuda: CUDAKeyValueCache { ownHandle(self) }
 }
 
 extension KeptRows {
-    var cuda: CUDAKeptRows {
-        guard let own = self as? CUDAKeptRows else { preconditionFailure("rows of another device") }
-        return own
-    }
+    var cuda: CUDAKeptRows { ownHandle(self) }
 }
 
 extension RotaryTable {
-    var cuda: CUDARotaryTable {
-        guard let own = self as? CUDARotaryTable else { preconditionFailure("a table of another device") }
-        return own
-    }
+    var cuda: CUDARotaryTable { ownHandle(self) }
 }
 
 extension TokenHistory {
-    var cuda: CUDATokenHistory {
-        guard let own = self as? CUDATokenHistory else { preconditionFailure("a history of another device") }
-        return own
-    }
+    var cuda: CUDATokenHistory { ownHandle(self) }
 }

@@ -26,8 +26,5 @@ final class CUDAPass: Pass, @unchecked Sendable {
 
 extension Pass {
     /// As this backend made it.
-    var cuda: CUDAPass {
-        guard let own = self as? CUDAPass else { preconditionFailure("a pass of another device") }
-        return own
-    }
+    var cuda: CUDAPass { ownHandle(self) }
 }

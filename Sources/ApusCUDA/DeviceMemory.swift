@@ -132,8 +132,5 @@ final class CUDAStorage: Storage, @unchecked Sendable {
 
 extension Storage {
     /// As this backend made it.
-    var cuda: CUDAStorage {
-        guard let own = self as? CUDAStorage else { preconditionFailure("memory of another device") }
-        return own
-    }
+    var cuda: CUDAStorage { ownHandle(self) }
 }

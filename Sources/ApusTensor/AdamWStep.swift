@@ -22,4 +22,10 @@ public struct AdamWStep: Sendable, Equatable {
         self.epsilon = epsilon
         self.weightDecay = weightDecay
     }
+
+    /// 1 - betaᵗ of the two moments, which both begin at zero: by products, as torch's fused kernel has it.
+    package var biasCorrections: (first: Double, second: Double) {
+        func power(_ base: Double) -> Double { (0..<step).reduce(1) { power, _ in power * base } }
+        return (1 - power(beta1), 1 - power(beta2))
+    }
 }

@@ -230,6 +230,24 @@ public protocol Backend: AnyObject, Sendable {
     func adamW(_ step: AdamWStep, parameters: Matrix, firstMoment: Matrix, secondMoment: Matrix, gradients: Matrix)
 }
 
+/// Of a device that keeps no packed weights.
+extension Backend {
+    /// None.
+    public var weightLayout: String? { nil }
+
+    /// Nothing.
+    public func packedParts(of weight: Weight) -> [any SharedBytes] { [] }
+
+    /// Refuses.
+    ///
+    /// - Throws: `TensorError`.
+    public func makeWeight(
+        _ format: WeightFormat, outputs: Int, inputs: Int, packed parts: [SharedPart]
+    ) throws -> Weight {
+        throw TensorError("packed weight: the device \(name) keeps none; pack it again")
+    }
+}
+
 extension Backend {
     /// A matrix of values, row after row.
     ///

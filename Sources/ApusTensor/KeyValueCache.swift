@@ -1,3 +1,5 @@
+internal import Foundation
+
 /// Keys and values of all layers in pages of 16 positions; which sequence owns a page is the caller's business.
 ///
 /// Pages are numbered from 0. A slot is one position of a page: page · 16 + the position in it.
@@ -98,5 +100,22 @@ open class RotaryTable: @unchecked Sendable {
     public init(positions: Int, dimensions: Int) {
         self.positions = positions
         self.dimensions = dimensions
+    }
+
+    /// Cosines and sines of the angles of positions, [position][frequency]: fp32 products, as transformers forms them.
+    package static func values(
+        inverseFrequencies: [Float], positions: Int, factor: Float
+    ) -> (cosines: [Float], sines: [Float]) {
+        var (cosines, sines): ([Float], [Float]) = ([], [])
+        cosines.reserveCapacity(positions * inverseFrequencies.count)
+        sines.reserveCapacity(positions * inverseFrequencies.count)
+        for position in 0..<positions {
+            for frequency in inverseFrequencies {
+                let angle = Double(Float(position) * frequency)
+                cosines.append(Float(cos(angle)) * factor)
+                sines.append(Float(sin(angle)) * factor)
+            }
+        }
+        return (cosines, sines)
     }
 }

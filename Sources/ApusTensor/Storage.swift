@@ -20,6 +20,15 @@ open class Storage: @unchecked Sendable {
     package static func countShared(_ bytes: Int) { shared.add(bytes, ordering: .relaxed) }
 }
 
+/// A handle as the backend made it that it is given to; handles of one device mean nothing to another.
+@inlinable
+public func ownHandle<Own: AnyObject>(_ handle: AnyObject, as _: Own.Type = Own.self) -> Own {
+    guard let own = handle as? Own else {
+        preconditionFailure("wanted a \(Own.self), found a handle of another device")
+    }
+    return own
+}
+
 /// Read-only bytes that stay where they are as long as the object lives, such as a mapped file.
 public protocol SharedBytes: AnyObject, Sendable {
     /// Lends all bytes; the address is the same in every call.

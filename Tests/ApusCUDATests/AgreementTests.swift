@@ -1,5 +1,6 @@
 import ApusTensor
 import ApusTestDevices
+import ApusTestModels
 import CCUDA
 import CUDAEmulation
 import Testing
@@ -21,14 +22,14 @@ extension EmulatedCard {
         func operationsAgree(order: cuda_emulation_order) throws {
             cuda_emulation_reset()
             cuda_emulation_set_order(order, 0)
-            let backend = try EmulatedCard.card()
+            let backend = try TestDevice.emulatedCard()
             for difference in try compareOperations(backend, PlainBackend()) {
                 #expect(difference.difference <= tolerance(difference.rounding), "\(difference)")
             }
         }
 
         @Test func promisesAreKept() throws {
-            #expect(try brokenPromises(of: EmulatedCard.card()).isEmpty)
+            #expect(try brokenPromises(of: TestDevice.emulatedCard()).isEmpty)
         }
     }
 }

@@ -1,4 +1,5 @@
 import ApusTensor
+import ApusTestModels
 import CCUDA
 import CUDAEmulation
 import Foundation
@@ -33,21 +34,23 @@ extension EmulatedCard {
             cuda_emulation_reset()
             cuda_emulation_set_device_count(0)
             defer { cuda_emulation_reset() }
-            #expect(try message { _ = try EmulatedCard.card() }.contains("or use the device cpu"))
+            #expect(try message { _ = try TestDevice.emulatedCard() }.contains("or use the device cpu"))
         }
 
         @Test func withACardThatIsTooOld() throws {
             cuda_emulation_reset()
             cuda_emulation_set_compute_capability(7, 5)
             defer { cuda_emulation_reset() }
-            #expect(try message { _ = try EmulatedCard.card() }.contains("compute capability 7.5, wanted 8.0 or later"))
+            #expect(
+                try message { _ = try TestDevice.emulatedCard() }.contains(
+                    "compute capability 7.5, wanted 8.0 or later"))
         }
 
         @Test func withTooLittleMemory() throws {
             cuda_emulation_reset()
             cuda_emulation_set_total_memory(100 << 20)
             defer { cuda_emulation_reset() }
-            let backend = try EmulatedCard.card()
+            let backend = try TestDevice.emulatedCard()
             let found = try message { _ = try backend.makeMatrix(rows: 1 << 10, columns: 1 << 16) }
             #expect(found.hasPrefix("CUDA: wanted 256 MiB of the card's memory, found "), "\(found)")
             // What fits still does, and what was given back can be had again.
@@ -59,7 +62,7 @@ extension EmulatedCard {
         func aCardThatIsLost(call: String) throws {
             cuda_emulation_reset()
             defer { cuda_emulation_reset() }
-            let backend = try EmulatedCard.card()
+            let backend = try TestDevice.emulatedCard()
             let x = try backend.makeMatrix([1, 2, 3], rows: 1, columns: 3)
             backend.scale(x, by: 2)
             #expect(try backend.download(x) == [2, 4, 6])

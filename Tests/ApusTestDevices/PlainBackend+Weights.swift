@@ -38,19 +38,6 @@ extension PlainBackend {
     }
 
     /// See `Backend`.
-    public var weightLayout: String? { nil }
-
-    /// See `Backend`.
-    public func makeWeight(
-        _ format: WeightFormat, outputs: Int, inputs: Int, packed parts: [SharedPart]
-    ) throws -> Weight {
-        throw TensorError("packed weight: the plain device has no form to keep weights in")
-    }
-
-    /// See `Backend`.
-    public func packedParts(of weight: Weight) -> [any SharedBytes] { [] }
-
-    /// See `Backend`.
     public func byteCount(_ format: WeightFormat, outputs: Int, inputs: Int) throws -> Int {
         try requireShape(format, outputs: outputs, inputs: inputs)
         return Self.bytes(outputs * inputs)

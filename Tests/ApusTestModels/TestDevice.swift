@@ -1,5 +1,5 @@
 public import ApusCPU
-import ApusCUDA
+public import ApusCUDA
 public import ApusTensor
 import ApusTestDevices
 import CUDAEmulation
@@ -26,17 +26,19 @@ public enum TestDevice: String, Sendable {
         switch current {
         case .cpu: try CPUBackend(instructionSet: instructionSet, threads: threads)
         case .plain: PlainBackend()
-        case .cuda: try emulatedCard()
+        // A card's pages are taken at once, and tests share the card.
+        case .cuda: try emulatedCard(spareMemory: 24 << 20)
         }
     }
 
     /// The backend of NVIDIA's cards on an emulated one, which has the kernels by their names whatever the image.
-    public static func emulatedCard() throws -> any Backend {
+    ///
+    /// - Parameter spareMemory: the most that pages may take.
+    public static func emulatedCard(spareMemory: Int = .max) throws -> CUDABackend {
         guard let functions = cuda_emulated_driver() else { throw TensorError("no emulated driver") }
         return try withUnsafeBytes(of: 0) { bytes in
             guard let image = bytes.baseAddress else { preconditionFailure("not empty") }
-            // A card's pages are taken at once, and tests share the card.
-            return try CUDABackend(functions.pointee, image: image, spareMemory: 24 << 20)
+            return try CUDABackend(functions.pointee, image: image, spareMemory: spareMemory)
         }
     }
 }

@@ -9,7 +9,7 @@ struct KernelBench {
 
     /// - Throws: `CommandFailure` when the backend cannot be made; `TensorError` when memory runs out.
     func run() throws -> KernelReport {
-        let backend = try failing(as: .badInput) { try CPUBackend(threads: threads) }
+        let backend = try ModelLoading.backend(threads: threads)
         let before = try MachinePeaks(measuring: backend)
         let benchmark = KernelBenchmark(backend: backend, repetitions: repetitions)
         let models = [KernelBenchmark.Model.smolLM2, .qwen]

@@ -15,7 +15,7 @@ struct RunPlan {
     /// - Throws: `CommandFailure` with status 2.
     init(_ configuration: RunConfiguration, limit: Int? = nil) throws {
         let settings = configuration.settings
-        let backend = try failing(as: .badInput) { try CPUBackend(threads: settings.threads) }
+        let backend = try ModelLoading.backend(threads: settings.threads)
         let model = try failing(as: .badInput) { try ModelConfiguration(path: settings.modelPath) }
         try self.init(
             configuration, model: model, prompt: PromptLength(configuration), backend: backend, limit: limit)
@@ -43,7 +43,7 @@ struct RunPlan {
     func changed(_ change: (inout RunConfiguration) -> Void) throws -> RunPlan {
         var configuration = configuration
         change(&configuration)
-        let backend = try failing(as: .badInput) { try CPUBackend(threads: configuration.settings.threads) }
+        let backend = try ModelLoading.backend(threads: configuration.settings.threads)
         return try RunPlan(
             configuration, model: run.model,
             prompt: PromptLength(tokens: run.promptTokens, note: promptNote), backend: backend, limit: memory.limit)

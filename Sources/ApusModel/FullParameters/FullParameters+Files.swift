@@ -14,7 +14,7 @@ extension FullParameters {
 
     /// Loads a model folder in Hugging Face's layout to train all of its weights.
     ///
-    /// - Parameter backend: the device; nil for the CPU with its best kernels.
+    /// - Parameter backend: the device.
     /// - Throws: `FormatError`, `TextError`, `TensorError` or `ModelError`, each one line that says what to do.
     public convenience init(directory: URL, backend: any Backend) throws {
         try Self.requireFolder(directory)

@@ -66,20 +66,24 @@ APUS_DEVICE void linear_store(
     }
 }
 
-/// A block's 64 x 64 outputs of y = x Wᵀ (+ bias), or y += x Wᵀ.
-template <class Weight>
-APUS_DEVICE void linear_forward(
+/// A block's 64 x 64 values of y = x Wᵀ (+ bias) or, backwards, of y = x W; or what is added to y.
+template <bool isBackward, class Weight>
+APUS_DEVICE void linear_product(
     const float *x, Weight weight, const float *bias, float *y, int rows, int outputs, int inputs, int accumulates) {
     APUS_DYNAMIC_SHARED(bf16, xTile);
     bf16 *weightTile = xTile + LINEAR_TILE * LINEAR_STRIDE;
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
-    const int firstOutput = blockIdx.x * LINEAR_TILE, firstRow = blockIdx.y * LINEAR_TILE;
+    const int columns = isBackward ? inputs : outputs, depth = isBackward ? outputs : inputs;
+    const int firstColumn = blockIdx.x * LINEAR_TILE, firstRow = blockIdx.y * LINEAR_TILE;
     const u32 xAddress = linear_rows_address(xTile, warp * 16, lane);
-    const u32 weightAddress = linear_columns_address(weightTile, lane);
+    // Backwards the weight's rows are the inner dimension: its matrices are taken transposed.
+    const u32 weightAddress =
+        isBackward ? linear_rows_address(weightTile, 0, lane) : linear_columns_address(weightTile, lane);
     float sums[8][4] = {};
-    for (int first = 0; first < inputs; first += LINEAR_TILE) {
-        linear_load_rows(xTile, x, firstRow, rows, first, inputs);
-        linear_load_weight(weightTile, weight, firstOutput, outputs, first, inputs);
+    for (int first = 0; first < depth; first += LINEAR_TILE) {
+        linear_load_rows(xTile, x, firstRow, rows, first, depth);
+        linear_load_weight(
+            weightTile, weight, isBackward ? first : firstColumn, outputs, isBackward ? firstColumn : first, inputs);
         __syncthreads();
 #pragma unroll
         for (int step = 0; step < LINEAR_TILE / 16; step++) {
@@ -87,48 +91,21 @@ APUS_DEVICE void linear_forward(
             apus_ldmatrix(a, xAddress + step * 32);
 #pragma unroll
             for (int part = 0; part < 4; part++) {
+                const int row = isBackward ? step : part, column = isBackward ? part : step;
+                const u32 address = weightAddress + row * 16 * LINEAR_STRIDE * 2 + column * 32;
                 u32 b[4];
-                apus_ldmatrix(b, weightAddress + part * 16 * LINEAR_STRIDE * 2 + step * 32);
+                if (isBackward) {
+                    apus_ldmatrix_transposed(b, address);
+                } else {
+                    apus_ldmatrix(b, address);
+                }
                 apus_mma(sums[2 * part], a, b[0], b[1]);
                 apus_mma(sums[2 * part + 1], a, b[2], b[3]);
             }
         }
         __syncthreads();
     }
-    linear_store(sums, y, bias, firstRow + warp * 16, rows, firstOutput, outputs, accumulates);
-}
-
-/// A block's 64 x 64 values of dx = dy W, or dx += dy W.
-template <class Weight>
-APUS_DEVICE void linear_backward(
-    const float *dy, Weight weight, float *dx, int rows, int outputs, int inputs, int accumulates) {
-    APUS_DYNAMIC_SHARED(bf16, dyTile);
-    bf16 *weightTile = dyTile + LINEAR_TILE * LINEAR_STRIDE;
-    const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
-    const int firstInput = blockIdx.x * LINEAR_TILE, firstRow = blockIdx.y * LINEAR_TILE;
-    const u32 dyAddress = linear_rows_address(dyTile, warp * 16, lane);
-    // The weight's rows are the inner dimension here: its matrices are taken transposed.
-    const u32 weightAddress = linear_rows_address(weightTile, 0, lane);
-    float sums[8][4] = {};
-    for (int first = 0; first < outputs; first += LINEAR_TILE) {
-        linear_load_rows(dyTile, dy, firstRow, rows, first, outputs);
-        linear_load_weight(weightTile, weight, first, outputs, firstInput, inputs);
-        __syncthreads();
-#pragma unroll
-        for (int step = 0; step < LINEAR_TILE / 16; step++) {
-            u32 a[4];
-            apus_ldmatrix(a, dyAddress + step * 32);
-#pragma unroll
-            for (int part = 0; part < 4; part++) {
-                u32 b[4];
-                apus_ldmatrix_transposed(b, weightAddress + step * 16 * LINEAR_STRIDE * 2 + part * 32);
-                apus_mma(sums[2 * part], a, b[0], b[1]);
-                apus_mma(sums[2 * part + 1], a, b[2], b[3]);
-            }
-        }
-        __syncthreads();
-    }
-    linear_store(sums, dx, nullptr, firstRow + warp * 16, rows, firstInput, inputs, accumulates);
+    linear_store(sums, y, bias, firstRow + warp * 16, rows, firstColumn, columns, accumulates);
 }
 
 // MARK: fp32
@@ -179,13 +156,13 @@ APUS_DEVICE void linear_exact(
     extern "C" __global__ void __launch_bounds__(LINEAR_THREADS) apus_linear_##kind(                                \
         const float *x, const void *values, const float *scales, const float *bias, float *y, int rows, int outputs, \
         int inputs, int accumulates) {                                                                              \
-        linear_forward(x, Weight(values, scales, inputs), bias, y, rows, outputs, inputs, accumulates);             \
+        linear_product<false>(x, Weight(values, scales, inputs), bias, y, rows, outputs, inputs, accumulates);      \
     }                                                                                                               \
     APUS_EXPORT(apus_linear_##kind)                                                                                 \
     extern "C" __global__ void __launch_bounds__(LINEAR_THREADS) apus_linear_backward_##kind(                       \
         const float *dy, const void *values, const float *scales, float *dx, int rows, int outputs, int inputs,     \
         int accumulates) {                                                                                          \
-        linear_backward(dy, Weight(values, scales, inputs), dx, rows, outputs, inputs, accumulates);                \
+        linear_product<true>(dy, Weight(values, scales, inputs), nullptr, dx, rows, outputs, inputs, accumulates);   \
     }                                                                                                               \
     APUS_EXPORT(apus_linear_backward_##kind)
 

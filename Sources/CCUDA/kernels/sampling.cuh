@@ -115,7 +115,10 @@ APUS_DEVICE int sampling_prepare(
         row.logits[i] = logit;
     }
     __syncthreads();
-    for (int i = threadIdx.x; i < bannedCount; i += SAMPLING_THREADS) row.logits[banned[i]] = -APUS_INFINITY;
+    // A token may be banned twice.
+    for (int i = threadIdx.x; i < bannedCount; i += SAMPLING_THREADS) {
+        apus_store_same(&row.logits[banned[i]], -APUS_INFINITY);
+    }
     __syncthreads();
     u64 best = 0;
     double faults = 0;
