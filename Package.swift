@@ -84,13 +84,13 @@ let package = Package(
             "Apus",
             [
                 "ApusTrain", "ApusTrackers", "ApusRewards", "ApusPython", "ApusData", "ApusExport", "ApusGeneration",
-                "ApusHub", "ApusModel", "ApusText", "ApusCPU", "ApusTensor", "ApusFormats",
+                "ApusHub", "ApusModel", "ApusText", "ApusCPU", "ApusCUDA", "ApusTensor", "ApusFormats",
             ]
         ),
         .executableTarget(
             name: "ApusCLI",
             dependencies: [
-                "Apus", "ApusBench", "ApusCPU", "ApusTensor", "CDemo", "Yams",
+                "Apus", "ApusBench", "ApusCPU", "ApusCUDA", "ApusTensor", "CDemo", "Yams",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings + unoptimized
@@ -131,7 +131,11 @@ let package = Package(
                 .unsafeFlags(["-O2", "-fno-cxx-modules", "-Wall", "-Wextra", "-Werror"]),
             ]),
         tests(
-            "ApusCUDATests", ["ApusCUDA", "ApusTensor", "ApusTestDevices", "ApusTestModels", "CUDAEmulation", "CCUDA"]),
+            "ApusCUDATests",
+            [
+                "ApusCUDA", "ApusGeneration", "ApusModel", "ApusTensor", "ApusTestDevices", "ApusTestModels",
+                "CUDAEmulation", "CCUDA",
+            ]),
         tests("ApusBenchTests", ["ApusBench", "ApusCPU", "ApusTensor", "CKernels"]),
         tests("ApusModelTests", ["ApusModel", "ApusCPU", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
         tests(
@@ -151,7 +155,7 @@ let package = Package(
                 "ApusTestModels",
             ]
         ),
-        tests("ApusCLITests", ["ApusCLI"]),
+        tests("ApusCLITests", ["ApusCLI", "Apus", "ApusCUDA", "ApusTensor", "ApusTestModels"]),
     ],
     cxxLanguageStandard: .cxx20
 )

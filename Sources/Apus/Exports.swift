@@ -17,4 +17,5 @@
 @_exported public import struct ApusFormats.FormatError
 @_exported public import struct ApusTensor.AdamWStep
 @_exported public import protocol ApusTensor.Backend
+@_exported public import enum ApusTensor.DeviceChoice
 @_exported public import struct ApusTensor.TensorError

@@ -1,7 +1,8 @@
 public import ApusModel
 public import Foundation
 
-/// Models where nothing is said of the device: on the CPU, with its best kernels and one thread a processor.
+/// Models where nothing is said of the device: on a card that can be used, else on the processor with its best kernels and one
+/// thread a core.
 extension LanguageModel {
     /// Loads a model: a Hugging Face folder or a `.gguf` file.
     ///
@@ -17,7 +18,7 @@ extension LanguageModel {
         progress: ((Double) -> Void)? = nil
     ) throws {
         try self.init(
-            path: path, precision: precision, contextLength: contextLength, backend: CPUBackend(), cache: cache,
+            path: path, precision: precision, contextLength: contextLength, backend: Device().backend, cache: cache,
             progress: progress)
     }
 }
@@ -26,5 +27,7 @@ extension FullParameters {
     /// Loads all weights of a model folder in Hugging Face's layout, to train them.
     ///
     /// - Throws: `FormatError`, `TextError`, `TensorError` or `ModelError`, each one line that says what to do.
-    public convenience init(directory: URL) throws { try self.init(directory: directory, backend: CPUBackend()) }
+    public convenience init(directory: URL) throws {
+        try self.init(directory: directory, backend: Device().backend)
+    }
 }

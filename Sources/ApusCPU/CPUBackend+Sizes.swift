@@ -4,10 +4,16 @@ internal import CKernels
 /// What things would take in memory, by the very types that hold them: they reserve addresses, which costs nothing until
 /// it is written.
 extension CPUBackend {
-    /// See `Backend`. The limit is that of the process's control group or of the machine, the smaller one.
+    /// See `Backend`. That of the process's control group or of the machine, the smaller one.
+    public var memoryLimit: Int { ProcessMemory.limit() }
+
+    /// See `Backend`.
+    public var isProcessMemory: Bool { true }
+
+    /// See `Backend`.
     public func spareMemory(utilization: Double) -> Int {
         func share(_ bytes: Int) -> Int { (utilization * Double(bytes)).wholeNumber(in: 0...1 << 62) }
-        return min(share(ProcessMemory.limit()) - ProcessMemory.held(), share(ProcessMemory.reservable()))
+        return min(share(memoryLimit) - ProcessMemory.held(), share(ProcessMemory.reservable()))
     }
 
     /// Bytes of a frozen weight as it is packed for this processor, with scales and padding.

@@ -88,6 +88,9 @@ struct AttentionTiles {
         appendKeys(batch.segments, count: kernels.keys)
     }
 
+    /// All of them, in the order in which `CUDAAttention` takes them.
+    var lists: [[Int32]] { [wide, narrow, backward, keys, promptRows, children] }
+
     /// Some rows of a segment.
     private struct Tile {
         let firstRow, rows, firstPosition, tableOffset: Int

@@ -18,23 +18,16 @@ struct CUDAAttention {
     /// Bytes that operations work in; `prepare` makes room for them.
     let scratchBytes: Int
 
-    /// - Throws: `TensorError` for heads that no kernel takes, or when the card has no memory for the tiles.
-    init(_ batch: PackedBatch, _ needs: PassNeeds, on backend: CUDABackend) throws {
-        kernels = try AttentionKernels(needs.cache)
-        tiles = AttentionTiles(batch, kernels, isTraining: needs.isTraining)
+    /// - Parameter lists: those of the tiles, on the card.
+    init(
+        _ tiles: AttentionTiles, _ lists: [Indices], _ kernels: AttentionKernels, _ batch: PackedBatch, isTraining: Bool
+    ) {
+        (self.tiles, self.kernels) = (tiles, kernels)
         splits = AttentionTiles.Splits(tiles, maxContext: batch.maxContext, kernels)
-        // One copy to the card for all lists.
-        let lists = [tiles.wide, tiles.narrow, tiles.backward, tiles.keys, tiles.promptRows, tiles.children]
-        let numbers = try backend.makeIndices(lists.flatMap(\.self))
-        var end = 0
-        let parts = lists.map { list in
-            defer { end += list.count }
-            return numbers[end..<end + list.count]
-        }
         (wide, narrow, backward, keys, promptRows, children) = (
-            parts[0], parts[1], parts[2], parts[3], parts[4], parts[5]
+            lists[0], lists[1], lists[2], lists[3], lists[4], lists[5]
         )
-        let backwardBytes = needs.isTraining ? tiles.backwardBytes(rows: batch.rows, kernels) : 0
+        let backwardBytes = isTraining ? tiles.backwardBytes(rows: batch.rows, kernels) : 0
         scratchBytes = max(splits?.bytes ?? 0, backwardBytes)
     }
 }

@@ -3,6 +3,12 @@ internal import CCUDA
 
 extension CUDABackend {
     /// See `Backend`.
+    public var memoryLimit: Int { device.memory }
+
+    /// See `Backend`.
+    public var isProcessMemory: Bool { false }
+
+    /// See `Backend`.
     public func spareMemory(utilization: Double) -> Int {
         let share = (utilization * Double(device.memory)).wholeNumber(in: 0...1 << 60)
         return min(min(share, memory.limit) - memory.used, mostSpareMemory)

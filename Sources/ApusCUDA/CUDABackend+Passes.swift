@@ -9,6 +9,20 @@ extension CUDABackend {
         return pass
     }
 
+    /// The numbers of a pass on the card: where those of the pass before were, if nobody has that any more, so that a step
+    /// of decoding reads them at the addresses of the step before.
+    func makePassIndices(_ numbers: [Int32]) throws -> Indices {
+        if passRoom.map({ $0.count < numbers.count }) ?? true || !isKnownUniquelyReferenced(&passRoom) {
+            let grain = Self.passGrain
+            passRoom = try CUDAStorage(count: (numbers.count + grain - 1) / grain * grain, in: memory)
+        }
+        guard let passRoom else { preconditionFailure("made above") }
+        numbers.withUnsafeBytes { copy($0, to: passRoom.address) }
+        return Indices(storage: passRoom, range: 0..<numbers.count)
+    }
+
+    private static let passGrain = 1 << 14
+
     /// See `Backend`.
     public func scratchBytes(
         _ shape: KeyValueCache.Shape, maxContext: Int, vocabularySize: Int, hiddenSize: Int

@@ -14,7 +14,7 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     let memory: DeviceMemory
     private let context: CUcontext
     private let module: CUmodule
-    let stream: CUstream
+    private let queue: LaunchQueue
     private var kernels: KernelTable
     private var failure: TensorError?
     /// Room that an operation works in between its kernels.
@@ -22,14 +22,16 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     private static let scratchGrain = 1 << 20
     private(set) var mostSpareMemory = Int.max
     private var headRoom: CUDAHeadRoom?
+    /// The numbers of the last pass.
+    var passRoom: CUDAStorage?
 
     /// A backend on one of this machine's cards.
     ///
     /// - Parameters:
-    ///   - ordinal: which card.
+    ///   - ordinal: which card; nil for the first that the kernels can run on.
     ///   - utilization: the share of the card's memory that may be taken.
     /// - Throws: `TensorError` without a driver, a card or kernels for it.
-    public convenience init(ordinal: Int = 0, utilization: Double = 0.9) throws(TensorError) {
+    public convenience init(ordinal: Int? = nil, utilization: Double = 0.9) throws(TensorError) {
         try self.init(CUDADriver.open(), ordinal: ordinal, utilization: utilization)
     }
 
@@ -47,15 +49,9 @@ public final class CUDABackend: Backend, @unchecked Sendable {
 
     /// - Parameter image: the kernels; nil for those that are embedded.
     init(
-        _ driver: CUDADriver, ordinal: Int = 0, utilization: Double = 0.9, image: UnsafeRawPointer? = nil
+        _ driver: CUDADriver, ordinal: Int? = nil, utilization: Double = 0.9, image: UnsafeRawPointer? = nil
     ) throws(TensorError) {
-        let devices = try CUDADevice.all(driver)
-        guard devices.indices.contains(ordinal) else {
-            throw TensorError(
-                "CUDA: wanted card \(ordinal), found \(devices.count) cards; choose another, or the device cpu")
-        }
-        device = devices[ordinal]
-        try device.requireSupport()
+        device = try CUDADevice.choose(ordinal, driver)
         self.driver = driver
         let functions = driver.functions
         var context: CUcontext?
@@ -64,10 +60,7 @@ public final class CUDABackend: Backend, @unchecked Sendable {
         self.context = context
         try driver.check(functions.cuCtxSetCurrent(context), "using \(device.name)")
         module = try KernelImage.load(image, driver, for: device)
-        var stream: CUstream?
-        try driver.check(functions.cuStreamCreate(&stream, UInt32(CU_STREAM_NON_BLOCKING)), "making a stream")
-        guard let stream else { preconditionFailure("made without an error") }
-        self.stream = stream
+        queue = try LaunchQueue(driver)
         kernels = KernelTable(module, driver)
         var (free, total) = (0, 0)
         try driver.check(functions.cuMemGetInfo_v2(&free, &total), "asking for the card's memory")
@@ -77,8 +70,7 @@ public final class CUDABackend: Backend, @unchecked Sendable {
 
     deinit {
         _ = driver.functions.cuCtxSetCurrent(context)
-        _ = driver.functions.cuStreamSynchronize(stream)
-        _ = driver.functions.cuStreamDestroy_v2(stream)
+        queue.close()
         _ = driver.functions.cuModuleUnload(module)
     }
 
@@ -89,6 +81,9 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     public var arithmetic: String { "cuda-sm\(device.architecture)" }
 
     // MARK: Work
+
+    /// The stream, with everything on it that was launched.
+    var stream: CUstream { get throws(TensorError) { try queue.submitted() } }
 
     /// Does something on the card, unless it has failed before.
     func attempt(_ body: () throws(TensorError) -> Void) {
@@ -111,25 +106,18 @@ public final class CUDABackend: Backend, @unchecked Sendable {
         if let failure { throw failure }
     }
 
-    /// Enqueues a kernel.
+    /// Launches a kernel.
     func launch(
         _ name: KernelName, blocks: Int, _ blocksY: Int = 1, _ blocksZ: Int = 1, threads: Int, sharedBytes: Int = 0,
         _ arguments: KernelArgument...
     ) {
         guard blocks > 0, blocksY > 0, blocksZ > 0 else { return }
         attempt { () throws(TensorError) in
-            let function = try kernels.function(name, sharedBytes: sharedBytes)
-            var cells = arguments.map(\.cell)
-            // The driver reads the cells during the call.
-            let code = cells.withUnsafeMutableBufferPointer { cells in
-                var addresses = cells.indices.map { index in
-                    cells.baseAddress.map { UnsafeMutableRawPointer($0 + index) }
-                }
-                return driver.functions.cuLaunchKernel(
-                    function, UInt32(blocks), UInt32(blocksY), UInt32(blocksZ), UInt32(threads), 1, 1,
-                    UInt32(sharedBytes), stream, &addresses, nil)
-            }
-            try driver.check(code, "kernel \(name.symbol)")
+            let launch = LaunchList.Launch(
+                function: try kernels.function(name, sharedBytes: sharedBytes),
+                blocks: (UInt32(blocks), UInt32(blocksY), UInt32(blocksZ)), threads: UInt32(threads),
+                sharedBytes: UInt32(sharedBytes), cellCount: arguments.count, name: name)
+            try queue.add(launch, arguments)
         }
     }
 

@@ -32,6 +32,21 @@ public struct CUDADevice: Sendable, Equatable {
         return devices
     }
 
+    /// A card that the kernels can run on.
+    ///
+    /// - Parameter ordinal: which one; nil for the first.
+    static func choose(_ ordinal: Int?, _ driver: CUDADriver) throws(TensorError) -> CUDADevice {
+        let devices = try all(driver)
+        if ordinal == nil, let device = devices.first(where: { $0.obstacle == nil }) { return device }
+        guard devices.indices.contains(ordinal ?? 0) else {
+            throw TensorError(
+                "CUDA: wanted card \(ordinal ?? 0), found \(devices.count) cards; choose another, or the device cpu")
+        }
+        let device = devices[ordinal ?? 0]
+        if let obstacle = device.obstacle { throw obstacle }
+        return device
+    }
+
     private init(_ driver: CUDADriver, _ ordinal: Int32) throws(TensorError) {
         let functions = driver.functions
         var handle: CUdevice = 0
@@ -56,12 +71,11 @@ public struct CUDADevice: Sendable, Equatable {
         self.ordinal = Int(ordinal)
     }
 
-    /// Refuses a card that the kernels cannot run on.
-    func requireSupport() throws(TensorError) {
-        guard architecture >= Self.leastArchitecture else {
-            throw TensorError(
-                "CUDA: \(name) has compute capability \(architecture / 10).\(architecture % 10), wanted 8.0 or later "
-                    + "(Ampere, 2020); use the device cpu")
-        }
+    /// Why the kernels cannot run on it; nil where they can.
+    public var obstacle: TensorError? {
+        guard architecture < Self.leastArchitecture else { return nil }
+        return TensorError(
+            "CUDA: \(name) has compute capability \(architecture / 10).\(architecture % 10), wanted 8.0 or later "
+                + "(Ampere, 2020); use the device cpu")
     }
 }

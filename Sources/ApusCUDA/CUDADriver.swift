@@ -36,6 +36,13 @@ final class CUDADriver: @unchecked Sendable {
         return CUDADriver(functions)
     }
 
+    /// The version of CUDA that it is for, times 1000, with ten times the second number: 12040 for 12.4.
+    func version() throws(TensorError) -> Int {
+        var version: Int32 = 0
+        try check(functions.cuDriverGetVersion(&version), "version of the driver")
+        return Int(version)
+    }
+
     /// Turns a code into an error.
     func check(_ code: CUresult, _ call: @autoclosure () -> String) throws(TensorError) {
         guard code != CUDA_SUCCESS else { return }

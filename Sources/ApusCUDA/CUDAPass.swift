@@ -14,13 +14,23 @@ final class CUDAPass: Pass, @unchecked Sendable {
     let attention: CUDAAttention
 
     init(_ batch: PackedBatch, for needs: PassNeeds, on backend: CUDABackend) throws {
-        attention = try CUDAAttention(batch, needs, on: backend)
-        positions = try backend.makeIndices(batch.positions)
-        slots = try backend.makeIndices(batch.slots)
-        writeRows = try backend.makeIndices(batch.writeRows)
-        writeSlots = try backend.makeIndices(batch.writeSlots)
-        tables = try backend.makeIndices(batch.visible.tables)
-        super.init(batch, tokens: try backend.makeIndices(batch.tokens))
+        let kernels = try AttentionKernels(needs.cache)
+        let tiles = AttentionTiles(batch, kernels, isTraining: needs.isTraining)
+        // One copy to the card. The tables, whose length changes from step to step, come last: what lies before them stays
+        // where it is.
+        let lists =
+            [batch.tokens, batch.positions, batch.slots, batch.writeRows, batch.writeSlots] + tiles.lists
+            + [batch.visible.tables]
+        let numbers = try backend.makePassIndices(lists.flatMap(\.self))
+        var end = 0
+        let parts = lists.map { list in
+            defer { end += list.count }
+            return numbers[end..<end + list.count]
+        }
+        (positions, slots, writeRows, writeSlots, tables) = (parts[1], parts[2], parts[3], parts[4], parts[parts.count - 1])
+        attention = CUDAAttention(
+            tiles, Array(parts[5..<parts.count - 1]), kernels, batch, isTraining: needs.isTraining)
+        super.init(batch, tokens: parts[0])
     }
 }
 

@@ -16,6 +16,10 @@ public protocol Backend: AnyObject, Sendable {
 
     // MARK: Memory
 
+    /// Bytes of the device's memory that a process may hold.
+    var memoryLimit: Int { get }
+    /// Whether that is the memory in which the process itself lies, and whatever else it holds.
+    var isProcessMemory: Bool { get }
     /// Bytes that may still be taken of the device's memory, so that a share of all of it is in use.
     func spareMemory(utilization: Double) -> Int
     /// Reserves a matrix.

@@ -27,7 +27,7 @@ import Testing
     private static let textOptions: Set = [
         "model", "adapter", "precision", "prompt", "prompts", "prompt-column", "answer-column", "answer-extraction",
         "system", "system-prompt", "dataset", "completion", "output", "output-dir", "format", "type", "name",
-        "chat-template-kwargs", "stop", "file", "decode",
+        "chat-template-kwargs", "stop", "file", "decode", "device",
     ]
 
     static let commands = options.keys.sorted()

@@ -80,9 +80,9 @@ import Testing
         try #require(outcome.status == 0, "\(outcome.errors)")
         let fields = try JSONDecoder().decode([String: JSONValue].self, from: Data(outcome.output.utf8))
         let own: [String: Set<String>] = [
-            "grpo": ["seconds_per_step", "completion_tokens_per_second", "steps", "batch"],
-            "prefill": ["prefill_tokens_per_second", "arithmetic", "batch"],
-            "decode": ["decode_tokens_per_second", "arithmetic", "batch"],
+            "grpo": ["seconds_per_step", "completion_tokens_per_second", "steps", "batch", "device"],
+            "prefill": ["prefill_tokens_per_second", "arithmetic", "batch", "device"],
+            "decode": ["decode_tokens_per_second", "arithmetic", "batch", "device"],
             "load": [
                 "load_seconds", "first_token_seconds", "cold_load_seconds", "cold_first_token_seconds",
                 "cached_weights",

@@ -38,6 +38,12 @@ public final class PlainBackend: Backend, @unchecked Sendable {
     // MARK: Memory
 
     /// See `Backend`.
+    public var memoryLimit: Int { 2 << 30 }
+
+    /// See `Backend`.
+    public var isProcessMemory: Bool { false }
+
+    /// See `Backend`.
     public func spareMemory(utilization: Double) -> Int { 1 << 30 }
 
     /// See `Backend`.

@@ -47,9 +47,7 @@ struct BenchCommand: AsyncParsableCommand {
         transform: NumericOption.steps)
     var steps: Int?
 
-    @Option(
-        parsing: .unconditional, help: ModelOptions.threadsHelp, transform: NumericOption.integer(like: "threads"))
-    var threads: Int?
+    @OptionGroup var device: DeviceOptions
 
     @Flag(name: .customLong("no-cache"), help: ArgumentHelp(ModelOptions.noCacheHelp))
     var noCache = false
@@ -82,7 +80,10 @@ struct BenchCommand: AsyncParsableCommand {
             if let model {
                 try await measure(ModelLoading.path(of: model))
             } else {
-                let report = try KernelBench(threads: threads, repetitions: runs).run()
+                guard let processor = try device.open(.cpu).processor else {
+                    throw CommandFailure(.badInput, "bench kernels measures the processor alone; leave out --device")
+                }
+                let report = try KernelBench(backend: processor, repetitions: runs).run()
                 Terminal.printLine(json ? try JSONLine.encode(report) : report.description)
             }
         } catch {
@@ -96,21 +97,25 @@ struct BenchCommand: AsyncParsableCommand {
             result = try TokenizeBench(path: path, file: file).run(runs: runs)
         } else if kind == .load {
             result = try LoadBench(
-                path: path, precision: precision, threads: threads, usesCache: !noCache
+                path: path, precision: precision, backend: device.open().backend, usesCache: !noCache
             ).run(loads: runs)
         } else {
-            let backend = try ModelLoading.backend(threads: threads)
-            let model = try ModelLoading.model(path: path, precision: precision, on: backend, usesCache: !noCache)
-            result = try await measure(model, on: backend)
+            let device = try device.open()
+            let model = try ModelLoading.model(
+                path: path, precision: precision, on: device.backend, usesCache: !noCache)
+            result = try await measure(model, on: device)
+            result.device = device.backend.name
         }
         if kind != .tokenize { result.format = precision.rawValue }
         Terminal.printLine(json ? try JSONLine.encode(result) : result.description)
     }
 
-    private func measure(_ model: LanguageModel, on backend: CPUBackend) async throws -> BenchResult {
+    private func measure(_ model: LanguageModel, on device: Device) async throws -> BenchResult {
         switch kind {
-        case .prefill: try DecodingBench(model: model, backend: backend).prefill(runs: runs)
-        case .decode: try DecodingBench(model: model, backend: backend).decode(batch: batch, tokens: tokens, runs: runs)
+        case .prefill: try DecodingBench(model: model, processor: device.processor).prefill(runs: runs)
+        case .decode:
+            try DecodingBench(model: model, processor: device.processor)
+                .decode(batch: batch, tokens: tokens, runs: runs)
         case .grpo:
             try await GRPOBench(
                 model: model, group: batch, tokens: tokens, steps: runs, gradientCheckpointing: gradientCheckpointing

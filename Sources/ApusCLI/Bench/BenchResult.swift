@@ -4,6 +4,8 @@ import Foundation
 struct BenchResult: Encodable {
     var peer = "apus"
     var format = ""
+    /// What computed.
+    var device: String?
     var batch: Int?
     var secondsPerStep: Double?
     var completionTokensPerSecond: Double?
@@ -33,7 +35,7 @@ struct BenchResult: Encodable {
     var steps: [Double]?
 
     enum CodingKeys: String, CodingKey {
-        case peer, format, batch, best, worst, steps
+        case peer, format, device, batch, best, worst, steps
         case secondsPerStep = "seconds_per_step"
         case completionTokensPerSecond = "completion_tokens_per_second"
         case prefillTokensPerSecond = "prefill_tokens_per_second"

@@ -3,8 +3,8 @@ import Apus
 /// Prompt processing and batched decoding, each on its own: the same token counts that llama.cpp is measured with.
 struct DecodingBench {
     let model: LanguageModel
-    /// The processor that the model computes on.
-    let backend: CPUBackend
+    /// The processor that the model computes on; nil for a card, whose peaks are not measured.
+    let processor: CPUBackend?
 
     /// Tokens of the prompt whose processing is timed; models with a shorter context get what they can hold.
     private static let prefillLength = 512
@@ -23,9 +23,9 @@ struct DecodingBench {
         result.batch = 1
         let rate = result.noting(Spread(rates: seconds.map { Double(length) / $0 }))
         result.prefillTokensPerSecond = rate
-        result.arithmetic = ArithmeticShare(
+        result.arithmetic = share(
             operations: model.configuration.forwardOperations(positions: 0..<length, scored: 1),
-            seconds: Double(length) / rate, on: backend)
+            seconds: Double(length) / rate)
         return result
     }
 
@@ -50,10 +50,14 @@ struct DecodingBench {
         let rate = result.noting(Spread(rates: seconds.map { Double(batch * decoded) / $0 }))
         result.decodeTokensPerSecond = rate
         let positions = Self.promptLength..<Self.promptLength + decoded
-        result.arithmetic = ArithmeticShare(
+        result.arithmetic = share(
             operations: Double(batch) * model.configuration.forwardOperations(positions: positions, scored: decoded),
-            seconds: Double(batch * decoded) / rate, on: backend)
+            seconds: Double(batch * decoded) / rate)
         return result
+    }
+
+    private func share(operations: Double, seconds: Double) -> ArithmeticShare? {
+        processor.map { ArithmeticShare(operations: operations, seconds: seconds, on: $0) }
     }
 
     /// Seconds until every sequence had its first token, and from then to the end.

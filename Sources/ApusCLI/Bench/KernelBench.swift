@@ -4,12 +4,11 @@ import ApusTensor
 
 /// The machine's peaks, and what the kernels reach of them.
 struct KernelBench {
-    let threads: Int?
+    let backend: CPUBackend
     let repetitions: Int
 
-    /// - Throws: `CommandFailure` when the backend cannot be made; `TensorError` when memory runs out.
+    /// - Throws: `TensorError` when memory runs out.
     func run() throws -> KernelReport {
-        let backend = try ModelLoading.backend(threads: threads)
         let before = try MachinePeaks(measuring: backend)
         let benchmark = KernelBenchmark(backend: backend, repetitions: repetitions)
         let models = [KernelBenchmark.Model.smolLM2, .qwen]

@@ -7,7 +7,7 @@ import Apus
 struct LoadBench {
     let path: String
     let precision: WeightPrecision
-    let threads: Int?
+    let backend: any Backend
     let usesCache: Bool
 
     private static let promptLength = 16
@@ -37,7 +37,7 @@ struct LoadBench {
         let clock = ContinuousClock()
         let begin = clock.now
         let model = try ModelLoading.model(
-            path: path, precision: precision, threads: threads, usesCache: usesCache)
+            path: path, precision: precision, on: backend, usesCache: usesCache)
         let loaded = clock.now
         let length = min(Self.promptLength, model.configuration.contextLength - 1)
         let request = GenerationRequest(prompt: FixedTokens.prompt(length, for: model), completions: 1, firstSample: 0)

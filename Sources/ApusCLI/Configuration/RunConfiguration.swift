@@ -25,7 +25,7 @@ struct RunConfiguration: Equatable, Sendable {
         let resolution = try SettingResolution(layers: layers)
         notices = resolution.notices
         settings = try RunSettings(resolution.run)
-        try settleWeights(resolution.run, isFile: layers.first?.isEmpty == false)
+        try settle(resolution.run, isFile: layers.first?.isEmpty == false)
         try check(resolution.run)
         try settings.checkData(resolution.run)
         try resolveRewards(in: folder, resolution.run["reward_funcs"]?.written)
@@ -49,10 +49,11 @@ struct RunConfiguration: Equatable, Sendable {
     ]
 
     /// - Parameter isFile: whether there is a configuration file, which may be one for a program that trains all weights.
-    private mutating func settleWeights(
+    private mutating func settle(
         _ given: [String: SettingResolution.Assignment], isFile: Bool
     ) throws {
-        if let (key, problem) = settings.settleWeights(asksFor4Bit: given["load_in_4bit"]?.value == .bool(true)) {
+        let asksFor4Bit = given["load_in_4bit"]?.value == .bool(true)
+        if let (key, problem) = settings.settleDevice() ?? settings.settleWeights(asksFor4Bit: asksFor4Bit) {
             throw given[key].map { SettingError($0.written, problem) } ?? SettingError("\(key): \(problem)")
         }
         if isFile, !settings.model.isEmpty, Self.adapterKeys.isDisjoint(with: given.keys) {

@@ -31,9 +31,15 @@ extension RunSettings {
                 "prompt and completion together, in tokens. Without `max_prompt_length`, the prompt gets what "
                     + "`max_completion_length` leaves"
             ).from(.unsloth),
+            SettingDeclaration(
+                "device", \.device, .device,
+                "where to compute: the first NVIDIA card that can be used, else the processor (`auto`), the processor (`cpu`), or "
+                    + "a card (`cuda`, `cuda:1`). Results of different devices differ in their last digits"
+            ).from(.apus),
+            .flag("use_cpu", \.usesCPU, "stands for `device: cpu`"),
             .optionalInteger(
                 "threads", \.threads, .count(limit: 1024),
-                "threads to compute with; null is one a core. Results do not depend on it"
+                "threads of the processor to compute with; null is one a core. Results do not depend on it"
             ).from(.apus),
             .flag(
                 "weight_cache", \.usesWeightCache,

@@ -15,6 +15,10 @@ struct RunSettings: DeclaredSettings {
     var dtype = "auto"
     /// Prompt and completion together, in tokens; nil for the model's own context length.
     var maxSequenceLength: Int?
+    /// Where to compute.
+    var device = DeviceChoice.automatic
+    /// TRL's way to say that it is the processor.
+    var usesCPU = false
     /// Threads to compute with; nil for one a core.
     var threads: Int?
     /// Whether quantised weights may come from the user's cache, and go there.
@@ -109,6 +113,16 @@ struct RunSettings: DeclaredSettings {
         guard usesPEFT else { return .f32 }
         if loadsIn8Bit { return .int8 }
         return if loadsIn4Bit { .nf4 } else { dtype == "float32" ? .f32 : .bf16 }
+    }
+
+    /// Settles where to compute.
+    ///
+    /// - Returns: a key with what is wrong with it, or nil.
+    mutating func settleDevice() -> (key: String, problem: String)? {
+        guard usesCPU else { return nil }
+        if case .cuda = device { return ("use_cpu", "device names a card; leave one of them out") }
+        device = .cpu
+        return nil
     }
 
     /// Settles how weights are held: in 4 bits unless 8 are asked for, and not quantised where they are trained.

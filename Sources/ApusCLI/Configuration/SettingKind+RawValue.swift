@@ -36,6 +36,7 @@ extension SettingKind {
             guard let flag = RawValue.flag(text) else { return .string(Self.expandingHome(text)) }
             return flag ? .string("true") : .null
         case .limit: return text == "none" ? .number(0) : RawValue.number(text).map(JSONValue.number)
+        case .device: return DeviceChoice(text).map { .string("\($0)") }
         case .textList, .texts, .numberList, .mapping, .rewardList, .datasetList: return nil
         }
     }

@@ -78,7 +78,6 @@ enum SettingTable {
         Setting("auto_find_batch_size", .refused(unless: ["false"], reason: "GRPO needs a fixed batch size")),
         Setting("torch_empty_cache_steps", .ignored(notice: "there is no cache of freed memory to empty")),
         Setting("overwrite_output_dir", .ignored(notice: "a checkpoint is replaced only by a complete new one")),
-        Setting("use_cpu", .ignored(unless: ["true"], notice: "this build computes on the CPU")),
         Setting("trust_remote_code", .ignored(unless: ["false"], notice: "nothing from a model folder is executed")),
         Setting("do_train", .ignored(unless: ["true"], notice: "`apus train` always trains")),
         Setting("do_eval", .ignored(notice: "eval_strategy says when a run evaluates")),

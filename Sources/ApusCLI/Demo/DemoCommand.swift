@@ -31,9 +31,7 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: "Where the model, the adapter and metrics.jsonl go.")
     var outputDir = DemoRecipe().outputDirectory
 
-    @Option(
-        parsing: .unconditional, help: ModelOptions.threadsHelp, transform: NumericOption.integer(like: "threads"))
-    var threads: Int?
+    @OptionGroup var device: DeviceOptions
 
     @Flag(help: "Print one JSON object instead.")
     var json = false
@@ -45,7 +43,8 @@ struct DemoCommand: AsyncParsableCommand {
     func run() async throws {
         let clock = ContinuousClock()
         let start = clock.now
-        let recipe = DemoRecipe(outputDirectory: outputDir, seed: seed, steps: steps, threads: threads)
+        let recipe = DemoRecipe(
+            outputDirectory: outputDir, seed: seed, steps: steps, device: device.device ?? .cpu, threads: device.threads)
         let trainer = try recipe.makeTrainer()
         let display = DemoDisplay(steps: trainer.plan.maxSteps, isQuiet: json)
         defer { display.finish() }

@@ -8,6 +8,8 @@ struct DemoRecipe {
     var seed = 0
     /// Optimizer steps; nil for as many as the recipe says.
     var steps: Int?
+    /// The processor unless somebody names a card: a model so small keeps none busy.
+    var device = DeviceChoice.cpu
     /// nil for one a core.
     var threads: Int?
     /// nil for the recipe's.
@@ -24,6 +26,7 @@ struct DemoRecipe {
             ("model_name_or_path", modelPath), ("output_dir", outputDirectory), ("seed", String(seed)),
         ]
         if let steps { changes += [("max_steps", String(steps)), ("save_steps", String(steps))] }
+        changes.append(("device", device.description))
         if let threads { changes.append(("threads", String(threads))) }
         if let precision { changes.append(("load_in_4bit", String(precision == .nf4))) }
         let layer = changes.map { name, value in
@@ -42,7 +45,7 @@ struct DemoRecipe {
             let settings = configuration.settings
             let (training, evaluation) = try configuration.makeDatasets()
             let model = try LanguageModel(
-                path: settings.model, precision: settings.precision, backend: CPUBackend(threads: settings.threads))
+                path: settings.model, precision: settings.precision, backend: settings.openDevice().backend)
             let adapter = try LoRAAdapter(settings.loraConfiguration, for: model, seed: UInt64(seed))
             return try GRPOTrainer(
                 model: model, adapter: adapter, dataset: training, evaluationDataset: evaluation,

@@ -1,4 +1,5 @@
 import Apus
+import ApusCUDA
 import Foundation
 
 /// What `apus doctor` finds: each with how it stands, and what to do where something is missing.
@@ -28,9 +29,24 @@ struct Examination {
             Self.weightCache(.standard),
             Self.python(),
             Self.models(in: folder),
-            Finding(
-                name: "CUDA", status: .note, value: "not in this build", advice: "everything runs on the processor"),
-        ]
+        ] + Self.cards(Result { () throws(TensorError) in try CUDASurvey() })
+    }
+
+    /// NVIDIA's cards; or why there are none, which is no fault of a machine.
+    static func cards(_ survey: Result<CUDASurvey, TensorError>) -> [Finding] {
+        switch survey {
+        case .failure(let error):
+            return [
+                Finding(name: "CUDA", status: .note, value: error.finding, advice: "everything runs on the processor")
+            ]
+        case .success(let survey):
+            return survey.devices.map { device in
+                let facts = "\(mebibytes(device.memory)) MiB, driver for CUDA \(survey.driverVersion)"
+                return Finding(
+                    name: "cuda:\(device.ordinal)", status: device.obstacle == nil ? .ok : .note,
+                    value: "\(device.name), \(facts)", advice: device.obstacle.map { "\($0)" })
+            }
+        }
     }
 
     private static func processor(_ machine: Machine) -> Finding {

@@ -51,8 +51,8 @@ struct EvalCommand: AsyncParsableCommand {
         let sources = [configuration.settings.evaluationDataset, configuration.settings.dataset].compactMap { $0 }
         try output.map { try LineFile.check($0, overwrites: overwrite, sources: sources) }
         let model = try ModelLoading.model(
-            path: settings.modelPath, precision: subject.precision ?? settings.precision, threads: settings.threads,
-            usesCache: settings.usesWeightCache)
+            path: settings.modelPath, precision: subject.precision ?? settings.precision,
+            on: settings.openDevice().backend, usesCache: settings.usesWeightCache)
         if adapterOnly, settings.adapter == nil {
             throw CommandFailure(.badInput, "--adapter-only: there is no adapter; give --adapter too")
         }

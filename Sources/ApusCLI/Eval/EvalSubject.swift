@@ -16,9 +16,7 @@ struct EvalSubject: ParsableArguments {
     @Option(help: ArgumentHelp(ModelOptions.precisionHelp))
     var precision: WeightPrecision?
 
-    @Option(
-        parsing: .unconditional, help: ModelOptions.threadsHelp, transform: NumericOption.integer(like: "threads"))
-    var threads: Int?
+    @OptionGroup var device: DeviceOptions
 
     @Flag(name: .customLong("no-cache"), help: ArgumentHelp(ModelOptions.noCacheHelp))
     var noCache = false
@@ -48,8 +46,8 @@ struct EvalSubject: ParsableArguments {
     /// - Throws: `CommandFailure` with status 2.
     func runConfiguration() throws -> RunConfiguration {
         let options: [(name: String, value: String?)] = [
-            ("model_name_or_path", model), ("adapter", adapter), ("threads", threads.map(String.init)),
-            ("weight_cache", noCache ? "false" : nil),
+            ("model_name_or_path", model), ("adapter", adapter), ("device", device.device?.description),
+            ("threads", device.threads.map(String.init)), ("weight_cache", noCache ? "false" : nil),
             ("eval_dataset_name", dataset), ("prompt_column", promptColumn), ("answer_column", answerColumn),
             ("answer_extraction", answerExtraction), ("system_prompt", systemPrompt),
         ]

@@ -19,9 +19,7 @@ struct ModelOptions: ParsableArguments {
     @Option(help: ArgumentHelp(ModelOptions.precisionHelp))
     var precision = ModelOptions.defaultPrecision
 
-    @Option(
-        parsing: .unconditional, help: ModelOptions.threadsHelp, transform: NumericOption.integer(like: "threads"))
-    var threads: Int?
+    @OptionGroup var device: DeviceOptions
 
     @Flag(name: .customLong("no-cache"), help: ArgumentHelp(ModelOptions.noCacheHelp))
     var noCache = false
@@ -34,9 +32,6 @@ struct ModelOptions: ParsableArguments {
     static let precisionHelp: String =
         "How weights are kept: nf4 (4 bits), int8 (8 bits), bf16, or f32 with fp32 reference arithmetic throughout."
 
-    static let threadsHelp: ArgumentHelp =
-        "Threads to compute with (default: one a core). The numbers do not depend on it."
-
     static let noCacheHelp: String =
         "Quantise the weights anew, and do not keep them for the next run. (\(WeightCache.environmentVariable)=off does so "
         + "for every command, and =FOLDER keeps them elsewhere.)"
@@ -48,7 +43,7 @@ struct ModelOptions: ParsableArguments {
         let path = try await ModelLoading.path(of: model)
         let adapter = if let adapter { try await ModelLoading.path(of: adapter) } else { String?.none }
         let model = try ModelLoading.model(
-            path: path, precision: precision, threads: threads, usesCache: !noCache)
+            path: path, precision: precision, on: device.open().backend, usesCache: !noCache)
         guard let adapter else { return (model, nil) }
         let loaded = try failing(as: .badInput) { try ModelLoading.adapter(path: adapter, for: model) }
         return (model, loaded)
@@ -68,22 +63,10 @@ enum ModelLoading {
         }
     }
 
+    /// Loads a model to a device.
+    ///
     /// - Parameter usesCache: whether quantised weights may come from the user's cache, and go there.
     /// - Throws: `CommandFailure` with status 2.
-    static func model(
-        path: String, precision: WeightPrecision, threads: Int?, usesCache: Bool
-    ) throws -> LanguageModel {
-        try model(path: path, precision: precision, on: backend(threads: threads), usesCache: usesCache)
-    }
-
-    /// The device that models are loaded to.
-    ///
-    /// - Throws: `CommandFailure` with status 2.
-    static func backend(threads: Int?) throws -> CPUBackend {
-        try failing(as: .badInput) { try CPUBackend(threads: threads) }
-    }
-
-    /// As `model(path:precision:threads:usesCache:)`, on a device that is there already.
     static func model(
         path: String, precision: WeightPrecision, on backend: any Backend, usesCache: Bool
     ) throws -> LanguageModel {
@@ -101,14 +84,15 @@ enum ModelLoading {
         return model
     }
 
-    /// All weights of a model folder, to be trained.
+    /// All weights of a model folder, to be trained on a device.
     ///
     /// - Parameter seed: of random weights in the place of those that the folder holds; nil for these.
     /// - Throws: `CommandFailure` with status 2.
-    static func parameters(_ settings: RunSettings, fromScratch seed: UInt64? = nil) throws -> FullParameters {
+    static func parameters(
+        _ settings: RunSettings, fromScratch seed: UInt64? = nil, on backend: any Backend
+    ) throws -> FullParameters {
         let folder = URL(filePath: settings.modelPath, directoryHint: .isDirectory)
         return try failing(as: .badInput) {
-            let backend = try backend(threads: settings.threads)
             let parameters =
                 if let seed { try FullParameters(randomFrom: folder, seed: seed, backend: backend) } else {
                     try FullParameters(directory: folder, backend: backend)

@@ -17,7 +17,7 @@ struct PlanReport {
     var text: String {
         let memory = plan.memory
         let rows = memory.parts.map { [$0.name, "\(mebibytes($0.bytes)) MiB", $0.detail] }
-        let total = ["together", "\(mebibytes(memory.total)) MiB", "of \(mebibytes(memory.limit)) MiB in this machine"]
+        let total = ["together", "\(mebibytes(memory.total)) MiB", "of \(mebibytes(memory.limit)) MiB \(plan.device.processor == nil ? "on the card" : "in this machine")"]
         return [heading, Self.aligned(rows + [total] + weightsIn8Bits), verdict, changes].filter { !$0.isEmpty }.joined(
             separator: "\n\n")
     }
@@ -32,6 +32,7 @@ struct PlanReport {
     private var heading: String {
         let (run, settings) = (plan.run, plan.configuration.settings)
         return """
+            device   \(plan.device.summary)
             model    \(settings.model) (\(run.model.architecture.name), \(run.model.layerCount) layers of \
             \(run.model.hiddenSize))
             step     \(run.prompts) x \(run.groupSize) completions of at most \(run.completionTokens) tokens; prompts of \

@@ -6,6 +6,8 @@ struct RunPlan {
     let configuration: RunConfiguration
     let run: PlannedRun
     let memory: MemoryPlan
+    /// What it would run on.
+    let device: Device
     /// Where the length of the prompts comes from, for people.
     let promptNote: String
 
@@ -15,17 +17,18 @@ struct RunPlan {
     /// - Throws: `CommandFailure` with status 2.
     init(_ configuration: RunConfiguration, limit: Int? = nil) throws {
         let settings = configuration.settings
-        let backend = try ModelLoading.backend(threads: settings.threads)
+        let device = try settings.openDevice()
         let model = try failing(as: .badInput) { try ModelConfiguration(path: settings.modelPath) }
         try self.init(
-            configuration, model: model, prompt: PromptLength(configuration), backend: backend, limit: limit)
+            configuration, model: model, prompt: PromptLength(configuration), device: device, limit: limit)
     }
 
     private init(
-        _ configuration: RunConfiguration, model: ModelConfiguration, prompt: PromptLength, backend: any Backend,
+        _ configuration: RunConfiguration, model: ModelConfiguration, prompt: PromptLength, device: Device,
         limit: Int?
     ) throws {
         self.configuration = configuration
+        self.device = device
         let settings = configuration.settings
         (run, memory) = try failing(as: .badInput) {
             let run = try PlannedRun(
@@ -33,7 +36,7 @@ struct RunPlan {
                 adapter: settings.usesPEFT ? settings.loraConfiguration : nil, promptTokens: prompt.tokens,
                 threads: settings.threads ?? ProcessInfo.processInfo.activeProcessorCount)
             let memory = try MemoryPlan(
-                run, utilization: configuration.trainer.memoryUtilization, limit: limit, backend: backend)
+                run, utilization: configuration.trainer.memoryUtilization, limit: limit, backend: device.backend)
             return (run, memory)
         }
         promptNote = prompt.note
@@ -43,10 +46,9 @@ struct RunPlan {
     func changed(_ change: (inout RunConfiguration) -> Void) throws -> RunPlan {
         var configuration = configuration
         change(&configuration)
-        let backend = try ModelLoading.backend(threads: configuration.settings.threads)
         return try RunPlan(
             configuration, model: run.model,
-            prompt: PromptLength(tokens: run.promptTokens, note: promptNote), backend: backend, limit: memory.limit)
+            prompt: PromptLength(tokens: run.promptTokens, note: promptNote), device: device, limit: memory.limit)
     }
 
     /// The same with frozen weights in 8 bits.
@@ -65,7 +67,7 @@ struct RunPlan {
         throw CommandFailure(
             .badInput,
             "memory: wanted at least \(mebibytes(memory.least)) MiB for this run, found "
-                + "\(mebibytes(memory.limit)) MiB that the process may hold; "
+                + "\(mebibytes(memory.limit)) MiB that the process may hold\(device.processor == nil ? " on the card" : ""); "
                 + "`apus plan` with the same arguments says what takes it and what to change")
     }
 }

@@ -37,14 +37,15 @@ struct SFTRun {
     private func prepare(_ rows: MadeRows?) throws -> SFTTrainer {
         try failing(as: .badInput) {
             let demonstrations = try makeDemonstrations(rows)
-            let (model, learner) = try makeLearner()
+            let device = try shared.openDevice()
+            let (model, learner) = try makeLearner(on: device.backend)
             let tokenizer = DemonstrationTokenizer(
                 model.tokenizer, endTokens: model.endTokens, configuration: configuration.trainer)
             let examples = try makeExamples(demonstrations, tokenizer)
             let trainer = try SFTTrainer(
                 configuration: configuration.trainer, learner: learner, examples: examples,
                 tokenizer: model.tokenizer)
-            Terminal.printLine(summary(trainer, learner))
+            Terminal.printLine(summary(trainer, learner, device))
             return trainer
         }
     }
@@ -80,15 +81,16 @@ struct SFTRun {
         }
     }
 
-    private func makeLearner() throws -> (model: LanguageModel, learner: any Learner) {
+    private func makeLearner(on backend: any Backend) throws -> (model: LanguageModel, learner: any Learner) {
         let memory = MemoryBudget(utilization: configuration.trainer.memoryUtilization)
         let seed = UInt64(configuration.trainer.seed)
         guard shared.usesPEFT else {
-            let parameters = try ModelLoading.parameters(shared, fromScratch: settings.startsFromScratch ? seed : nil)
+            let parameters = try ModelLoading.parameters(
+                shared, fromScratch: settings.startsFromScratch ? seed : nil, on: backend)
             return (parameters.model, ModelLearner(parameters, memory: memory))
         }
         let model = try ModelLoading.model(
-            path: shared.modelPath, precision: shared.precision, threads: shared.threads,
+            path: shared.modelPath, precision: shared.precision, on: backend,
             usesCache: shared.usesWeightCache)
         let adapter =
             if let path = shared.adapterPath { try ModelLoading.adapter(path: path, for: model) } else {
@@ -97,12 +99,13 @@ struct SFTRun {
         return (model, ModelLearner(adapter, of: model, memory: memory))
     }
 
-    private func summary(_ trainer: SFTTrainer, _ learner: any Learner) -> String {
+    private func summary(_ trainer: SFTTrainer, _ learner: any Learner, _ device: Device) -> String {
         let plan = trainer.plan
         let start =
             settings.startsFromScratch ? "from scratch" : shared.usesPEFT ? shared.precision.rawValue : "all weights"
         let unit = configuration.trainer.packing ? "\(plan.units) packs" : "\(plan.examples) examples"
         return """
+            device   \(device.summary)
             model    \(shared.model) (\(start))
             trained  \(learner.parameters.parameterCount) parameters\(shared.usesPEFT ? " of the adapter" : "")
             data     \(shared.dataName), \(unit), \(plan.unitsPerStep) in each of \(plan.maxSteps) steps

@@ -98,8 +98,9 @@ struct TrainingRun {
         try await check(suite, on: dataset)
         return try failing(as: .badInput) {
             let rewards = suite.functions
-            let (policy, model) = try makePolicy()
-            Terminal.printLine(summary(policy, dataset, rewards))
+            let device = try settings.openDevice()
+            let (policy, model) = try makePolicy(on: device.backend)
+            Terminal.printLine(summary(policy, dataset, rewards, device))
             if let evaluation { Terminal.printLine("evaluate \(evaluation.count) prompts") }
             return try GRPOTrainer(
                 configuration: configuration.trainer, policy: policy, tokenizer: model.tokenizer, dataset: dataset,
@@ -108,14 +109,14 @@ struct TrainingRun {
     }
 
     /// The model with what of it is trained.
-    private func makePolicy() throws -> (Policy, LanguageModel) {
+    private func makePolicy(on backend: any Backend) throws -> (Policy, LanguageModel) {
         guard settings.usesPEFT else {
-            let parameters = try ModelLoading.parameters(settings)
+            let parameters = try ModelLoading.parameters(settings, on: backend)
             let memory = MemoryBudget(utilization: configuration.trainer.memoryUtilization)
             return (Policy(parameters, memory: memory), parameters.model)
         }
         let model = try ModelLoading.model(
-            path: settings.modelPath, precision: settings.precision, threads: settings.threads,
+            path: settings.modelPath, precision: settings.precision, on: backend,
             usesCache: settings.usesWeightCache)
         let policy = Policy(
             model: model, adapter: try makeAdapter(for: model), reference: try makeReference(for: model),
@@ -155,10 +156,13 @@ struct TrainingRun {
         return try LoRAAdapter(directory: URL(filePath: adapter), for: model)
     }
 
-    private func summary(_ policy: Policy, _ dataset: Dataset, _ rewards: [any RewardFunction]) -> String {
+    private func summary(
+        _ policy: Policy, _ dataset: Dataset, _ rewards: [any RewardFunction], _ device: Device
+    ) -> String {
         let count = policy.learner.parameters.parameterCount
         let shape = settings.adapter ?? "rank \(settings.loraRank), alpha \(compact(settings.loraAlpha))"
         return """
+            device   \(device.summary)
             model    \(settings.model) (\(settings.precision.rawValue))
             \(settings.usesPEFT ? "adapter  \(shape), \(count) parameters" : "trained  all \(count) parameters")
             data     \(settings.dataName), \(dataset.count) prompts

@@ -7,15 +7,22 @@ extension MemoryPlan {
     /// A tokenizer's tables, for each entry of the vocabulary: its bytes, its hash slots and a merge.
     private static let tokenizerBytesPerToken = 110
 
-    /// What is in memory before the first step: in this order, so that the rest of the budget is the pages'.
-    static func loadedParts(_ run: PlannedRun, _ sizes: RunSizes, _ backend: any Backend) throws -> [Part] {
-        let parameters = try parameterCount(run)
-        let isAdapter = run.adapter != nil
+    /// What the process takes beside the model, where the device's memory is the process's.
+    private static func processParts(_ run: PlannedRun, _ backend: any Backend) -> [Part] {
+        guard backend.isProcessMemory else { return [] }
         return [
             Part(name: "program", bytes: programBytes, detail: "code and libraries"),
             Part(
                 name: "tokenizer", bytes: run.model.vocabularySize * tokenizerBytesPerToken,
                 detail: "\(run.model.vocabularySize) tokens"),
+        ]
+    }
+
+    /// What is in memory before the first step: in this order, so that the rest of the budget is the pages'.
+    static func loadedParts(_ run: PlannedRun, _ sizes: RunSizes, _ backend: any Backend) throws -> [Part] {
+        let parameters = try parameterCount(run)
+        let isAdapter = run.adapter != nil
+        return processParts(run, backend) + [
             Part(
                 name: "base weights", bytes: try linearBytes(run.model, run.precision, backend),
                 detail: "\(run.model.layerCount) layers in \(run.precision.rawValue)"),
@@ -32,7 +39,7 @@ extension MemoryPlan {
     }
 
     /// What a step works with. Checkpoints are written tensor by tensor, and take next to nothing.
-    static func workParts(_ run: PlannedRun, _ sizes: RunSizes) -> [Part] {
+    static func workParts(_ run: PlannedRun, _ sizes: RunSizes, _ backend: any Backend) -> [Part] {
         [
             Part(
                 name: "sampling", bytes: sizes.samplingBytes,
@@ -40,7 +47,8 @@ extension MemoryPlan {
             Part(
                 name: "training", bytes: sizes.trainingBytes, detail: "activations of \(sizes.trainingRows) rows"),
             Part(
-                name: "threads", bytes: sizes.scratchBytes, detail: "scratch of \(run.threads)"),
+                name: backend.isProcessMemory ? "threads" : "operations", bytes: sizes.scratchBytes,
+                detail: backend.isProcessMemory ? "scratch of \(run.threads)" : "scratch"),
         ]
     }
 

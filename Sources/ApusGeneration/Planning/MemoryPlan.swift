@@ -31,7 +31,7 @@ public struct MemoryPlan: Sendable, Equatable {
 
     /// The parts, in the order in which a run takes them.
     public let parts: [Part]
-    /// What the process may hold: its control group's limit or the machine's memory.
+    /// What the process may hold on the device: of the machine's memory, no more than its control group's limit.
     public let limit: Int
     /// What pages of keys, values and kept rows may take.
     public let pageBudget: Int
@@ -59,11 +59,11 @@ public struct MemoryPlan: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - utilization: the share of `limit` that weights, adapter and pages may take together.
-    ///   - limit: nil for what this process may hold.
-    ///   - backend: gives the sizes of packed weights.
+    ///   - limit: nil for what this process may hold on the device.
+    ///   - backend: the device, which knows what things take on it.
     /// - Throws: `ModelError` for an impossible adapter, `TensorError` for an impossible weight.
     public init(_ run: PlannedRun, utilization: Double, limit: Int? = nil, backend: any Backend) throws {
-        let limit = limit ?? Self.processLimit
+        let limit = limit ?? backend.memoryLimit
         let sizes = RunSizes(run, backend)
         let loaded = try Self.loadedParts(run, sizes, backend)
         let held = loaded.reduce(0) { $0 + $1.bytes }
@@ -73,7 +73,7 @@ public struct MemoryPlan: Sendable, Equatable {
         let pages = Part(
             name: "keys, values, kept rows", bytes: min(wantedPages - sizes.untouchedBytes, pageBudget),
             detail: "\(sizes.pages * KeyValueCache.pageTokens) tokens, \(sizes.tokenBytes / 1024) KiB each")
-        let work = Self.workParts(run, sizes)
+        let work = Self.workParts(run, sizes, backend)
         parts = loaded + [pages] + work
         least = held + leastPages + work.reduce(0) { $0 + $1.bytes }
         self.limit = limit

@@ -129,7 +129,7 @@ extension GRPOConfiguration {
         ])
 
     private static let mainMemory =
-        "this build computes on the CPU: read as memory_utilization, a share of main memory"
+        "read as memory_utilization, a share of the device's memory: the card's or, without one, main memory"
 
     private static let loss = SettingDeclaration<GRPOConfiguration>.in(
         .loss,

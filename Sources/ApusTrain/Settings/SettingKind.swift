@@ -1,4 +1,5 @@
 package import ApusData
+internal import ApusTensor
 
 /// What a setting accepts.
 package enum SettingKind: Equatable, Sendable {
@@ -32,6 +33,8 @@ package enum SettingKind: Equatable, Sendable {
     case datasetList
     /// A number, or none in words.
     case limit(NumberBounds)
+    /// Where to compute.
+    case device
 
     /// The rule in words, to end the sentence "expected …".
     package var rule: String {
@@ -50,6 +53,7 @@ package enum SettingKind: Equatable, Sendable {
         case .rewardList: "a list of rewards, each a name or a mapping such as {name: regex, pattern: ...}"
         case .datasetList: "a list of data sets, each a mapping such as {path: org/name, split: train}"
         case .limit: "a number, or none"
+        case .device: DeviceChoice.spelling
         }
     }
 
@@ -70,6 +74,7 @@ package enum SettingKind: Equatable, Sendable {
         case .rewardList: "rewards"
         case .datasetList: "data sets"
         case .limit: "number or none"
+        case .device: "auto, cpu, cuda, cuda:N"
         }
     }
 

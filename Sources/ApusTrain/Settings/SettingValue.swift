@@ -1,4 +1,5 @@
 package import ApusData
+package import ApusTensor
 
 /// A type of values that a setting may have, as they stand in a configuration's JSON form.
 package protocol SettingValue: Sendable, Equatable {
@@ -43,6 +44,14 @@ extension String: SettingValue {
         self = text
     }
     package var setting: JSONValue { .string(self) }
+}
+
+extension DeviceChoice: SettingValue {
+    package init?(setting: JSONValue) {
+        guard case .string(let text) = setting else { return nil }
+        self.init(text)
+    }
+    package var setting: JSONValue { .string(description) }
 }
 
 extension JSONValue: SettingValue {
