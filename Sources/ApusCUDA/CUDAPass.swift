@@ -27,7 +27,9 @@ final class CUDAPass: Pass, @unchecked Sendable {
             defer { end += list.count }
             return numbers[end..<end + list.count]
         }
-        (positions, slots, writeRows, writeSlots, tables) = (parts[1], parts[2], parts[3], parts[4], parts[parts.count - 1])
+        (positions, slots, writeRows, writeSlots, tables) = (
+            parts[1], parts[2], parts[3], parts[4], parts[parts.count - 1]
+        )
         attention = CUDAAttention(
             tiles, Array(parts[5..<parts.count - 1]), kernels, batch, isTraining: needs.isTraining)
         super.init(batch, tokens: parts[0])

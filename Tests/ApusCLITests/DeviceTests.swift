@@ -10,7 +10,8 @@ import Testing
 /// Where a command computes: what is written, what is there, and what is said of it.
 @Suite struct DeviceTests {
     @Test(arguments: [
-        ("auto", DeviceChoice.automatic), ("cpu", .cpu), ("cuda", .cuda(0)), ("cuda:0", .cuda(0)), ("cuda:12", .cuda(12)),
+        ("auto", DeviceChoice.automatic), ("cpu", .cpu), ("cuda", .cuda(0)), ("cuda:0", .cuda(0)),
+        ("cuda:12", .cuda(12)),
     ])
     func choicesAreRead(text: String, choice: DeviceChoice) throws {
         #expect(DeviceChoice(text) == choice)

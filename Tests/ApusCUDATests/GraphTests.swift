@@ -61,7 +61,9 @@ extension EmulatedCard {
             #expect(calls("cuStreamBeginCapture_v2") == 0)
         }
 
-        @Test(arguments: ["cuStreamBeginCapture_v2", "cuStreamEndCapture", "cuGraphInstantiateWithFlags", "cuGraphLaunch"])
+        @Test(arguments: [
+            "cuStreamBeginCapture_v2", "cuStreamEndCapture", "cuGraphInstantiateWithFlags", "cuGraphLaunch",
+        ])
         func aGraphThatCannotBeMadeIsAnError(call: String) throws {
             cuda_emulation_reset()
             defer { cuda_emulation_reset() }
@@ -80,7 +82,8 @@ extension EmulatedCard {
         /// A step of decoding is the graphs of the step before, with its tokens, positions and pages.
         @Test func decodingIsGraphs() throws {
             cuda_emulation_reset()
-            let tiny = try TinyModel("tiny_qwen2", precision: .nf4, backend: TestDevice.emulatedCard(spareMemory: 24 << 20))
+            let tiny = try TinyModel(
+                "tiny_qwen2", precision: .nf4, backend: TestDevice.emulatedCard(spareMemory: 24 << 20))
             let engine = GenerationEngine(model: tiny.model, adapter: tiny.adapter)
             let request = GenerationRequest(prompt: [3, 1, 4, 1, 5], completions: 3)
             let sampling = SamplingParameters(temperature: 1, maxNewTokens: 24, minNewTokens: 24, seed: 7)

@@ -44,7 +44,8 @@ struct DemoCommand: AsyncParsableCommand {
         let clock = ContinuousClock()
         let start = clock.now
         let recipe = DemoRecipe(
-            outputDirectory: outputDir, seed: seed, steps: steps, device: device.device ?? .cpu, threads: device.threads)
+            outputDirectory: outputDir, seed: seed, steps: steps, device: device.device ?? .cpu, threads: device.threads
+        )
         let trainer = try recipe.makeTrainer()
         let display = DemoDisplay(steps: trainer.plan.maxSteps, isQuiet: json)
         defer { display.finish() }

@@ -20,16 +20,17 @@ struct Examination {
     let findings: [Finding]
 
     init(machine: Machine = Machine(), folder: String = FileManager.default.currentDirectoryPath) {
-        findings = [
-            Finding(name: "apus", status: .ok, value: ApusCommand.version),
-            Self.processor(machine),
-            Self.kernels(),
-            Self.memory(machine),
-            Self.disk(machine),
-            Self.weightCache(.standard),
-            Self.python(),
-            Self.models(in: folder),
-        ] + Self.cards(Result { () throws(TensorError) in try CUDASurvey() })
+        findings =
+            [
+                Finding(name: "apus", status: .ok, value: ApusCommand.version),
+                Self.processor(machine),
+                Self.kernels(),
+                Self.memory(machine),
+                Self.disk(machine),
+                Self.weightCache(.standard),
+                Self.python(),
+                Self.models(in: folder),
+            ] + Self.cards(Result { () throws(TensorError) in try CUDASurvey() })
     }
 
     /// NVIDIA's cards; or why there are none, which is no fault of a machine.

@@ -17,7 +17,10 @@ struct PlanReport {
     var text: String {
         let memory = plan.memory
         let rows = memory.parts.map { [$0.name, "\(mebibytes($0.bytes)) MiB", $0.detail] }
-        let total = ["together", "\(mebibytes(memory.total)) MiB", "of \(mebibytes(memory.limit)) MiB \(plan.device.processor == nil ? "on the card" : "in this machine")"]
+        let total = [
+            "together", "\(mebibytes(memory.total)) MiB",
+            "of \(mebibytes(memory.limit)) MiB \(plan.device.processor == nil ? "on the card" : "in this machine")",
+        ]
         return [heading, Self.aligned(rows + [total] + weightsIn8Bits), verdict, changes].filter { !$0.isEmpty }.joined(
             separator: "\n\n")
     }
