@@ -15,7 +15,9 @@ enum SFTSettingTable {
             ),
             Setting("padding_free", .ignored(unless: ["true"], notice: "rows are packed; nothing is padded")),
             Setting("eval_packing", .ignored(notice: "there is no evaluation within a supervised run")),
-            Setting("activation_offloading", .ignored(unless: ["false"], notice: "this build computes on the CPU")),
+            Setting(
+                "activation_offloading",
+                .ignored(unless: ["false"], notice: "kept rows stay in the memory of the device that computes")),
             Setting("gradient_checkpointing", .ignored(unless: ["true", "unsloth"], notice: recompute)),
             Setting("disable_dropout", .ignored(notice: "there is no dropout")),
             Setting("run_name", .ignored(notice: "runs are told apart by their output_dir")),
