@@ -241,7 +241,7 @@ APUS_EXPORT(apus_attention_add_prefixes)
 /// entries of a segment's first row, rows, first position and table, first key and prefix line; blocks: tiles,
 /// keyValueHeads.
 #define APUS_ATTENTION_BACKWARD(name, Element)                                                                         \
-    extern "C" __global__ void __launch_bounds__(128) apus_attention_dq_##name(                                        \
+    extern "C" __global__ void __launch_bounds__(128, 3) apus_attention_dq_##name(                                        \
         const float *q, const float *dOut, const float *logSumExp, const float *dots, float *dq, const Element *pages, \
         long long stride, const int *tables, const int *tiles, int heads, int keyValueHeads, int tileHeads, int size,  \
         float scale, float softCap, int window, int rounds) {                                                          \
