@@ -58,8 +58,9 @@ let package = Package(
         module("ApusText", ["ApusFormats"], forSize),
         module("ApusTensor", []),
         module("ApusCPU", ["ApusTensor", "CKernels"]),
+        // Its files embed what the two folders hold.
         .target(
-            name: "CCUDA", exclude: ["kernels"],
+            name: "CCUDA", exclude: ["images", "kernels"],
             cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror", "-Wno-c23-extensions"])],
             linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
         module("ApusCUDA", ["ApusTensor", "CCUDA"]),

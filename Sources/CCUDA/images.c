@@ -1,48 +1,48 @@
 #include "ccuda_images.h"
 
-#include <stddef.h>
-
-// A checkout without an image still builds: the program then says that it has no kernels for the card.
-#if __has_embed("images/sm_80.cubin")
-static const unsigned char sm_80[] __attribute__((aligned(64))) = {
-#embed "images/sm_80.cubin"
-};
-#define HAS_80
-#endif
-#if __has_embed("images/sm_89.cubin")
-static const unsigned char sm_89[] __attribute__((aligned(64))) = {
-#embed "images/sm_89.cubin"
-};
-#define HAS_89
-#endif
-#if __has_embed("images/sm_90.cubin")
-static const unsigned char sm_90[] __attribute__((aligned(64))) = {
-#embed "images/sm_90.cubin"
-};
+// A checkout without an image still builds: the program then does without it.
+#if __has_embed("images/sm_90.cubin.lzma")
 #define HAS_90
+static const uint8_t sm_90[] = {
+#embed "images/sm_90.cubin.lzma"
+};
+#endif
+#if __has_embed("images/sm_89.cubin.lzma")
+#define HAS_89
+static const uint8_t sm_89[] = {
+#embed "images/sm_89.cubin.lzma"
+};
+#endif
+#if __has_embed("images/sm_80.cubin.lzma")
+#define HAS_80
+static const uint8_t sm_80[] = {
+#embed "images/sm_80.cubin.lzma"
+};
+#endif
+#if __has_embed("images/compute_80.ptx.lzma")
+#define HAS_PTX
+static const uint8_t ptx[] = {
+#embed "images/compute_80.ptx.lzma"
+};
 #endif
 
-static const struct {
-    int architecture;
-    const void *bytes;
-} images[] = {
+static const ccuda_image images[] = {
 #ifdef HAS_90
-    {90, sm_90},
+    {90, 0, sm_90, sizeof sm_90},
 #endif
 #ifdef HAS_89
-    {89, sm_89},
+    {89, 0, sm_89, sizeof sm_89},
 #endif
 #ifdef HAS_80
-    {80, sm_80},
+    {80, 0, sm_80, sizeof sm_80},
 #endif
-    {0, NULL},
+#ifdef HAS_PTX
+    {80, 1, ptx, sizeof ptx},
+#endif
+    {0, 0, NULL, 0},
 };
 
-const void *ccuda_image(int architecture) {
-    for (size_t i = 0; images[i].bytes; i++) {
-        if (images[i].architecture <= architecture && images[i].architecture / 10 == architecture / 10) {
-            return images[i].bytes;
-        }
-    }
-    return NULL;
+const ccuda_image *ccuda_images(size_t *count) {
+    *count = sizeof images / sizeof *images - 1;
+    return images;
 }
