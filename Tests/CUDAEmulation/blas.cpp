@@ -116,20 +116,20 @@ const char *mismatch(const Operand &a, const Operand &b, const Operand &c, const
     Call call(__func__, needs);                               \
     if (call.error) return status(call)
 
-static size_t cublasLtGetVersion(void) { return 130100; }
+EXPORT size_t cublasLtGetVersion(void) { return 130100; }
 
-static cublasStatus_t cublasLtCreate(cublasLtHandle_t *handle) {
+EXPORT cublasStatus_t cublasLtCreate(cublasLtHandle_t *handle) {
     ENTER(Needs::context);
     *handle = call.device.libraries.add(0);
     return CUBLAS_STATUS_SUCCESS;
 }
 
-static cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
+EXPORT cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
     ENTER(Needs::nothing);
     return call.device.libraries.remove(handle) ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_INITIALIZED;
 }
 
-static cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *description, cublasComputeType_t computeType,
+EXPORT cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *description, cublasComputeType_t computeType,
                                                cudaDataType_t scaleType) {
     ENTER(Needs::nothing);
     if (computeType != CUBLAS_COMPUTE_32F || scaleType != CUDA_R_32F) return CUBLAS_STATUS_NOT_SUPPORTED;
@@ -137,12 +137,12 @@ static cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *description
     return CUBLAS_STATUS_SUCCESS;
 }
 
-static cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t description) {
+EXPORT cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t description) {
     ENTER(Needs::nothing);
     return products.remove(description) ? CUBLAS_STATUS_SUCCESS : invalid(call, "not a description");
 }
 
-static cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t description,
+EXPORT cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t description,
                                                      cublasLtMatmulDescAttributes_t attribute, const void *value,
                                                      size_t bytes) {
     ENTER(Needs::nothing);
@@ -159,7 +159,7 @@ static cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t descri
     return CUBLAS_STATUS_SUCCESS;
 }
 
-static cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *layout, cudaDataType_t type, uint64_t rows,
+EXPORT cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *layout, cudaDataType_t type, uint64_t rows,
                                                  uint64_t columns, int64_t stride) {
     ENTER(Needs::nothing);
     if (!isKnown(type)) return CUBLAS_STATUS_NOT_SUPPORTED;
@@ -167,12 +167,12 @@ static cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *layout,
     return CUBLAS_STATUS_SUCCESS;
 }
 
-static cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
+EXPORT cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
     ENTER(Needs::nothing);
     return layouts.remove(layout) ? CUBLAS_STATUS_SUCCESS : invalid(call, "not a layout");
 }
 
-static cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t handle,
+EXPORT cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t handle,
                                                        cublasLtMatrixLayoutAttribute_t attribute, const void *value,
                                                        size_t bytes) {
     ENTER(Needs::nothing);
@@ -187,18 +187,18 @@ static cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t ha
     return isRead ? CUBLAS_STATUS_SUCCESS : invalid(call, "not an attribute of a layout");
 }
 
-static cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *preference) {
+EXPORT cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *preference) {
     ENTER(Needs::nothing);
     *preference = preferences.add(0);
     return CUBLAS_STATUS_SUCCESS;
 }
 
-static cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
+EXPORT cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
     ENTER(Needs::nothing);
     return preferences.remove(preference) ? CUBLAS_STATUS_SUCCESS : invalid(call, "not a preference");
 }
 
-static cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
+EXPORT cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
                                                            cublasLtMatmulPreferenceAttributes_t attribute,
                                                            const void *value, size_t bytes) {
     ENTER(Needs::nothing);
@@ -222,7 +222,7 @@ static bool findOperands(cublasLtMatmulDesc_t description, const cublasLtMatrixL
     return true;
 }
 
-static cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t description,
+EXPORT cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t description,
                                                      cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
                                                      cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
                                                      cublasLtMatmulPreference_t preference, int wanted,
@@ -239,7 +239,7 @@ static cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cu
     return CUBLAS_STATUS_SUCCESS;
 }
 
-static cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t description, const void *alpha,
+EXPORT cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t description, const void *alpha,
                                      const void *a, cublasLtMatrixLayout_t aLayout, const void *b,
                                      cublasLtMatrixLayout_t bLayout, const void *beta, const void *c,
                                      cublasLtMatrixLayout_t cLayout, void *d, cublasLtMatrixLayout_t dLayout,

@@ -17,7 +17,26 @@ void resetDevice() {
     machine.statistics = {};
 }
 
-Device::Device() {
+// EMULATION_FAIL=FUNCTION:NUMBER:CODE[,...], for programs that no test can reach into: cuda_emulation_fail_call of each.
+static std::vector<Failure> failuresFromEnvironment() {
+    std::vector<Failure> failures;
+    const char *text = getenv("EMULATION_FAIL");
+    while (text && *text) {
+        char function[64];
+        unsigned long number;
+        int code, length = 0;
+        if (sscanf(text, "%63[A-Za-z0-9_]:%lu:%d%n", function, &number, &code, &length) != 3 ||
+            (text[length] && text[length] != ',')) {
+            fprintf(stderr, "emulation: EMULATION_FAIL: wanted FUNCTION:NUMBER:CODE, found \"%s\"\n", text);
+            abort();
+        }
+        failures.push_back({function, number, code});
+        text += length + (text[length] == ',');
+    }
+    return failures;
+}
+
+Device::Device() : failures(failuresFromEnvironment()) {
     setOrder(orderFromEnvironment());
     order = machine.order;
     streams.objects[nullptr] = std::make_unique<Stream>();

@@ -8,6 +8,14 @@
 #include "ccuda.h"
 #include "emulation.h"
 
+/// Before a function of NVIDIA's libraries. A program that links the emulation takes them from tables and may open the real
+/// libraries beside it; in a library of its own (build_library.sh) they have the names that are looked for.
+#ifdef APUS_EMULATION_LIBRARY
+#define EXPORT extern "C" __attribute__((visibility("default")))
+#else
+#define EXPORT static
+#endif
+
 namespace emulation {
 
 /// A piece of a stream's work.

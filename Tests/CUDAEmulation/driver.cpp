@@ -19,7 +19,7 @@ static void *host(CUdeviceptr pointer) { return (void *)(uintptr_t)pointer; }
 
 // MARK: Devices
 
-static CUresult cuInit(unsigned flags) {
+EXPORT CUresult cuInit(unsigned flags) {
     ENTER(Needs::nothing);
     if (flags) return CUDA_ERROR_INVALID_VALUE;
     if (device.settings.deviceCount < 1) return CUDA_ERROR_NO_DEVICE;
@@ -27,13 +27,13 @@ static CUresult cuInit(unsigned flags) {
     return CUDA_SUCCESS;
 }
 
-static CUresult cuDriverGetVersion(int *version) {
+EXPORT CUresult cuDriverGetVersion(int *version) {
     ENTER(Needs::nothing);
     *version = device.settings.driverVersion;
     return CUDA_SUCCESS;
 }
 
-static CUresult cuGetErrorName(CUresult error, const char **name) {
+EXPORT CUresult cuGetErrorName(CUresult error, const char **name) {
     ENTER(Needs::nothing);
     *name = nullptr;
 #define NAME(constant, value) \
@@ -43,32 +43,32 @@ static CUresult cuGetErrorName(CUresult error, const char **name) {
     return *name ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
-static CUresult cuGetErrorString(CUresult error, const char **text) {
+EXPORT CUresult cuGetErrorString(CUresult error, const char **text) {
     ENTER(Needs::nothing);
     return cuGetErrorName(error, text);
 }
 
-static CUresult cuDeviceGetCount(int *count) {
+EXPORT CUresult cuDeviceGetCount(int *count) {
     ENTER(Needs::initialization);
     *count = device.settings.deviceCount;
     return CUDA_SUCCESS;
 }
 
-static CUresult cuDeviceGet(CUdevice *ordinal, int number) {
+EXPORT CUresult cuDeviceGet(CUdevice *ordinal, int number) {
     ENTER(Needs::initialization);
     if (number < 0 || number >= device.settings.deviceCount) return CUDA_ERROR_INVALID_DEVICE;
     *ordinal = number;
     return CUDA_SUCCESS;
 }
 
-static CUresult cuDeviceGetName(char *name, int capacity, CUdevice ordinal) {
+EXPORT CUresult cuDeviceGetName(char *name, int capacity, CUdevice ordinal) {
     ENTER(Needs::initialization);
     if (ordinal < 0 || ordinal >= device.settings.deviceCount) return CUDA_ERROR_INVALID_DEVICE;
     snprintf(name, (size_t)capacity, "emulated device");
     return CUDA_SUCCESS;
 }
 
-static CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUdevice ordinal) {
+EXPORT CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUdevice ordinal) {
     ENTER(Needs::initialization);
     if (ordinal < 0 || ordinal >= device.settings.deviceCount) return CUDA_ERROR_INVALID_DEVICE;
     switch (attribute) {
@@ -83,7 +83,7 @@ static CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, C
     return CUDA_SUCCESS;
 }
 
-static CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice ordinal) {
+EXPORT CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice ordinal) {
     ENTER(Needs::initialization);
     if (ordinal < 0 || ordinal >= device.settings.deviceCount) return CUDA_ERROR_INVALID_DEVICE;
     *bytes = device.settings.totalMemory;
@@ -92,7 +92,7 @@ static CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice ordinal) {
 
 // MARK: Contexts
 
-static CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice ordinal) {
+EXPORT CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice ordinal) {
     ENTER(Needs::initialization);
     if (ordinal < 0 || ordinal >= device.settings.deviceCount) return CUDA_ERROR_INVALID_DEVICE;
     for (auto &[handle, found] : device.contexts.objects) {
@@ -106,7 +106,7 @@ static CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice ordinal) {
 }
 
 /// With the last user goes what the context has allocated.
-static CUresult cuDevicePrimaryCtxRelease_v2(CUdevice ordinal) {
+EXPORT CUresult cuDevicePrimaryCtxRelease_v2(CUdevice ordinal) {
     ENTER(Needs::initialization);
     for (auto &[handle, found] : device.contexts.objects) {
         if (found->device != ordinal) continue;
@@ -123,14 +123,14 @@ static CUresult cuDevicePrimaryCtxRelease_v2(CUdevice ordinal) {
     return CUDA_ERROR_INVALID_CONTEXT;
 }
 
-static CUresult cuCtxSetCurrent(CUcontext context) {
+EXPORT CUresult cuCtxSetCurrent(CUcontext context) {
     ENTER(Needs::initialization);
     if (context && !device.contexts.find(context)) return call.refuse(CUDA_ERROR_INVALID_CONTEXT, "not a context");
     setCurrentContext(context);
     return CUDA_SUCCESS;
 }
 
-static CUresult cuCtxSynchronize(void) {
+EXPORT CUresult cuCtxSynchronize(void) {
     ENTER(Needs::noCapture);
     device.drainAll();
     return CUDA_SUCCESS;
@@ -139,19 +139,19 @@ static CUresult cuCtxSynchronize(void) {
 // MARK: Kernels
 
 /// Any image will do: the kernels are part of the program.
-static CUresult cuModuleLoadData(CUmodule *module, const void *image) {
+EXPORT CUresult cuModuleLoadData(CUmodule *module, const void *image) {
     ENTER(Needs::context);
     if (!image) return CUDA_ERROR_INVALID_VALUE;
     *module = device.modules.add(0);
     return CUDA_SUCCESS;
 }
 
-static CUresult cuModuleUnload(CUmodule module) {
+EXPORT CUresult cuModuleUnload(CUmodule module) {
     ENTER(Needs::context);
     return device.modules.remove(module) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
-static CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name) {
+EXPORT CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name) {
     ENTER(Needs::context);
     if (!device.modules.find(module)) return CUDA_ERROR_INVALID_HANDLE;
     auto kernel = kernels().find(name);
@@ -160,7 +160,7 @@ static CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const
     return CUDA_SUCCESS;
 }
 
-static CUresult cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute, int value) {
+EXPORT CUresult cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute, int value) {
     ENTER(Needs::context);
     FIND(Function, function, functions, handle);
     if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) return CUDA_ERROR_INVALID_VALUE;
@@ -169,7 +169,7 @@ static CUresult cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attri
     return CUDA_SUCCESS;
 }
 
-static CUresult cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfunction handle) {
+EXPORT CUresult cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfunction handle) {
     ENTER(Needs::context);
     FIND(Function, function, functions, handle);
     switch (attribute) {
@@ -180,7 +180,7 @@ static CUresult cuFuncGetAttribute(int *value, CUfunction_attribute attribute, C
     return CUDA_SUCCESS;
 }
 
-static CUresult cuLaunchKernel(CUfunction handle, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX,
+EXPORT CUresult cuLaunchKernel(CUfunction handle, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX,
                                unsigned blockY, unsigned blockZ, unsigned sharedBytes, CUstream streamHandle,
                                void **parameters, void **extra) {
     ENTER(Needs::context);
@@ -201,31 +201,31 @@ static CUresult cuLaunchKernel(CUfunction handle, unsigned gridX, unsigned gridY
 
 // MARK: Memory
 
-static CUresult cuMemGetInfo_v2(size_t *free, size_t *total) {
+EXPORT CUresult cuMemGetInfo_v2(size_t *free, size_t *total) {
     ENTER(Needs::context);
     *total = device.settings.totalMemory;
     *free = device.freeBytes(currentDevice());
     return CUDA_SUCCESS;
 }
 
-static CUresult cuMemAlloc_v2(CUdeviceptr *pointer, size_t bytes) {
+EXPORT CUresult cuMemAlloc_v2(CUdeviceptr *pointer, size_t bytes) {
     ENTER(Needs::noCapture);
     return device.allocate(pointer, bytes, currentDevice());
 }
 
-static CUresult cuMemFree_v2(CUdeviceptr pointer) {
+EXPORT CUresult cuMemFree_v2(CUdeviceptr pointer) {
     ENTER(Needs::noCapture);
     device.drainAll();
     CUresult result = device.release(pointer);
     return result ? call.refuse(result, "not an address that was allocated") : CUDA_SUCCESS;
 }
 
-static CUresult cuMemHostAlloc(void **pointer, size_t bytes, unsigned) {
+EXPORT CUresult cuMemHostAlloc(void **pointer, size_t bytes, unsigned) {
     ENTER(Needs::noCapture);
     return device.allocatePinned(pointer, bytes);
 }
 
-static CUresult cuMemFreeHost(void *pointer) {
+EXPORT CUresult cuMemFreeHost(void *pointer) {
     ENTER(Needs::noCapture);
     device.drainAll();
     CUresult result = device.releasePinned(pointer);
@@ -234,7 +234,7 @@ static CUresult cuMemFreeHost(void *pointer) {
 
 static const char *const outside = "a range outside what was allocated";
 
-static CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes, CUstream streamHandle) {
+EXPORT CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes, CUstream streamHandle) {
     ENTER(Needs::context);
     FIND(Stream, stream, streams, streamHandle);
     if (!bytes) return CUDA_SUCCESS;
@@ -248,7 +248,7 @@ static CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t by
     return CUDA_SUCCESS;
 }
 
-static CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, CUstream streamHandle) {
+EXPORT CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, CUstream streamHandle) {
     ENTER(Needs::context);
     FIND(Stream, stream, streams, streamHandle);
     if (!bytes) return CUDA_SUCCESS;
@@ -257,7 +257,7 @@ static CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, C
     return CUDA_SUCCESS;
 }
 
-static CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream streamHandle) {
+EXPORT CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream streamHandle) {
     ENTER(Needs::context);
     FIND(Stream, stream, streams, streamHandle);
     if (!bytes) return CUDA_SUCCESS;
@@ -280,25 +280,25 @@ static CUresult fill(Call &call, CUdeviceptr to, Value value, size_t count, CUst
     return CUDA_SUCCESS;
 }
 
-static CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t count, CUstream stream) {
+EXPORT CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t count, CUstream stream) {
     ENTER(Needs::context);
     return fill(call, to, value, count, stream);
 }
 
-static CUresult cuMemsetD32Async(CUdeviceptr to, unsigned value, size_t count, CUstream stream) {
+EXPORT CUresult cuMemsetD32Async(CUdeviceptr to, unsigned value, size_t count, CUstream stream) {
     ENTER(Needs::context);
     return fill(call, to, value, count, stream);
 }
 
 // MARK: Streams
 
-static CUresult cuStreamCreate(CUstream *stream, unsigned) {
+EXPORT CUresult cuStreamCreate(CUstream *stream, unsigned) {
     ENTER(Needs::context);
     *stream = device.streams.add({});
     return CUDA_SUCCESS;
 }
 
-static CUresult cuStreamDestroy_v2(CUstream handle) {
+EXPORT CUresult cuStreamDestroy_v2(CUstream handle) {
     ENTER(Needs::context);
     FIND(Stream, stream, streams, handle);
     if (!handle) return CUDA_ERROR_INVALID_HANDLE;
@@ -314,7 +314,7 @@ static CUresult refuseRecording(const Call &call, Stream &stream) {
     return call.refuse(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "the stream is recorded to a graph");
 }
 
-static CUresult cuStreamSynchronize(CUstream handle) {
+EXPORT CUresult cuStreamSynchronize(CUstream handle) {
     ENTER(Needs::context);
     FIND(Stream, stream, streams, handle);
     if (CUresult error = refuseRecording(call, *stream)) return error;
@@ -322,7 +322,7 @@ static CUresult cuStreamSynchronize(CUstream handle) {
     return CUDA_SUCCESS;
 }
 
-static CUresult cuStreamQuery(CUstream handle) {
+EXPORT CUresult cuStreamQuery(CUstream handle) {
     ENTER(Needs::context);
     FIND(Stream, stream, streams, handle);
     if (CUresult error = refuseRecording(call, *stream)) return error;
@@ -330,7 +330,7 @@ static CUresult cuStreamQuery(CUstream handle) {
     return stream->works.empty() ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
 }
 
-static CUresult cuStreamWaitEvent(CUstream streamHandle, CUevent eventHandle, unsigned) {
+EXPORT CUresult cuStreamWaitEvent(CUstream streamHandle, CUevent eventHandle, unsigned) {
     ENTER(Needs::context);
     FIND(Stream, stream, streams, streamHandle);
     FIND(Event, event, events, eventHandle);
@@ -346,7 +346,7 @@ static CUresult cuStreamWaitEvent(CUstream streamHandle, CUevent eventHandle, un
 
 // MARK: Events
 
-static CUresult cuEventCreate(CUevent *event, unsigned flags) {
+EXPORT CUresult cuEventCreate(CUevent *event, unsigned flags) {
     ENTER(Needs::context);
     Event created;
     created.isTimed = !(flags & CU_EVENT_DISABLE_TIMING);
@@ -354,12 +354,12 @@ static CUresult cuEventCreate(CUevent *event, unsigned flags) {
     return CUDA_SUCCESS;
 }
 
-static CUresult cuEventDestroy_v2(CUevent event) {
+EXPORT CUresult cuEventDestroy_v2(CUevent event) {
     ENTER(Needs::context);
     return device.events.remove(event) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
-static CUresult cuEventRecord(CUevent eventHandle, CUstream streamHandle) {
+EXPORT CUresult cuEventRecord(CUevent eventHandle, CUstream streamHandle) {
     ENTER(Needs::context);
     FIND(Event, event, events, eventHandle);
     FIND(Stream, stream, streams, streamHandle);
@@ -380,7 +380,7 @@ static CUresult cuEventRecord(CUevent eventHandle, CUstream streamHandle) {
     return CUDA_SUCCESS;
 }
 
-static CUresult cuEventQuery(CUevent handle) {
+EXPORT CUresult cuEventQuery(CUevent handle) {
     ENTER(Needs::context);
     FIND(Event, event, events, handle);
     if (!event->isRecorded || event->hasHappened) return CUDA_SUCCESS;
@@ -388,7 +388,7 @@ static CUresult cuEventQuery(CUevent handle) {
     return event->hasHappened ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
 }
 
-static CUresult cuEventSynchronize(CUevent handle) {
+EXPORT CUresult cuEventSynchronize(CUevent handle) {
     ENTER(Needs::context);
     FIND(Event, event, events, handle);
     if (!event->isRecorded || event->hasHappened) return CUDA_SUCCESS;
@@ -396,7 +396,7 @@ static CUresult cuEventSynchronize(CUevent handle) {
     return CUDA_SUCCESS;
 }
 
-static CUresult cuEventElapsedTime(float *milliseconds, CUevent startHandle, CUevent endHandle) {
+EXPORT CUresult cuEventElapsedTime(float *milliseconds, CUevent startHandle, CUevent endHandle) {
     ENTER(Needs::context);
     FIND(Event, start, events, startHandle);
     FIND(Event, end, events, endHandle);
@@ -408,7 +408,7 @@ static CUresult cuEventElapsedTime(float *milliseconds, CUevent startHandle, CUe
 
 // MARK: Graphs
 
-static CUresult cuStreamBeginCapture_v2(CUstream handle, CUstreamCaptureMode) {
+EXPORT CUresult cuStreamBeginCapture_v2(CUstream handle, CUstreamCaptureMode) {
     ENTER(Needs::context);
     FIND(Stream, stream, streams, handle);
     if (!handle || stream->capture) return call.refuse(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "not to be recorded now");
@@ -417,7 +417,7 @@ static CUresult cuStreamBeginCapture_v2(CUstream handle, CUstreamCaptureMode) {
     return CUDA_SUCCESS;
 }
 
-static CUresult cuStreamEndCapture(CUstream handle, CUgraph *graph) {
+EXPORT CUresult cuStreamEndCapture(CUstream handle, CUgraph *graph) {
     ENTER(Needs::context);
     FIND(Stream, stream, streams, handle);
     *graph = nullptr;
@@ -428,7 +428,7 @@ static CUresult cuStreamEndCapture(CUstream handle, CUgraph *graph) {
     return CUDA_SUCCESS;
 }
 
-static CUresult cuGraphInstantiateWithFlags(CUgraphExec *executable, CUgraph handle, unsigned long long) {
+EXPORT CUresult cuGraphInstantiateWithFlags(CUgraphExec *executable, CUgraph handle, unsigned long long) {
     ENTER(Needs::context);
     FIND(Graph, graph, graphs, handle);
     *executable = device.executables.add(*graph);
@@ -436,7 +436,7 @@ static CUresult cuGraphInstantiateWithFlags(CUgraphExec *executable, CUgraph han
 }
 
 /// Graphs can be exchanged when they consist of the same kinds of work.
-static CUresult cuGraphExecUpdate_v2(CUgraphExec executableHandle, CUgraph handle, CUgraphExecUpdateResultInfo *) {
+EXPORT CUresult cuGraphExecUpdate_v2(CUgraphExec executableHandle, CUgraph handle, CUgraphExecUpdateResultInfo *) {
     ENTER(Needs::context);
     FIND(Graph, executable, executables, executableHandle);
     FIND(Graph, graph, graphs, handle);
@@ -448,7 +448,7 @@ static CUresult cuGraphExecUpdate_v2(CUgraphExec executableHandle, CUgraph handl
     return CUDA_SUCCESS;
 }
 
-static CUresult cuGraphLaunch(CUgraphExec handle, CUstream streamHandle) {
+EXPORT CUresult cuGraphLaunch(CUgraphExec handle, CUstream streamHandle) {
     ENTER(Needs::context);
     FIND(Graph, executable, executables, handle);
     FIND(Stream, stream, streams, streamHandle);
@@ -456,12 +456,12 @@ static CUresult cuGraphLaunch(CUgraphExec handle, CUstream streamHandle) {
     return CUDA_SUCCESS;
 }
 
-static CUresult cuGraphExecDestroy(CUgraphExec executable) {
+EXPORT CUresult cuGraphExecDestroy(CUgraphExec executable) {
     ENTER(Needs::context);
     return device.executables.remove(executable) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
-static CUresult cuGraphDestroy(CUgraph graph) {
+EXPORT CUresult cuGraphDestroy(CUgraph graph) {
     ENTER(Needs::context);
     return device.graphs.remove(graph) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }

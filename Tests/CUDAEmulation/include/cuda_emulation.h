@@ -51,7 +51,8 @@ void cuda_emulation_set_total_memory(size_t bytes);
 
 /// Lets a call fail with a code, of the driver or of cuBLASLt, without doing anything: the `number`-th from now of a
 /// function, the next one being 1. Codes from 700 to 799 are sticky as on a card: work that waits is dropped, and all
-/// that needs the context fails with the same code until the next reset.
+/// that needs the context fails with the same code until the next reset. The environment's EMULATION_FAIL, a list of
+/// FUNCTION:NUMBER:CODE with commas, does the same from the beginning.
 void cuda_emulation_fail_call(const char *function, uint64_t number, CUresult code);
 
 // MARK: Counts since the last reset
