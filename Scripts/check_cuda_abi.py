@@ -6,8 +6,8 @@
 A compiler is asked, in static assertions, whether every function has the type that the headers give it, every constant
 its value and every type its size. Without --include the headers of the driver and of NVRTC are taken from PyPI (95 MB,
 into a temporary folder). cuBLASLt's are 400 MB: they are compared where DIR has them, such as
-site-packages/nvidia/cu13/include beside a PyTorch of CUDA 13; they need those of the package nvidia-cuda-crt too
-(--include may be repeated). Ends with status 1 where something differs.
+site-packages/nvidia/cu13/include beside a PyTorch of CUDA 13; they need those of the packages nvidia-cuda-crt and
+nvidia-cuda-cccl too (--include may be repeated). Ends with status 1 where something differs.
 """
 
 import argparse

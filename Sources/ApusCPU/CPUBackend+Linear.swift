@@ -35,8 +35,8 @@ extension CPUBackend {
     func inputPanels(_ inputs: Int) -> Int { (inputs + panelWidth - 1) / panelWidth }
 
     /// See `Backend`. Of many rows each thread first rounds its own and projects them for every adapter. Of few rows a
-    /// narrow product is too little to cut by rows: its panels are dealt out with the wide ones.
-    public func linear(_ x: Matrix, _ products: [LinearProduct]) {
+    /// narrow product is too little to cut by rows: its panels are dealt out with the wide ones. All uses are computed alike.
+    public func linear(_ x: Matrix, _ products: [LinearProduct], for use: ProductUse) {
         let rows = productRows(x, slot: 0, form: products[0].weight.cpu.inputForm)
         let modules = products.enumerated().map { index, product in moduleParts(product, slot: index + 1, rows: rows) }
         let (wide, narrow) = (modules.compactMap(\.wide), modules.compactMap(\.narrow))

@@ -18,11 +18,17 @@ extension CUDABackend {
     /// See `Backend`.
     public func logits(
         _ hidden: Matrix, head: OutputHead, adapter: (lowRank: LowRank, projected: Matrix)?, into logits: Matrix
+    ) { self.logits(hidden, head: head, adapter: adapter, into: logits, for: .scores) }
+
+    private func logits(
+        _ hidden: Matrix, head: OutputHead, adapter: (lowRank: LowRank, projected: Matrix)?, into logits: Matrix,
+        for use: ProductUse
     ) {
         let (lowRank, projected) = (adapter?.lowRank, adapter?.projected)
         linear(
             hidden,
-            [LinearProduct(weight: head.weight, bias: nil, lowRank: lowRank, projected: projected, output: logits)])
+            [LinearProduct(weight: head.weight, bias: nil, lowRank: lowRank, projected: projected, output: logits)],
+            for: use)
         guard !head.isPlain else { return }
         launch(
             .capLogits, blocks: min(pieces(logits.count, Self.headThreads), 4096), threads: Self.headThreads,
@@ -50,7 +56,7 @@ extension CUDABackend {
     public func score(
         _ hidden: Matrix, _ targets: HeadTargets, head: OutputHead, temperature: Float, into scores: Matrix
     ) {
-        forEachLogits(hidden, targets, head) { range, _, logits in
+        forEachLogits(hidden, targets, head, for: .scores) { range, _, logits in
             score(logits, tokens: targets[range].tokens, temperature: temperature, into: scores.rows(range))
         }
     }
@@ -61,11 +67,13 @@ extension CUDABackend {
         temperature: Float, into dHidden: Matrix
     ) {
         precondition(dHidden.rows == targets.count, "one row a target")
-        forEachLogits(hidden, targets, head) { range, _, logits in
+        forEachLogits(hidden, targets, head, for: .gradients) { range, states, logits in
             logitsBackward(
                 logits, tokens: targets[range].tokens, scores: scores.rows(range), gradients: gradients.rows(range),
                 head: head, temperature: temperature)
-            multiplyBackward(logits, head.weight, into: dHidden.rows(range), accumulates: false)
+            linearBackward(
+                [LinearGradient(dOutput: logits, weight: head.weight, adapter: nil)], input: states,
+                dx: dHidden.rows(range), accumulate: false)
         }
     }
 
@@ -82,14 +90,15 @@ extension CUDABackend {
 
     /// Calls `body` with some targets at a time, their hidden states and their logits, in the head's room.
     private func forEachLogits(
-        _ hidden: Matrix, _ targets: HeadTargets, _ head: OutputHead, _ body: (Range<Int>, Matrix, Matrix) -> Void
+        _ hidden: Matrix, _ targets: HeadTargets, _ head: OutputHead, for use: ProductUse,
+        _ body: (Range<Int>, Matrix, Matrix) -> Void
     ) {
         let room = headRoom(head)
         for first in stride(from: 0, to: targets.count, by: room.logits.rows) {
             let range = first..<min(first + room.logits.rows, targets.count)
             let (states, logits) = (room.states.rows(0..<range.count), room.logits.rows(0..<range.count))
             gather(hidden, targets[range].rows, into: states)
-            self.logits(states, head: head, adapter: nil, into: logits)
+            self.logits(states, head: head, adapter: nil, into: logits, for: use)
             body(range, states, logits)
         }
     }

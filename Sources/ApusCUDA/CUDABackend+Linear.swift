@@ -7,7 +7,8 @@ extension CUDABackend {
     private static let tile = (size: 64, threads: 128, sharedBytes: 2 * 64 * 72 * 2)
 
     /// See `Backend`. An adapter's two products come after its module's.
-    public func linear(_ x: Matrix, _ products: [LinearProduct]) {
+    public func linear(_ x: Matrix, _ products: [LinearProduct], for use: ProductUse) {
+        if use == .gradients, multiplyByLibrary(x, products) { return }
         for product in products {
             if let output = product.output { multiply(x, product.weight, bias: product.bias, into: output) }
             guard let (lowRank, projected) = product.adapter else { continue }
@@ -44,6 +45,7 @@ extension CUDABackend {
 
     /// See `Backend`.
     public func linearBackward(_ gradients: [LinearGradient], input x: Matrix, dx: Matrix?, accumulate: Bool) {
+        if multiplyBackwardByLibrary(gradients, input: x, dx: dx, accumulate: accumulate) { return }
         for gradient in gradients {
             guard let adapter = gradient.adapter else { continue }
             multiplyBackward(gradient.dOutput, adapter.lowRank.b, into: adapter.dProjected, accumulates: false)

@@ -6,6 +6,7 @@ extension CUDABackend {
         let pass = try CUDAPass(batch, for: needs, on: self)
         if let head = needs.head { try reserveHead(head) }
         try reserveScratch(max(Self.gradientBytes, pass.attention.scratchBytes))
+        if needs.isTraining { try reserveProducts() }
         return pass
     }
 
@@ -31,6 +32,7 @@ extension CUDABackend {
         let sampling = 8 * vocabularySize * 32
         return max(sampling, AttentionTiles.Splits.largest, Self.gradientBytes)
             + Self.headBytes(hiddenSize: hiddenSize, vocabularySize: vocabularySize)
+            + (blas == nil ? 0 : productLimits.byteCount)
     }
 
     /// The most that gradients of weights work in between their kernels: parts of sums, and a number for each row.

@@ -1,5 +1,6 @@
 public import ApusTensor
 package import CCUDA
+internal import Foundation
 
 /// An NVIDIA card: kernels of one module, on one stream.
 ///
@@ -24,6 +25,11 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     private var headRoom: CUDAHeadRoom?
     /// The numbers of the last pass.
     var passRoom: CUDAStorage?
+    /// NVIDIA's products for gradients; nil where our own kernels compute them.
+    let blas: BlasProducts?
+    let productLimits: ProductLimits
+    private let productRemark: String
+    private var reservedProductRoom: ProductRoom?
 
     /// A backend on one of this machine's cards.
     ///
@@ -32,24 +38,32 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     ///   - utilization: the share of the card's memory that may be taken.
     /// - Throws: `TensorError` without a driver, a card or kernels for it.
     public convenience init(ordinal: Int? = nil, utilization: Double = 0.9) throws(TensorError) {
-        try self.init(CUDADriver.open(), ordinal: ordinal, utilization: utilization)
+        let environment = ProcessInfo.processInfo.environment
+        try self.init(
+            CUDADriver.open(environment), ordinal: ordinal, utilization: utilization,
+            blas: .installed(environment: environment))
     }
 
     /// A backend on a card of some driver, for tests.
     ///
     /// - Parameters:
     ///   - image: the kernels, as that driver takes them.
+    ///   - blas: cuBLASLt's functions; nil for our own kernels alone.
     ///   - spareMemory: the most that `spareMemory(utilization:)` tells, where several backends share a card.
     package convenience init(
-        _ functions: cuda_driver, image: UnsafeRawPointer, spareMemory: Int = .max
+        _ functions: cuda_driver, image: UnsafeRawPointer, blas: cublas_lt? = nil,
+        productLimits: ProductLimits = ProductLimits(), spareMemory: Int = .max
     ) throws(TensorError) {
-        try self.init(CUDADriver(functions), image: image)
+        try self.init(
+            CUDADriver(functions), image: image, blas: blas.map(BlasLibrary.Source.functions) ?? .none,
+            productLimits: productLimits)
         mostSpareMemory = spareMemory
     }
 
     /// - Parameter image: the kernels; nil for those that are embedded.
     init(
-        _ driver: CUDADriver, ordinal: Int? = nil, utilization: Double = 0.9, image: UnsafeRawPointer? = nil
+        _ driver: CUDADriver, ordinal: Int? = nil, utilization: Double = 0.9, image: UnsafeRawPointer? = nil,
+        blas source: BlasLibrary.Source, productLimits: ProductLimits = ProductLimits()
     ) throws(TensorError) {
         device = try CUDADevice.choose(ordinal, driver)
         self.driver = driver
@@ -62,6 +76,12 @@ public final class CUDABackend: Backend, @unchecked Sendable {
         module = try KernelImage.load(image, driver, for: device)
         queue = try LaunchQueue(driver)
         kernels = KernelTable(module, driver)
+        self.productLimits = productLimits
+        let (library, remark) = try BlasLibrary.find(source)
+        productRemark = remark
+        blas = try library.map { library throws(TensorError) in
+            try BlasProducts(library, workspaceBytes: productLimits.workspaceBytes)
+        }
         var (free, total) = (0, 0)
         try driver.check(functions.cuMemGetInfo_v2(&free, &total), "asking for the card's memory")
         let limit = min(free, (utilization * Double(total)).wholeNumber(in: 0...1 << 60))
@@ -77,8 +97,18 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     /// For people.
     public var name: String { "CUDA, \(device.name)" }
 
-    /// The architecture: each may have its own bits.
-    public var arithmetic: String { "cuda-sm\(device.architecture)" }
+    /// The architecture: each may have its own bits. Of NVIDIA's library it is the number of multiprocessors and the
+    /// version too.
+    public var arithmetic: String {
+        let own = "cuda-sm\(device.architecture)"
+        guard let blas else { return own }
+        return "\(own)-\(device.multiprocessors)-cublaslt\(blas.library.version)"
+    }
+
+    /// For people: what computes the products of gradients, and why where it is not the fastest.
+    public var products: String {
+        blas.map { "cuBLASLt \($0.library.versionText)" } ?? "Apus' own kernels, without cuBLASLt: \(productRemark)"
+    }
 
     // MARK: Work
 
@@ -155,6 +185,18 @@ public final class CUDABackend: Backend, @unchecked Sendable {
         scratch = nil
         let grain = Self.scratchGrain
         scratch = try CUDAStorage(count: (bytes + grain - 1) / grain * grain / 4, in: memory)
+    }
+
+    /// Makes room for the products of gradients. Its size does not depend on the pass, so that no bit depends on an earlier one.
+    func reserveProducts() throws(TensorError) {
+        guard blas != nil, reservedProductRoom == nil else { return }
+        reservedProductRoom = try ProductRoom(productLimits, in: memory)
+    }
+
+    /// The room that `prepare` made for them.
+    var productRoom: ProductRoom {
+        guard let reservedProductRoom else { preconditionFailure("prepare comes first") }
+        return reservedProductRoom
     }
 
     /// Makes room for the rows of a head.

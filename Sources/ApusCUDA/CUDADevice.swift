@@ -11,6 +11,8 @@ public struct CUDADevice: Sendable, Equatable {
     public let architecture: Int
     /// Bytes of memory.
     public let memory: Int
+    /// Streaming multiprocessors.
+    let multiprocessors: Int
     /// Shared memory that a block may ask for, in bytes.
     let sharedMemory: Int
     let handle: CUdevice
@@ -64,6 +66,7 @@ public struct CUDADevice: Sendable, Equatable {
         architecture =
             10 * (try attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR))
             + (try attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR))
+        multiprocessors = try attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)
         sharedMemory = try attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
         self.name = name.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
         self.memory = memory

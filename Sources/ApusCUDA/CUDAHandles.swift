@@ -29,6 +29,8 @@ final class CUDAWeight: Weight, @unchecked Sendable {
 
     var values: CUdeviceptr { valueStorage.address }
     var scales: CUdeviceptr? { scaleStorage?.address }
+    /// Where its values are rows of bf16 that a product of the library takes as they are.
+    var rowsAddress: CUdeviceptr? { kind == .bf16 && inputs % 8 == 0 ? values : nil }
 
     /// Bytes of the values, and how many scales there are.
     struct Size {

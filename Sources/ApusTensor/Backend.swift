@@ -6,7 +6,10 @@
 /// `sumOfSquares`. What an operation needs in between was made room for by `prepare`, so that nothing fails midway; where the
 /// device itself fails, the next read says so, and what was called since has done nothing.
 ///
-/// Every operation computes a row's result from that row (and the keys and values it may see) alone, in a fixed order.
+/// Every operation computes a row's result from that row (and the keys and values it may see) alone, in a fixed order. Of
+/// products that serve gradients alone (`linear` for `.gradients`, `linearBackward`, `scoreBackward`) a device may let the
+/// shapes of the call decide the order: then no other row's values reach a row, and the same call gives the same bits in every
+/// process with the same `arithmetic`, but how many rows there are may show in the last ones.
 /// What was never written holds anything. Results lie apart from what an operation reads, unless it says otherwise.
 public protocol Backend: AnyObject, Sendable {
     /// For people: which device and which kernels.
@@ -144,7 +147,7 @@ public protocol Backend: AnyObject, Sendable {
     // MARK: Linear
 
     /// All products of one input, in one call.
-    func linear(_ x: Matrix, _ products: [LinearProduct])
+    func linear(_ x: Matrix, _ products: [LinearProduct], for use: ProductUse)
     /// Adds every adapter's gradients; then dx (+)= Σ dOutput W + (dOutput · scale·B) A, in the order given. dx may be x.
     ///
     /// - Parameter dx: nil where the input needs no gradient.
@@ -232,6 +235,12 @@ public protocol Backend: AnyObject, Sendable {
     func sumOfSquares(_ x: Matrix) throws -> Double
     /// One AdamW step on flat buffers of the same size.
     func adamW(_ step: AdamWStep, parameters: Matrix, firstMoment: Matrix, secondMoment: Matrix, gradients: Matrix)
+}
+
+extension Backend {
+    /// Products that scores may depend on.
+    @inlinable
+    public func linear(_ x: Matrix, _ products: [LinearProduct]) { linear(x, products, for: .scores) }
 }
 
 /// Of a device that keeps no packed weights.

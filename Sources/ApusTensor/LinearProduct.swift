@@ -1,3 +1,11 @@
+/// What the outputs of products are for.
+public enum ProductUse: Sendable {
+    /// Scores depend on them: a row's sums have the order that they have wherever the row is computed.
+    case scores
+    /// They serve gradients alone: a device may sum in another order, as `Backend` says.
+    case gradients
+}
+
 /// One product of a fused linear call: output = input Wᵀ (+ bias) (+ adapter).
 public struct LinearProduct {
     /// The frozen weight, [outputs][inputs].

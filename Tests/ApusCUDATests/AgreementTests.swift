@@ -8,7 +8,8 @@ import Testing
 @testable import ApusCUDA
 
 extension EmulatedCard {
-    /// The CUDA backend on the emulated card, beside the plain device: every operation, and what a device promises to the bit.
+    /// The CUDA backend on the emulated card, with and without cuBLASLt, beside the plain device: every operation, and what a
+    /// device promises to the bit.
     @Suite struct AgreementTests {
         /// Operands of tensor cores, and what pages hold, are rounded to bf16.
         private func tolerance(_ rounding: OperationDifference.Rounding) -> Double {
@@ -18,18 +19,29 @@ extension EmulatedCard {
             }
         }
 
-        @Test(arguments: [CUDA_EMULATION_FORWARD, CUDA_EMULATION_REVERSE])
-        func operationsAgree(order: cuda_emulation_order) throws {
+        @Test(arguments: [(CUDA_EMULATION_FORWARD, true), (CUDA_EMULATION_REVERSE, false)])
+        func operationsAgree(order: cuda_emulation_order, hasBlas: Bool) throws {
             cuda_emulation_reset()
             cuda_emulation_set_order(order, 0)
-            let backend = try TestDevice.emulatedCard()
+            let backend = try TestDevice.emulatedCard(hasBlas: hasBlas)
             for difference in try compareOperations(backend, PlainBackend()) {
                 #expect(difference.difference <= tolerance(difference.rounding), "\(difference)")
             }
         }
 
-        @Test func promisesAreKept() throws {
-            #expect(try brokenPromises(of: TestDevice.emulatedCard()).isEmpty)
+        @Test(arguments: [true, false]) func promisesAreKept(hasBlas: Bool) throws {
+            cuda_emulation_reset()
+            let backend = try TestDevice.emulatedCard(hasBlas: hasBlas)
+            #expect(try brokenPromises(of: backend, gradientsDependOnShapes: hasBlas).isEmpty)
+        }
+
+        /// The library's order of summation depends on the shapes: were the promise made, it would be broken.
+        @Test func theLibraryIsSeenInTheLastBits() throws {
+            cuda_emulation_reset()
+            let broken = try brokenPromises(of: TestDevice.emulatedCard())
+            let products = ["linear for gradients", "linearBackward", "scoreBackward"]
+            let formats = WeightFormat.allCases.filter { $0 != .f32 }
+            #expect(Set(broken) == Set(formats.flatMap { format in products.map { "\($0), \(format): a row alone" } }))
         }
     }
 }

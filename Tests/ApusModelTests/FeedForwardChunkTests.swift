@@ -5,7 +5,8 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Feed-forward networks take some rows at a time: a matter of memory, which no number may show.
+/// Feed-forward networks take some rows at a time: a matter of memory, which no number may show, but for the last bits of
+/// gradients on a device whose order of summation depends on the number of rows.
 @Suite struct FeedForwardChunkTests {
     /// A prompt of 50 tokens and three completions of 60: 227 rows, four chunks of 64 at most.
     private static let groups = [
@@ -14,9 +15,16 @@ import Testing
             completions: (1...3).map { completion in (0..<60).map { Int32(($0 * 5 + completion * 11) % 60) } })
     ]
 
-    private struct Result: Equatable {
+    private struct Result {
         var logProbs: [[[Float]]]
         var gradients: [Float]
+
+        func isSame(as other: Result) -> Bool {
+            guard logProbs == other.logProbs, gradients.count == other.gradients.count else { return false }
+            guard TestDevice.gradientsDependOnShapes else { return gradients == other.gradients }
+            let largest = gradients.reduce(0) { max($0, abs($1)) }
+            return zip(gradients, other.gradients).allSatisfy { abs($0 - $1) < 0.01 * largest }
+        }
     }
 
     private func result(of pass: TrainingPass, rows: Int?, gradients: () throws -> [Float]) throws -> Result {
@@ -46,13 +54,13 @@ import Testing
         #expect(whole.gradients.contains { $0 != 0 })
         for (rows, threads) in [(64, 2), (64, 1), (128, 3), (192, 2)] {
             let chunked = try adapterResult(precision, rows: rows, threads: threads)
-            #expect(chunked == whole, "\(rows) rows, \(threads) threads")
+            #expect(chunked.isSame(as: whole), "\(rows) rows, \(threads) threads")
         }
     }
 
     @Test func chunksOfAllWeightsChangeNoBit() throws {
         let whole = try fullResult(rows: nil)
         #expect(whole.gradients.contains { $0 != 0 })
-        for rows in [64, 128] { #expect(try fullResult(rows: rows) == whole, "\(rows) rows") }
+        for rows in [64, 128] { #expect(try fullResult(rows: rows).isSame(as: whole), "\(rows) rows") }
     }
 }

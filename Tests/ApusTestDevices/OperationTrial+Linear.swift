@@ -61,14 +61,24 @@ extension OperationTrial {
 
 /// Products and their gradients.
 extension OperationTrial {
-    private static let shapes: [(rows: Int, inputs: Int, outputs: Int, rank: Int)] = [
-        (1, 64, 70, 4), (33, 96, 64, 8), (60, 34, 130, 3), (130, 128, 200, 16),
+    fileprivate struct ProductShape {
+        var rows, inputs, outputs, rank: Int
+    }
+
+    private static let shapes = [
+        ProductShape(rows: 1, inputs: 64, outputs: 70, rank: 4),
+        ProductShape(rows: 33, inputs: 96, outputs: 64, rank: 8),
+        ProductShape(rows: 60, inputs: 34, outputs: 130, rank: 3),
+        ProductShape(rows: 130, inputs: 128, outputs: 200, rank: 16),
+        ProductShape(rows: 260, inputs: 72, outputs: 136, rank: 6),
     ]
 
     static var linear: [OperationTrial] {
         WeightFormat.allCases.flatMap { format in
             shapes.flatMap { shape in
-                [forward, backward].map { run in
+                [{ try forward($0, $1, $2, for: .scores) }, { try forward($0, $1, $2, for: .gradients) }, backward].map
+                {
+                    (run: @escaping (TrialBench, WeightFormat, ProductShape) throws -> Void) in
                     OperationTrial(
                         shape: "\(shape.rows) x \(shape.inputs) to \(shape.outputs), rank \(shape.rank)",
                         rounding: rounding(format)
@@ -81,54 +91,84 @@ extension OperationTrial {
         }
     }
 
-    /// Together: a bare product, one with everything, and the projection of one alone.
+    /// Together: one with everything, a bare product, one with another adapter, and the projection of one alone.
     private static func forward(
-        _ bench: TrialBench, _ format: WeightFormat, _ shape: (rows: Int, inputs: Int, outputs: Int, rank: Int)
+        _ bench: TrialBench, _ format: WeightFormat, _ shape: ProductShape, for use: ProductUse
     ) throws {
         let x = try bench.matrix(shape.rows, shape.inputs)
-        let weights = try [shape.outputs, 24, 24].map {
+        let weights = try [shape.outputs, 24, 40, 24].map {
             try bench.weight(format, outputs: $0, inputs: shape.inputs)
         }
+        let ranks = [shape.rank, 2, shape.rank + 4, shape.rank]
         let outputs = try weights.map { try bench.room(shape.rows, $0.outputs) }
-        let projected = try weights.map { _ in try bench.room(shape.rows, shape.rank) }
-        let adapters = try weights.map { try bench.adapter(beside: $0, rank: shape.rank, scale: 2) }
+        let projected = try ranks.map { try bench.room(shape.rows, $0) }
+        let adapters = try zip(weights, ranks).map { try bench.adapter(beside: $0, rank: $1, scale: 2) }
         let bias = try bench.matrix(1, shape.outputs)
+        func product(_ index: Int, bias: Matrix? = nil, isAdapted: Bool = true, output: Matrix?) -> LinearProduct {
+            LinearProduct(
+                weight: weights[index], bias: bias, lowRank: isAdapted ? adapters[index] : nil,
+                projected: isAdapted ? projected[index] : nil, output: output)
+        }
         bench.device.linear(
             x,
             [
-                LinearProduct(
-                    weight: weights[0], bias: bias, lowRank: adapters[0], projected: projected[0], output: outputs[0]),
-                LinearProduct(weight: weights[1], bias: nil, lowRank: nil, projected: nil, output: outputs[1]),
-                LinearProduct(
-                    weight: weights[2], bias: nil, lowRank: adapters[2], projected: projected[2], output: nil),
-            ])
-        bench.note("linear, all", outputs[0], projected[0])
-        bench.note("linear, bare", outputs[1])
-        bench.note("linear, projection", projected[2])
+                product(0, bias: bias, output: outputs[0]), product(1, isAdapted: false, output: outputs[1]),
+                product(2, output: outputs[2]), product(3, output: nil),
+            ], for: use)
+        bench.note("linear for \(use), all", outputs[0], projected[0])
+        bench.note("linear for \(use), bare", outputs[1])
+        bench.note("linear for \(use), adapter", outputs[2], projected[2])
+        bench.note("linear for \(use), projection", projected[3])
+        let (bare, alone) = (try bench.room(shape.rows, shape.outputs), try bench.room(shape.rows, shape.rank))
+        let weight = weights[0]
+        bench.device.linear(
+            x, [LinearProduct(weight: weight, bias: bias, lowRank: nil, projected: nil, output: bare)], for: use)
+        bench.device.linear(
+            x, [LinearProduct(weight: weight, bias: nil, lowRank: adapters[0], projected: alone, output: nil)], for: use
+        )
+        bench.note("linear for \(use), a bare product alone", bare)
+        bench.note("linear for \(use), a projection alone", alone)
     }
 
-    /// Of two products, one with an adapter: the input's gradient beside the input, added to another one, and in its place.
-    private static func backward(
-        _ bench: TrialBench, _ format: WeightFormat, _ shape: (rows: Int, inputs: Int, outputs: Int, rank: Int)
-    ) throws {
+    /// Of three products, one without an adapter: the input's gradient beside the input, added to another one, and in its
+    /// place; and of the one without an adapter alone.
+    private static func backward(_ bench: TrialBench, _ format: WeightFormat, _ shape: ProductShape) throws {
         let x = try bench.matrix(shape.rows, shape.inputs)
-        let weights = try [shape.outputs, 24].map { try bench.weight(format, outputs: $0, inputs: shape.inputs) }
+        let weights = try [shape.outputs, 24, 40].map { try bench.weight(format, outputs: $0, inputs: shape.inputs) }
+        let ranks = [shape.rank, nil, shape.rank + 4]
         let dOutputs = try weights.map { try bench.matrix(shape.rows, $0.outputs) }
-        let pair = try bench.adapter(beside: weights[0], rank: shape.rank, scale: 2)
-        let projected = try bench.matrix(shape.rows, shape.rank)
+        let pairs = try zip(weights, ranks).map { weight, rank in
+            try rank.map { try bench.adapter(beside: weight, rank: $0, scale: 2) }
+        }
+        let projected = try ranks.map { try $0.map { try bench.matrix(shape.rows, $0) } }
         let (beside, sum) = (try bench.room(shape.rows, shape.inputs), try bench.matrix(shape.rows, shape.inputs))
         for (dx, adds) in [(beside, false), (sum, true), (nil, false), (x, false)] as [(Matrix?, Bool)] {
-            let adapter = LinearGradient.Adapter(
-                lowRank: pair, projected: projected, dProjected: try bench.room(shape.rows, shape.rank),
-                aGradient: try bench.matrix(shape.rank, shape.inputs),
-                bGradient: try bench.matrix(shape.outputs, shape.rank), scale: 2)
-            let gradients = [
-                LinearGradient(dOutput: dOutputs[0], weight: weights[0], adapter: adapter),
-                LinearGradient(dOutput: dOutputs[1], weight: weights[1], adapter: nil),
-            ]
+            let gradients = try weights.indices.map { index in
+                LinearGradient(
+                    dOutput: dOutputs[index], weight: weights[index],
+                    adapter: try pairs[index].map {
+                        try adapterGradient(bench, $0, projected: projected[index], beside: weights[index])
+                    })
+            }
             bench.device.linearBackward(gradients, input: x, dx: dx, accumulate: adds)
-            bench.note("linearBackward, adapter", adapter.aGradient, adapter.bGradient, adapter.dProjected)
+            for adapter in gradients.compactMap(\.adapter) {
+                bench.note("linearBackward, adapter", adapter.aGradient, adapter.bGradient, adapter.dProjected)
+            }
         }
-        bench.note("linearBackward, input", beside, sum, x)
+        let alone = try bench.room(shape.rows, shape.inputs)
+        bench.device.linearBackward(
+            [LinearGradient(dOutput: dOutputs[1], weight: weights[1], adapter: nil)], input: x, dx: alone,
+            accumulate: false)
+        bench.note("linearBackward, input", beside, sum, x, alone)
+    }
+
+    private static func adapterGradient(
+        _ bench: TrialBench, _ pair: LowRank, projected: Matrix?, beside weight: Weight
+    ) throws -> LinearGradient.Adapter {
+        guard let projected else { preconditionFailure("an adapter has a projection") }
+        return LinearGradient.Adapter(
+            lowRank: pair, projected: projected, dProjected: try bench.room(projected.rows, pair.rank),
+            aGradient: try bench.matrix(pair.rank, weight.inputs),
+            bGradient: try bench.matrix(weight.outputs, pair.rank), scale: 2)
     }
 }

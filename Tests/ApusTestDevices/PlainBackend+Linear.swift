@@ -1,8 +1,8 @@
 public import ApusTensor
 
 extension PlainBackend {
-    /// See `Backend`.
-    public func linear(_ x: Matrix, _ products: [LinearProduct]) {
+    /// See `Backend`. All uses are computed alike.
+    public func linear(_ x: Matrix, _ products: [LinearProduct], for use: ProductUse) {
         let x = own(x)
         let parts = products.map { PlainProduct($0, of: x, in: self) }
         for (index, part) in parts.enumerated() {

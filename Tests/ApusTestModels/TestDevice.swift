@@ -1,5 +1,5 @@
 public import ApusCPU
-public import ApusCUDA
+package import ApusCUDA
 public import ApusTensor
 import ApusTestDevices
 import CUDAEmulation
@@ -7,9 +7,10 @@ import Foundation
 
 /// The device that the suites of model, engine and trainer run on: the CPU, or what `APUS_TEST_DEVICE` says: `plain`, whose
 /// memory the host cannot see, that computes when it is read, and whose fresh memory is poison; or `cuda`, the backend of NVIDIA's
-/// cards on an emulated one.
+/// cards on an emulated one, `cuda-alone` without cuBLASLt.
 public enum TestDevice: String, Sendable {
     case cpu, plain, cuda
+    case cudaAlone = "cuda-alone"
 
     /// The one that this process tests.
     public static let current =
@@ -17,6 +18,9 @@ public enum TestDevice: String, Sendable {
 
     /// Whether rows and operands are held in fewer bits than fp32.
     public static let rounds = current != .plain
+
+    /// Whether the number of rows that a call has shows in the last bits of gradients; see `Backend`.
+    public static let gradientsDependOnShapes = current == .cuda
 
     /// The instruction sets that there is something to test of.
     public static var instructionSets: [InstructionSet] { current == .cpu ? InstructionSet.available : [.portable] }
@@ -28,17 +32,33 @@ public enum TestDevice: String, Sendable {
         case .plain: PlainBackend()
         // A card's pages are taken at once, and tests share the card.
         case .cuda: try emulatedCard(spareMemory: 24 << 20)
+        case .cudaAlone: try emulatedCard(hasBlas: false, spareMemory: 24 << 20)
         }
     }
 
     /// The backend of NVIDIA's cards on an emulated one, which has the kernels by their names whatever the image.
     ///
-    /// - Parameter spareMemory: the most that pages may take.
-    public static func emulatedCard(spareMemory: Int = .max) throws -> CUDABackend {
+    /// - Parameters:
+    ///   - hasBlas: whether there is a cuBLASLt.
+    ///   - productLimits: what it computes; all gradients that it can, in small pieces, unless given.
+    ///   - spareMemory: the most that pages may take.
+    package static func emulatedCard(
+        hasBlas: Bool = true, productLimits: ProductLimits = smallLimits, spareMemory: Int = .max
+    ) throws -> CUDABackend {
         guard let functions = cuda_emulated_driver() else { throw TensorError("no emulated driver") }
         return try withUnsafeBytes(of: 0) { bytes in
             guard let image = bytes.baseAddress else { preconditionFailure("not empty") }
-            return try CUDABackend(functions.pointee, image: image, spareMemory: spareMemory)
+            return try CUDABackend(
+                functions.pointee, image: image, blas: hasBlas ? cuda_emulated_blas()?.pointee : nil,
+                productLimits: productLimits, spareMemory: spareMemory)
         }
+    }
+
+    /// Limits under which the products of small models go through the library, and are cut.
+    package static var smallLimits: ProductLimits {
+        var limits = ProductLimits()
+        (limits.leastRows, limits.leastRowsInPlace) = (1, 1)
+        (limits.rowBytes, limits.weightBytes, limits.workspaceBytes) = (96 << 10, 48 << 10, 64 << 10)
+        return limits
     }
 }

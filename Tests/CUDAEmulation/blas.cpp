@@ -53,19 +53,45 @@ struct Operand {
     }
 };
 
-/// d = alpha a b + beta c, sums in order.
-void multiply(float alpha, const Operand &a, const Operand &b, float beta, const Operand &c, const Operand &d) {
-    uint64_t rows = d.rows(), inner = a.columns();
-    std::vector<float> columns(rows * inner), sums(rows);
+/// How a product is computed. What the library gives a caller to keep is this, and it is held against what is multiplied.
+struct Algorithm {
+    uint64_t product;
+    uint32_t alignments[4];
+    /// Parts of the inner dimension that are summed apart, and whether whoever comes first adds first.
+    uint32_t parts, isInPlace;
+    uint64_t workspaceBytes;
+};
+static_assert(sizeof(Algorithm) <= sizeof(cublasLtMatmulAlgo_t), "the caller keeps it");
+
+/// What an algorithm has to be like.
+struct Preference {
+    uint64_t workspaceBytes = 0;
+    uint32_t reductionMask = 7;
+    uint32_t alignments[4] = {256, 256, 256, 256};
+};
+
+/// d = alpha a b + beta c. The inner dimension is cut into parts, each summed in order.
+void multiply(const Algorithm &algorithm, float alpha, const Operand &a, const Operand &b, float beta, const Operand &c,
+              const Operand &d) {
+    // Of an algorithm that adds in place no two runs need have the same order.
+    static uint64_t run = 0;
+    const uint64_t first = algorithm.isInPlace ? run++ : 0;
+    uint64_t rows = d.rows(), inner = a.columns(), parts = algorithm.parts;
+    std::vector<float> columns(rows * inner), sums(rows), part(rows);
     for (int batch = 0; batch < d.layout.batchCount; batch++) {
         for (uint64_t k = 0; k < inner; k++) {
             for (uint64_t row = 0; row < rows; row++) columns[k * rows + row] = a.read(batch, row, k);
         }
         for (uint64_t column = 0; column < d.columns(); column++) {
             std::fill(sums.begin(), sums.end(), 0.0f);
-            for (uint64_t k = 0; k < inner; k++) {
-                float factor = b.read(batch, k, column);
-                for (uint64_t row = 0; row < rows; row++) sums[row] += columns[k * rows + row] * factor;
+            for (uint64_t number = 0; number < parts; number++) {
+                uint64_t own = (first + number) % parts;
+                std::fill(part.begin(), part.end(), 0.0f);
+                for (uint64_t k = own * inner / parts; k < (own + 1) * inner / parts; k++) {
+                    float factor = b.read(batch, k, column);
+                    for (uint64_t row = 0; row < rows; row++) part[row] += columns[k * rows + row] * factor;
+                }
+                for (uint64_t row = 0; row < rows; row++) sums[row] += part[row];
             }
             for (uint64_t row = 0; row < rows; row++) {
                 float old = beta != 0 ? beta * c.read(batch, row, column) : 0;
@@ -77,7 +103,7 @@ void multiply(float alpha, const Operand &a, const Operand &b, float beta, const
 
 Handles<cublasLtMatmulDesc_t, Product> products;
 Handles<cublasLtMatrixLayout_t, Layout> layouts;
-Handles<cublasLtMatmulPreference_t, int> preferences;
+Handles<cublasLtMatmulPreference_t, Preference> preferences;
 
 /// What the library makes of an error of the driver.
 cublasStatus_t status(const Call &call) {
@@ -110,6 +136,47 @@ const char *mismatch(const Operand &a, const Operand &b, const Operand &c, const
     return nullptr;
 }
 
+/// A number for the product of such matrices.
+uint64_t identify(const Operand (&operands)[4]) {
+    uint64_t number = 0xcbf29ce484222325;
+    auto mix = [&](uint64_t value) { number = (number ^ value) * 0x100000001b3; };
+    for (const Operand &operand : operands) {
+        const Layout &layout = operand.layout;
+        for (uint64_t value : {(uint64_t)layout.type, layout.rows, layout.columns, (uint64_t)layout.stride,
+                               (uint64_t)layout.batchCount, (uint64_t)layout.batchStride,
+                               (uint64_t)operand.isTransposed}) {
+            mix(value);
+        }
+    }
+    return number;
+}
+
+/// An algorithm for a product. As the library's, the order of its sums depends on all sizes.
+Algorithm choose(const Operand (&operands)[4], const Preference &preference) {
+    Algorithm algorithm = {};
+    algorithm.product = identify(operands);
+    memcpy(algorithm.alignments, preference.alignments, sizeof algorithm.alignments);
+    const Operand &d = operands[3];
+    algorithm.parts = 1 + (uint32_t)(algorithm.product >> 32) % 4;
+    algorithm.isInPlace = preference.reductionMask & CUBLASLT_REDUCTION_SCHEME_INPLACE;
+    const uint64_t bytes = algorithm.parts * d.rows() * d.columns() * 4;
+    if (bytes > preference.workspaceBytes) algorithm.parts = 1;
+    algorithm.workspaceBytes = algorithm.parts > 1 ? bytes : 0;
+    return algorithm;
+}
+
+/// Why an algorithm does not fit what is multiplied, or nullptr.
+const char *mismatch(const Algorithm &algorithm, const Operand (&operands)[4], const void *workspace,
+                     size_t workspaceBytes) {
+    if (algorithm.product != identify(operands)) return "an algorithm for another product";
+    for (int i = 0; i < 4; i++) {
+        if ((uintptr_t)operands[i].start % algorithm.alignments[i]) return "a matrix that lies where it was not said to";
+    }
+    if (workspaceBytes < algorithm.workspaceBytes) return "a workspace that is too small";
+    if ((uintptr_t)workspace % 16) return "a workspace that does not lie on 16 bytes";
+    return nullptr;
+}
+
 }  // namespace
 
 #define ENTER(needs)                                          \
@@ -117,6 +184,18 @@ const char *mismatch(const Operand &a, const Operand &b, const Operand &c, const
     if (call.error) return status(call)
 
 EXPORT size_t cublasLtGetVersion(void) { return 130100; }
+
+EXPORT const char *cublasLtGetStatusString(cublasStatus_t status) {
+    switch (status) {
+        case CUBLAS_STATUS_SUCCESS: return "success";
+        case CUBLAS_STATUS_NOT_INITIALIZED: return "not initialized";
+        case CUBLAS_STATUS_ALLOC_FAILED: return "allocation failed";
+        case CUBLAS_STATUS_INVALID_VALUE: return "invalid value";
+        case CUBLAS_STATUS_EXECUTION_FAILED: return "execution failed";
+        case CUBLAS_STATUS_NOT_SUPPORTED: return "not supported";
+        default: return "unknown";
+    }
+}
 
 EXPORT cublasStatus_t cublasLtCreate(cublasLtHandle_t *handle) {
     ENTER(Needs::context);
@@ -189,7 +268,7 @@ EXPORT cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t ha
 
 EXPORT cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *preference) {
     ENTER(Needs::nothing);
-    *preference = preferences.add(0);
+    *preference = preferences.add({});
     return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -202,10 +281,21 @@ EXPORT cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPrefere
                                                            cublasLtMatmulPreferenceAttributes_t attribute,
                                                            const void *value, size_t bytes) {
     ENTER(Needs::nothing);
-    size_t workspaceBytes;
-    if (attribute != CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES) return CUBLAS_STATUS_NOT_SUPPORTED;
-    if (!preferences.find(preference) || !read(workspaceBytes, value, bytes)) return invalid(call, "not a preference");
-    return CUBLAS_STATUS_SUCCESS;
+    Preference *found = preferences.find(preference);
+    if (!found) return invalid(call, "not a preference");
+    bool isRead = false;
+    switch (attribute) {
+        case CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES: isRead = read(found->workspaceBytes, value, bytes); break;
+        case CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK: isRead = read(found->reductionMask, value, bytes); break;
+        case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES:
+        case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES:
+        case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES:
+        case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES:
+            isRead = read(found->alignments[attribute - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES], value, bytes);
+            break;
+        default: return CUBLAS_STATUS_NOT_SUPPORTED;
+    }
+    return isRead ? CUBLAS_STATUS_SUCCESS : invalid(call, "not an attribute of a preference");
 }
 
 /// The operands of a product, of which the addresses may not be known yet; false where a handle is none.
@@ -229,12 +319,16 @@ EXPORT cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cu
                                                      cublasLtMatmulHeuristicResult_t *results, int *found) {
     ENTER(Needs::context);
     Operand operands[4];
-    if (!call.device.libraries.find(handle) || !preferences.find(preference) || wanted < 1 || !results || !found ||
+    const Preference *preferred = preferences.find(preference);
+    if (!call.device.libraries.find(handle) || !preferred || wanted < 1 || !results || !found ||
         !findOperands(description, {a, b, c, d}, {}, operands)) {
         return invalid(call, "not what it has to be given");
     }
     if (const char *reason = mismatch(operands[0], operands[1], operands[2], operands[3])) return invalid(call, reason);
+    const Algorithm algorithm = choose(operands, *preferred);
     memset(results, 0, sizeof *results);
+    memcpy(&results->algo, &algorithm, sizeof algorithm);
+    results->workspaceSize = algorithm.workspaceBytes;
     *found = 1;
     return CUBLAS_STATUS_SUCCESS;
 }
@@ -243,12 +337,12 @@ EXPORT cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc
                                      const void *a, cublasLtMatrixLayout_t aLayout, const void *b,
                                      cublasLtMatrixLayout_t bLayout, const void *beta, const void *c,
                                      cublasLtMatrixLayout_t cLayout, void *d, cublasLtMatrixLayout_t dLayout,
-                                     const cublasLtMatmulAlgo_t *, void *workspace, size_t workspaceBytes,
+                                     const cublasLtMatmulAlgo_t *chosen, void *workspace, size_t workspaceBytes,
                                      cudaStream_t streamHandle) {
     ENTER(Needs::context);
     Stream *stream = call.device.streams.find(streamHandle);
     Operand operands[4];
-    if (!call.device.libraries.find(handle) || !stream || !alpha || !beta ||
+    if (!call.device.libraries.find(handle) || !stream || !alpha || !beta || !chosen ||
         !findOperands(description, {aLayout, bLayout, cLayout, dLayout}, {a, b, c, d}, operands)) {
         return invalid(call, "not what it has to be given");
     }
@@ -260,10 +354,15 @@ EXPORT cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc
     if (workspaceBytes && !call.device.contains((CUdeviceptr)(uintptr_t)workspace, workspaceBytes)) {
         return invalid(call, "a workspace outside what was allocated");
     }
+    Algorithm algorithm;
+    memcpy(&algorithm, chosen, sizeof algorithm);
+    if (const char *reason = mismatch(algorithm, operands, workspace, workspaceBytes)) return invalid(call, reason);
     float factor = *(const float *)alpha, oldFactor = *(const float *)beta;
     call.device.push(*stream, {"product",
                                [=, a = operands[0], b = operands[1], c = operands[2], d = operands[3]] {
-                                   multiply(factor, a, b, oldFactor, c, d);
+                                   // What was kept there is lost.
+                                   if (workspaceBytes) memset(workspace, 0xFF, workspaceBytes);
+                                   multiply(algorithm, factor, a, b, oldFactor, c, d);
                                },
                                nullptr});
     return CUBLAS_STATUS_SUCCESS;

@@ -1,6 +1,7 @@
 internal import ApusTensor
 
-/// The backward pass: from each layer's kept input the inside is computed again, then differentiated by hand.
+/// The backward pass: from each layer's kept input the inside is computed again, then differentiated by hand. Its products
+/// serve gradients alone: what is scored was computed before.
 extension Transformer {
     /// The final hidden states of rows whose layer inputs are kept, [rows][hidden], in the workspace.
     func finalHidden(_ pass: Pass, workspace: Workspace, inputs: LayerInputs) -> Matrix {
@@ -68,12 +69,14 @@ extension Transformer {
             backend.recall(kept.up, stream: layer, pass, firstRow: firstRow, into: up)
             let modules = inputModules(layer, .feedForward)
             let projections = modules.compactMap { projection(layer, $0, workspace, rows: rows) }
-            if !projections.isEmpty { backend.linear(input, projections) }
+            if !projections.isEmpty { backend.linear(input, projections, for: .gradients) }
         } else {
-            project(layer, .feedForward, input, into: [gate, up], workspace)
+            project(layer, .feedForward, input, into: [gate, up], workspace, for: .gradients)
         }
         backend.gate(model.layers[layer].plan.activation, gate, up, into: activated)
-        if let projection = projection(layer, .down, workspace, rows: rows) { backend.linear(activated, [projection]) }
+        if let projection = projection(layer, .down, workspace, rows: rows) {
+            backend.linear(activated, [projection], for: .gradients)
+        }
     }
 
     /// Gradients of some rows, from that of what the network gives; `activated` becomes its own gradient.
@@ -111,7 +114,7 @@ extension Transformer {
                 logSumExp: workspace.logSumExp(rows))
         }
         if let projection = projection(layer, .attentionOutput, workspace, rows: rows) {
-            backend.linear(attended, [projection])
+            backend.linear(attended, [projection], for: .gradients)
         }
     }
 
@@ -121,12 +124,16 @@ extension Transformer {
         let q = weights[.queries] == nil ? workspace.query(rows) : workspace.rawQuery(rows)
         let k = weights[.keys] == nil ? nil : workspace.rawKey(rows)
         if weights[.queryKeyValue] != nil {
-            project(layer, .attention, input, into: [q, k ?? workspace.key(rows), workspace.value(rows)], workspace)
+            project(
+                layer, .attention, input, into: [q, k ?? workspace.key(rows), workspace.value(rows)], workspace,
+                for: .gradients)
         } else {
             let keys =
                 k.map { product(layer, .key, workspace, into: $0) } ?? projection(layer, .key, workspace, rows: rows)
             let values = projection(layer, .value, workspace, rows: rows)
-            backend.linear(input, [product(layer, .query, workspace, into: q)] + [keys, values].compactMap(\.self))
+            backend.linear(
+                input, [product(layer, .query, workspace, into: q)] + [keys, values].compactMap(\.self), for: .gradients
+            )
         }
         normHeads(layer, .queries, q, into: workspace.query(rows))
     }
@@ -210,7 +217,7 @@ extension Transformer {
             return scaled
         }
         let (d, given) = (branch(), raw())
-        backend.linear(input, [product(layer, half.outputModule, workspace, into: given)])
+        backend.linear(input, [product(layer, half.outputModule, workspace, into: given)], for: .gradients)
         backend.fill(d, with: 0)
         parameters?.normBackward(.norm(place, layer: layer), given, dy: dx)
         backend.rmsNormBackward(given, gain: gain, epsilon: epsilon, dy: dx, addingTo: d)

@@ -91,7 +91,7 @@ package struct Transformer {
     ) {
         let rows = pass.rows
         let (q, k, v) = (workspace.query(rows), workspace.key(rows), workspace.value(rows))
-        project(layer, .attention, input, into: [q, k, v], workspace)
+        project(layer, .attention, input, into: [q, k, v], workspace, for: .scores)
         normHeads(layer, .queries, q, into: q)
         normHeads(layer, .keys, k, into: k)
         rotate(layer, [q, k], pass, rotary, inverse: false)
@@ -114,7 +114,7 @@ package struct Transformer {
         let delta = workspace.delta(pass.rows)
         for range in workspace.feedForwardChunks(pass.rows) {
             let (gate, up) = (workspace.gate(range.count), workspace.up(range.count))
-            project(layer, .feedForward, input.rows(range), into: [gate, up], workspace)
+            project(layer, .feedForward, input.rows(range), into: [gate, up], workspace, for: .scores)
             if let keep {
                 backend.keep(gate, pass, firstRow: range.lowerBound, in: keep.gate, stream: layer)
                 backend.keep(up, pass, firstRow: range.lowerBound, in: keep.up, stream: layer)
@@ -130,15 +130,17 @@ package struct Transformer {
 extension Transformer {
     /// The products of what a half layer reads, by one module each or by one for all of them.
     func project(
-        _ layer: Int, _ half: LayerHalf, _ input: Matrix, into outputs: [Matrix], _ workspace: Workspace
+        _ layer: Int, _ half: LayerHalf, _ input: Matrix, into outputs: [Matrix], _ workspace: Workspace,
+        for use: ProductUse
     ) {
         guard model.layers[layer][half.fusedInput] == nil else {
             let joined = workspace.joined(half, input.rows)
-            backend.linear(input, [product(layer, half.fusedInput, workspace, into: joined)])
+            backend.linear(input, [product(layer, half.fusedInput, workspace, into: joined)], for: use)
             backend.split(joined, into: outputs)
             return
         }
-        backend.linear(input, zip(half.inputModules, outputs).map { product(layer, $0, workspace, into: $1) })
+        backend.linear(
+            input, zip(half.inputModules, outputs).map { product(layer, $0, workspace, into: $1) }, for: use)
     }
 
     /// The norm of queries or of keys, of each head or of all together; nothing where the layer has none.

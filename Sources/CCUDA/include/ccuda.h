@@ -176,7 +176,15 @@ typedef struct CUstream_st *cudaStream_t;
     X(CUBLASLT_MATMUL_DESC_TRANSB, 4) \
     X(CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, 5) \
     X(CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, 6) \
-    X(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, 1)
+    X(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, 1) \
+    X(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, 3) \
+    X(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, 5) \
+    X(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, 6) \
+    X(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, 7) \
+    X(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, 8) \
+    X(CUBLASLT_REDUCTION_SCHEME_INPLACE, 1) \
+    X(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE, 2) \
+    X(CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE, 4)
 
 #ifndef CUBLAS_VERSION
 #define CCUDA_CONSTANT(name, value) name = value,
@@ -187,6 +195,7 @@ enum { CUBLAS_LT_CONSTANTS(CCUDA_CONSTANT) };
 /// X(result, name, (parameters)) for every function of cuBLASLt that is used. Matrices are stored column after column.
 #define CUBLAS_LT_FUNCTIONS(X) \
     X(size_t, cublasLtGetVersion, (void)) \
+    X(const char *, cublasLtGetStatusString, (cublasStatus_t status)) \
     X(cublasStatus_t, cublasLtCreate, (cublasLtHandle_t *handle)) \
     X(cublasStatus_t, cublasLtDestroy, (cublasLtHandle_t handle)) \
     X(cublasStatus_t, cublasLtMatmulDescCreate, \

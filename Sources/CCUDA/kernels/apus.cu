@@ -3,6 +3,7 @@
 #include "gradients.cuh"
 #include "head.cuh"
 #include "linear.cuh"
+#include "operands.cuh"
 #include "packing.cuh"
 #include "rows.cuh"
 #include "sampling.cuh"

@@ -21,7 +21,8 @@ extern "C" {
 
 /// The driver's functions; `cuInit` comes first, as ever.
 const struct cuda_driver *cuda_emulated_driver(void);
-/// cuBLASLt's functions: products of bf16 and fp32, sums in fp32.
+/// cuBLASLt's functions: products of bf16 and fp32, sums in fp32. The order of a sum depends on all sizes of the product, and on
+/// the run where the caller lets algorithms add in place. An algorithm is taken only for what it was asked for.
 const struct cublas_lt *cuda_emulated_blas(void);
 
 /// Releases everything, and takes back settings, failures and counts. Handles and addresses from before are invalid.

@@ -1,0 +1,152 @@
+internal import ApusTensor
+internal import CCUDA
+internal import Foundation
+
+/// cuBLASLt, NVIDIA's library of products, found where a backend is made: nothing of it is needed to build, to start or to
+/// train.
+///
+/// `@unchecked Sendable`: a table of functions and a handle that one backend uses, as `CUDABackend` is used by one thread at a
+/// time.
+final class BlasLibrary: @unchecked Sendable {
+    let functions: cublas_lt
+    let handle: cublasLtHandle_t
+    /// Such as 130100 for 13.1.0.
+    let version: Int
+
+    /// Where a backend has the library from.
+    enum Source {
+        /// What is installed, if anything.
+        case installed(environment: [String: String])
+        /// A table of functions, for tests.
+        case functions(cublas_lt)
+        /// Nowhere: our own kernels compute everything.
+        case none
+    }
+
+    /// The name of the environment variable with the folder that NVIDIA's libraries are in; with nothing in it, none are used.
+    static let folderVariable = "APUS_CUDA_LIB"
+    /// What newer drivers take first.
+    private static let names = ["libcublasLt.so.13", "libcublasLt.so.12"]
+    private static let usualFolder = "/usr/local/cuda/lib64"
+
+    /// Starts the library on the current context.
+    ///
+    /// - Throws: `TensorError` when it lacks a function or does not start.
+    init(_ functions: cublas_lt) throws(TensorError) {
+        self.functions = functions
+        version = functions.cublasLtGetVersion()
+        var handle: cublasLtHandle_t?
+        try Self.check(functions.cublasLtCreate(&handle), functions, "starting")
+        guard let handle else { preconditionFailure("started without an error") }
+        self.handle = handle
+    }
+
+    deinit { _ = functions.cublasLtDestroy(handle) }
+
+    /// Such as "13.1.0".
+    var versionText: String { "\(version / 10_000).\(version / 100 % 100).\(version % 100)" }
+
+    // MARK: Finding
+
+    /// Finds the library. What a user names has to work; of what is merely there, the first that starts is taken.
+    ///
+    /// - Returns: the library, or why there is none.
+    /// - Throws: `TensorError` when the named folder has no library that starts.
+    static func find(_ source: Source) throws(TensorError) -> (library: BlasLibrary?, remark: String) {
+        switch source {
+        case .none: return (nil, "none was wanted")
+        case .functions(let functions): return (try BlasLibrary(functions), "")
+        case .installed(let environment):
+            guard let folder = environment[folderVariable] else { return findInstalled() }
+            guard !folder.isEmpty else { return (nil, "\(folderVariable) is set to nothing") }
+            return (try open(in: folder), "")
+        }
+    }
+
+    private static func findInstalled() -> (library: BlasLibrary?, remark: String) {
+        var remark: String?
+        for place in names + names.map({ "\(usualFolder)/\($0)" }) {
+            do throws(TensorError) {
+                if let library = try open(place) { return (library, "") }
+            } catch {
+                remark = remark ?? error.description
+            }
+        }
+        return (nil, remark ?? "found no \(names[0]); install cuBLAS, or name its folder in \(folderVariable)")
+    }
+
+    private static func open(in folder: String) throws(TensorError) -> BlasLibrary {
+        var failure: TensorError?
+        for name in names {
+            do throws(TensorError) {
+                if let library = try open("\(folder)/\(name)") { return library }
+            } catch {
+                failure = error
+            }
+        }
+        throw failure
+            ?? TensorError(
+                "\(folderVariable)=\(folder): wanted \(names.joined(separator: " or ")) there, found neither; name the "
+                    + "folder of NVIDIA's cuBLAS, or unset it")
+    }
+
+    /// - Returns: nil where no library is.
+    private static func open(_ place: String) throws(TensorError) -> BlasLibrary? {
+        // It stays open: what it has on the card may outlive a backend.
+        guard let library = dlopen(place, RTLD_NOW | RTLD_LOCAL) else { return nil }
+        var functions = cublas_lt()
+        if let missing = cublas_lt_load(&functions, library) {
+            throw TensorError(
+                "CUDA: \(place) has no \(String(cString: missing)); update cuBLAS to one for CUDA 12 or later, or set "
+                    + "\(folderVariable) to nothing")
+        }
+        return try BlasLibrary(functions)
+    }
+
+    // MARK: Codes
+
+    /// Turns a code into an error.
+    func check(_ code: cublasStatus_t, _ call: @autoclosure () -> String) throws(TensorError) {
+        try Self.check(code, functions, call())
+    }
+
+    private static func check(
+        _ code: cublasStatus_t, _ functions: cublas_lt, _ call: @autoclosure () -> String
+    ) throws(TensorError) {
+        guard code != CUBLAS_STATUS_SUCCESS else { return }
+        let found = functions.cublasLtGetStatusString(code).map { String(cString: $0) } ?? "unknown error"
+        throw TensorError("CUDA: cuBLASLt, \(call()): \(found) (\(code)); \(advice(code))")
+    }
+
+    private static func advice(_ code: cublasStatus_t) -> String {
+        switch Int(code) {
+        case CUBLAS_STATUS_EXECUTION_FAILED:
+            "the card has failed: continue from the last checkpoint, and check it with nvidia-smi"
+        default:
+            "use a cuBLAS that is no newer than the driver, or set \(folderVariable) to nothing to do without"
+        }
+    }
+}
+
+/// Something that the library made, given back with its owner.
+///
+/// `@unchecked Sendable`: as `BlasLibrary`, which it keeps.
+final class BlasObject<Handle>: @unchecked Sendable {
+    let handle: Handle
+    private let library: BlasLibrary
+    private let destroy: (Handle) -> cublasStatus_t
+
+    init(
+        _ library: BlasLibrary, _ purpose: String, make: (inout Handle?) -> cublasStatus_t,
+        destroy: @escaping (Handle) -> cublasStatus_t
+    ) throws(TensorError) {
+        var made: Handle?
+        try library.check(make(&made), purpose)
+        guard let made else { preconditionFailure("made without an error") }
+        handle = made
+        self.library = library
+        self.destroy = destroy
+    }
+
+    deinit { _ = destroy(handle) }
+}
