@@ -63,7 +63,7 @@ let package = Package(
             name: "CCUDA", exclude: ["images", "kernels"],
             cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror", "-Wno-c23-extensions"])],
             linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
-        module("ApusCUDA", ["ApusTensor", "CCUDA"]),
+        module("ApusCUDA", ["ApusFormats", "ApusTensor", "CCUDA"]),
         module("ApusBench", ["ApusCPU", "ApusTensor", "CKernels"]),
         module("ApusModel", ["ApusTensor", "ApusFormats", "ApusText"]),
         module("ApusExport", ["ApusModel", "ApusFormats", "ApusText"], forSize),

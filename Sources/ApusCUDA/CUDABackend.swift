@@ -14,7 +14,7 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     let driver: CUDADriver
     let memory: DeviceMemory
     private let context: CUcontext
-    private let module: CUmodule
+    private let loaded: LoadedKernels
     private let queue: LaunchQueue
     private var kernels: KernelTable
     private var failure: TensorError?
@@ -36,12 +36,15 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     /// - Parameters:
     ///   - ordinal: which card; nil for the first that the kernels can run on.
     ///   - utilization: the share of the card's memory that may be taken.
+    ///   - report: takes a line for people where kernels have to be compiled first.
     /// - Throws: `TensorError` without a driver, a card or kernels for it.
-    public convenience init(ordinal: Int? = nil, utilization: Double = 0.9) throws(TensorError) {
+    public convenience init(
+        ordinal: Int? = nil, utilization: Double = 0.9, report: (String) -> Void = { _ in }
+    ) throws(TensorError) {
         let environment = ProcessInfo.processInfo.environment
         try self.init(
             CUDADriver.open(environment), ordinal: ordinal, utilization: utilization,
-            blas: .installed(environment: environment))
+            blas: .installed(environment: environment), report: report)
     }
 
     /// A backend on a card of some driver, for tests.
@@ -60,10 +63,11 @@ public final class CUDABackend: Backend, @unchecked Sendable {
         mostSpareMemory = spareMemory
     }
 
-    /// - Parameter image: the kernels; nil for those that are embedded.
+    /// - Parameter image: the kernels; nil for those that there are.
     init(
         _ driver: CUDADriver, ordinal: Int? = nil, utilization: Double = 0.9, image: UnsafeRawPointer? = nil,
-        blas source: BlasLibrary.Source, productLimits: ProductLimits = ProductLimits()
+        blas source: BlasLibrary.Source, productLimits: ProductLimits = ProductLimits(),
+        report: (String) -> Void = { _ in }
     ) throws(TensorError) {
         device = try CUDADevice.choose(ordinal, driver)
         self.driver = driver
@@ -73,9 +77,9 @@ public final class CUDABackend: Backend, @unchecked Sendable {
         guard let context else { preconditionFailure("retained without an error") }
         self.context = context
         try driver.check(functions.cuCtxSetCurrent(context), "using \(device.name)")
-        module = try KernelImage.load(image, driver, for: device)
+        loaded = try KernelImage(driver: driver, device: device).load(image, report: report)
         queue = try LaunchQueue(driver)
-        kernels = KernelTable(module, driver)
+        kernels = KernelTable(loaded.module, driver)
         self.productLimits = productLimits
         let (library, remark) = try BlasLibrary.find(source)
         productRemark = remark
@@ -91,18 +95,18 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     deinit {
         _ = driver.functions.cuCtxSetCurrent(context)
         queue.close()
-        _ = driver.functions.cuModuleUnload(module)
+        _ = driver.functions.cuModuleUnload(loaded.module)
     }
 
     /// For people.
     public var name: String { "CUDA, \(device.name)" }
 
-    /// The architecture: each may have its own bits. Of NVIDIA's library it is the number of multiprocessors and the
-    /// version too.
+    /// The architecture: each may have its own bits. So may the compiler of kernels that are not this program's, and
+    /// NVIDIA's library, of which it is the number of multiprocessors and the version too.
     public var arithmetic: String {
-        let own = "cuda-sm\(device.architecture)"
-        guard let blas else { return own }
-        return "\(own)-\(device.multiprocessors)-cublaslt\(blas.library.version)"
+        let library = blas.map { "\(device.multiprocessors)-cublaslt\($0.library.version)" }
+        return (["cuda", "sm\(device.architecture)"] + [loaded.compiler, library].compactMap(\.self))
+            .joined(separator: "-")
     }
 
     /// For people: what computes the products of gradients, and why where it is not the fastest.

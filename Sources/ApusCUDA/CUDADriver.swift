@@ -46,10 +46,14 @@ final class CUDADriver: @unchecked Sendable {
     /// Turns a code into an error.
     func check(_ code: CUresult, _ call: @autoclosure () -> String) throws(TensorError) {
         guard code != CUDA_SUCCESS else { return }
+        throw TensorError("CUDA: \(call()): \(words(for: code))\(Self.advice(code))")
+    }
+
+    /// What a code means, and the code.
+    func words(for code: CUresult) -> String {
         var text: UnsafePointer<CChar>?
         _ = functions.cuGetErrorString(code, &text)
-        let found = text.map { String(cString: $0) } ?? "unknown error"
-        throw TensorError("CUDA: \(call()): \(found) (\(code))\(Self.advice(code))")
+        return "\(text.map { String(cString: $0) } ?? "unknown error") (\(code))"
     }
 
     private static func advice(_ code: CUresult) -> String {

@@ -29,20 +29,7 @@ public struct WeightCache: Sendable, Equatable {
 
     /// The standard cache in an environment.
     package static func standard(_ environment: [String: String]) -> WeightCache? {
-        if let place = environment[environmentVariable], !place.isEmpty {
-            let isOff = ["off", "no", "none", "false", "0"].contains(place.lowercased())
-            return isOff ? nil : WeightCache(directory: place)
-        }
-        // The specification of these folders says that relative paths are to be ignored.
-        if let folder = environment["XDG_CACHE_HOME"], folder.hasPrefix("/") {
-            return WeightCache(directory: folder + "/apus/weights")
-        }
-        guard let home = environment["HOME"], home.hasPrefix("/") else { return nil }
-        #if canImport(Darwin)
-            return WeightCache(directory: home + "/Library/Caches/apus/weights")
-        #else
-            return WeightCache(directory: home + "/.cache/apus/weights")
-        #endif
+        UserCache.folder("weights", variable: environmentVariable, environment).map { WeightCache(directory: $0) }
     }
 
     /// Opens the packed weights of a model; nil when they are not there, or not exactly what is wanted.
