@@ -6,7 +6,20 @@ extension KernelName {
     static let packBF16 = KernelName("apus_pack_bf16")
     static let packInt8 = KernelName("apus_pack_int8")
     static let packNF4 = KernelName("apus_pack_nf4")
+    static let packCodes = KernelName("apus_pack_codes")
+    static let unpackCodes = KernelName("apus_unpack_codes")
+    static let roundToNF4 = KernelName("apus_round_to_nf4")
+    static let roundToInt8 = KernelName("apus_round_to_int8")
     static let embed = KernelName("apus_embed")
+}
+
+/// fp32 rows of a weight on the card.
+private struct WeightRows {
+    let values: CUdeviceptr
+    let outputs: Range<Int>
+    let inputs: Int
+
+    var count: Int { outputs.count * inputs }
 }
 
 extension CUDABackend {
@@ -15,90 +28,140 @@ extension CUDABackend {
 
     // MARK: Weights
 
-    /// See `Backend`. Rows come in chunks of whole 64s, so that blocks of NF4 never lie in two of them; the card packs
-    /// one while the host reads the next.
+    /// See `Backend`. Rows come in chunks of whole 64s, so that neither chunks of a weight nor blocks of NF4 lie in two of
+    /// them; the card packs one while the host reads the next.
     public func makeWeight<E: Error>(
         _ format: WeightFormat, outputs: Int, inputs: Int,
         rows read: (Range<Int>, UnsafeMutableBufferPointer<Float>) throws(E) -> Void
     ) throws -> Weight {
-        let weight = try CUDAWeight(format, outputs: outputs, inputs: inputs, in: memory)
-        let chunk = min(outputs, 64 * max(1, Self.chunkValues / (64 * max(inputs, 1))))
-        let values = UnsafeMutableBufferPointer<Float>.allocate(capacity: chunk * inputs)
+        let weight = try makeRoom(format, outputs: outputs, inputs: inputs)
+        let ranges = Self.chunks(outputs: outputs, inputs: inputs)
+        let values = UnsafeMutableBufferPointer<Float>.allocate(capacity: (ranges.first?.count ?? 0) * inputs)
         defer { values.deallocate() }
-        for first in stride(from: 0, to: outputs, by: max(chunk, 1)) {
-            let range = first..<min(first + chunk, outputs)
+        for range in ranges {
             let rows = UnsafeMutableBufferPointer(rebasing: values[..<(range.count * inputs)])
             try read(range, rows)
             let room = scratch(4 * rows.count)
             copy(UnsafeRawBufferPointer(rows), to: room)
-            pack(room, rows.count, into: weight, at: first * inputs)
+            let uploaded = WeightRows(values: room, outputs: range, inputs: inputs)
+            if weight.kind != WeightKind(format, inputs: 64) { round(uploaded, to: format) }
+            pack(uploaded, into: weight)
         }
         return weight
     }
 
+    private func makeRoom(_ format: WeightFormat, outputs: Int, inputs: Int) throws(TensorError) -> CUDAWeight {
+        _ = try CUDAWeight.byteCount(format, outputs: outputs, inputs: inputs)
+        return try CUDAWeight(format, outputs: outputs, inputs: inputs, in: memory)
+    }
+
+    private static func chunks(outputs: Int, inputs: Int) -> [Range<Int>] {
+        let length = 64 * max(1, chunkValues / (64 * max(inputs, 1)))
+        return stride(from: 0, to: outputs, by: length).map { $0..<min($0 + length, outputs) }
+    }
+
     /// See `Backend`.
     public func makeWeight(_ stored: NF4Matrix) throws -> Weight {
-        let weight = try CUDAWeight(.nf4, outputs: stored.outputs, inputs: stored.inputs, in: memory)
-        stored.codes.withUnsafeBytes { copy($0, to: weight.values) }
-        if let scales = weight.scales { stored.scales.withUnsafeBytes { copy($0, to: scales) } }
+        let inputs = stored.inputs
+        let weight = try makeRoom(.nf4, outputs: stored.outputs, inputs: inputs)
+        for range in Self.chunks(outputs: stored.outputs, inputs: inputs) {
+            // Beginnings are multiples of 64; ends need not be.
+            let (first, count) = (range.lowerBound * inputs, range.count * inputs)
+            let codes = stored.codes[first / 2..<(first + count + 1) / 2]
+            let scales = stored.scales[first / 64..<(first + count + 63) / 64]
+            let values = scratch(4 * count + 4 * scales.count + codes.count)
+            let scaleRoom = values + CUdeviceptr(4 * count)
+            let codeRoom = scaleRoom + CUdeviceptr(4 * scales.count)
+            scales.withUnsafeBytes { copy($0, to: scaleRoom) }
+            codes.withUnsafeBytes { copy($0, to: codeRoom) }
+            if weight.kind == .nf4 {
+                launch(
+                    .packCodes, blocks: chunkBlocks(weight, range.count), threads: Self.rowThreads,
+                    .pointer(codeRoom), .pointer(scaleRoom), .integer(range.count), .integer(inputs),
+                    .pointer(place(of: range, in: weight)))
+            } else {
+                launch(
+                    .unpackCodes, blocks: pieces(count, Self.rowThreads), threads: Self.rowThreads,
+                    .pointer(codeRoom), .pointer(scaleRoom), .long(count), .pointer(values))
+                pack(WeightRows(values: values, outputs: range, inputs: inputs), into: weight)
+            }
+        }
         return weight
     }
 
     /// See `Backend`.
     public func byteCount(_ format: WeightFormat, outputs: Int, inputs: Int) throws -> Int {
-        try CUDAWeight.Size(format, outputs: outputs, inputs: inputs).byteCount
+        try CUDAWeight.byteCount(format, outputs: outputs, inputs: inputs)
     }
 
     /// See `Backend`.
     public func makeAdapterWeight(outputs: Int, inputs: Int, beside base: WeightFormat) throws -> Weight {
-        try CUDAWeight(
-            Self.adapterFormat(inputs: inputs, beside: base), outputs: outputs, inputs: inputs, in: memory)
+        try CUDAWeight(Self.adapterFormat(beside: base), outputs: outputs, inputs: inputs, in: memory)
     }
 
     /// See `Backend`.
     public func adapterByteCount(outputs: Int, inputs: Int, beside base: WeightFormat) throws -> Int {
-        try byteCount(Self.adapterFormat(inputs: inputs, beside: base), outputs: outputs, inputs: inputs)
+        WeightKind(Self.adapterFormat(beside: base), inputs: inputs).byteCount(outputs: outputs, inputs: inputs)
     }
 
-    /// What the products of the weight beside it read; fp32 for an odd number of inputs.
-    private static func adapterFormat(inputs: Int, beside base: WeightFormat) -> WeightFormat {
-        base == .f32 || inputs % 2 != 0 ? .f32 : .bf16
-    }
+    /// What the products of the weight beside it read.
+    private static func adapterFormat(beside base: WeightFormat) -> WeightFormat { base == .f32 ? .f32 : .bf16 }
 
     /// See `Backend`. One kernel for each matrix.
     public func repack(_ items: [Repacking]) {
         for item in items {
-            pack(item.values.address, item.values.count, times: item.scale, into: item.weight.cuda, at: 0)
+            let weight = item.weight.cuda
+            pack(
+                WeightRows(values: item.values.address, outputs: 0..<weight.outputs, inputs: weight.inputs),
+                times: item.scale, into: weight)
         }
     }
 
-    /// Packs fp32 values on the card, times a factor, to a place in the flattened matrix that is a multiple of 64.
-    private func pack(
-        _ values: CUdeviceptr, _ count: Int, times factor: Float = 1, into weight: CUDAWeight, at first: Int
-    ) {
-        let (threads, value) = (Self.rowThreads, KernelArgument.pointer(values))
-        func place(_ base: CUdeviceptr?, _ bytes: Int) -> KernelArgument {
-            .pointer(base.map { $0 + CUdeviceptr(bytes) })
+    /// Replaces values by those that a form would give them.
+    private func round(_ rows: WeightRows, to format: WeightFormat) {
+        if format == .nf4 {
+            launch(
+                .roundToNF4, blocks: pieces(rows.count, 64 * Self.rowThreads / 32), threads: Self.rowThreads,
+                .pointer(rows.values), .long(rows.count))
+        } else {
+            // As many share a scale as divide both a row and 32.
+            let group = 1 << min(5, max(rows.inputs, 1).trailingZeroBitCount)
+            launch(
+                .roundToInt8, blocks: pieces(rows.count, Self.rowThreads), threads: Self.rowThreads,
+                .pointer(rows.values), .long(rows.count), .integer(group))
         }
-        switch weight.kind {
-        case .f32:
+    }
+
+    /// Packs rows, times a factor.
+    private func pack(_ rows: WeightRows, times factor: Float = 1, into weight: CUDAWeight) {
+        let kernel: KernelName =
+            switch weight.kind {
+            case .f32: .packF32
+            case .bf16: .packBF16
+            case .int8: .packInt8
+            case .nf4: .packNF4
+            }
+        let place = KernelArgument.pointer(place(of: rows.outputs, in: weight))
+        if weight.kind == .f32 {
             launch(
-                .packF32, blocks: flatBlocks(count), threads: threads, value, .long(count), .float(factor),
-                place(weight.values, 4 * first))
-        case .bf16:
+                kernel, blocks: flatBlocks(rows.count), threads: Self.rowThreads, .pointer(rows.values),
+                .long(rows.count), .float(factor), place)
+        } else {
             launch(
-                .packBF16, blocks: flatBlocks(count), threads: threads, value, .long(count), .float(factor),
-                place(weight.values, 2 * first))
-        case .int8:
-            let group = CUDAWeight.int8Group(weight.inputs)
-            launch(
-                .packInt8, blocks: pieces(count, threads), threads: threads, value, .long(count), .float(factor),
-                .integer(group), place(weight.values, first), place(weight.scales, 4 * (first / group)))
-        case .nf4:
-            launch(
-                .packNF4, blocks: pieces(count, 64 * threads / 32), threads: threads, value, .long(count),
-                .float(factor), place(weight.values, first / 2), place(weight.scales, 4 * (first / 64)))
+                kernel, blocks: chunkBlocks(weight, rows.outputs.count), threads: Self.rowThreads,
+                .pointer(rows.values), .integer(rows.outputs.count), .integer(rows.inputs), .float(factor), place)
         }
+    }
+
+    /// A warp packs a chunk.
+    private func chunkBlocks(_ weight: CUDAWeight, _ rows: Int) -> Int {
+        let chunks = pieces(rows, WeightKind.chunkOutputs) * pieces(weight.inputs, weight.kind.chunk?.inputs ?? 1)
+        return pieces(chunks, Self.rowThreads / 32)
+    }
+
+    /// Where rows that begin with a whole chunk lie.
+    private func place(of outputs: Range<Int>, in weight: CUDAWeight) -> CUdeviceptr {
+        weight.address + CUdeviceptr(weight.kind.byteCount(outputs: outputs.lowerBound, inputs: weight.inputs))
     }
 
     // MARK: Looking up
@@ -109,7 +172,7 @@ extension CUDABackend {
         let table = table.cuda
         launch(
             .embed, blocks: warpBlocks(rows: x.rows, columns: x.columns), threads: Self.rowThreads, tokens.argument,
-            .integer(x.rows), .integer(table.kind.rawValue), .pointer(table.values), .pointer(table.scales),
-            .integer(table.inputs), .integer(CUDAWeight.int8Group(table.inputs)), x.argument)
+            .integer(x.rows), .integer(table.kind.rawValue), .pointer(table.address), .integer(table.inputs),
+            x.argument)
     }
 }

@@ -15,8 +15,7 @@ extension CUDABackend {
     ///
     /// - Returns: false, with nothing done, where the library cannot, or where our own kernels are as fast.
     func multiplyByLibrary(_ x: Matrix, _ products: [LinearProduct]) -> Bool {
-        guard let blas, suits(products.map(\.weight), rows: x.rows, areInPlace: products.allSatisfy(\.isInPlace))
-        else { return false }
+        guard let blas, suits(products.map(\.weight), rows: x.rows) else { return false }
         let width = x.columns + (products.map(\.foldedColumns).max() ?? 0)
         let place = ProductSchedule.Place(column: 0, stride: width)
         var schedule = ProductSchedule(on: self, blas, productRoom)
@@ -34,7 +33,7 @@ extension CUDABackend {
         _ gradients: [LinearGradient], input x: Matrix, dx: Matrix?, accumulate: Bool
     ) -> Bool {
         guard let blas, dx != nil || gradients.contains(where: { $0.folded != nil }),
-            suits(gradients.map(\.weight), rows: x.rows, areInPlace: gradients.allSatisfy(\.isInPlace))
+            suits(gradients.map(\.weight), rows: x.rows)
         else { return false }
         let widths = gradients.map { $0.weight.outputs + $0.foldedColumns }
         let width = widths.reduce(0, +)
@@ -57,8 +56,8 @@ extension CUDABackend {
     }
 
     /// Whether weights are of a kind and rows of a number that the library is for. fp32 is exact with our own kernels alone.
-    private func suits(_ weights: [Weight], rows: Int, areInPlace: Bool) -> Bool {
-        rows >= (areInPlace ? productLimits.leastRowsInPlace : productLimits.leastRows)
+    private func suits(_ weights: [Weight], rows: Int) -> Bool {
+        rows >= productLimits.leastRows
             && weights.allSatisfy { $0.cuda.kind != .f32 && $0.inputs % 8 == 0 && $0.outputs % 8 == 0 }
     }
 
@@ -92,10 +91,6 @@ extension CUDABackend {
         let (weight, bias) = (product.weight, product.bias)
         let depth = weight.inputs + product.foldedColumns
         if let bias { schedule.append { self.fillRows(of: output, with: bias) } }
-        guard !product.isInPlace else {
-            let operand = schedule.whole(weight, isTransposed: true)
-            return schedule.multiply(place, depth: depth, operand, into: output, accumulates: bias != nil)
-        }
         for columns in schedule.pieces(productLimits.pieces(ofWeight: weight.outputs, width: depth)) {
             schedule.unpack(weight, columns, stride: depth, width: weight.inputs)
             if let (lowRank, _) = product.folded {
@@ -140,23 +135,18 @@ extension CUDABackend {
         accumulates: Bool, to schedule: inout ProductSchedule
     ) {
         let (weight, more) = (gradient.weight, gradient.foldedColumns)
-        if gradient.isInPlace {
-            let operand = schedule.whole(weight, isTransposed: false)
-            schedule.multiply(place, depth: weight.outputs, operand, into: dx, accumulates: accumulates)
-        } else {
-            let operand = schedule.unpacked(stride: weight.inputs, isTransposed: false)
-            let pieces = productLimits.pieces(ofWeight: weight.outputs, width: weight.inputs, more: more)
-            for piece in schedule.pieces(pieces) {
-                schedule.unpack(weight, piece, stride: weight.inputs, width: weight.inputs)
-                let isLast = piece.upperBound == weight.outputs
-                if isLast, let lowRank = gradient.folded {
-                    schedule.unpack(
-                        lowRank.a, 0..<more, row: piece.count, stride: weight.inputs, width: weight.inputs)
-                }
-                schedule.multiply(
-                    place.after(piece.lowerBound), depth: piece.count + (isLast ? more : 0), operand, into: dx,
-                    accumulates: accumulates || piece.lowerBound > 0)
+        let operand = schedule.unpacked(stride: weight.inputs, isTransposed: false)
+        let pieces = productLimits.pieces(ofWeight: weight.outputs, width: weight.inputs, more: more)
+        for piece in schedule.pieces(pieces) {
+            schedule.unpack(weight, piece, stride: weight.inputs, width: weight.inputs)
+            let isLast = piece.upperBound == weight.outputs
+            if isLast, let lowRank = gradient.folded {
+                schedule.unpack(
+                    lowRank.a, 0..<more, row: piece.count, stride: weight.inputs, width: weight.inputs)
             }
+            schedule.multiply(
+                place.after(piece.lowerBound), depth: piece.count + (isLast ? more : 0), operand, into: dx,
+                accumulates: accumulates || piece.lowerBound > 0)
         }
         if gradient.folded == nil, let adapter = gradient.adapter {
             let dProjected = adapter.dProjected.rows(rows)
@@ -177,7 +167,7 @@ extension CUDABackend {
     func unpack(_ weight: CUDAWeight, _ rows: Range<Int>, to address: CUdeviceptr, stride: Int, width: Int) {
         launch(
             KernelName("apus_unpack_\(weight.kind.name)"), blocks: pieces(rows.count * width / 8, Self.rowThreads),
-            threads: Self.rowThreads, .pointer(weight.values), .pointer(weight.scales), .integer(rows.lowerBound),
+            threads: Self.rowThreads, .pointer(weight.address), .integer(rows.lowerBound),
             .integer(rows.count), .integer(weight.outputs), .integer(weight.inputs), .pointer(address),
             .integer(stride), .integer(width))
     }
@@ -215,8 +205,6 @@ extension LinearProduct {
     }
     /// Columns that it adds to the depth.
     fileprivate var foldedColumns: Int { output == nil ? 0 : folded.map { BlasProduct.padded($0.lowRank.rank) } ?? 0 }
-    /// Whether no weight has to be unpacked but an adapter's.
-    fileprivate var isInPlace: Bool { output == nil || folded == nil && weight.cuda.rowsAddress != nil }
 }
 
 extension LinearGradient {
@@ -224,6 +212,4 @@ extension LinearGradient {
     fileprivate var folded: LowRank? { adapter.flatMap { $0.lowRank.isFoldable ? $0.lowRank : nil } }
     /// Columns that it adds to the depth.
     fileprivate var foldedColumns: Int { folded.map { BlasProduct.padded($0.rank) } ?? 0 }
-    /// Whether the weight need not be unpacked.
-    fileprivate var isInPlace: Bool { folded == nil && weight.cuda.rowsAddress != nil }
 }

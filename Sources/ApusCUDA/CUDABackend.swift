@@ -150,7 +150,7 @@ public final class CUDABackend: Backend, @unchecked Sendable {
             let launch = LaunchList.Launch(
                 function: try kernels.function(name, sharedBytes: sharedBytes),
                 blocks: (UInt32(blocks), UInt32(blocksY), UInt32(blocksZ)), threads: UInt32(threads),
-                sharedBytes: UInt32(sharedBytes), cellCount: arguments.count, name: name)
+                sharedBytes: UInt32(sharedBytes), argumentCount: arguments.count, name: name)
             try queue.add(launch, arguments)
         }
     }

@@ -15,6 +15,8 @@ public struct CUDADevice: Sendable, Equatable {
     let multiprocessors: Int
     /// Shared memory that a block may ask for, in bytes.
     let sharedMemory: Int
+    /// How many blocks run at a time, at the least.
+    let multiprocessors: Int
     let handle: CUdevice
 
     /// The oldest cards with bf16 on their tensor cores.

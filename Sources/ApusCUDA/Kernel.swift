@@ -8,22 +8,44 @@ struct KernelName: Hashable {
     init(_ symbol: String) { self.symbol = symbol }
 }
 
-/// What a kernel is called with; each has a cell of eight bytes.
+/// What a kernel is called with, in cells of eight bytes: one, or for a structure as many as it has.
 enum KernelArgument {
     case pointer(CUdeviceptr?)
     case integer(Int)
     case float(Float)
     case double(Double)
     case long(Int)
+    case structure(KernelStructure)
 
-    var cell: UInt64 {
+    func append(to cells: inout [UInt64]) {
         switch self {
-        case .pointer(let address): address ?? 0
-        case .integer(let value): UInt64(UInt32(bitPattern: Int32(clamping: value)))
-        case .float(let value): UInt64(value.bitPattern)
-        case .double(let value): value.bitPattern
-        case .long(let value): UInt64(bitPattern: Int64(value))
+        case .pointer(let address): cells.append(address ?? 0)
+        case .integer(let value): cells.append(UInt64(UInt32(bitPattern: Int32(clamping: value))))
+        case .float(let value): cells.append(UInt64(value.bitPattern))
+        case .double(let value): cells.append(value.bitPattern)
+        case .long(let value): cells.append(UInt64(bitPattern: Int64(value)))
+        case .structure(let structure): cells += structure.cells
         }
+    }
+}
+
+/// A structure of C whose members are pointers and pairs of integers; an integer alone has a pair's room.
+struct KernelStructure {
+    private(set) var cells: [UInt64] = []
+
+    mutating func append(_ pointer: CUdeviceptr?) { cells.append(pointer ?? 0) }
+
+    mutating func append(_ first: Int, _ second: Int = 0) {
+        let bits = [first, second].map { UInt64(UInt32(bitPattern: Int32(clamping: $0))) }
+        cells.append(bits[0] | bits[1] << 32)
+    }
+
+    mutating func append(_ other: KernelStructure) { cells += other.cells }
+
+    /// Fills up to so many cells with zeros.
+    mutating func pad(to count: Int) {
+        precondition(cells.count <= count, "more than the structure has")
+        cells += [UInt64](repeating: 0, count: count - cells.count)
     }
 }
 

@@ -6,8 +6,6 @@ package struct ProductLimits: Sendable {
     /// Rows from which a weight is worth unpacking. By arithmetic, not yet by measurement: bf16 values are written and read
     /// again, which takes a card as long as multiplying some hundred rows with them; our own kernels unpack on the fly.
     package var leastRows = 256
-    /// The same of weights that need no unpacking, which are rows in bf16 as they are.
-    package var leastRowsInPlace = 32
     /// Rows in bf16 that are multiplied at a time. More of them make the unpacking of weights cheaper.
     package var rowBytes = 128 << 20
     /// The part of a weight that is unpacked at a time: as much as the second cache of a large card keeps until it is read.

@@ -77,11 +77,8 @@ struct ProductSchedule {
         Operand(address: room.weight, stride: stride, isTransposed: isTransposed)
     }
 
-    /// A weight as it is, or unpacked where it has to be.
+    /// All of a weight, unpacked.
     mutating func whole(_ weight: Weight, isTransposed: Bool) -> Operand {
-        if let address = weight.cuda.rowsAddress {
-            return Operand(address: address, stride: weight.inputs, isTransposed: isTransposed)
-        }
         let width = BlasProduct.padded(weight.inputs)
         if !limits.holds(weightRows: weight.outputs, width: width) { isComplete = false }
         unpack(weight, 0..<weight.outputs, stride: width, width: width)

@@ -57,7 +57,7 @@ public enum TestDevice: String, Sendable {
     /// Limits under which the products of small models go through the library, and are cut.
     package static var smallLimits: ProductLimits {
         var limits = ProductLimits()
-        (limits.leastRows, limits.leastRowsInPlace) = (1, 1)
+        limits.leastRows = 1
         (limits.rowBytes, limits.weightBytes, limits.workspaceBytes) = (96 << 10, 48 << 10, 64 << 10)
         return limits
     }

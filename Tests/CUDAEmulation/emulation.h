@@ -221,11 +221,12 @@ inline std::map<std::string, Binder> &kernels() {
 
 template <class T>
 inline constexpr bool isParameter = std::is_pointer_v<T> || std::is_same_v<T, int> || std::is_same_v<T, float> ||
-                                    std::is_same_v<T, long long>;
+                                    std::is_same_v<T, long long> ||
+                                    (std::is_class_v<T> && std::is_trivially_copyable_v<T>);
 
 template <class... Parameters, size_t... index>
 Body bindArguments(void (*kernel)(Parameters...), void **parameters, std::index_sequence<index...>) {
-    static_assert((isParameter<Parameters> && ...), "parameters are pointers, int, float or long long");
+    static_assert((isParameter<Parameters> && ...), "parameters are pointers, int, float, long long or structures");
     std::tuple<Parameters...> arguments(*(Parameters *)parameters[index]...);
     return [kernel, arguments] { std::apply(kernel, arguments); };
 }

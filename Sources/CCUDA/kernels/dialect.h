@@ -11,6 +11,7 @@
 #define APUS_DEVICE_METHOD __forceinline__
 #define APUS_SAME_STORE EMULATION_UNWATCHED static
 /// Makes a kernel known to tests by its name; nothing on the card, where the name is known by itself.
+#define APUS_PARAMETER(Type) const Type
 #define APUS_EXPORT(kernel) static const emulation::Export<&kernel> exported_##kernel(#kernel);
 /// Declares `name`, a pointer to the dynamic shared memory of the block.
 #define APUS_DYNAMIC_SHARED(type, name) type *name = reinterpret_cast<type *>(emulation::machine.sharedMemory)
@@ -18,6 +19,8 @@
 #define APUS_DEVICE static __device__ __forceinline__
 #define APUS_DEVICE_METHOD __device__ __forceinline__
 #define APUS_SAME_STORE static __device__ __forceinline__
+/// A structure as a kernel's parameter: it stays where the driver puts it, also where a number finds a part of it.
+#define APUS_PARAMETER(Type) const __grid_constant__ Type
 #define APUS_EXPORT(kernel)
 #define APUS_DYNAMIC_SHARED(type, name)                       \
     extern __shared__ __align__(1024) unsigned char apus_dynamic_shared[]; \

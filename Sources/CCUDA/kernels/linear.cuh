@@ -1,184 +1,383 @@
-// Products of rows with a weight, in both directions: y = x Wᵀ and dx = dy W, for every way to hold W.
+// Products of rows with weights on tensor cores, y = x Wᵀ: rows are rounded to bf16, sums are fp32.
 //
-// Beside fp32 weights everything is fp32. Otherwise operands are bf16 on the tensor cores with fp32 sums: rows are rounded on
-// their way into shared memory, weights are unpacked there, so that a product of 4-bit weights is that of the bf16 weights
-// which they stand for. An output is one sum over the inner dimension in ascending order, whatever the number of rows.
+// However many rows there are, an output is the same sum: the inputs are cut into leaves, by the weight's shape alone; a
+// leaf's sum begins at 0 and takes one chunk of the weight after another; leaves are added in order. Where a weight has
+// scales, a chunk's sum begins at 0 too and is multiplied by its row's scale. A leaf can then be a block's of its own:
+// few rows would leave most of the card idle.
+//
+// Weights are operand a and rows b, so that of eight rows nothing is computed in vain. A warp has 32 outputs, in two
+// chunks that lie below each other, and reads each chunk once: straight into registers, some ahead. Rows come through
+// shared memory for all warps of a block.
 #pragma once
 #include "weights.cuh"
 
-// MARK: Tensor cores
+namespace linear {
 
-/// Rows, columns and depth of a block's tile; four warps, each 16 rows of it.
-static const int LINEAR_TILE = 64;
-/// Values in a row of a tile in shared memory. Eight more than it has: rows begin in different banks, on 16 bytes.
-static const int LINEAR_STRIDE = LINEAR_TILE + 8;
-static const int LINEAR_THREADS = 128;
+using weights::Share;
 
-/// Rounds a tile of fp32 rows into shared memory; zeros outside the matrix.
-APUS_DEVICE void linear_load_rows(bf16 *tile, const float *x, int firstRow, int rows, int firstColumn, int columns) {
-    for (int index = threadIdx.x; index < LINEAR_TILE * LINEAR_TILE / 2; index += LINEAR_THREADS) {
-        int row = index / (LINEAR_TILE / 2), column = index % (LINEAR_TILE / 2) * 2;
-        bool inside = firstRow + row < rows;
-        const float *from = x + (size_t)(firstRow + row) * columns + firstColumn + column;
-        float first = inside && firstColumn + column < columns ? from[0] : 0.f;
-        float second = inside && firstColumn + column + 1 < columns ? from[1] : 0.f;
-        *(u32 *)(tile + row * LINEAR_STRIDE + column) = apus_to_pair(first, second);
+constexpr int warpOutputs = 2 * weights::rows;
+constexpr int mostThreads = 256;
+/// Products of one input in a launch.
+constexpr int mostProducts = 8;
+
+/// A weight and where its product goes.
+struct Product {
+    const u8 *weight;
+    const float *bias;
+    /// [row][output]; or, where `isParts`, the sums of leaves, [leaf][row][output], and `bias` is not added.
+    float *y;
+    int kind, outputs;
+    /// Inputs of a leaf, a multiple of 64.
+    int leaf;
+    int isParts;
+    /// Blocks of this product and those before.
+    int end;
+};
+
+/// A launch, whose grid is the blocks of all products by tiles of rows.
+struct Call {
+    /// [row][input] in fp32, or in bf16 with rows of whole 64s, zeros behind the last input.
+    const void *x;
+    int rows, inputs;
+    /// Rows of a tile.
+    int tile;
+    Product products[mostProducts];
+};
+
+// MARK: Rows
+
+/// Shared memory is used in strips of 128 bytes: those that a table leaves free, or without one all.
+template <class Form> constexpr int stripPitch = Form::hasTable ? 256 : 128;
+template <class Form> APUS_DEVICE char *strips(char *shared) { return shared + (Form::hasTable ? 128 : 0); }
+
+/// Brings what some rows have from one input to another, `depth` inputs at a time, each into the next of `stages`
+/// places, so that some are under way while one is used. Rows that there are not are zeros.
+template <class Self, int stageCount> struct Stream {
+    static constexpr int stages = stageCount;
+
+    __device__ void begin() const {
+        for (int item = 0; item < stages - 1; item++) bring(item);
     }
-}
 
-/// Unpacks a tile of a weight into shared memory, [output][input]; zeros outside the matrix.
-template <class Weight>
-APUS_DEVICE void linear_load_weight(bf16 *tile, Weight weight, int firstOutput, int outputs, int firstInput, int inputs) {
-    for (int index = threadIdx.x; index < LINEAR_TILE * LINEAR_TILE / 2; index += LINEAR_THREADS) {
-        int row = index / (LINEAR_TILE / 2), column = index % (LINEAR_TILE / 2) * 2;
-        // The number of inputs is even: a pair lies inside or outside.
-        bool inside = firstOutput + row < outputs && firstInput + column < inputs;
-        *(u32 *)(tile + row * LINEAR_STRIDE + column) =
-            inside ? weight.pair((size_t)(firstOutput + row) * inputs + firstInput + column) : 0u;
-    }
-}
-
-/// The address of a lane's row for `apus_ldmatrix` of a 16 x 16 part of a tile: the rows of the left half, then of the right.
-APUS_DEVICE u32 linear_rows_address(const bf16 *tile, int row, int lane) {
-    return apus_shared_address(tile + (row + (lane & 15)) * LINEAR_STRIDE + (lane >> 4) * 8);
-}
-
-/// The same of two groups of 8 rows beside each other, each with both halves of its columns.
-APUS_DEVICE u32 linear_columns_address(const bf16 *tile, int lane) {
-    return apus_shared_address(tile + ((lane & 7) + (lane >> 4 << 3)) * LINEAR_STRIDE + (lane >> 3 & 1) * 8);
-}
-
-/// Writes or adds a warp's sums, 16 rows of 64 columns.
-APUS_DEVICE void linear_store(
-    const float (&sums)[8][4], float *y, const float *bias, int firstRow, int rows, int firstColumn, int columns,
-    int accumulates) {
-    const int lane = threadIdx.x & 31;
-    for (int part = 0; part < 8; part++) {
-        for (int element = 0; element < 4; element++) {
-            int row = firstRow + lane / 4 + (element >> 1) * 8;
-            int column = firstColumn + part * 8 + lane % 4 * 2 + (element & 1);
-            if (row >= rows || column >= columns) continue;
-            float *to = y + (size_t)row * columns + column;
-            float sum = sums[part][element];
-            if (bias) sum += bias[column];
-            *to = accumulates ? *to + sum : sum;
-        }
-    }
-}
-
-/// A block's 64 x 64 values of y = x Wᵀ (+ bias) or, backwards, of y = x W; or what is added to y.
-template <bool isBackward, class Weight>
-APUS_DEVICE void linear_product(
-    const float *x, Weight weight, const float *bias, float *y, int rows, int outputs, int inputs, int accumulates) {
-    APUS_DYNAMIC_SHARED(bf16, xTile);
-    bf16 *weightTile = xTile + LINEAR_TILE * LINEAR_STRIDE;
-    const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
-    const int columns = isBackward ? inputs : outputs, depth = isBackward ? outputs : inputs;
-    const int firstColumn = blockIdx.x * LINEAR_TILE, firstRow = blockIdx.y * LINEAR_TILE;
-    const u32 xAddress = linear_rows_address(xTile, warp * 16, lane);
-    // Backwards the weight's rows are the inner dimension: its matrices are taken transposed.
-    const u32 weightAddress =
-        isBackward ? linear_rows_address(weightTile, 0, lane) : linear_columns_address(weightTile, lane);
-    float sums[8][4] = {};
-    for (int first = 0; first < depth; first += LINEAR_TILE) {
-        linear_load_rows(xTile, x, firstRow, rows, first, depth);
-        linear_load_weight(
-            weightTile, weight, isBackward ? first : firstColumn, outputs, isBackward ? firstColumn : first, inputs);
+    /// Waits for the next one. What the one before was in is overwritten.
+    __device__ void take(int item) const {
+        apus_copy_wait<stages - 2>();
         __syncthreads();
-#pragma unroll
-        for (int step = 0; step < LINEAR_TILE / 16; step++) {
-            u32 a[4];
-            apus_ldmatrix(a, xAddress + step * 32);
-#pragma unroll
-            for (int part = 0; part < 4; part++) {
-                const int row = isBackward ? step : part, column = isBackward ? part : step;
-                const u32 address = weightAddress + row * 16 * LINEAR_STRIDE * 2 + column * 32;
-                u32 b[4];
-                if (isBackward) {
-                    apus_ldmatrix_transposed(b, address);
-                } else {
-                    apus_ldmatrix(b, address);
-                }
-                apus_mma(sums[2 * part], a, b[0], b[1]);
-                apus_mma(sums[2 * part + 1], a, b[2], b[3]);
+        bring(item + stages - 1);
+    }
+
+private:
+    __device__ void bring(int item) const {
+        static_cast<const Self *>(this)->copy(item, item % stages);
+        apus_copy_commit();
+    }
+};
+
+/// Up to eight rows, in fp32, which each warp rounds for itself.
+///
+/// A strip has 8 inputs of 4 rows. Eight lanes that copy, and sixteen that load, have one strip.
+template <class Form> struct FewRows : Stream<FewRows<Form>, 4> {
+    static constexpr int fragments = 1, together = 1, depth = 256;
+    static constexpr int pitch = stripPitch<Form>, stageBytes = depth / 4 * pitch;
+    const float *x;
+    int rows, inputs, first, end;
+    bool isAligned;
+    char *base;
+    const char *own;
+
+    __device__ FewRows(const void *x, int inputs, int firstRow, int rows, int first, int end, char *shared)
+        : x(static_cast<const float *>(x) + (size_t)firstRow * inputs), rows(rows), inputs(inputs), first(first), end(end),
+          isAligned((((size_t)x | (size_t)inputs * 4) & 15) == 0), base(strips<Form>(shared)) {
+        const int lane = threadIdx.x % 32;
+        own = base + lane / 16 * 2 * pitch + lane / 4 % 4 * 32 + lane % 4 * 8;
+    }
+
+    __device__ void copy(int item, int stage) const {
+        const int begin = first + item * depth;
+        if (begin >= end) return;
+        for (int i = (int)threadIdx.x; i < min(depth, end - begin) * 2; i += (int)blockDim.x) {
+            // Four inputs of a row. From the lowest bit: half of 8 inputs, the row of 4, the 8 of 16, the 4 rows, the 16.
+            const int row = (i >> 4 & 1) * 4 + (i >> 1 & 3), strip = (i >> 5) * 4 + (i >> 4 & 1) * 2 + (i >> 3 & 1);
+            const int column = begin + (i >> 5) * 16 + (i >> 3 & 1) * 8 + (i & 1) * 4;
+            char *to = base + stage * stageBytes + strip * pitch + (i >> 1 & 3) * 32 + (i & 1) * 16;
+            const bool isInside = row < rows && column < inputs;
+            const float *from = x + (isInside ? (size_t)row * inputs + column : 0);
+            if (isAligned) {
+                apus_copy_async(apus_shared_address(to), from, isInside);
+            } else {
+                float4 quad;
+                quad.x = isInside ? from[0] : 0.0f;
+                quad.y = isInside && column + 1 < inputs ? from[1] : 0.0f;
+                quad.z = isInside && column + 2 < inputs ? from[2] : 0.0f;
+                quad.w = isInside && column + 3 < inputs ? from[3] : 0.0f;
+                *reinterpret_cast<float4 *>(to) = quad;
             }
         }
-        __syncthreads();
     }
-    linear_store(sums, y, bias, firstRow + warp * 16, rows, firstColumn, columns, accumulates);
+
+    /// The b of the rows for a product of 16 inputs.
+    APUS_DEVICE_METHOD void load(u32 (&b)[2], u32 stage, u32 step, int) const {
+        const char *at = own + stage * stageBytes + step * 4 * pitch;
+        const float2 low = *reinterpret_cast<const float2 *>(at), high = *reinterpret_cast<const float2 *>(at + pitch);
+        b[0] = apus_to_pair(low.x, low.y);
+        b[1] = apus_to_pair(high.x, high.y);
+    }
+};
+
+/// Values in a row that is rounded before: of `columns`, to whole 64s.
+APUS_DEVICE int rounded_width(int columns) { return (columns + 63) / 64 * 64; }
+
+/// Up to `tile` rows that are rounded before, zeros behind their last value. A strip has 64 values of a row, in pieces
+/// of 16 bytes, whose places are exchanged row by row, so that pieces of eight rows lie in different banks.
+template <class Form, int tile, int stages> struct RoundedRows : Stream<RoundedRows<Form, tile, stages>, stages> {
+    static constexpr int fragments = tile / 8, together = 2, depth = 64;
+    static constexpr int pitch = stripPitch<Form>, stageBytes = tile * pitch;
+    const bf16 *x;
+    int rows, width, first, end;
+    u32 base, own;
+
+    __device__ RoundedRows(const void *x, int columns, int firstRow, int rows, int first, int end, char *shared)
+        : rows(rows), width(rounded_width(columns)), first(first), end(end),
+          base(apus_shared_address(strips<Form>(shared))) {
+        this->x = static_cast<const bf16 *>(x) + (size_t)firstRow * width;
+        const u32 lane = threadIdx.x % 32;
+        own = base + (lane % 8 + lane / 16 * 8) * pitch + ((lane / 8 % 2) ^ lane % 8) * 16;
+    }
+
+    __device__ void copy(int item, int stage) const {
+        const int begin = first + item * depth;
+        if (begin >= end) return;
+        const int pieces = (rows + 15) / 16 * 128;
+        for (int i = (int)threadIdx.x; i < pieces; i += (int)blockDim.x) {
+            const int row = i >> 3, piece = i & 7;
+            const u32 to = base + stage * stageBytes + row * pitch + ((piece ^ row) & 7) * 16;
+            const bool isInside = row < rows;
+            apus_copy_async(to, x + (isInside ? (size_t)row * width + begin + piece * 8 : 0), isInside);
+        }
+    }
+
+    /// The b's of 16 rows.
+    APUS_DEVICE_METHOD void load(u32 (&b)[4], u32 stage, u32 step, int pair) const {
+        apus_ldmatrix(b, (own + stage * stageBytes + pair * 16 * pitch) ^ (step * 32));
+    }
+};
+
+template <class Form> using TileRows = RoundedRows<Form, 64, 4>;
+
+// MARK: Sums
+
+/// Adds a chunk's sums, times the scales of its two rows.
+APUS_DEVICE void scale(float (&sums)[4], const float (&own)[4], const float (&scales)[2]) {
+#pragma unroll
+    for (int e = 0; e < 4; e++) sums[e] = fmaf(own[e], scales[e / 2], sums[e]);
 }
 
-// MARK: fp32
+/// A warp's sums: of 2 x 16 outputs and some times 8 rows.
+template <int fragments> struct Sums {
+    float values[2][fragments][4];
 
-static const int EXACT_TILE = 32;
-static const int EXACT_DEPTH = 16;
-static const int EXACT_THREADS = 256;
-
-/// A block's 32 x 32 outputs of y = a b with a [rows][depth] and b found by its strides, in fp32; each thread has four rows
-/// of a column.
-APUS_DEVICE void linear_exact(
-    const float *a, const float *b, size_t columnStride, size_t depthStride, const float *bias, float *y, int rows,
-    int columns, int depth, int accumulates) {
-    __shared__ float aTile[EXACT_TILE][EXACT_DEPTH + 1];
-    __shared__ float bTile[EXACT_DEPTH][EXACT_TILE + 1];
-    const int column = threadIdx.x % EXACT_TILE, firstOwnRow = threadIdx.x / EXACT_TILE * 4;
-    const int firstColumn = blockIdx.x * EXACT_TILE, firstRow = blockIdx.y * EXACT_TILE;
-    float sums[4] = {};
-    for (int first = 0; first < depth; first += EXACT_DEPTH) {
-        for (int index = threadIdx.x; index < EXACT_TILE * EXACT_DEPTH; index += EXACT_THREADS) {
-            int row = index / EXACT_DEPTH, k = index % EXACT_DEPTH;
-            bool inside = firstRow + row < rows && first + k < depth;
-            aTile[row][k] = inside ? a[(size_t)(firstRow + row) * depth + first + k] : 0.f;
-            // Whichever of the two dimensions lies side by side is read so.
-            int c = depthStride == 1 ? index / EXACT_DEPTH : index % EXACT_TILE;
-            int l = depthStride == 1 ? index % EXACT_DEPTH : index / EXACT_TILE;
-            inside = firstColumn + c < columns && first + l < depth;
-            bTile[l][c] = inside ? b[(firstColumn + c) * columnStride + (first + l) * depthStride] : 0.f;
+    APUS_DEVICE_METHOD void clear() {
+#pragma unroll
+        for (int m = 0; m < 2; m++) {
+#pragma unroll
+            for (int n = 0; n < fragments; n++) {
+#pragma unroll
+                for (int e = 0; e < 4; e++) values[m][n][e] = 0;
+            }
         }
-        __syncthreads();
-        for (int k = 0; k < EXACT_DEPTH; k++) {
-            for (int row = 0; row < 4; row++) sums[row] = fmaf(aTile[firstOwnRow + row][k], bTile[k][column], sums[row]);
-        }
-        __syncthreads();
     }
-    for (int row = 0; row < 4; row++) {
-        if (firstRow + firstOwnRow + row >= rows || firstColumn + column >= columns) continue;
-        float *to = y + (size_t)(firstRow + firstOwnRow + row) * columns + firstColumn + column;
-        float sum = bias ? sums[row] + bias[firstColumn + column] : sums[row];
-        *to = accumulates ? *to + sum : sum;
+
+    APUS_DEVICE_METHOD void add(const Sums &other) {
+#pragma unroll
+        for (int m = 0; m < 2; m++) {
+#pragma unroll
+            for (int n = 0; n < fragments; n++) {
+#pragma unroll
+                for (int e = 0; e < 4; e++) values[m][n][e] += other.values[m][n][e];
+            }
+        }
+    }
+
+    /// Adds the products of two chunks' outputs with `count` times 8 rows, of inputs from the product `step` of a stage on.
+    template <class Form, class Rows>
+    APUS_DEVICE_METHOD void add(const u32 (&a)[2][Form::steps][4], const float (&scales)[2][2], const Rows &rows,
+                                int count, u32 stage, u32 step) {
+#pragma unroll
+        for (int n = 0; n < fragments; n += Rows::together) {
+            if (n >= count) break;
+            float own[2][Rows::together][4] = {};
+#pragma unroll
+            for (int s = 0; s < Form::steps; s++) {
+                u32 b[2 * Rows::together];
+                rows.load(b, stage, step + s, n / Rows::together);
+#pragma unroll
+                for (int m = 0; m < 2; m++) {
+#pragma unroll
+                    for (int i = 0; i < Rows::together; i++) {
+                        apus_mma(Form::hasScales ? own[m][i] : values[m][n + i], a[m][s], b[2 * i], b[2 * i + 1]);
+                    }
+                }
+            }
+            if constexpr (Form::hasScales) {
+#pragma unroll
+                for (int m = 0; m < 2; m++) {
+#pragma unroll
+                    for (int i = 0; i < Rows::together; i++) scale(values[m][n + i], own[m][i], scales[m]);
+                }
+            }
+        }
+    }
+
+    /// Writes the sums that are in the matrix, with the bias if there is one, or adds them to what is there.
+    __device__ void store(float *y, const float *bias, int firstOutput, int outputs, int firstRow, int rows,
+                          bool accumulates) const {
+        const int lane = threadIdx.x % 32;
+#pragma unroll
+        for (int m = 0; m < 2; m++) {
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                const int output = firstOutput + m * weights::rows + half * 8 + lane / 4;
+                if (output >= outputs) continue;
+                const float shift = bias ? bias[output] : 0.0f;
+#pragma unroll
+                for (int n = 0; n < fragments; n++) {
+#pragma unroll
+                    for (int e = 0; e < 2; e++) {
+                        const int row = n * 8 + lane % 4 * 2 + e;
+                        if (row >= rows) continue;
+                        float *to = y + (size_t)(firstRow + row) * outputs + output;
+                        const float sum = bias ? values[m][n][half * 2 + e] + shift : values[m][n][half * 2 + e];
+                        *to = accumulates ? *to + sum : sum;
+                    }
+                }
+            }
+        }
+    }
+};
+
+/// The chunks of a warp's outputs one after another, `ahead` of them in registers.
+template <class Form, int ahead> struct Chunks {
+    weights::Cursor next[2];
+    Share ring[ahead][2];
+    int count;
+
+    /// `count` chunks from the input `first` on.
+    __device__ Chunks(const Product &product, int firstOutput, int inputs, int first, int count) : count(count) {
+#pragma unroll
+        for (int m = 0; m < 2; m++) {
+            // What lies behind the last outputs is computed from their chunk, and not written.
+            const int tile = min(firstOutput / weights::rows + m, (product.outputs - 1) / weights::rows);
+            next[m] = weights::Cursor(
+                product.weight + ((size_t)tile * weights::chunks_of<Form>(inputs) + first / Form::depth) * Form::bytes);
+        }
+#pragma unroll
+        for (int slot = 0; slot < ahead; slot++) load(slot, slot);
+        advance();
+    }
+
+    /// Fills a slot with the chunk `number`.
+    APUS_DEVICE_METHOD void load(int slot, int number) {
+        if (number >= count) return;
+#pragma unroll
+        for (int m = 0; m < 2; m++) next[m].load<Form>(ring[slot][m], slot);
+    }
+
+    APUS_DEVICE_METHOD void advance() {
+#pragma unroll
+        for (int m = 0; m < 2; m++) next[m].skip<Form>(ahead);
+    }
+};
+
+/// A block's outputs of a product: of one leaf, or with `isWhole` of all leaves.
+template <class Form, class Rows, bool isWhole, int ahead>
+APUS_DEVICE void multiply(const Call &call, const Product &product, int block, char *shared) {
+    const int outputs = product.outputs, inputs = call.inputs;
+    const int blockOutputs = (int)blockDim.x / 32 * warpOutputs, blocks = (outputs + blockOutputs - 1) / blockOutputs;
+    const int leaf = isWhole ? 0 : block / blocks;
+    const int first = leaf * product.leaf, end = isWhole ? inputs : min(first + product.leaf, inputs);
+    const int firstOutput = block % blocks * blockOutputs + (int)threadIdx.x / 32 * warpOutputs;
+    const u32 count = (u32)(end - first + Form::depth - 1) / Form::depth;
+    Chunks<Form, ahead> chunks(product, firstOutput, inputs, first, (int)count);
+    const int firstRow = (int)blockIdx.y * call.tile, rowCount = min(call.rows - firstRow, call.tile);
+    const Rows rows(call.x, inputs, firstRow, rowCount, first, end, shared);
+    rows.begin();
+    if constexpr (Form::hasTable) Form::fill(shared);
+    const Form form(shared);
+    const int fragments = (rowCount + 7) / 8;
+    constexpr int stageChunks = Rows::depth / Form::depth;
+    Sums<Rows::fragments> sums, total;
+    if (isWhole) total.clear();
+    for (u32 done = 0; done < count;) {
+        const u32 leafEnd = isWhole ? min(done + product.leaf / Form::depth, count) : count;
+        sums.clear();
+        for (; done < leafEnd; done += ahead) {
+#pragma unroll
+            for (int slot = 0; slot < ahead; slot++) {
+                const u32 chunk = done + slot;
+                if (slot > 0 && chunk >= leafEnd) break;
+                // What the slot tells is no question at run time.
+                if (slot % (ahead < stageChunks ? ahead : stageChunks) == 0 && (ahead >= stageChunks || chunk % stageChunks == 0)) {
+                    rows.take((int)(chunk / stageChunks));
+                }
+                u32 a[2][Form::steps][4];
+#pragma unroll
+                for (int m = 0; m < 2; m++) {
+#pragma unroll
+                    for (int s = 0; s < Form::steps; s++) form.fragment(a[m][s], chunks.ring[slot][m], s);
+                }
+                const float scales[2][2] = {{chunks.ring[slot][0].scales[0], chunks.ring[slot][0].scales[1]},
+                                            {chunks.ring[slot][1].scales[0], chunks.ring[slot][1].scales[1]}};
+                // With others under way, the registers are better used until the end.
+                if (ahead == 1) chunks.load(slot, (int)chunk + ahead);
+                sums.template add<Form>(a, scales, rows, fragments, chunk / stageChunks % Rows::stages,
+                                        chunk % stageChunks * Form::steps);
+                if (ahead > 1) chunks.load(slot, (int)chunk + ahead);
+            }
+            chunks.advance();
+        }
+        if (isWhole) total.add(sums);
+    }
+    float *y = product.y + (product.isParts ? (size_t)leaf * call.rows * outputs : 0);
+    (isWhole ? total : sums)
+        .store(y, product.isParts ? nullptr : product.bias, firstOutput, outputs, firstRow, rowCount, false);
+}
+
+/// The block's own product.
+template <template <class> class Rows, bool isWhole, int ahead> APUS_DEVICE void run_product(const Call &call) {
+    APUS_DYNAMIC_SHARED(char, shared);
+    int number = 0, begin = 0;
+    while ((int)blockIdx.x >= call.products[number].end) begin = call.products[number++].end;
+    const Product &product = call.products[number];
+    const int block = (int)blockIdx.x - begin;
+    switch (product.kind) {
+        case weights::codes:
+            return multiply<weights::Codes, Rows<weights::Codes>, isWhole, ahead>(call, product, block, shared);
+        case weights::integers:
+            return multiply<weights::Integers, Rows<weights::Integers>, isWhole, ahead>(call, product, block, shared);
+        default:
+            return multiply<weights::Halves, Rows<weights::Halves>, isWhole, ahead>(call, product, block, shared);
     }
 }
+
+}  // namespace linear
 
 // MARK: Kernels
 
-/// Grid: 64 outputs (32 of fp32) by as many rows. Shared memory beside weights that are not fp32: two tiles of bf16.
-#define APUS_LINEAR(kind, Weight)                                                                                   \
-    extern "C" __global__ void __launch_bounds__(LINEAR_THREADS) apus_linear_##kind(                                \
-        const float *x, const void *values, const float *scales, const float *bias, float *y, int rows, int outputs, \
-        int inputs, int accumulates) {                                                                              \
-        linear_product<false>(x, Weight(values, scales, inputs), bias, y, rows, outputs, inputs, accumulates);      \
-    }                                                                                                               \
-    APUS_EXPORT(apus_linear_##kind)                                                                                 \
-    extern "C" __global__ void __launch_bounds__(LINEAR_THREADS) apus_linear_backward_##kind(                       \
-        const float *dy, const void *values, const float *scales, float *dx, int rows, int outputs, int inputs,     \
-        int accumulates) {                                                                                          \
-        linear_product<true>(dy, Weight(values, scales, inputs), nullptr, dx, rows, outputs, inputs, accumulates);   \
-    }                                                                                                               \
-    APUS_EXPORT(apus_linear_backward_##kind)
-
-APUS_LINEAR(bf16, BF16Weight)
-APUS_LINEAR(int8, Int8Weight)
-APUS_LINEAR(nf4, NF4Weight)
-
-extern "C" __global__ void __launch_bounds__(EXACT_THREADS) apus_linear_f32(
-    const float *x, const void *values, const float *, const float *bias, float *y, int rows, int outputs, int inputs,
-    int accumulates) {
-    linear_exact(x, (const float *)values, inputs, 1, bias, y, rows, outputs, inputs, accumulates);
+/// Up to eight rows of fp32; a block has one leaf.
+extern "C" __global__ void __launch_bounds__(linear::mostThreads, 2) apus_linear_few(APUS_PARAMETER(linear::Call) call) {
+    linear::run_product<linear::FewRows, false, 4>(call);
 }
-APUS_EXPORT(apus_linear_f32)
+APUS_EXPORT(apus_linear_few)
 
-extern "C" __global__ void __launch_bounds__(EXACT_THREADS) apus_linear_backward_f32(
-    const float *dy, const void *values, const float *, float *dx, int rows, int outputs, int inputs, int accumulates) {
-    linear_exact(dy, (const float *)values, 1, inputs, nullptr, dx, rows, inputs, outputs, accumulates);
+/// Tiles of rows that are rounded; a block has one leaf.
+extern "C" __global__ void __launch_bounds__(linear::mostThreads)
+apus_linear_leaves(APUS_PARAMETER(linear::Call) call) {
+    linear::run_product<linear::TileRows, false, 4>(call);
 }
-APUS_EXPORT(apus_linear_backward_f32)
+APUS_EXPORT(apus_linear_leaves)
+
+/// The same; a block has all leaves.
+extern "C" __global__ void __launch_bounds__(linear::mostThreads) apus_linear_whole(APUS_PARAMETER(linear::Call) call) {
+    linear::run_product<linear::TileRows, true, 1>(call);
+}
+APUS_EXPORT(apus_linear_whole)

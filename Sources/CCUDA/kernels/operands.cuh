@@ -12,18 +12,20 @@ constexpr int octet = 8;
 
 /// `count` rows of a weight from `first` on, of which there are `outputs` in all. A thread has eight values of a row; the
 /// number of inputs is even, the width a multiple of eight.
-template <class Weight>
+template <class Form>
 APUS_DEVICE void unpack(
-    Weight weight, int first, int count, int outputs, int inputs, bf16 *to, int stride, int width) {
+    const u8 *weight, int first, int count, int outputs, int inputs, bf16 *to, int stride, int width) {
     const u32 octets = (u32)width / octet;
     const long long number = (long long)blockIdx.x * rows::threads + threadIdx.x;
     const int row = (int)(number / octets), column = (int)(number % octets) * octet;
     if (row >= count) return;
-    const size_t place = (size_t)(first + row) * inputs + column;
-    u32 pairs[octet / 2];
-    for (int p = 0; p < octet / 2; p++) {
-        const bool is_inside = first + row < outputs && column + 2 * p < inputs;
-        pairs[p] = is_inside ? weight.pair(place + 2 * p) : 0u;
+    u32 pairs[octet / 2] = {};
+    if (first + row < outputs && column < inputs) {
+        const weights::Place at(first + row, column, inputs, Form::depth);
+        const u8 *chunk = weight + at.chunk * Form::bytes;
+        const float scale = Form::hasScales ? at.scale(chunk) : 1.0f;
+        // What a row lacks to whole chunks is zeros there.
+        for (int p = 0; p < octet / 2; p++) pairs[p] = weights::pair<Form>(chunk, at.pair + p * (Form::depth / 4), scale);
     }
     *reinterpret_cast<uint4 *>(to + (size_t)row * stride + column) = make_uint4(pairs[0], pairs[1], pairs[2], pairs[3]);
 }
@@ -52,14 +54,13 @@ extern "C" __global__ void __launch_bounds__(256) apus_fill_rows(const float *ro
 }
 APUS_EXPORT(apus_fill_rows)
 
-#define APUS_UNPACK(kind, Weight)                                                                             \
+#define APUS_UNPACK(kind, Form)                                                                               \
     extern "C" __global__ void __launch_bounds__(256) apus_unpack_##kind(                                     \
-        const void *values, const float *scales, int first, int count, int outputs, int inputs, bf16 *to,     \
-        int stride, int width) {                                                                              \
-        operands::unpack(Weight(values, scales, inputs), first, count, outputs, inputs, to, stride, width);   \
+        const u8 *weight, int first, int count, int outputs, int inputs, bf16 *to, int stride, int width) {   \
+        operands::unpack<Form>(weight, first, count, outputs, inputs, to, stride, width);                     \
     }                                                                                                         \
     APUS_EXPORT(apus_unpack_##kind)
 
-APUS_UNPACK(bf16, BF16Weight)
-APUS_UNPACK(int8, Int8Weight)
-APUS_UNPACK(nf4, NF4Weight)
+APUS_UNPACK(bf16, weights::Halves)
+APUS_UNPACK(int8, weights::Integers)
+APUS_UNPACK(nf4, weights::Codes)
