@@ -15,7 +15,9 @@ extension CUDABackend {
     ///
     /// - Returns: false, with nothing done, where the library cannot, or where our own kernels are as fast.
     func multiplyByLibrary(_ x: Matrix, _ products: [LinearProduct]) -> Bool {
-        guard let blas, suits(products.map(\.weight), rows: x.rows) else { return false }
+        guard let blas, suits(products.map(\.weight), rows: x.rows),
+            products.allSatisfy({ $0.adapter == nil || $0.folded != nil })
+        else { return false }
         let width = x.columns + (products.map(\.foldedColumns).max() ?? 0)
         let place = ProductSchedule.Place(column: 0, stride: width)
         var schedule = ProductSchedule(on: self, blas, productRoom)
@@ -76,13 +78,6 @@ extension CUDABackend {
             }
         }
         if let output { addOutput(of: product, output, at: place, to: &schedule) }
-        if product.folded == nil, let (lowRank, projected) = product.adapter {
-            let (x, projected) = (x.rows(rows), projected.rows(rows))
-            schedule.append {
-                self.multiply(x, lowRank.a, into: projected)
-                if let output { self.multiply(projected, lowRank.b, into: output, accumulates: true) }
-            }
-        }
     }
 
     private func addOutput(

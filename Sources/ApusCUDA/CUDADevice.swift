@@ -11,11 +11,9 @@ public struct CUDADevice: Sendable, Equatable {
     public let architecture: Int
     /// Bytes of memory.
     public let memory: Int
-    /// Streaming multiprocessors.
-    let multiprocessors: Int
     /// Shared memory that a block may ask for, in bytes.
     let sharedMemory: Int
-    /// How many blocks run at a time, at the least.
+    /// Streaming multiprocessors: how many blocks run at a time, at the least.
     let multiprocessors: Int
     let handle: CUdevice
 

@@ -30,6 +30,18 @@ static const uint8_t head_cuh[] = {
 static const uint8_t linear_cuh[] = {
 #embed "kernels/linear.cuh" suffix(, 0)
 };
+static const uint8_t linear_backward_cuh[] = {
+#embed "kernels/linear_backward.cuh" suffix(, 0)
+};
+static const uint8_t linear_exact_cuh[] = {
+#embed "kernels/linear_exact.cuh" suffix(, 0)
+};
+static const uint8_t linear_finish_cuh[] = {
+#embed "kernels/linear_finish.cuh" suffix(, 0)
+};
+static const uint8_t operands_cuh[] = {
+#embed "kernels/operands.cuh" suffix(, 0)
+};
 static const uint8_t packing_cuh[] = {
 #embed "kernels/packing.cuh" suffix(, 0)
 };
@@ -60,6 +72,10 @@ static const ccuda_source sources[] = {
     {"gradients.cuh", (const char *)gradients_cuh},
     {"head.cuh", (const char *)head_cuh},
     {"linear.cuh", (const char *)linear_cuh},
+    {"linear_backward.cuh", (const char *)linear_backward_cuh},
+    {"linear_exact.cuh", (const char *)linear_exact_cuh},
+    {"linear_finish.cuh", (const char *)linear_finish_cuh},
+    {"operands.cuh", (const char *)operands_cuh},
     {"packing.cuh", (const char *)packing_cuh},
     {"reduce.cuh", (const char *)reduce_cuh},
     {"rows.cuh", (const char *)rows_cuh},
