@@ -24,96 +24,57 @@ extension CUDABackend {
         let exact = products.filter { $0.weight.cuda.kind == .f32 }
         let others = products.filter { $0.weight.cuda.kind != .f32 }
         for product in exact { multiplyExact(x, product) }
-        for first in stride(from: 0, to: others.count, by: LinearPlan.mostProducts) {
-            let some = Array(others[first..<min(first + LinearPlan.mostProducts, others.count)])
-            for rows in LinearPlan.slabs(rows: x.rows, columns: x.columns) { multiply(x, rows, some) }
+        for first in stride(from: 0, to: others.count, by: LinearLaunches.mostProducts) {
+            let some = Array(others[first..<min(first + LinearLaunches.mostProducts, others.count)])
+            for rows in LinearInput.slabs(rows: x.rows, columns: x.columns) { multiply(x, rows, some) }
         }
     }
 
     // MARK: Tensor cores
 
-    /// The products of some rows: rounded rows, unless they are few; tiles of all products and of the adapters' first ones;
-    /// and what comes after.
+    /// The products of some rows. Mostly modules and projections share a launch, and another one adds what adapters add;
+    /// for many rows that would read and write every output once more, and projections come first.
     private func multiply(_ x: Matrix, _ rows: Range<Int>, _ products: [LinearProduct]) {
-        let weights = products.flatMap { product in
-            [product.output.map { _ in product.weight.cuda }, product.adapter?.lowRank.a.cuda].compactMap(\.self)
+        let input = makeInput(x, rows)
+        let work = products.map { LinearWork($0, rows: rows) }
+        let modules = work.compactMap(\.module).map(\.weight)
+        let plan = LinearPlan(input, modules, multiprocessors: device.multiprocessors)
+        let areComplete = !modules.isEmpty && !modules.contains(where: plan.hasParts)
+        guard rows.count > LinearPlan.tile, areComplete, work.contains(where: \.projects) else {
+            return run(work, input)
         }
-        let plan = LinearPlan(rows: rows.count, weights: weights, multiprocessors: device.multiprocessors)
-        let isRounded = rows.count > LinearPlan.fewRows
-        let roundedBytes = isRounded ? LinearPlan.roundedBytes(rows: rows.count, columns: x.columns) : 0
-        let partBytes = weights.reduce(0) {
-            $0 + (plan.hasParts($1) ? LinearPlan.partBytes($1, rows: rows.count) : 0)
-        }
-        let room = scratch(roundedBytes + partBytes)
-        let source = isRounded ? rounded(x.rows(rows), in: room) : x.rows(rows).address
-        var parts = room + CUdeviceptr(roundedBytes)
-        var tiles: [LinearTile] = []
-        /// Adds a product's tiles and gives where its leaves are, if they are to be summed.
-        func add(_ weight: CUDAWeight, _ bias: CUdeviceptr?, _ y: CUdeviceptr) -> CUdeviceptr? {
-            guard plan.hasParts(weight) else {
-                tiles.append(LinearTile(weight: weight, bias: bias, y: y, isParts: false))
-                return nil
-            }
-            defer { parts += CUdeviceptr(LinearPlan.partBytes(weight, rows: rows.count)) }
-            tiles.append(LinearTile(weight: weight, bias: nil, y: parts, isParts: true))
-            return parts
-        }
-        let finishes = products.map { product in
-            let weight = product.weight.cuda
-            var finish = LinearFinish(outputs: product.output == nil ? 0 : weight.outputs, leaves: weight.leaves)
-            if let output = product.output {
-                (finish.y, finish.bias) = (output.rows(rows).address, product.bias?.address)
-                finish.parts = add(weight, finish.bias, output.rows(rows).address)
-            }
-            if let (lowRank, projected) = product.adapter {
-                (finish.lowRank, finish.projected) = (lowRank, projected.rows(rows).address)
-                finish.projectedParts = add(lowRank.a.cuda, nil, projected.rows(rows).address)
-            }
-            return finish
-        }
-        launch(tiles, plan, source, rows: rows.count, inputs: x.columns)
-        launch(finishes.filter(\.isNeeded), rows: rows.count)
+        run(products.map { LinearWork($0, rows: rows, module: false) }, input)
+        run(products.map { LinearWork($0, rows: rows, projects: false) }, input)
     }
 
-    private func launch(_ tiles: [LinearTile], _ plan: LinearPlan, _ source: CUdeviceptr, rows: Int, inputs: Int) {
-        var (call, end) = (KernelStructure(), 0)
-        call.append(source)
-        call.append(rows, inputs)
-        call.append(plan.tile)
-        for tile in tiles {
-            end += plan.blocks(tile.weight) * (plan.isWhole ? 1 : tile.weight.leaves)
-            for pointer in [tile.weight.address, tile.bias, tile.y] { call.append(pointer) }
-            call.append(tile.weight.kind.rawValue, tile.weight.outputs)
-            call.append(tile.weight.leafInputs, tile.isParts ? 1 : 0)
-            call.append(end)
-        }
-        call.pad(to: 3 + 6 * LinearPlan.mostTiles)
-        let kernel: KernelName =
-            rows <= LinearPlan.fewRows ? .linearFew : plan.isWhole ? .linearWhole : .linearLeaves
+    /// Rows as tiles read them, in the scratch room.
+    private func makeInput(_ x: Matrix, _ rows: Range<Int>) -> LinearInput {
+        let bytes = LinearInput.bytes(rows: rows.count, columns: x.columns)
+        // All of it: who asks again is somebody else.
+        let room = scratch(LinearInput.mostBytesWithParts)
+        if bytes > 0 { roundRows(x.rows(rows), to: room) }
+        return LinearInput(
+            rows: rows.count, columns: x.columns, source: bytes > 0 ? room : x.rows(rows).address,
+            room: room + CUdeviceptr(bytes))
+    }
+
+    private func run(_ work: [LinearWork], _ input: LinearInput) {
+        let weights = work.flatMap(\.weights)
+        let plan = LinearPlan(input, weights, multiprocessors: device.multiprocessors)
+        let launches = LinearLaunches(work, input, plan)
         launch(
-            kernel, blocks: end, pieces(rows, plan.tile), threads: 32 * plan.warps,
-            sharedBytes: LinearPlan.sharedBytes(tiles.map(\.weight.kind)), .structure(call))
+            input.isFew ? .linearFew : plan.isWhole ? .linearWhole : .linearLeaves, blocks: launches.blocks,
+            pieces(input.rows, plan.tile), threads: 32 * plan.warps, sharedBytes: plan.sharedBytes,
+            .structure(launches.structure))
+        launch(
+            .linearFinish, blocks: launches.finishBlocks, pieces(input.rows, 8), threads: 32 * launches.finishWarps,
+            .structure(launches.finishStructure))
     }
 
-    /// A warp has 16 outputs of eight rows.
-    private func launch(_ finishes: [LinearFinish], rows: Int) {
-        let tiles = finishes.map { max(1, pieces($0.outputs, WeightKind.chunkOutputs)) }
-        let warps = min(8, tiles.max() ?? 1)
-        var (call, end) = (KernelStructure(), 0)
-        call.append(rows)
-        for (finish, count) in zip(finishes, tiles) {
-            end += pieces(count, warps)
-            call.append(finish.structure(end: end))
-        }
-        call.pad(to: 1 + 9 * LinearPlan.mostProducts)
-        launch(.linearFinish, blocks: end, pieces(rows, 8), threads: 32 * warps, .structure(call))
-    }
-
-    /// Rounds rows to bf16 and gives where they lie.
-    private func rounded(_ x: Matrix, in room: CUdeviceptr) -> CUdeviceptr {
-        let width = LinearPlan.roundedWidth(x.columns)
+    /// Rounds rows to bf16.
+    private func roundRows(_ x: Matrix, to room: CUdeviceptr) {
+        let width = LinearInput.width(x.columns)
         roundRows(x, to: room, stride: width, width: width)
-        return room
     }
 
     /// dx = dy W, or dx += dy W.
@@ -125,9 +86,9 @@ extension CUDABackend {
         }
         // Two tiles of 64 outputs are unpacked beside what the products of a tile have in shared memory.
         let sharedBytes = LinearPlan.sharedBytes([own.kind]) + 2 * 64 * (2 * 128 + 16)
-        for rows in LinearPlan.slabs(rows: dy.rows, columns: dy.columns) {
-            let room = scratch(LinearPlan.roundedBytes(rows: rows.count, columns: dy.columns))
-            let source = rounded(dy.rows(rows), in: room)
+        for rows in LinearInput.slabs(rows: dy.rows, columns: dy.columns) {
+            let source = scratch(2 * rows.count * LinearInput.width(dy.columns))
+            roundRows(dy.rows(rows), to: source)
             launch(
                 .linearBackward(own.kind), blocks: pieces(weight.inputs, 128), pieces(rows.count, 128),
                 threads: 256, sharedBytes: sharedBytes, .pointer(source), .pointer(own.address),

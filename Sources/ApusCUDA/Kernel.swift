@@ -42,10 +42,10 @@ struct KernelStructure {
 
     mutating func append(_ other: KernelStructure) { cells += other.cells }
 
-    /// Fills up to so many cells with zeros.
-    mutating func pad(to count: Int) {
+    /// The same with zeros up to so many cells.
+    func padded(to count: Int) -> KernelStructure {
         precondition(cells.count <= count, "more than the structure has")
-        cells += [UInt64](repeating: 0, count: count - cells.count)
+        return KernelStructure(cells: cells + [UInt64](repeating: 0, count: count - cells.count))
     }
 }
 

@@ -20,11 +20,22 @@ constexpr int mostThreads = 256;
 /// Products of one input in a launch.
 constexpr int mostProducts = 8;
 
+/// What is added to a product, (x Aᵀ) Bᵀ.
+struct Adapter {
+    /// B, of bf16; null without an adapter.
+    const u8 *b;
+    /// x Aᵀ, [row][rank], and the sums of its leaves, [leaf][row][rank]; null where it is the product already.
+    float *projected;
+    const float *parts;
+    int rank, leaves;
+};
+
 /// A weight and where its product goes.
 struct Product {
     const u8 *weight;
     const float *bias;
-    /// [row][output]; or, where `isParts`, the sums of leaves, [leaf][row][output], and `bias` is not added.
+    Adapter adapter;
+    /// [row][output]; or, where `isParts`, the sums of leaves, [leaf][row][output], to which nothing is added.
     float *y;
     int kind, outputs;
     /// Inputs of a leaf, a multiple of 64.
@@ -95,7 +106,8 @@ template <class Form> struct FewRows : Stream<FewRows<Form>, 4> {
     __device__ void copy(int item, int stage) const {
         const int begin = first + item * depth;
         if (begin >= end) return;
-        for (int i = (int)threadIdx.x; i < min(depth, end - begin) * 2; i += (int)blockDim.x) {
+        const int pieces = (min(depth, end - begin) + 15) / 16 * 32;
+        for (int i = (int)threadIdx.x; i < pieces; i += (int)blockDim.x) {
             // Four inputs of a row. From the lowest bit: half of 8 inputs, the row of 4, the 8 of 16, the 4 rows, the 16.
             const int row = (i >> 4 & 1) * 4 + (i >> 1 & 3), strip = (i >> 5) * 4 + (i >> 4 & 1) * 2 + (i >> 3 & 1);
             const int column = begin + (i >> 5) * 16 + (i >> 3 & 1) * 8 + (i & 1) * 4;
@@ -172,6 +184,43 @@ APUS_DEVICE void scale(float (&sums)[4], const float (&own)[4], const float (&sc
     for (int e = 0; e < 4; e++) sums[e] = fmaf(own[e], scales[e / 2], sums[e]);
 }
 
+/// The sum of leaves, which lie `stride` apart.
+APUS_DEVICE float sum_of(const float *parts, int leaves, size_t stride) {
+    float sum = 0;
+#pragma unroll 8
+    for (int leaf = 0; leaf < leaves; leaf++) sum += parts[leaf * stride];
+    return sum;
+}
+
+/// A lane's value of an adapter's projection, summed where it is not yet; then it is written where the lane `keeps` it.
+APUS_DEVICE float projection(const Adapter &adapter, int rows, int row, int column, bool keeps) {
+    if (row >= rows || column >= adapter.rank) return 0.0f;
+    const size_t at = (size_t)row * adapter.rank + column;
+    if (!adapter.parts) return adapter.projected[at];
+    const float sum = sum_of(adapter.parts + at, adapter.leaves, (size_t)rows * adapter.rank);
+    if (keeps) adapter.projected[at] = sum;
+    return sum;
+}
+
+/// What an adapter adds to 16 outputs, from the chunk `tile` of outputs on, and eight rows, on a warp. Without `wants` the
+/// projection is computed all the same.
+APUS_DEVICE void adapt(float (&added)[4], const Adapter &adapter, int tile, int firstRow, int rows, bool keeps,
+                       bool wants) {
+    const int steps = weights::chunks_of<weights::Halves>(adapter.rank), lane = threadIdx.x % 32;
+    const weights::Cursor next(adapter.b + (size_t)tile * steps * weights::Halves::bytes);
+    for (int step = 0; step < steps; step++) {
+        float own[4];
+        for (int i = 0; i < 4; i++) {
+            const int column = step * 16 + lane % 4 * 2 + i / 2 * 8 + i % 2;
+            own[i] = projection(adapter, rows, firstRow + lane / 4, column, keeps);
+        }
+        if (!wants) continue;
+        Share share;
+        next.load<weights::Halves>(share, step);
+        apus_mma(added, share.words, apus_to_pair(own[0], own[1]), apus_to_pair(own[2], own[3]));
+    }
+}
+
 /// A warp's sums: of 2 x 16 outputs and some times 8 rows.
 template <int fragments> struct Sums {
     float values[2][fragments][4];
@@ -228,9 +277,42 @@ template <int fragments> struct Sums {
         }
     }
 
-    /// Writes the sums that are in the matrix, with the bias if there is one, or adds them to what is there.
-    __device__ void store(float *y, const float *bias, int firstOutput, int outputs, int firstRow, int rows,
-                          bool accumulates) const {
+    /// Adds each output's bias.
+    __device__ void shift(const float *bias, int firstOutput, int outputs) {
+#pragma unroll
+        for (int m = 0; m < 2; m++) {
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                const int output = firstOutput + m * weights::rows + half * 8 + (int)threadIdx.x % 32 / 4;
+                const float value = output < outputs ? bias[output] : 0.0f;
+#pragma unroll
+                for (int n = 0; n < fragments; n++) {
+#pragma unroll
+                    for (int e = 2 * half; e < 2 * half + 2; e++) values[m][n][e] += value;
+                }
+            }
+        }
+    }
+
+    /// Adds what an adapter adds.
+    __device__ void adapt(const Adapter &adapter, int firstOutput, int outputs, int firstRow, int count, int rows) {
+#pragma unroll
+        for (int m = 0; m < 2; m++) {
+            const int tile = firstOutput / weights::rows + m;
+            if (tile * weights::rows >= outputs) break;
+#pragma unroll
+            for (int n = 0; n < fragments; n++) {
+                if (n >= count) break;
+                float added[4] = {};
+                linear::adapt(added, adapter, tile, firstRow + n * 8, rows, false, true);
+#pragma unroll
+                for (int e = 0; e < 4; e++) values[m][n][e] += added[e];
+            }
+        }
+    }
+
+    /// Writes the sums that are in the matrix, or adds them to what is there.
+    __device__ void store(float *y, int firstOutput, int outputs, int firstRow, int rows, bool accumulates) const {
         const int lane = threadIdx.x % 32;
 #pragma unroll
         for (int m = 0; m < 2; m++) {
@@ -238,7 +320,6 @@ template <int fragments> struct Sums {
             for (int half = 0; half < 2; half++) {
                 const int output = firstOutput + m * weights::rows + half * 8 + lane / 4;
                 if (output >= outputs) continue;
-                const float shift = bias ? bias[output] : 0.0f;
 #pragma unroll
                 for (int n = 0; n < fragments; n++) {
 #pragma unroll
@@ -246,7 +327,7 @@ template <int fragments> struct Sums {
                         const int row = n * 8 + lane % 4 * 2 + e;
                         if (row >= rows) continue;
                         float *to = y + (size_t)(firstRow + row) * outputs + output;
-                        const float sum = bias ? values[m][n][half * 2 + e] + shift : values[m][n][half * 2 + e];
+                        const float sum = values[m][n][half * 2 + e];
                         *to = accumulates ? *to + sum : sum;
                     }
                 }
@@ -337,9 +418,16 @@ APUS_DEVICE void multiply(const Call &call, const Product &product, int block, c
         }
         if (isWhole) total.add(sums);
     }
-    float *y = product.y + (product.isParts ? (size_t)leaf * call.rows * outputs : 0);
-    (isWhole ? total : sums)
-        .store(y, product.isParts ? nullptr : product.bias, firstOutput, outputs, firstRow, rowCount, false);
+    if (isWhole) sums = total;
+    if (product.isParts) {
+        float *y = product.y + (size_t)leaf * call.rows * outputs;
+        return sums.store(y, firstOutput, outputs, firstRow, rowCount, false);
+    }
+    if (product.bias) sums.shift(product.bias, firstOutput, outputs);
+    if (Rows::fragments > 1 && product.adapter.b) {
+        sums.adapt(product.adapter, firstOutput, outputs, firstRow, fragments, call.rows);
+    }
+    sums.store(product.y, firstOutput, outputs, firstRow, rowCount, false);
 }
 
 /// The block's own product.

@@ -113,7 +113,7 @@ APUS_DEVICE void multiply(const bf16 *dy, const u8 *weight, float *dx, int rows,
             }
         }
     }
-    sums.store(dx, nullptr, (int)blockIdx.x * inputsOfBlock + firstInput, inputs, blockRow + firstRow,
+    sums.store(dx, (int)blockIdx.x * inputsOfBlock + firstInput, inputs, blockRow + firstRow,
                rowCount - firstRow, accumulates);
 }
 
