@@ -5,6 +5,7 @@ extension KernelName {
     static let linearFew = KernelName("apus_linear_few")
     static let linearLeaves = KernelName("apus_linear_leaves")
     static let linearWhole = KernelName("apus_linear_whole")
+    static let linearWide = KernelName("apus_linear_wide")
     static let linearFinish = KernelName("apus_linear_finish")
     static let linearF32 = KernelName("apus_linear_f32")
     static let linearBackwardF32 = KernelName("apus_linear_backward_f32")
@@ -38,7 +39,7 @@ extension CUDABackend {
         let input = makeInput(x, rows)
         let work = products.map { LinearWork($0, rows: rows) }
         let modules = work.compactMap(\.module).map(\.weight)
-        let plan = LinearPlan(input, modules, multiprocessors: device.multiprocessors)
+        let plan = LinearPlan(input, modules, on: card)
         let areComplete = !modules.isEmpty && !modules.contains(where: plan.hasParts)
         guard rows.count > LinearPlan.tile, areComplete, work.contains(where: \.projects) else {
             return run(work, input)
@@ -58,14 +59,23 @@ extension CUDABackend {
             room: room + CUdeviceptr(bytes))
     }
 
+    private var card: LinearPlan.Card {
+        LinearPlan.Card(multiprocessors: device.multiprocessors, sharedMemory: device.sharedMemory)
+    }
+
     private func run(_ work: [LinearWork], _ input: LinearInput) {
-        let weights = work.flatMap(\.weights)
-        let plan = LinearPlan(input, weights, multiprocessors: device.multiprocessors)
+        let plan = LinearPlan(input, work.flatMap(\.weights), on: card)
         let launches = LinearLaunches(work, input, plan)
+        let kernel: KernelName =
+            switch plan.kernel {
+            case .few: .linearFew
+            case .leaves: .linearLeaves
+            case .whole: .linearWhole
+            case .wide: .linearWide
+            }
         launch(
-            input.isFew ? .linearFew : plan.isWhole ? .linearWhole : .linearLeaves, blocks: launches.blocks,
-            pieces(input.rows, plan.tile), threads: 32 * plan.warps, sharedBytes: plan.sharedBytes,
-            .structure(launches.structure))
+            kernel, blocks: launches.blocks, pieces(input.rows, plan.tile), threads: 32 * plan.warps,
+            sharedBytes: plan.sharedBytes, .structure(launches.structure))
         launch(
             .linearFinish, blocks: launches.finishBlocks, pieces(input.rows, 8), threads: 32 * launches.finishWarps,
             .structure(launches.finishStructure))

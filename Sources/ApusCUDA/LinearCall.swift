@@ -55,36 +55,65 @@ struct LinearWork {
 
 /// How rows and leaves are divided among blocks; no bit depends on it.
 struct LinearPlan {
-    /// Rows of a tile.
-    static let (tile, lowTile) = (64, 32)
-    private static let (warpOutputs, mostWarps) = (32, 8)
+    /// A kernel of linear.cuh.
+    enum Kernel { case few, leaves, whole, wide }
 
+    /// The card, as far as it matters.
+    struct Card {
+        /// Blocks that run at a time.
+        let multiprocessors: Int
+        /// Bytes that a block may have.
+        let sharedMemory: Int
+    }
+
+    static let tile = 64
+    private static let (warpOutputs, mostWarps) = (32, 8)
+    /// Bytes of the sums that threads of the widest kernel have in shared memory.
+    private static let totalBytes = 512
+
+    let kernel: Kernel
     let warps: Int
     /// Rows of a tile.
     let tile: Int
-    /// Whether a block has all leaves of its outputs.
-    let isWhole: Bool
-    /// Bytes of shared memory: rows on their way, and a table where weights are NF4.
     let sharedBytes: Int
 
-    /// - Parameter multiprocessors: blocks that run at a time.
-    init(_ input: LinearInput, _ weights: [CUDAWeight], multiprocessors: Int) {
+    init(_ input: LinearInput, _ weights: [CUDAWeight], on card: Card) {
         let widest = weights.map(\.outputs).max() ?? 1
         let warps = min(Self.mostWarps, (widest + Self.warpOutputs - 1) / Self.warpOutputs)
-        self.warps = warps
-        sharedBytes = Self.sharedBytes(weights.map(\.kind))
-        guard !input.isFew else {
-            (tile, isWhole) = (LinearInput.fewRows, false)
-            return
-        }
         let blocks = weights.reduce(0) { $0 + Self.blocks($1, warps: warps) }
-        let wholeBlocks = blocks * ((input.rows + Self.tile - 1) / Self.tile)
         let partBytes = weights.reduce(0) { $0 + Self.partBytes($1, rows: input.rows) }
-        isWhole = partBytes > 0 && (wholeBlocks >= multiprocessors || partBytes > input.roomBytes)
-        tile = isWhole && input.rows > Self.lowTile && wholeBlocks < multiprocessors ? Self.lowTile : Self.tile
+        let rowBytes = Self.sharedBytes(weights.map(\.kind))
+        let wideBytes = rowBytes + 32 * warps * Self.totalBytes
+        (kernel, tile) = Self.choice(
+            rows: input.rows, blocks: blocks, hasParts: partBytes > 0, roomForParts: partBytes <= input.roomBytes,
+            canBeWide: wideBytes <= card.sharedMemory, multiprocessors: card.multiprocessors)
+        self.warps = warps
+        sharedBytes = kernel == .wide ? wideBytes : rowBytes
     }
 
+    /// - Parameter blocks: of a tile of rows.
+    private static func choice(
+        rows: Int, blocks: Int, hasParts: Bool, roomForParts: Bool, canBeWide: Bool, multiprocessors: Int
+    ) -> (Kernel, tile: Int) {
+        guard rows > LinearInput.fewRows else { return (.few, LinearInput.fewRows) }
+        func tiles(_ tile: Int) -> Int { blocks * ((rows + tile - 1) / tile) }
+        if hasParts, roomForParts, tiles(tile) < multiprocessors { return (.leaves, tile) }
+        // A tile's time, by the instructions of the loops.
+        let base: Kernel = hasParts ? .whole : .leaves
+        var choices: [(kernel: Kernel, tile: Int, time: Double)] = [(base, tile, 1), (base, tile / 2, 0.66)]
+        if canBeWide { choices.append((.wide, 2 * tile, 1.56)) }
+        func time(_ choice: (kernel: Kernel, tile: Int, time: Double)) -> Double {
+            choice.time * Double((tiles(choice.tile) + multiprocessors - 1) / multiprocessors)
+        }
+        let best = choices.min { time($0) < time($1) } ?? choices[0]
+        return (best.kernel, best.tile)
+    }
+
+    /// Rows on their way, and a table where weights are NF4.
     static func sharedBytes(_ kinds: [WeightKind]) -> Int { kinds.contains(.nf4) ? 64 << 10 : 32 << 10 }
+
+    /// Whether a block has all leaves of its outputs.
+    private var isWhole: Bool { kernel == .whole || kernel == .wide }
 
     /// Blocks for a tile of rows.
     func blocks(_ weight: CUDAWeight) -> Int {

@@ -38,8 +38,13 @@ extension EmulatedCard {
             let x: Matrix
             let rank: Int
 
-            init(_ format: WeightFormat, outputs: Int, inputs: Int, rank: Int = 8) throws {
+            init(
+                _ format: WeightFormat, outputs: Int, inputs: Int, rank: Int = 8, order: cuda_emulation_order,
+                sharedMemory: Int = 99 << 10
+            ) throws {
                 cuda_emulation_reset()
+                cuda_emulation_set_order(order, 3)
+                cuda_emulation_set_shared_memory(sharedMemory)
                 let backend = try TestDevice.emulatedCard()
                 let numbers = Numbers(backend)
                 (self.backend, self.numbers, self.rank) = (backend, numbers, rank)
@@ -92,21 +97,60 @@ extension EmulatedCard {
             }
         }
 
+        private static let orders = [CUDA_EMULATION_FORWARD, CUDA_EMULATION_REVERSE, CUDA_EMULATION_RANDOM]
+
         @Test(arguments: WeightFormat.allCases, [true, false])
         func rowsAlone(format: WeightFormat, adapted: Bool) throws {
-            for (outputs, inputs) in [(300, 576), (24, 1090)] {
-                let trial = try Case(format, outputs: outputs, inputs: inputs)
+            for (number, (outputs, inputs)) in [(300, 576), (24, 1090)].enumerated() {
+                let trial = try Case(
+                    format, outputs: outputs, inputs: inputs, order: Self.orders[(number + (adapted ? 1 : 0)) % 3])
                 #expect(format == .f32 || trial.weight.cuda.leaves > 1)
                 let wrong = try differing { try trial.forward($0, adapted: adapted) }
                 #expect(wrong.isEmpty, "\(outputs) x \(inputs)")
             }
         }
 
-        @Test(arguments: WeightFormat.allCases)
-        func gradientsAlone(format: WeightFormat) throws {
-            let trial = try Case(format, outputs: 130, inputs: 192)
+        /// A card with as much shared memory as those of 2022 on, where tiles are wider.
+        @Test(arguments: [WeightFormat.bf16, .int8, .nf4])
+        func rowsAloneOnALargeCard(format: WeightFormat) throws {
+            let trial = try Case(
+                format, outputs: 520, inputs: 576, order: CUDA_EMULATION_RANDOM, sharedMemory: 227 << 10)
+            #expect(try differing { try trial.forward($0, adapted: true) }.isEmpty)
+            #expect(cuda_emulation_launch_count("apus_linear_wide") > 0)
+        }
+
+        @Test(arguments: zip(WeightFormat.allCases, orders + orders))
+        func gradientsAlone(format: WeightFormat, order: cuda_emulation_order) throws {
+            let trial = try Case(format, outputs: 130, inputs: 192, order: order)
             let dy = try trial.numbers.matrix(Case.rows, 130)
             #expect(try differing { try trial.backward($0, dy) }.isEmpty)
+        }
+
+        /// Every kernel of products has run when this counts; addresses that conflict would make each of its loads wait.
+        @Test(arguments: [WeightFormat.bf16, .int8, .nf4])
+        func matricesLieInDifferentBanks(format: WeightFormat) throws {
+            let trial = try Case(
+                format, outputs: 520, inputs: 576, order: CUDA_EMULATION_FORWARD, sharedMemory: 227 << 10)
+            for rows in [5, 20, 70, 200] { _ = try trial.forward(0..<rows, adapted: true) }
+            _ = try trial.backward(0..<200, trial.numbers.matrix(Case.rows, 520))
+            let counts = cuda_emulation_statistics()
+            #expect(counts.matrixLoads > 0 && counts.bankConflicts == 0)
+        }
+
+        /// A decoding step is a few launches for each input, whatever reads it.
+        @Test func launchesOfADecodingStep() throws {
+            let trial = try Case(.nf4, outputs: 520, inputs: 576, order: CUDA_EMULATION_FORWARD)
+            let outputs = try (0..<3).map { _ in try trial.backend.makeMatrix(rows: 6, columns: 520) }
+            let projected = try (0..<3).map { _ in try trial.backend.makeMatrix(rows: 6, columns: trial.rank) }
+            try trial.backend.synchronize()
+            let before = cuda_emulation_statistics().launches
+            trial.backend.linear(
+                trial.x.rows(0..<6),
+                zip(outputs, projected).map {
+                    LinearProduct(weight: trial.weight, bias: nil, lowRank: trial.lowRank, projected: $1, output: $0)
+                })
+            try trial.backend.synchronize()
+            #expect(cuda_emulation_statistics().launches - before == 2)
         }
     }
 }

@@ -39,6 +39,11 @@ void cuda_emulation_set_total_memory(size_t bytes) {
     device().settings.totalMemory = bytes;
 }
 
+void cuda_emulation_set_shared_memory(size_t bytes) {
+    Lock lock(deviceLock);
+    device().settings.sharedMemory = std::min(bytes, largestSharedBytes);
+}
+
 void cuda_emulation_fail_call(const char *function, uint64_t number, CUresult code) {
     Lock lock(deviceLock);
     device().failures.push_back({function, number, code});

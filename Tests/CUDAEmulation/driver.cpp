@@ -76,8 +76,8 @@ EXPORT CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, C
         case CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE: *value = 4 << 20; break;
         case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: *value = device.settings.major; break;
         case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: *value = device.settings.minor; break;
-        case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR: *value = (int)largestSharedBytes + 1024; break;
-        case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN: *value = (int)largestSharedBytes; break;
+        case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR: *value = (int)device.settings.sharedMemory + 1024; break;
+        case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN: *value = (int)device.settings.sharedMemory; break;
         default: return call.refuse(CUDA_ERROR_INVALID_VALUE, "an attribute that is not emulated");
     }
     return CUDA_SUCCESS;
@@ -164,7 +164,7 @@ EXPORT CUresult cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attri
     ENTER(Needs::context);
     FIND(Function, function, functions, handle);
     if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) return CUDA_ERROR_INVALID_VALUE;
-    if (value < 0 || (size_t)value > largestSharedBytes) return CUDA_ERROR_INVALID_VALUE;
+    if (value < 0 || (size_t)value > device.settings.sharedMemory) return CUDA_ERROR_INVALID_VALUE;
     function->largestSharedBytes = (size_t)value;
     return CUDA_SUCCESS;
 }

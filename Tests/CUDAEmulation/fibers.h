@@ -77,9 +77,9 @@ struct Statistics {
 
 inline constexpr size_t stackBytes = 64 << 10, guardBytes = 64 << 10;
 inline constexpr unsigned largestBlock = 1024;
-/// What a block may have of dynamic shared memory where it asks for more than the usual 48 KiB (compute capability 8.6
-/// and 8.9).
-inline constexpr size_t usualSharedBytes = 48 << 10, largestSharedBytes = 99 << 10;
+/// What a block may have of dynamic shared memory where it asks for more than the usual 48 KiB: on compute capability
+/// 8.6 and 8.9, and on 9.0.
+inline constexpr size_t usualSharedBytes = 48 << 10, commonSharedBytes = 99 << 10, largestSharedBytes = 227 << 10;
 
 /// The block that runs and everything about it.
 struct Machine {

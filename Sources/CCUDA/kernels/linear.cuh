@@ -175,6 +175,7 @@ template <class Form, int tile, int stages> struct RoundedRows : Stream<RoundedR
 };
 
 template <class Form> using TileRows = RoundedRows<Form, 64, 4>;
+template <class Form> using WideRows = RoundedRows<Form, 128, 2>;
 
 // MARK: Sums
 
@@ -192,33 +193,26 @@ APUS_DEVICE float sum_of(const float *parts, int leaves, size_t stride) {
     return sum;
 }
 
-/// A lane's value of an adapter's projection, summed where it is not yet; then it is written where the lane `keeps` it.
-APUS_DEVICE float projection(const Adapter &adapter, int rows, int row, int column, bool keeps) {
-    if (row >= rows || column >= adapter.rank) return 0.0f;
-    const size_t at = (size_t)row * adapter.rank + column;
-    if (!adapter.parts) return adapter.projected[at];
-    const float sum = sum_of(adapter.parts + at, adapter.leaves, (size_t)rows * adapter.rank);
-    if (keeps) adapter.projected[at] = sum;
-    return sum;
-}
-
-/// What an adapter adds to 16 outputs, from the chunk `tile` of outputs on, and eight rows, on a warp. Without `wants` the
-/// projection is computed all the same.
-APUS_DEVICE void adapt(float (&added)[4], const Adapter &adapter, int tile, int firstRow, int rows, bool keeps,
-                       bool wants) {
-    const int steps = weights::chunks_of<weights::Halves>(adapter.rank), lane = threadIdx.x % 32;
-    const weights::Cursor next(adapter.b + (size_t)tile * steps * weights::Halves::bytes);
-    for (int step = 0; step < steps; step++) {
-        float own[4];
-        for (int i = 0; i < 4; i++) {
-            const int column = step * 16 + lane % 4 * 2 + i / 2 * 8 + i % 2;
-            own[i] = projection(adapter, rows, firstRow + lane / 4, column, keeps);
+/// The b of eight rows of an adapter's projection, for a product of the inputs from 16 `step` on. With `mayBeParts` leaves
+/// that are still apart are summed; the sum is written where the warp `keeps` it.
+template <bool mayBeParts>
+APUS_DEVICE void load_projection(u32 (&b)[2], const Adapter &adapter, int rows, int firstRow, int step, bool keeps) {
+    const int lane = threadIdx.x % 32, row = firstRow + lane / 4, rank = adapter.rank;
+    float own[4];
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        const int column = step * 16 + lane % 4 * 2 + i / 2 * 8 + i % 2;
+        // Of rows that there are not nothing is kept, and what lies behind the rank meets zeros of B.
+        const size_t at = (size_t)min(row, rows - 1) * rank + min(column, rank - 1);
+        if (mayBeParts && adapter.parts) {
+            own[i] = sum_of(adapter.parts + at, adapter.leaves, (size_t)rows * rank);
+            if (keeps && row < rows && column < rank) adapter.projected[at] = own[i];
+        } else {
+            own[i] = adapter.projected[at];
         }
-        if (!wants) continue;
-        Share share;
-        next.load<weights::Halves>(share, step);
-        apus_mma(added, share.words, apus_to_pair(own[0], own[1]), apus_to_pair(own[2], own[3]));
     }
+    b[0] = apus_to_pair(own[0], own[1]);
+    b[1] = apus_to_pair(own[2], own[3]);
 }
 
 /// A warp's sums: of 2 x 16 outputs and some times 8 rows.
@@ -294,19 +288,26 @@ template <int fragments> struct Sums {
         }
     }
 
-    /// Adds what an adapter adds.
+    /// Adds what an adapter adds, whose projection is complete.
     __device__ void adapt(const Adapter &adapter, int firstOutput, int outputs, int firstRow, int count, int rows) {
+        const int steps = weights::chunks_of<weights::Halves>(adapter.rank);
+        weights::Cursor next[2];
 #pragma unroll
         for (int m = 0; m < 2; m++) {
-            const int tile = firstOutput / weights::rows + m;
-            if (tile * weights::rows >= outputs) break;
+            const int tile = min(firstOutput / weights::rows + m, (outputs - 1) / weights::rows);
+            next[m] = weights::Cursor(adapter.b + (size_t)tile * steps * weights::Halves::bytes);
+        }
+        for (int step = 0; step < steps; step++) {
+            Share shares[2];
+#pragma unroll
+            for (int m = 0; m < 2; m++) next[m].load<weights::Halves>(shares[m], step);
 #pragma unroll
             for (int n = 0; n < fragments; n++) {
                 if (n >= count) break;
-                float added[4] = {};
-                linear::adapt(added, adapter, tile, firstRow + n * 8, rows, false, true);
+                u32 b[2];
+                load_projection<false>(b, adapter, rows, firstRow + n * 8, step, false);
 #pragma unroll
-                for (int e = 0; e < 4; e++) values[m][n][e] += added[e];
+                for (int m = 0; m < 2; m++) apus_mma(values[m][n], shares[m].words, b[0], b[1]);
             }
         }
     }
@@ -369,8 +370,58 @@ template <class Form, int ahead> struct Chunks {
     }
 };
 
-/// A block's outputs of a product: of one leaf, or with `isWhole` of all leaves.
-template <class Form, class Rows, bool isWhole, int ahead>
+/// The sum of leaves: in registers, where there is room for them, or in shared memory, where each thread finds its own.
+template <class Rows> struct RegisterTotals {
+    Sums<Rows::fragments> sums;
+
+    __device__ explicit RegisterTotals(char *) { sums.clear(); }
+    APUS_DEVICE_METHOD void add(const Sums<Rows::fragments> &leaf, bool) { sums.add(leaf); }
+    APUS_DEVICE_METHOD void take(Sums<Rows::fragments> &result) const { result = sums; }
+};
+
+template <class Rows> struct SharedTotals {
+    static constexpr int fragments = Rows::fragments;
+    float4 *own;
+
+    __device__ explicit SharedTotals(char *shared)
+        : own(reinterpret_cast<float4 *>(shared + Rows::stages * Rows::stageBytes) + threadIdx.x) {}
+
+    __device__ void add(const Sums<fragments> &leaf, bool isFirst) const {
+#pragma unroll
+        for (int m = 0; m < 2; m++) {
+#pragma unroll
+            for (int n = 0; n < fragments; n++) {
+                float4 &total = own[(m * fragments + n) * (int)blockDim.x];
+                const float4 before = isFirst ? make_float4(0, 0, 0, 0) : total;
+                const float(&more)[4] = leaf.values[m][n];
+                total = make_float4(before.x + more[0], before.y + more[1], before.z + more[2], before.w + more[3]);
+            }
+        }
+    }
+
+    __device__ void take(Sums<fragments> &result) const {
+#pragma unroll
+        for (int m = 0; m < 2; m++) {
+#pragma unroll
+            for (int n = 0; n < fragments; n++) {
+                const float4 total = own[(m * fragments + n) * (int)blockDim.x];
+                const float values[4] = {total.x, total.y, total.z, total.w};
+#pragma unroll
+                for (int e = 0; e < 4; e++) result.values[m][n][e] = values[e];
+            }
+        }
+    }
+};
+
+/// A block of one leaf has none.
+template <class Rows> struct NoTotals {
+    __device__ explicit NoTotals(char *) {}
+    APUS_DEVICE_METHOD void add(const Sums<Rows::fragments> &, bool) const {}
+    APUS_DEVICE_METHOD void take(Sums<Rows::fragments> &) const {}
+};
+
+/// A block's outputs of a product: of one leaf, or with totals of all leaves.
+template <class Form, class Rows, class Totals, bool isWhole, int ahead>
 APUS_DEVICE void multiply(const Call &call, const Product &product, int block, char *shared) {
     const int outputs = product.outputs, inputs = call.inputs;
     const int blockOutputs = (int)blockDim.x / 32 * warpOutputs, blocks = (outputs + blockOutputs - 1) / blockOutputs;
@@ -386,9 +437,10 @@ APUS_DEVICE void multiply(const Call &call, const Product &product, int block, c
     const Form form(shared);
     const int fragments = (rowCount + 7) / 8;
     constexpr int stageChunks = Rows::depth / Form::depth;
-    Sums<Rows::fragments> sums, total;
-    if (isWhole) total.clear();
+    Sums<Rows::fragments> sums;
+    Totals totals(shared);
     for (u32 done = 0; done < count;) {
+        const bool isFirst = done == 0;
         const u32 leafEnd = isWhole ? min(done + product.leaf / Form::depth, count) : count;
         sums.clear();
         for (; done < leafEnd; done += ahead) {
@@ -397,7 +449,8 @@ APUS_DEVICE void multiply(const Call &call, const Product &product, int block, c
                 const u32 chunk = done + slot;
                 if (slot > 0 && chunk >= leafEnd) break;
                 // What the slot tells is no question at run time.
-                if (slot % (ahead < stageChunks ? ahead : stageChunks) == 0 && (ahead >= stageChunks || chunk % stageChunks == 0)) {
+                if (slot % (ahead < stageChunks ? ahead : stageChunks) == 0 &&
+                    (ahead >= stageChunks || chunk % stageChunks == 0)) {
                     rows.take((int)(chunk / stageChunks));
                 }
                 u32 a[2][Form::steps][4];
@@ -416,9 +469,9 @@ APUS_DEVICE void multiply(const Call &call, const Product &product, int block, c
             }
             chunks.advance();
         }
-        if (isWhole) total.add(sums);
+        totals.add(sums, isFirst);
     }
-    if (isWhole) sums = total;
+    totals.take(sums);
     if (product.isParts) {
         float *y = product.y + (size_t)leaf * call.rows * outputs;
         return sums.store(y, firstOutput, outputs, firstRow, rowCount, false);
@@ -430,8 +483,14 @@ APUS_DEVICE void multiply(const Call &call, const Product &product, int block, c
     sums.store(product.y, firstOutput, outputs, firstRow, rowCount, false);
 }
 
+template <class Form, template <class> class Rows, template <class> class Totals, bool isWhole, int ahead>
+APUS_DEVICE void run_form(const Call &call, const Product &product, int block, char *shared) {
+    multiply<Form, Rows<Form>, Totals<Rows<Form>>, isWhole, ahead>(call, product, block, shared);
+}
+
 /// The block's own product.
-template <template <class> class Rows, bool isWhole, int ahead> APUS_DEVICE void run_product(const Call &call) {
+template <template <class> class Rows, template <class> class Totals, bool isWhole, int ahead>
+APUS_DEVICE void run_product(const Call &call) {
     APUS_DYNAMIC_SHARED(char, shared);
     int number = 0, begin = 0;
     while ((int)blockIdx.x >= call.products[number].end) begin = call.products[number++].end;
@@ -439,11 +498,11 @@ template <template <class> class Rows, bool isWhole, int ahead> APUS_DEVICE void
     const int block = (int)blockIdx.x - begin;
     switch (product.kind) {
         case weights::codes:
-            return multiply<weights::Codes, Rows<weights::Codes>, isWhole, ahead>(call, product, block, shared);
+            return run_form<weights::Codes, Rows, Totals, isWhole, ahead>(call, product, block, shared);
         case weights::integers:
-            return multiply<weights::Integers, Rows<weights::Integers>, isWhole, ahead>(call, product, block, shared);
+            return run_form<weights::Integers, Rows, Totals, isWhole, ahead>(call, product, block, shared);
         default:
-            return multiply<weights::Halves, Rows<weights::Halves>, isWhole, ahead>(call, product, block, shared);
+            return run_form<weights::Halves, Rows, Totals, isWhole, ahead>(call, product, block, shared);
     }
 }
 
@@ -453,19 +512,28 @@ template <template <class> class Rows, bool isWhole, int ahead> APUS_DEVICE void
 
 /// Up to eight rows of fp32; a block has one leaf.
 extern "C" __global__ void __launch_bounds__(linear::mostThreads, 2) apus_linear_few(APUS_PARAMETER(linear::Call) call) {
-    linear::run_product<linear::FewRows, false, 4>(call);
+    linear::run_product<linear::FewRows, linear::NoTotals, false, 4>(call);
 }
 APUS_EXPORT(apus_linear_few)
 
 /// Tiles of rows that are rounded; a block has one leaf.
 extern "C" __global__ void __launch_bounds__(linear::mostThreads)
 apus_linear_leaves(APUS_PARAMETER(linear::Call) call) {
-    linear::run_product<linear::TileRows, false, 4>(call);
+    linear::run_product<linear::TileRows, linear::NoTotals, false, 4>(call);
 }
 APUS_EXPORT(apus_linear_leaves)
 
 /// The same; a block has all leaves.
 extern "C" __global__ void __launch_bounds__(linear::mostThreads) apus_linear_whole(APUS_PARAMETER(linear::Call) call) {
-    linear::run_product<linear::TileRows, true, 1>(call);
+    linear::run_product<linear::TileRows, linear::RegisterTotals, true, 1>(call);
 }
 APUS_EXPORT(apus_linear_whole)
+
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
+/// The same of tiles of 128 rows, with 128 KiB of shared memory more for a whole block: weights are unpacked half as
+/// often, where tensor cores are so fast that it matters.
+extern "C" __global__ void __launch_bounds__(linear::mostThreads) apus_linear_wide(APUS_PARAMETER(linear::Call) call) {
+    linear::run_product<linear::WideRows, linear::SharedTotals, true, 1>(call);
+}
+APUS_EXPORT(apus_linear_wide)
+#endif

@@ -47,6 +47,8 @@ void cuda_emulation_set_driver_version(int version);
 void cuda_emulation_set_compute_capability(int major, int minor);
 /// The memory of each device, 8 GiB unless set.
 void cuda_emulation_set_total_memory(size_t bytes);
+/// The shared memory that a block may have, 99 KiB unless set and at most 227 KiB.
+void cuda_emulation_set_shared_memory(size_t bytes);
 
 // MARK: Failures
 
