@@ -74,6 +74,13 @@ extension EmulatedCard {
                 return zip(values, try backend.download(projected).chunked(by: rank)).map { $0 + $1 }
             }
 
+            /// The weight's values.
+            func weightRows() throws -> [[Float]] {
+                let values = try backend.makeMatrix(rows: weight.outputs, columns: weight.inputs)
+                backend.embed(try backend.makeIndices((0..<weight.outputs).map(Int32.init)), table: weight, into: values)
+                return try backend.download(values).chunked(by: weight.inputs)
+            }
+
             func backward(_ rows: Range<Int>, _ dy: Matrix) throws -> [[Float]] {
                 let dx = try backend.makeMatrix(rows: rows.count, columns: weight.inputs)
                 backend.multiplyBackward(dy.rows(rows), weight, into: dx, accumulates: false)
@@ -124,6 +131,44 @@ extension EmulatedCard {
             let trial = try Case(format, outputs: 130, inputs: 192, order: order)
             let dy = try trial.numbers.matrix(Case.rows, 130)
             #expect(try differing { try trial.backward($0, dy) }.isEmpty)
+        }
+
+        /// Against sums in double precision of the weight's values, as a look-up gives them.
+        @Test(arguments: [WeightFormat.bf16, .int8, .nf4])
+        func productsAreRight(format: WeightFormat) throws {
+            for memory in [99 << 10, 227 << 10] {
+                let trial = try Case(
+                    format, outputs: 300, inputs: 1152, order: CUDA_EMULATION_REVERSE, sharedMemory: memory)
+                let (w, x) = (try trial.weightRows(), try trial.backend.download(trial.x).chunked(by: 1152))
+                let bias = try trial.backend.download(trial.bias)
+                for rows in [3, 20, 200] {
+                    let y = try trial.forward(0..<rows, adapted: false)
+                    let expected = (0..<rows).map { row in w.indices.map { dot(w[$0], x[row]) + Double(bias[$0]) } }
+                    #expect(deviation(y, expected) < 0.01)
+                }
+            }
+        }
+
+        @Test(arguments: [WeightFormat.bf16, .int8, .nf4])
+        func gradientsAreRight(format: WeightFormat) throws {
+            let trial = try Case(format, outputs: 200, inputs: 192, order: CUDA_EMULATION_FORWARD)
+            let (columns, dy) = (try trial.weightRows(), try trial.numbers.matrix(Case.rows, 200))
+            let rows = try trial.backend.download(dy).chunked(by: 200)
+            let expected = rows.map { row in
+                (0..<192).map { input in dot(columns.map { $0[input] }, row) }
+            }
+            #expect(deviation(try trial.backward(0..<Case.rows, dy), expected) < 0.01)
+        }
+
+        private func dot(_ a: [Float], _ b: [Float]) -> Double {
+            zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+        }
+
+        /// The largest error in units of the root mean square.
+        private func deviation(_ found: [[Float]], _ expected: [[Double]]) -> Double {
+            let pairs = zip(found.joined(), expected.joined())
+            let square = expected.joined().reduce(0) { $0 + $1 * $1 } / Double(max(1, expected.joined().count))
+            return pairs.reduce(0) { max($0, abs(Double($1.0) - $1.1)) } / square.squareRoot()
         }
 
         /// Every kernel of products has run when this counts; addresses that conflict would make each of its loads wait.

@@ -23,6 +23,8 @@ struct FinishCall {
     Finish products[mostProducts / 2];
 };
 
+static_assert(sizeof(Finish) == 72 && sizeof(FinishCall) == 8 + mostProducts / 2 * sizeof(Finish), "another layout");
+
 }  // namespace linear
 
 extern "C" __global__ void __launch_bounds__(256) apus_linear_finish(APUS_PARAMETER(linear::FinishCall) call) {

@@ -88,7 +88,9 @@ template <int depth> struct ChunkValues {
         if (!isInside) return;
         const int firstRow = (int)(chunk / chunks) * weights::rows + lane / 4;
         const int firstInput = (int)(chunk % chunks) * depth + lane % 4 * 2;
+#pragma unroll
         for (int r = 0; r < 2; r++) {
+#pragma unroll
             for (int i = 0; i < count; i++) {
                 const int row = firstRow + 8 * r, input = firstInput + i / 2 * 8 + i % 2;
                 const bool has = row < rows && input < inputs;
@@ -156,9 +158,11 @@ apus_pack_nf4(const float *values, int rows, int inputs, float factor, u8 *packe
     if (!own.isInside) return;
     u32 words[4] = {};
     float largest[2];
+#pragma unroll
     for (int r = 0; r < 2; r++) {
         largest[r] = __uint_as_float(packing::largest_magnitude(own.values[r], 4));
         const float inverse = largest[r] > 0.0f ? 1.0f / largest[r] : 0.0f;
+#pragma unroll
         for (int pair = 0; pair < 8; pair++) {
             const u32 high = packing::nf4_code(own.values[r][2 * pair] * inverse);
             const u32 low = packing::nf4_code(own.values[r][2 * pair + 1] * inverse);

@@ -1,0 +1,128 @@
+// Rows on their way to the tensor cores, through shared memory.
+//
+// It is used in strips of 128 bytes: those that a table of weights leaves free, or without one all.
+#pragma once
+#include "weights.cuh"
+
+namespace linear {
+
+template <class Form> constexpr int stripPitch = Form::hasTable ? 256 : 128;
+template <class Form> APUS_DEVICE char *strips(char *shared) { return shared + (Form::hasTable ? 128 : 0); }
+
+/// Brings what some rows have from one input to another, `depth` inputs at a time, each into the next of `stages`
+/// places, so that some are under way while one is used. Rows that there are not are zeros.
+template <class Self, int stageCount> struct Stream {
+    static constexpr int stages = stageCount;
+
+    __device__ void begin() const {
+        for (int item = 0; item < stages - 1; item++) bring(item);
+    }
+
+    /// Waits for the next one. What the one before was in is overwritten.
+    __device__ void take(int item) const {
+        apus_copy_wait<stages - 2>();
+        __syncthreads();
+        bring(item + stages - 1);
+    }
+
+private:
+    __device__ void bring(int item) const {
+        static_cast<const Self *>(this)->copy(item, item % stages);
+        apus_copy_commit();
+    }
+};
+
+/// Up to eight rows, in fp32, which each warp rounds for itself.
+///
+/// A strip has 8 inputs of 4 rows. Eight lanes that copy, and sixteen that load, have one strip.
+template <class Form> struct FewRows : Stream<FewRows<Form>, 4> {
+    static constexpr int fragments = 1, together = 1, depth = 256;
+    static constexpr int pitch = stripPitch<Form>, stageBytes = depth / 4 * pitch;
+    const float *x;
+    int rows, inputs, first, end;
+    bool isAligned;
+    char *base;
+    const char *own;
+
+    __device__ FewRows(const void *x, int inputs, int firstRow, int rows, int first, int end, char *shared)
+        : x(static_cast<const float *>(x) + (size_t)firstRow * inputs), rows(rows), inputs(inputs), first(first), end(end),
+          isAligned((((size_t)x | (size_t)inputs * 4) & 15) == 0), base(strips<Form>(shared)) {
+        const int lane = threadIdx.x % 32;
+        own = base + lane / 16 * 2 * pitch + lane / 4 % 4 * 32 + lane % 4 * 8;
+    }
+
+    __device__ void copy(int item, int stage) const {
+        const int begin = first + item * depth;
+        if (begin >= end) return;
+        const int pieces = (min(depth, end - begin) + 15) / 16 * 32;
+        for (int i = (int)threadIdx.x; i < pieces; i += (int)blockDim.x) {
+            // Four inputs of a row. From the lowest bit: half of 8 inputs, the row of 4, the 8 of 16, the 4 rows, the 16.
+            const int row = (i >> 4 & 1) * 4 + (i >> 1 & 3), strip = (i >> 5) * 4 + (i >> 4 & 1) * 2 + (i >> 3 & 1);
+            const int column = begin + (i >> 5) * 16 + (i >> 3 & 1) * 8 + (i & 1) * 4;
+            char *to = base + stage * stageBytes + strip * pitch + (i >> 1 & 3) * 32 + (i & 1) * 16;
+            const bool isInside = row < rows && column < inputs;
+            const float *from = x + (isInside ? (size_t)row * inputs + column : 0);
+            if (isAligned) {
+                apus_copy_async(apus_shared_address(to), from, isInside);
+            } else {
+                float4 quad;
+                quad.x = isInside ? from[0] : 0.0f;
+                quad.y = isInside && column + 1 < inputs ? from[1] : 0.0f;
+                quad.z = isInside && column + 2 < inputs ? from[2] : 0.0f;
+                quad.w = isInside && column + 3 < inputs ? from[3] : 0.0f;
+                *reinterpret_cast<float4 *>(to) = quad;
+            }
+        }
+    }
+
+    /// The b of the rows for a product of 16 inputs.
+    APUS_DEVICE_METHOD void load(u32 (&b)[2], u32 stage, u32 step, int) const {
+        const char *at = own + stage * stageBytes + step * 4 * pitch;
+        const float2 low = *reinterpret_cast<const float2 *>(at), high = *reinterpret_cast<const float2 *>(at + pitch);
+        b[0] = apus_to_pair(low.x, low.y);
+        b[1] = apus_to_pair(high.x, high.y);
+    }
+};
+
+/// Values in a row that is rounded before: of `columns`, to whole 64s.
+APUS_DEVICE int rounded_width(int columns) { return (columns + 63) / 64 * 64; }
+
+/// Up to `tile` rows that are rounded before, zeros behind their last value. A strip has 64 values of a row, in pieces
+/// of 16 bytes, whose places are exchanged row by row, so that pieces of eight rows lie in different banks.
+template <class Form, int tile, int stages> struct RoundedRows : Stream<RoundedRows<Form, tile, stages>, stages> {
+    static constexpr int fragments = tile / 8, together = 2, depth = 64;
+    static constexpr int pitch = stripPitch<Form>, stageBytes = tile * pitch;
+    const bf16 *x;
+    int rows, width, first, end;
+    u32 base, own;
+
+    __device__ RoundedRows(const void *x, int columns, int firstRow, int rows, int first, int end, char *shared)
+        : rows(rows), width(rounded_width(columns)), first(first), end(end),
+          base(apus_shared_address(strips<Form>(shared))) {
+        this->x = static_cast<const bf16 *>(x) + (size_t)firstRow * width;
+        const u32 lane = threadIdx.x % 32;
+        own = base + (lane % 8 + lane / 16 * 8) * pitch + ((lane / 8 % 2) ^ lane % 8) * 16;
+    }
+
+    __device__ void copy(int item, int stage) const {
+        const int begin = first + item * depth;
+        if (begin >= end) return;
+        const int pieces = (rows + 15) / 16 * 128;
+        for (int i = (int)threadIdx.x; i < pieces; i += (int)blockDim.x) {
+            const int row = i >> 3, piece = i & 7;
+            const u32 to = base + stage * stageBytes + row * pitch + ((piece ^ row) & 7) * 16;
+            const bool isInside = row < rows;
+            apus_copy_async(to, x + (isInside ? (size_t)row * width + begin + piece * 8 : 0), isInside);
+        }
+    }
+
+    /// The b's of 16 rows.
+    APUS_DEVICE_METHOD void load(u32 (&b)[4], u32 stage, u32 step, int pair) const {
+        apus_ldmatrix(b, (own + stage * stageBytes + pair * 16 * pitch) ^ (step * 32));
+    }
+};
+
+template <class Form> using TileRows = RoundedRows<Form, 64, 4>;
+template <class Form> using WideRows = RoundedRows<Form, 128, 2>;
+
+}  // namespace linear
