@@ -2,7 +2,8 @@ public import ApusTensor
 internal import CCUDA
 
 extension KernelName {
-    static let linearFew = KernelName("apus_linear_few")
+    static let linear8 = KernelName("apus_linear_8")
+    static let linear16 = KernelName("apus_linear_16")
     static let linearLeaves = KernelName("apus_linear_leaves")
     static let linearWhole = KernelName("apus_linear_whole")
     static let linearWide = KernelName("apus_linear_wide")
@@ -68,7 +69,8 @@ extension CUDABackend {
         let launches = LinearLaunches(work, input, plan)
         let kernel: KernelName =
             switch plan.kernel {
-            case .few: .linearFew
+            case .eight: .linear8
+            case .sixteen: .linear16
             case .leaves: .linearLeaves
             case .whole: .linearWhole
             case .wide: .linearWide

@@ -4,7 +4,7 @@ internal import CCUDA
 /// What tiles read: rows, in bf16 where they are rounded, and the room behind them for sums of leaves.
 struct LinearInput {
     /// Rows that are taken as they are, which needs no kernel before.
-    static let fewRows = 8
+    static let fewRows = 16
     /// What rounded rows may take of the scratch room, and what rows and sums of leaves may take of it together.
     private static let mostBytes = 12 << 20
     static let mostBytesWithParts = RowSums.partsBytes
@@ -13,7 +13,6 @@ struct LinearInput {
     let columns: Int
     let source: CUdeviceptr
     let room: CUdeviceptr
-    var isFew: Bool { rows <= Self.fewRows }
 
     /// Bytes for sums of leaves.
     var roomBytes: Int { Self.mostBytesWithParts - Self.bytes(rows: rows, columns: columns) }
@@ -56,7 +55,7 @@ struct LinearWork {
 /// How rows and leaves are divided among blocks; no bit depends on it.
 struct LinearPlan {
     /// A kernel of linear.cuh.
-    enum Kernel { case few, leaves, whole, wide }
+    enum Kernel { case eight, sixteen, leaves, whole, wide }
 
     /// The card, as far as it matters.
     struct Card {
@@ -95,7 +94,8 @@ struct LinearPlan {
     private static func choice(
         rows: Int, blocks: Int, hasParts: Bool, roomForParts: Bool, canBeWide: Bool, multiprocessors: Int
     ) -> (Kernel, tile: Int) {
-        guard rows > LinearInput.fewRows else { return (.few, LinearInput.fewRows) }
+        guard rows > 8 else { return (.eight, 8) }
+        guard rows > LinearInput.fewRows else { return (.sixteen, LinearInput.fewRows) }
         func tiles(_ tile: Int) -> Int { blocks * ((rows + tile - 1) / tile) }
         if hasParts, roomForParts, tiles(tile) < multiprocessors { return (.leaves, tile) }
         // A tile's time, by the instructions of the loops.

@@ -88,8 +88,8 @@ extension EmulatedCard {
             }
         }
 
-        /// Few rows, one more than that, a tile, one more, and several tiles.
-        private static let counts = [1, 5, 8, 9, 64, 65, 200]
+        /// As many as each kernel of few rows has, one more than that, a tile, one more, and several tiles.
+        private static let counts = [1, 5, 8, 9, 16, 17, 64, 65, 200]
         /// Rows that are computed alone.
         private static let some = Array(stride(from: 0, to: Case.rows, by: 11)) + Array(Case.rows - 9..<Case.rows)
 
@@ -141,7 +141,7 @@ extension EmulatedCard {
                     format, outputs: 300, inputs: 1152, order: CUDA_EMULATION_REVERSE, sharedMemory: memory)
                 let (w, x) = (try trial.weightRows(), try trial.backend.download(trial.x).chunked(by: 1152))
                 let bias = try trial.backend.download(trial.bias)
-                for rows in [3, 20, 200] {
+                for rows in [3, 12, 20, 200] {
                     let y = try trial.forward(0..<rows, adapted: false)
                     let expected = (0..<rows).map { row in w.indices.map { dot(w[$0], x[row]) + Double(bias[$0]) } }
                     #expect(deviation(y, expected) < 0.01)
@@ -176,7 +176,7 @@ extension EmulatedCard {
         func matricesLieInDifferentBanks(format: WeightFormat) throws {
             let trial = try Case(
                 format, outputs: 520, inputs: 576, order: CUDA_EMULATION_FORWARD, sharedMemory: 227 << 10)
-            for rows in [5, 20, 70, 200] { _ = try trial.forward(0..<rows, adapted: true) }
+            for rows in [5, 12, 20, 70, 200] { _ = try trial.forward(0..<rows, adapted: true) }
             _ = try trial.backward(0..<200, trial.numbers.matrix(Case.rows, 520))
             let counts = cuda_emulation_statistics()
             #expect(counts.matrixLoads > 0 && counts.bankConflicts == 0)

@@ -188,7 +188,7 @@ APUS_DEVICE void multiply(const Call &call, const Product &product, int block, c
         return sums.store(y, firstOutput, outputs, firstRow, rowCount, false);
     }
     if (product.bias) sums.shift(product.bias, firstOutput, outputs);
-    if (Rows::fragments > 1 && product.adapter.b) {
+    if (Rows::adapts && product.adapter.b) {
         sums.adapt(product.adapter, firstOutput, outputs, firstRow, fragments, call.rows);
     }
     sums.store(product.y, firstOutput, outputs, firstRow, rowCount, false);
@@ -222,10 +222,16 @@ APUS_DEVICE void run_product(const Call &call) {
 // MARK: Kernels
 
 /// Up to eight rows of fp32; a block has one leaf.
-extern "C" __global__ void __launch_bounds__(linear::mostThreads, 2) apus_linear_few(APUS_PARAMETER(linear::Call) call) {
-    linear::run_product<linear::FewRows, linear::NoTotals, false, 4>(call);
+extern "C" __global__ void __launch_bounds__(linear::mostThreads, 2) apus_linear_8(APUS_PARAMETER(linear::Call) call) {
+    linear::run_product<linear::EightRows, linear::NoTotals, false, 4>(call);
 }
-APUS_EXPORT(apus_linear_few)
+APUS_EXPORT(apus_linear_8)
+
+/// Up to sixteen.
+extern "C" __global__ void __launch_bounds__(linear::mostThreads, 2) apus_linear_16(APUS_PARAMETER(linear::Call) call) {
+    linear::run_product<linear::SixteenRows, linear::NoTotals, false, 4>(call);
+}
+APUS_EXPORT(apus_linear_16)
 
 /// Tiles of rows that are rounded; a block has one leaf.
 extern "C" __global__ void __launch_bounds__(linear::mostThreads)

@@ -7,7 +7,7 @@
 namespace linear {
 
 template <class Form> constexpr int stripPitch = Form::hasTable ? 256 : 128;
-template <class Form> APUS_DEVICE char *strips(char *shared) { return shared + (Form::hasTable ? 128 : 0); }
+template <class Form> APUS_DEVICE char *firstStrip(char *shared) { return shared + (Form::hasTable ? 128 : 0); }
 
 /// Brings what some rows have from one input to another, `depth` inputs at a time, each into the next of `stages`
 /// places, so that some are under way while one is used. Rows that there are not are zeros.
@@ -32,21 +32,25 @@ private:
     }
 };
 
-/// Up to eight rows, in fp32, which each warp rounds for itself.
+/// Up to `fragmentCount` times eight rows, in fp32, which each warp rounds for itself.
 ///
 /// A strip has 8 inputs of 4 rows. Eight lanes that copy, and sixteen that load, have one strip.
-template <class Form> struct FewRows : Stream<FewRows<Form>, 4> {
-    static constexpr int fragments = 1, together = 1, depth = 256;
-    static constexpr int pitch = stripPitch<Form>, stageBytes = depth / 4 * pitch;
+template <class Form, int fragmentCount>
+struct ExactRows : Stream<ExactRows<Form, fragmentCount>, 4 / fragmentCount> {
+    static constexpr int fragments = fragmentCount, together = 1, depth = 256;
+    /// Strips of 16 inputs, two for each 4 rows.
+    static constexpr int strips = 4 * fragments;
+    static constexpr int pitch = stripPitch<Form>, stageBytes = depth / 16 * strips * pitch;
+    static constexpr bool adapts = false;
     const float *x;
     int rows, inputs, first, end;
     bool isAligned;
     char *base;
     const char *own;
 
-    __device__ FewRows(const void *x, int inputs, int firstRow, int rows, int first, int end, char *shared)
-        : x(static_cast<const float *>(x) + (size_t)firstRow * inputs), rows(rows), inputs(inputs), first(first), end(end),
-          isAligned((((size_t)x | (size_t)inputs * 4) & 15) == 0), base(strips<Form>(shared)) {
+    __device__ ExactRows(const void *x, int inputs, int firstRow, int rows, int first, int end, char *shared)
+        : x(static_cast<const float *>(x) + (size_t)firstRow * inputs), rows(rows), inputs(inputs), first(first),
+          end(end), isAligned((((size_t)x | (size_t)inputs * 4) & 15) == 0), base(firstStrip<Form>(shared)) {
         const int lane = threadIdx.x % 32;
         own = base + lane / 16 * 2 * pitch + lane / 4 % 4 * 32 + lane % 4 * 8;
     }
@@ -54,12 +58,12 @@ template <class Form> struct FewRows : Stream<FewRows<Form>, 4> {
     __device__ void copy(int item, int stage) const {
         const int begin = first + item * depth;
         if (begin >= end) return;
-        const int pieces = (min(depth, end - begin) + 15) / 16 * 32;
+        const int pieces = (min(depth, end - begin) + 15) / 16 * strips * 8;
         for (int i = (int)threadIdx.x; i < pieces; i += (int)blockDim.x) {
-            // Four inputs of a row. From the lowest bit: half of 8 inputs, the row of 4, the 8 of 16, the 4 rows, the 16.
-            const int row = (i >> 4 & 1) * 4 + (i >> 1 & 3), strip = (i >> 5) * 4 + (i >> 4 & 1) * 2 + (i >> 3 & 1);
-            const int column = begin + (i >> 5) * 16 + (i >> 3 & 1) * 8 + (i & 1) * 4;
-            char *to = base + stage * stageBytes + strip * pitch + (i >> 1 & 3) * 32 + (i & 1) * 16;
+            // A piece is four inputs of a row; eight of them are a strip, of which the first two are of one row.
+            const int strip = i / 8, row = strip % strips / 2 * 4 + i / 2 % 4;
+            const int column = begin + strip / strips * 16 + strip % 2 * 8 + i % 2 * 4;
+            char *to = base + stage * stageBytes + strip * pitch + i % 8 * 16;
             const bool isInside = row < rows && column < inputs;
             const float *from = x + (isInside ? (size_t)row * inputs + column : 0);
             if (isAligned) {
@@ -75,9 +79,9 @@ template <class Form> struct FewRows : Stream<FewRows<Form>, 4> {
         }
     }
 
-    /// The b of the rows for a product of 16 inputs.
-    APUS_DEVICE_METHOD void load(u32 (&b)[2], u32 stage, u32 step, int) const {
-        const char *at = own + stage * stageBytes + step * 4 * pitch;
+    /// The b of eight rows for a product of 16 inputs.
+    APUS_DEVICE_METHOD void load(u32 (&b)[2], u32 stage, u32 step, int fragment) const {
+        const char *at = own + stage * stageBytes + (step * strips + fragment * 4) * pitch;
         const float2 low = *reinterpret_cast<const float2 *>(at), high = *reinterpret_cast<const float2 *>(at + pitch);
         b[0] = apus_to_pair(low.x, low.y);
         b[1] = apus_to_pair(high.x, high.y);
@@ -91,6 +95,7 @@ APUS_DEVICE int rounded_width(int columns) { return (columns + 63) / 64 * 64; }
 /// of 16 bytes, whose places are exchanged row by row, so that pieces of eight rows lie in different banks.
 template <class Form, int tile, int stages> struct RoundedRows : Stream<RoundedRows<Form, tile, stages>, stages> {
     static constexpr int fragments = tile / 8, together = 2, depth = 64;
+    static constexpr bool adapts = true;
     static constexpr int pitch = stripPitch<Form>, stageBytes = tile * pitch;
     const bf16 *x;
     int rows, width, first, end;
@@ -98,7 +103,7 @@ template <class Form, int tile, int stages> struct RoundedRows : Stream<RoundedR
 
     __device__ RoundedRows(const void *x, int columns, int firstRow, int rows, int first, int end, char *shared)
         : rows(rows), width(rounded_width(columns)), first(first), end(end),
-          base(apus_shared_address(strips<Form>(shared))) {
+          base(apus_shared_address(firstStrip<Form>(shared))) {
         this->x = static_cast<const bf16 *>(x) + (size_t)firstRow * width;
         const u32 lane = threadIdx.x % 32;
         own = base + (lane % 8 + lane / 16 * 8) * pitch + ((lane / 8 % 2) ^ lane % 8) * 16;
@@ -122,6 +127,8 @@ template <class Form, int tile, int stages> struct RoundedRows : Stream<RoundedR
     }
 };
 
+template <class Form> using EightRows = ExactRows<Form, 1>;
+template <class Form> using SixteenRows = ExactRows<Form, 2>;
 template <class Form> using TileRows = RoundedRows<Form, 64, 4>;
 template <class Form> using WideRows = RoundedRows<Form, 128, 2>;
 
