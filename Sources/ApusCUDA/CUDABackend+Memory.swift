@@ -14,6 +14,9 @@ extension CUDABackend {
         return min(min(share, memory.limit) - memory.used, mostSpareMemory)
     }
 
+    /// See `Backend`. So many rows that a weight is worth unpacking for them, of models of any size.
+    public var bytesAtATime: Int { 256 << 20 }
+
     /// See `Backend`.
     public func makeMatrix(rows: Int, columns: Int) throws -> Matrix {
         Matrix(storage: try CUDAStorage(count: rows * columns, in: memory), rows: rows, columns: columns)

@@ -25,6 +25,8 @@ public protocol Backend: AnyObject, Sendable {
     var isProcessMemory: Bool { get }
     /// Bytes that may still be taken of the device's memory, so that a share of all of it is in use.
     func spareMemory(utilization: Double) -> Int
+    /// Bytes of each of a layer's widest matrices that a pass works on at a time: as many as keep the device busy.
+    var bytesAtATime: Int { get }
     /// Reserves a matrix.
     ///
     /// - Throws: `TensorError` when the device has no memory for it.
@@ -241,6 +243,12 @@ extension Backend {
     /// Products that scores may depend on.
     @inlinable
     public func linear(_ x: Matrix, _ products: [LinearProduct]) { linear(x, products, for: .scores) }
+}
+
+/// Of a device like a processor.
+extension Backend {
+    /// 6 MiB, which its threads have in their caches.
+    public var bytesAtATime: Int { 6 << 20 }
 }
 
 /// Of a device that keeps no packed weights.

@@ -76,18 +76,24 @@ extension OperationTrial {
     static var linear: [OperationTrial] {
         WeightFormat.allCases.flatMap { format in
             shapes.flatMap { shape in
-                [{ try forward($0, $1, $2, for: .scores) }, { try forward($0, $1, $2, for: .gradients) }, backward].map
-                {
-                    (run: @escaping (TrialBench, WeightFormat, ProductShape) throws -> Void) in
-                    OperationTrial(
-                        shape: "\(shape.rows) x \(shape.inputs) to \(shape.outputs), rank \(shape.rank)",
-                        rounding: rounding(format)
-                    ) { bench in
-                        try bench.prepare(rows: shape.rows, width: max(shape.inputs, shape.outputs), isTraining: true)
-                        try run(bench, format, shape)
-                    }
-                }
+                [
+                    products(shape, format) { try forward($0, format, shape, for: .scores) },
+                    products(shape, format) { try forward($0, format, shape, for: .gradients) },
+                    products(shape, format) { try backward($0, format, shape) },
+                ]
             }
+        }
+    }
+
+    private static func products(
+        _ shape: ProductShape, _ format: WeightFormat, _ run: @escaping (TrialBench) throws -> Void
+    ) -> OperationTrial {
+        OperationTrial(
+            shape: "\(shape.rows) x \(shape.inputs) to \(shape.outputs), rank \(shape.rank)",
+            rounding: rounding(format)
+        ) { bench in
+            try bench.prepare(rows: shape.rows, width: max(shape.inputs, shape.outputs), isTraining: true)
+            try run(bench)
         }
     }
 
@@ -119,15 +125,6 @@ extension OperationTrial {
         bench.note("linear for \(use), bare", outputs[1])
         bench.note("linear for \(use), adapter", outputs[2], projected[2])
         bench.note("linear for \(use), projection", projected[3])
-        let (bare, alone) = (try bench.room(shape.rows, shape.outputs), try bench.room(shape.rows, shape.rank))
-        let weight = weights[0]
-        bench.device.linear(
-            x, [LinearProduct(weight: weight, bias: bias, lowRank: nil, projected: nil, output: bare)], for: use)
-        bench.device.linear(
-            x, [LinearProduct(weight: weight, bias: nil, lowRank: adapters[0], projected: alone, output: nil)], for: use
-        )
-        bench.note("linear for \(use), a bare product alone", bare)
-        bench.note("linear for \(use), a projection alone", alone)
     }
 
     /// Of three products, one without an adapter: the input's gradient beside the input, added to another one, and in its

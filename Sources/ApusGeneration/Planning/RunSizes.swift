@@ -73,7 +73,8 @@ struct RunSizes {
 
     /// The sampler's activations and logits.
     var samplingBytes: Int {
-        Workspace.byteCount(run.model, rows: samplingRows, projectedColumns: projectedColumns, training: false)
+        Workspace.byteCount(
+            run.model, rows: samplingRows, projectedColumns: projectedColumns, training: false, on: backend)
             + GenerationEngine.logitBytes(run.model)
     }
 
@@ -83,9 +84,10 @@ struct RunSizes {
         let rows = trainingRows
         let (hidden, middle) = (run.model.hiddenSize, run.model.intermediateSize)
         let (query, keyValue) = (run.model.queryWidth, run.model.keyWidth)
-        let fewer = min(rows, Workspace.feedForwardRows(run.model))
+        let fewer = min(rows, Workspace.feedForwardRows(run.model, on: backend))
         let rounded = max(rows * hidden, fewer * 2 * middle) + rows * query
-        return Workspace.byteCount(run.model, rows: rows, projectedColumns: projectedColumns, training: true)
+        return Workspace.byteCount(
+            run.model, rows: rows, projectedColumns: projectedColumns, training: true, on: backend)
             + 4 * rows * hidden + (run.precision == .f32 ? 0 : 2 * rounded)
             + 4 * run.completionsPerPass * 2 * run.promptLimit * keyValue
     }

@@ -45,18 +45,18 @@ package final class Workspace {
         }
     }
 
-    /// The most rows of gate, up and activated: they are the widest, and 6 MiB of each keep the kernels busy.
-    package static func feedForwardRows(_ configuration: ModelConfiguration) -> Int {
-        max(256, (6 << 20) / (4 * configuration.intermediateSize) / 64 * 64)
+    /// The most rows of gate, up and activated, which are the widest.
+    package static func feedForwardRows(_ configuration: ModelConfiguration, on backend: any Backend) -> Int {
+        max(256, backend.bytesAtATime / (4 * configuration.intermediateSize) / 64 * 64)
     }
 
     /// Bytes that passes over some rows write to; what they never touch takes no memory.
     ///
     /// - Parameter projectedColumns: columns of all adapters' projections of a layer together.
     package static func byteCount(
-        _ configuration: ModelConfiguration, rows: Int, projectedColumns: Int, training: Bool
+        _ configuration: ModelConfiguration, rows: Int, projectedColumns: Int, training: Bool, on backend: any Backend
     ) -> Int {
-        let fewer = min(rows, feedForwardRows(configuration))
+        let fewer = min(rows, feedForwardRows(configuration, on: backend))
         let held = Slot.allCases.filter { training || !$0.isForTraining }
             .reduce(0) { $0 + $1.width(configuration) * ($1.isChunked ? fewer : rows) }
         return MemoryLayout<Float>.stride * (held + rows * projectedColumns * (training ? 2 : 1))
@@ -71,7 +71,7 @@ package final class Workspace {
         on backend: any Backend
     ) throws {
         self.capacity = capacity
-        self.feedForwardRows = feedForwardRows ?? Self.feedForwardRows(configuration)
+        self.feedForwardRows = feedForwardRows ?? Self.feedForwardRows(configuration, on: backend)
         // The sums of exponentials are there in any case: a sampler that keeps activations asks for them.
         let slots = Slot.allCases.filter { training || !$0.isForTraining || $0 == .logSumExp }
         let (rows, fewer) = (capacity, min(capacity, self.feedForwardRows))
