@@ -15,7 +15,7 @@ void cuda_emulation_set_order(enum cuda_emulation_order order, uint64_t seed) {
     Lock lock(deviceLock);
     static constexpr Order orders[] = {Order::forward, Order::reverse, Order::random};
     setOrder({orders[order], seed});
-    device().order = machine.order;
+    device().order = machine->order;
 }
 
 void cuda_emulation_set_device_count(int count) {
@@ -51,7 +51,7 @@ void cuda_emulation_fail_call(const char *function, uint64_t number, CUresult co
 
 struct cuda_emulation_statistics cuda_emulation_statistics(void) {
     Lock lock(deviceLock);
-    const Statistics &s = machine.statistics;
+    const Statistics &s = machine->statistics;
     return {s.launches,       s.threads,     s.barriers,      s.warpOperations,
             s.matrixProducts, s.matrixLoads, s.bankConflicts, s.copiedBytes};
 }
@@ -69,6 +69,14 @@ uint64_t cuda_emulation_call_count(const char *function) {
 uint64_t cuda_emulation_launch_count(const char *kernel) {
     Lock lock(deviceLock);
     return count(device().launches, kernel);
+}
+
+const char *cuda_emulation_unlaunched_kernel(void) {
+    Lock lock(deviceLock);
+    for (auto &[name, kernel] : kernels()) {
+        if (name.starts_with("apus_") && !device().launches.contains(name)) return name.c_str();
+    }
+    return nullptr;
 }
 
 size_t cuda_emulation_used_memory(void) {

@@ -14,7 +14,7 @@ Device &device() { return *storage(); }
 void resetDevice() {
     storage() = nullptr;
     storage() = std::make_unique<Device>();
-    machine.statistics = {};
+    machine->statistics = {};
 }
 
 // EMULATION_FAIL=FUNCTION:NUMBER:CODE[,...], for programs that no test can reach into: cuda_emulation_fail_call of each.
@@ -38,7 +38,7 @@ static std::vector<Failure> failuresFromEnvironment() {
 
 Device::Device() : failures(failuresFromEnvironment()) {
     setOrder(orderFromEnvironment());
-    order = machine.order;
+    order = machine->order;
     streams.objects[nullptr] = std::make_unique<Stream>();
 }
 
@@ -236,12 +236,12 @@ void Device::dropAll() {
     }
 }
 
-void Device::runKernel(const std::string &name, dim3 grid, dim3 block, size_t sharedBytes,
-                       const Body &body) {
+void Device::runKernel(const Function &function, dim3 grid, dim3 block, size_t sharedBytes, const Body &body) {
+    const char *name = function.name.c_str();
     launches[name]++;
-    machine.order = order;
-    launch(name.c_str(), grid, block, sharedBytes, body);
-    checkEdges(name.c_str());
+    machine->order = order;
+    launch(name, function.kernel, grid, block, sharedBytes, body);
+    checkEdges(name);
 }
 
 }  // namespace emulation

@@ -52,7 +52,7 @@ struct Event {
 
 struct Function {
     std::string name;
-    Binder binder;
+    Kernel kernel;
     size_t largestSharedBytes = usualSharedBytes;
 };
 
@@ -143,7 +143,7 @@ struct Device {
     void drainAll();
     void dropAll();
     /// Runs a kernel and looks at what it leaves behind.
-    void runKernel(const std::string &name, dim3 grid, dim3 block, size_t sharedBytes, const Body &body);
+    void runKernel(const Function &function, dim3 grid, dim3 block, size_t sharedBytes, const Body &body);
 };
 
 /// The lock of everything here.

@@ -3,6 +3,7 @@
 
 #include "cuda_emulation.h"
 #include "device.h"
+#include "kernel_library.h"
 
 using namespace emulation;
 
@@ -138,10 +139,11 @@ EXPORT CUresult cuCtxSynchronize(void) {
 
 // MARK: Kernels
 
-/// Any image will do: the kernels are part of the program.
+/// Any image will do: the kernels are part of the program, or of a library that the environment names.
 EXPORT CUresult cuModuleLoadData(CUmodule *module, const void *image) {
     ENTER(Needs::context);
     if (!image) return CUDA_ERROR_INVALID_VALUE;
+    if (const char *reason = kernelLibraryFault()) return call.refuse(CUDA_ERROR_INVALID_IMAGE, reason);
     *module = device.modules.add(0);
     return CUDA_SUCCESS;
 }
@@ -154,9 +156,9 @@ EXPORT CUresult cuModuleUnload(CUmodule module) {
 EXPORT CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name) {
     ENTER(Needs::context);
     if (!device.modules.find(module)) return CUDA_ERROR_INVALID_HANDLE;
-    auto kernel = kernels().find(name);
-    if (kernel == kernels().end()) return CUDA_ERROR_NOT_FOUND;
-    *function = device.functions.add({kernel->first, kernel->second});
+    const Kernel *kernel = findKernel(name);
+    if (!kernel) return call.refuse(CUDA_ERROR_NOT_FOUND, (std::string("no kernel is named ") + name).c_str());
+    *function = device.functions.add({name, *kernel});
     return CUDA_SUCCESS;
 }
 
@@ -192,8 +194,8 @@ EXPORT CUresult cuLaunchKernel(CUfunction handle, unsigned gridX, unsigned gridY
     if (!reason && extra) reason = "parameters in a way that is not emulated";
     if (reason) return call.refuse(CUDA_ERROR_INVALID_VALUE, (std::string(reason) + ": " + function->name).c_str());
     device.push(*stream, {"kernel",
-                          [=, &device, name = function->name, body = function->binder(parameters)] {
-                              device.runKernel(name, grid, block, sharedBytes, body);
+                          [=, &device, launched = *function, body = function->kernel.binder(parameters)] {
+                              device.runKernel(launched, grid, block, sharedBytes, body);
                           },
                           nullptr});
     return CUDA_SUCCESS;

@@ -54,7 +54,7 @@ static inline void multiplyMatrices(Warp &warp, unsigned generation) {
             warp.products[generation][row % 8 * 4 + column / 2][row / 8 * 2 + column % 2] = sum[column];
         }
     }
-    machine.statistics.matrixProducts++;
+    machine->statistics.matrixProducts++;
 }
 
 /// Counts how often rows of a matrix, which the lanes name, lie in the same banks of shared memory.
@@ -66,9 +66,9 @@ static inline void countBankConflicts(Warp &warp, unsigned generation) {
             memcpy(&address, warp.slots[matrix * 8 + row].bytes[generation], sizeof address);
             largest = max(largest, ++counts[address / 16 % 8]);
         }
-        machine.statistics.bankConflicts += largest - 1;
+        machine->statistics.bankConflicts += largest - 1;
     }
-    machine.statistics.matrixLoads++;
+    machine->statistics.matrixLoads++;
 }
 
 static inline unsigned meetWithRow(u32 row, Place place) {
@@ -77,36 +77,37 @@ static inline unsigned meetWithRow(u32 row, Place place) {
 }
 
 APUS_DEVICE void loadMatrices(u32 (&result)[4], u32 row, Place place) {
-    const unsigned generation = meetWithRow(row, place), lane = machine.current->lane;
+    const unsigned generation = meetWithRow(row, place), lane = machine->current->lane;
     for (unsigned m = 0; m < 4; m++) {
-        memcpy(&result[m], sharedPointer(shown<u32>(m * 8 + lane / 4, generation)) + lane % 4 * 4, 4);
+        memcpy(&result[m], sharedPointer(shown<u32>(m * 8 + lane / 4, generation), 16) + lane % 4 * 4, 4);
     }
 }
 
 APUS_DEVICE void loadMatricesTransposed(u32 (&result)[4], u32 row, Place place) {
-    const unsigned generation = meetWithRow(row, place), lane = machine.current->lane;
+    const unsigned generation = meetWithRow(row, place), lane = machine->current->lane;
     for (unsigned m = 0; m < 4; m++) {
         u16 values[2];
         for (unsigned i = 0; i < 2; i++) {
             const u32 address = shown<u32>(m * 8 + lane % 4 * 2 + i, generation);
-            memcpy(&values[i], sharedPointer(address) + lane / 4 * 2, 2);
+            memcpy(&values[i], sharedPointer(address, 16) + lane / 4 * 2, 2);
         }
         result[m] = (u32)values[0] | (u32)values[1] << 16;
     }
 }
 
-APUS_DEVICE void beginCopy(u32 destination, const void *source, bool inside) {
+/// Begins to copy the first `count` bytes of 16; the others are zero.
+APUS_DEVICE void beginCopy(u32 destination, const void *source, size_t count) {
     if ((destination | (uintptr_t)source) % 16) fail("an asynchronous copy is not on a multiple of 16 bytes");
-    AsynchronousCopy copy{sharedPointer(destination), {}, machine.current->copyGroup};
-    if (inside) memcpy(copy.data, source, 16);
-    machine.statistics.copiedBytes += 16;
+    AsynchronousCopy copy{sharedPointer(destination, 16), {}, machine->current->copyGroup};
+    memcpy(copy.data, source, count);
+    machine->statistics.copiedBytes += 16;
     memset(copy.destination, 0xFF, 16);
-    machine.current->copies.push_back(copy);
+    machine->current->copies.push_back(copy);
 }
 
 /// Completes all groups of the thread but the newest.
 APUS_DEVICE void completeCopies(int kept) {
-    Thread &thread = *machine.current;
+    Thread &thread = *machine->current;
     size_t remaining = 0;
     for (AsynchronousCopy &copy : thread.copies) {
         if (copy.group < thread.copyGroup - kept) {
@@ -118,14 +119,17 @@ APUS_DEVICE void completeCopies(int kept) {
     thread.copies.resize(remaining);
 }
 
+static inline void addProduct(float (&d)[4], const Operands &operands, Place place) {
+    unsigned generation =
+        meet<sizeof operands>(~0u, &operands, Operation::matrixProduct, place, &multiplyMatrices);
+    const float *product = machine->currentWarp().products[generation][machine->current->lane];
+    for (int i = 0; i < 4; i++) d[i] += product[i];
+}
+
 }  // namespace emulation
 
 static inline void apus_mma(float (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
-    emulation::Operands operands{{a[0], a[1], a[2], a[3]}, {b0, b1}};
-    unsigned generation = emulation::meet<sizeof operands>(~0u, &operands, emulation::Operation::matrixProduct,
-                                                           EMULATION_PLACE, &emulation::multiplyMatrices);
-    const float *product = emulation::machine.currentWarp().products[generation][emulation::machine.current->lane];
-    for (int i = 0; i < 4; i++) d[i] += product[i];
+    emulation::addProduct(d, {{a[0], a[1], a[2], a[3]}, {b0, b1}}, EMULATION_PLACE);
 }
 
 APUS_DEVICE u32 apus_shared_address(const void *pointer) { return emulation::sharedAddress(pointer); }
@@ -135,8 +139,7 @@ APUS_DEVICE u32 apus_shared_address(const void *pointer) { return emulation::sha
 // MARK: Copies
 
 APUS_DEVICE void apus_copy_async(u32 destination, const void *source, bool inside) {
-    emulation::beginCopy(destination, source, inside);
+    emulation::beginCopy(destination, source, inside ? 16 : 0);
 }
-APUS_DEVICE void apus_copy_commit() { emulation::machine.current->copyGroup++; }
+APUS_DEVICE void apus_copy_commit() { emulation::machine->current->copyGroup++; }
 template <int count> APUS_DEVICE void apus_copy_wait() { emulation::completeCopies(count); }
-APUS_DEVICE uint4 apus_load_streaming(const uint4 *source) { return *source; }

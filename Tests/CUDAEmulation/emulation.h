@@ -77,15 +77,19 @@ inline constexpr uint32_t dynamicAddress = 1024, variableAddress = 1u << 30;
 
 inline uint32_t sharedAddress(const void *pointer) {
     const char *place = (const char *)pointer;
-    if (place >= __start_apus_shared && place < __stop_apus_shared) {
-        return variableAddress + (uint32_t)(place - __start_apus_shared);
-    }
-    return dynamicAddress + (uint32_t)(place - machine.sharedMemory);
+    const size_t offset = (size_t)(place - machine->variables);
+    if (offset < machine->variableBytes) return variableAddress + (uint32_t)offset;
+    return dynamicAddress + (uint32_t)(place - machine->sharedMemory);
 }
 
-inline char *sharedPointer(uint32_t address) {
-    if (address >= variableAddress) return __start_apus_shared + (address - variableAddress);
-    return machine.sharedMemory + (int32_t)(address - dynamicAddress);
+/// What `count` bytes at an address are; all of them have to be the block's.
+inline char *sharedPointer(uint32_t address, size_t count) {
+    const bool isVariable = address >= variableAddress;
+    const size_t offset = address - (isVariable ? variableAddress : dynamicAddress);
+    if (offset + count > (isVariable ? machine->variableBytes : machine->sharedBytes)) {
+        fail("an address outside shared memory");
+    }
+    return (isVariable ? machine->variables : machine->sharedMemory) + offset;
 }
 
 // MARK: Launches
@@ -105,8 +109,8 @@ inline OrderChoice orderFromEnvironment() {
 }
 
 inline void setOrder(OrderChoice choice) {
-    machine.order = choice.order;
-    machine.random = (choice.seed + 1) * 0xD1342543DE82EF95u;
+    machine->order = choice.order;
+    machine->random = (choice.seed + 1) * 0xD1342543DE82EF95u;
 }
 
 /// Why a launch is refused, or nullptr.
@@ -119,7 +123,7 @@ inline const char *refusal(dim3 grid, dim3 block, size_t sharedBytes) {
 }
 
 inline void startBlock(dim3 index) {
-    Machine &m = machine;
+    Machine &m = *machine;
     m.blockIndex = index;
     m.alive = m.threadCount;
     m.atBarrier = 0;
@@ -162,21 +166,32 @@ private:
     }
     /// The access is repeated when this returns, and whoever was there before decides what happens.
     static void report(int signal, siginfo_t *info, void *) {
-        const Thread *thread = machine.current;
-        const dim3 &block = machine.blockIndex;
+        const Thread *thread = machine->current;
+        const dim3 &block = machine->blockIndex;
         const bool isTrap = signal == SIGILL || signal == SIGTRAP;
         fprintf(stderr, "emulation: %s %p, in kernel %s, block (%u, %u, %u), thread %u\n",
                 isTrap ? "an index outside an array, instruction" : "an address that is not to be touched,",
-                info->si_addr, machine.kernel ? machine.kernel : "(none)", block.x, block.y, block.z,
+                info->si_addr, machine->kernel ? machine->kernel : "(none)", block.x, block.y, block.z,
                 thread ? thread->number : 0);
         restore();
     }
 };
 
+/// Copies a launch's arguments and gives what a thread does.
+using Binder = Body (*)(void **parameters);
+
+struct Kernel {
+    Binder binder;
+    /// The shared variables of all kernels of the program or library that it is in.
+    char *variables;
+    size_t variableBytes;
+};
+
 /// Runs a grid, a block after another.
-inline void launch(const char *kernel, dim3 grid, dim3 block, size_t sharedBytes, const Body &body) {
-    Machine &m = machine;
-    m.kernel = kernel;
+inline void launch(const char *name, const Kernel &kernel, dim3 grid, dim3 block, size_t sharedBytes,
+                   const Body &body) {
+    Machine &m = *machine;
+    m.kernel = name;
     if (const char *reason = refusal(grid, block, sharedBytes)) fail(reason);
     m.grid = grid;
     m.block = block;
@@ -186,24 +201,26 @@ inline void launch(const char *kernel, dim3 grid, dim3 block, size_t sharedBytes
     m.threads.resize(m.warps.size() * 32);
     m.sharedMemory = allocateGuarded(sharedBytes);
     if (!m.sharedMemory) fail("no memory");
+    m.sharedBytes = sharedBytes;
+    m.variables = kernel.variables;
+    m.variableBytes = kernel.variableBytes;
     m.statistics.launches++;
     m.launchNumber++;
-    const size_t variableBytes = (size_t)(__stop_apus_shared - __start_apus_shared);
     watch(m.sharedMemory, sharedBytes, true);
-    watch(__start_apus_shared, variableBytes, true);
+    watch(m.variables, m.variableBytes, true);
     FaultReport faultReport;
     for (unsigned z = 0; z < grid.z; z++) {
         for (unsigned y = 0; y < grid.y; y++) {
             for (unsigned x = 0; x < grid.x; x++) {
                 startBlock(dim3(x, y, z));
                 memset(m.sharedMemory, 0xFF, sharedBytes);
-                memset(__start_apus_shared, 0xFF, variableBytes);
+                memset(m.variables, 0xFF, m.variableBytes);
                 m.statistics.threads += m.threadCount;
                 resume(pick(nullptr), &m.launcherStack);
             }
         }
     }
-    unwatch(__start_apus_shared);
+    unwatch(m.variables);
     unwatch(m.sharedMemory);
     releaseGuarded(m.sharedMemory, sharedBytes);
     m.kernel = nullptr;
@@ -211,11 +228,8 @@ inline void launch(const char *kernel, dim3 grid, dim3 block, size_t sharedBytes
 
 // MARK: Kernels by name
 
-/// Copies a launch's arguments and gives what a thread does.
-using Binder = Body (*)(void **parameters);
-
-inline std::map<std::string, Binder> &kernels() {
-    static std::map<std::string, Binder> table;
+inline std::map<std::string, Kernel> &kernels() {
+    static std::map<std::string, Kernel> table;
     return table;
 }
 
@@ -238,9 +252,11 @@ template <class... Parameters> constexpr size_t parameterCount(void (*)(Paramete
 /// Makes a kernel known by its name.
 template <auto kernel> struct Export {
     explicit Export(const char *name) {
-        kernels()[name] = [](void **parameters) {
-            return bindArguments(kernel, parameters, std::make_index_sequence<parameterCount(kernel)>());
-        };
+        kernels()[name] = {[](void **parameters) {
+                               return bindArguments(kernel, parameters,
+                                                    std::make_index_sequence<parameterCount(kernel)>());
+                           },
+                           __start_apus_shared, (size_t)(__stop_apus_shared - __start_apus_shared)};
     }
 };
 
@@ -252,7 +268,7 @@ inline void launch_by_name(const char *name, dim3 grid, dim3 block, size_t share
         abort();
     }
     setOrder(orderFromEnvironment());
-    launch(found->first.c_str(), grid, block, sharedBytes, found->second(parameters));
+    launch(name, found->second, grid, block, sharedBytes, found->second.binder(parameters));
 }
 
 }  // namespace emulation

@@ -1,6 +1,9 @@
 // Kernels that do what none may, each a right one with one thing missing, to see that the emulator finds it.
 #include "../../Sources/CCUDA/kernels/dialect.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "cuda_emulation.h"
 #include "device.h"
 
@@ -141,20 +144,53 @@ Fault find(enum cuda_emulation_fault fault) {
     return {"faulty_none", Result::sums};
 }
 
-}  // namespace
-
-int cuda_emulation_run_fault(enum cuda_emulation_fault fault) {
-    std::lock_guard<std::recursive_mutex> lock(emulation::deviceLock);
-    Fault found = find(fault);
+/// Whether the result is right.
+bool run(const Fault &found) {
     const int count = found.right == Result::reversed ? tileFloats : threads;
     float *x = emulation::allocate<float>((size_t)count), *y = emulation::allocate<float>((size_t)(blocks * count));
     for (int i = 0; i < count; i++) x[i] = (float)i;
     void *parameters[] = {&x, &y};
-    emulation::launch(found.kernel, dim3(blocks), dim3(threads), found.sharedBytes,
-                      emulation::kernels()[found.kernel](parameters));
+    const emulation::Kernel &kernel = emulation::kernels()[found.kernel];
+    emulation::launch(found.kernel, kernel, dim3(blocks), dim3(threads), found.sharedBytes,
+                      kernel.binder(parameters));
     bool isRight = true;
     for (int i = 0; i < blocks * count; i++) isRight &= y[i] == found.expected(i % count, count);
     emulation::release(x, (size_t)count);
     emulation::release(y, (size_t)(blocks * count));
     return isRight;
+}
+
+/// What is written to a pipe before its other end is closed.
+void readAll(int pipe, char *text, size_t capacity) {
+    char rest[256];
+    size_t used = 0;
+    for (;;) {
+        const bool isFull = used + 1 >= capacity;
+        ssize_t count = read(pipe, isFull ? rest : text + used, isFull ? sizeof rest : capacity - 1 - used);
+        if (count <= 0) break;
+        if (!isFull) used += (size_t)count;
+    }
+    text[used] = 0;
+}
+
+}  // namespace
+
+enum cuda_emulation_outcome cuda_emulation_run_fault(enum cuda_emulation_fault fault, char *report, size_t capacity) {
+    std::lock_guard<std::recursive_mutex> lock(emulation::deviceLock);
+    int ends[2];
+    if (pipe(ends)) emulation::fail("no pipe");
+    const pid_t child = fork();
+    if (child < 0) emulation::fail("no process");
+    if (!child) {
+        // Nobody is to be told of what ends it.
+        for (int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGTRAP}) std::signal(signal, SIG_DFL);
+        dup2(ends[1], STDERR_FILENO);
+        _exit(run(find(fault)) ? CUDA_EMULATION_RIGHT : CUDA_EMULATION_WRONG);
+    }
+    close(ends[1]);
+    readAll(ends[0], report, capacity);
+    close(ends[0]);
+    int status = 0;
+    if (waitpid(child, &status, 0) != child) emulation::fail("the process is lost");
+    return WIFEXITED(status) ? (enum cuda_emulation_outcome)WEXITSTATUS(status) : CUDA_EMULATION_ENDED;
 }

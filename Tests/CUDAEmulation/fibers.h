@@ -93,7 +93,9 @@ struct Machine {
     std::vector<char *> freeStacks;
     Thread *current = nullptr;
     void *launcherStack = nullptr;
-    char *sharedMemory = nullptr;
+    /// The dynamic shared memory, and the shared variables of the program or library that the kernel is in.
+    char *sharedMemory = nullptr, *variables = nullptr;
+    size_t sharedBytes = 0, variableBytes = 0;
     Order order = Order::forward;
     uint64_t random = 0x9E3779B97F4A7C15u;
     Statistics statistics{};
@@ -102,10 +104,12 @@ struct Machine {
 
     Warp &currentWarp() { return warps[current->warp]; }
 };
-inline Machine machine;
+inline Machine ownMachine;
+/// The machine of the process, which a library of kernels is told when it is opened (kernel_library.h).
+inline Machine *machine = &ownMachine;
 
 inline uint64_t nextRandom() {
-    uint64_t &r = machine.random;
+    uint64_t &r = machine->random;
     r ^= r << 13;
     r ^= r >> 7;
     r ^= r << 17;
@@ -114,7 +118,7 @@ inline uint64_t nextRandom() {
 
 /// Ends the process with a message: the kernel does what no kernel may.
 [[noreturn]] inline void fail(const char *message) {
-    const Machine &m = machine;
+    const Machine &m = *machine;
     fprintf(stderr, "emulation: %s in kernel %s, block (%u, %u, %u)\n", message, m.kernel ? m.kernel : "(none)",
             m.blockIndex.x, m.blockIndex.y, m.blockIndex.z);
     static const char *const names[] = {"ready", "at a warp operation", "at a barrier", "exited"};
@@ -166,7 +170,7 @@ inline void switchStack(void **save, void *to) {
 }
 
 inline char *takeStack() {
-    std::vector<char *> &free = machine.freeStacks;
+    std::vector<char *> &free = machine->freeStacks;
     if (!free.empty()) {
         char *stack = free.back();
         free.pop_back();
@@ -192,15 +196,15 @@ inline void resume(Thread *next, void **save) {
         next->stackPointer = words;
         next->started = true;
     }
-    machine.current = next;
-    machine.statistics.switches++;
+    machine->current = next;
+    machine->statistics.switches++;
     switchStack(save, next->stackPointer);
 }
 
 // MARK: Scheduling
 
 inline unsigned pickLane(uint32_t ready, unsigned after) {
-    switch (machine.order) {
+    switch (machine->order) {
         case Order::forward: {
             uint32_t later = after < 31 ? ready & ~((2u << after) - 1) : 0;
             return (unsigned)__builtin_ctz(later ? later : ready);
@@ -215,7 +219,7 @@ inline unsigned pickLane(uint32_t ready, unsigned after) {
 
 /// A thread that can go on; of the same warp where the order does not say otherwise, which keeps its lanes together.
 inline Thread *pick(const Thread *from) {
-    Machine &m = machine;
+    Machine &m = *machine;
     unsigned count = (unsigned)m.warps.size(), first = from ? from->warp : m.order == Order::reverse ? count - 1 : 0;
     if (m.order == Order::random) first = nextRandom() % count;
     for (unsigned i = 0; i < count; i++) {
@@ -229,13 +233,13 @@ inline Thread *pick(const Thread *from) {
 
 /// Lets others run until this thread, which waits or has made all waiting ones ready, is chosen again.
 inline void letOthersRun(const char *deadlock) {
-    Thread *self = machine.current, *next = pick(self);
+    Thread *self = machine->current, *next = pick(self);
     if (!next) fail(deadlock);
     if (next != self) resume(next, &self->stackPointer);
 }
 
 inline void exitThread(Thread *self) {
-    Machine &m = machine;
+    Machine &m = *machine;
     Warp &warp = m.warps[self->warp];
     if (!self->copies.empty()) fail("a thread ends with asynchronous copies under way");
     self->state = State::exited;
@@ -248,7 +252,7 @@ inline void exitThread(Thread *self) {
 
 /// The body of every fiber: runs threads on one stack, one after another, until there is one that has its own already.
 inline void runThreads() {
-    Machine &m = machine;
+    Machine &m = *machine;
     for (;;) {
         (*m.body)();
         Thread *self = m.current, *next;
@@ -273,7 +277,7 @@ inline void runThreads() {
 
 /// __syncthreads.
 inline void waitAtBarrier(Place place) {
-    Machine &m = machine;
+    Machine &m = *machine;
     Thread *self = m.current;
     self->place = place;
     if (m.alive < m.threadCount) fail("a barrier that not every thread of the block reaches");
@@ -301,7 +305,7 @@ inline void waitAtBarrier(Place place) {
 template <size_t count>
 inline unsigned meet(uint32_t mask, const void *shown, Operation operation, Place place,
                      void (*together)(Warp &, unsigned) = nullptr) {
-    Machine &m = machine;
+    Machine &m = *machine;
     Thread *self = m.current;
     Warp &warp = m.currentWarp();
     unsigned generation = warp.generation[self->lane]++ & 1;
@@ -337,7 +341,7 @@ inline unsigned meet(uint32_t mask, const void *shown, Operation operation, Plac
 /// What a lane has shown.
 template <class T> inline T shown(unsigned lane, unsigned generation) {
     T value;
-    memcpy(&value, machine.currentWarp().slots[lane].bytes[generation], sizeof value);
+    memcpy(&value, machine->currentWarp().slots[lane].bytes[generation], sizeof value);
     return value;
 }
 

@@ -42,10 +42,10 @@ static inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) {
 
 // MARK: Threads
 
-#define threadIdx (emulation::machine.current->index)
-#define blockIdx (emulation::machine.blockIndex)
-#define blockDim (emulation::machine.block)
-#define gridDim (emulation::machine.grid)
+#define threadIdx (emulation::machine->current->index)
+#define blockIdx (emulation::machine->blockIndex)
+#define blockDim (emulation::machine->block)
+#define gridDim (emulation::machine->grid)
 
 #define EMULATION_PLACE (emulation::Place{__FILE__, __LINE__})
 #define __syncthreads() emulation::waitAtBarrier(EMULATION_PLACE)
@@ -53,7 +53,7 @@ static inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) {
     ((void)emulation::meet<0>(~0u, nullptr, emulation::Operation::synchronize, EMULATION_PLACE))
 #define __shfl_sync(mask, value, lane) emulation::shuffle(mask, value, (unsigned)(lane), EMULATION_PLACE)
 #define __shfl_xor_sync(mask, value, bits) \
-    emulation::shuffle(mask, value, emulation::machine.current->lane ^ (unsigned)(bits), EMULATION_PLACE)
+    emulation::shuffle(mask, value, emulation::machine->current->lane ^ (unsigned)(bits), EMULATION_PLACE)
 #define __shfl_down_sync(mask, value, distance) \
     emulation::shuffle(mask, value, emulation::laneAbove((unsigned)(distance)), EMULATION_PLACE)
 #define __shfl_up_sync(mask, value, distance) \
@@ -71,12 +71,12 @@ template <class T> inline T shuffle(uint32_t mask, T value, unsigned lane, Place
 }
 
 inline unsigned laneAbove(unsigned distance) {
-    unsigned lane = machine.current->lane;
+    unsigned lane = machine->current->lane;
     return lane + distance > 31 ? lane : lane + distance;
 }
 
 inline unsigned laneBelow(unsigned distance) {
-    unsigned lane = machine.current->lane;
+    unsigned lane = machine->current->lane;
     return lane < distance ? lane : lane - distance;
 }
 

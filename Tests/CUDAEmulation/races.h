@@ -87,7 +87,7 @@ inline void printPlace(const char *what, const Access &access) {
 
 [[noreturn]] inline void reportRace(const Access &first, bool firstWrites, const Access &second, bool secondWrites) {
     watched.hasFound = true;
-    fprintf(stderr, "emulation: a race in kernel %s\n", machine.kernel);
+    fprintf(stderr, "emulation: a race in kernel %s\n", machine->kernel);
     printPlace(firstWrites ? "written" : "read", first);
     printPlace(secondWrites ? "written" : "read", second);
     fail("a race");
@@ -109,7 +109,7 @@ EMULATION_UNWATCHED inline void keepRead(Cell &cell, const Access &now, bool isO
 }
 
 EMULATION_UNWATCHED inline void access(const void *address, size_t count, bool isWrite, const void *instruction) {
-    const Machine &m = machine;
+    const Machine &m = *machine;
     const char *start = (const char *)address;
     const Thread *thread = m.current;
     if (!thread || watched.hasFound || (size_t)(start - thread->stack) < stackBytes) return;

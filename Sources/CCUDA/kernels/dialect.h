@@ -14,7 +14,7 @@
 #define APUS_PARAMETER(Type) const Type
 #define APUS_EXPORT(kernel) static const emulation::Export<&kernel> exported_##kernel(#kernel);
 /// Declares `name`, a pointer to the dynamic shared memory of the block.
-#define APUS_DYNAMIC_SHARED(type, name) type *name = reinterpret_cast<type *>(emulation::machine.sharedMemory)
+#define APUS_DYNAMIC_SHARED(type, name) type *name = reinterpret_cast<type *>(emulation::machine->sharedMemory)
 #else
 #define APUS_DEVICE static __device__ __forceinline__
 #define APUS_DEVICE_METHOD __device__ __forceinline__
@@ -131,15 +131,6 @@ APUS_DEVICE void apus_copy_commit() { asm volatile("cp.async.commit_group;" ::: 
 /// Waits for all groups of this thread but the newest `count`; other threads see them after the next barrier.
 template <int count> APUS_DEVICE void apus_copy_wait() {
     asm volatile("cp.async.wait_group %0;" ::"n"(count) : "memory");
-}
-
-/// Loads 16 bytes that no kernel writes meanwhile and that are not needed again soon.
-APUS_DEVICE uint4 apus_load_streaming(const uint4 *source) {
-    uint4 value;
-    asm("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];"
-        : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w)
-        : "l"(__cvta_generic_to_global(source)));
-    return value;
 }
 #endif
 

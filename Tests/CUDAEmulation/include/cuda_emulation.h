@@ -75,6 +75,8 @@ struct cuda_emulation_statistics cuda_emulation_statistics(void);
 uint64_t cuda_emulation_call_count(const char *function);
 /// How often a kernel has run.
 uint64_t cuda_emulation_launch_count(const char *kernel);
+/// One of Apus' kernels that has not run, or NULL.
+const char *cuda_emulation_unlaunched_kernel(void);
 /// Bytes of device memory in use.
 size_t cuda_emulation_used_memory(void);
 /// Pieces of work that no one has waited for yet.
@@ -99,9 +101,16 @@ enum cuda_emulation_fault {
     CUDA_EMULATION_RIGHT_COPY,
     CUDA_EMULATION_NO_FAULT,
 };
-/// Runs one of them in the order that was set. Returns whether its result is right; a fault that ends the process does
-/// that.
-int cuda_emulation_run_fault(enum cuda_emulation_fault fault);
+
+enum cuda_emulation_outcome {
+    CUDA_EMULATION_RIGHT,
+    CUDA_EMULATION_WRONG,
+    /// The process has ended.
+    CUDA_EMULATION_ENDED,
+};
+/// Runs one of them, in the order that was set, in a process of its own, and gives what that process has said on stderr,
+/// cut off where there is no more room.
+enum cuda_emulation_outcome cuda_emulation_run_fault(enum cuda_emulation_fault fault, char *report, size_t capacity);
 
 #ifdef __cplusplus
 }
