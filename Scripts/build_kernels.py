@@ -17,15 +17,14 @@ says whether they belong together.
 import argparse
 import hashlib
 import lzma
-import pathlib
 import re
 import struct
 import sys
 import tempfile
 
-from nvrtc import PACKAGE, Compiler, CompilerError, install
+from nvrtc import KERNELS, PACKAGE, Compiler, CompilerError, install
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent / "Sources" / "CCUDA"
+ROOT = KERNELS.parent
 SUMS = ROOT / "images" / "SHA256SUMS"
 
 # By target of the compiler: an image runs on cards of its own generation from its architecture on, which are all that
@@ -111,14 +110,9 @@ def sums():
 
 def compile_all(compiler, verbose):
     """(target, kind, image) of all images, and what is wrong with their kernels."""
-    kernels = ROOT / "kernels"
-    source = (kernels / "apus.cu").read_bytes()
-    headers = {path.name: path.read_bytes() for path in sorted(kernels.glob("*.*h"))}
-    options = (kernels / "options.txt").read_text().split()
     images, faults = [], []
     for target, kind in IMAGES.items():
-        own = [f"--gpu-architecture={target}"] + (["--ptxas-options=-v"] if kind == "CUBIN" else [])
-        image, log = compiler.compile(source, headers, options + own, kind)
+        image, log = compiler.compile(target, kind, *(["--ptxas-options=-v"] if kind == "CUBIN" else []))
         images.append((target, kind, image))
         found = list(resources(log))
         print(f"{target}: {len(image)} bytes" + (f", {len(found)} kernels" if found else ""), flush=True)

@@ -1,4 +1,4 @@
-"""NVRTC, NVIDIA's compiler of kernels, called by build_kernels.py: no GPU and no CUDA toolkit needed."""
+"""NVRTC, NVIDIA's compiler of kernels, called by build_kernels.py and check_ptx.py: no GPU and no CUDA toolkit needed."""
 
 import ctypes
 import pathlib
@@ -9,6 +9,8 @@ import sys
 # Images of 12.x run on drivers since 525, those of 13.x since 580. Of 12.x this one: cards that need the PTX came with the
 # drivers of CUDA 12.8, and these read no later one's.
 PACKAGE = "nvidia-cuda-nvrtc-cu12==12.8.93"
+
+KERNELS = pathlib.Path(__file__).resolve().parent.parent / "Sources" / "CCUDA" / "kernels"
 
 
 class CompilerError(Exception):
@@ -55,9 +57,11 @@ class Compiler:
         self.call(f"nvrtcGet{name}", program, buffer)
         return buffer.raw
 
-    def compile(self, source, headers, options, kind):
-        """What a program becomes, "CUBIN" or "PTX", and what the assembler said."""
-        program = ctypes.c_void_p()
+    def compile(self, target, kind, *options):
+        """What the kernels become for a target, such as sm_80: "CUBIN" or "PTX"; and what the assembler said."""
+        program, source = ctypes.c_void_p(), (KERNELS / "apus.cu").read_bytes()
+        headers = {path.name: path.read_bytes() for path in sorted(KERNELS.glob("*.*h"))}
+        options = [*(KERNELS / "options.txt").read_text().split(), f"--gpu-architecture={target}", *options]
         names = (ctypes.c_char_p * len(headers))(*[name.encode() for name in headers])
         texts = (ctypes.c_char_p * len(headers))(*headers.values())
         self.call("nvrtcCreateProgram", ctypes.byref(program), source, b"apus.cu", len(headers), texts, names)

@@ -27,6 +27,7 @@ extension EmulatedCard {
             for difference in try compareOperations(backend, PlainBackend()) {
                 #expect(difference.difference <= tolerance(difference.rounding), "\(difference)")
             }
+            #expect(cuda_emulation_unlaunched_kernel().map { String(cString: $0) } == nil)
         }
 
         @Test(arguments: [true, false]) func promisesAreKept(hasBlas: Bool) throws {

@@ -143,3 +143,4 @@ APUS_DEVICE void apus_copy_async(u32 destination, const void *source, bool insid
 }
 APUS_DEVICE void apus_copy_commit() { emulation::machine->current->copyGroup++; }
 template <int count> APUS_DEVICE void apus_copy_wait() { emulation::completeCopies(count); }
+APUS_DEVICE uint4 apus_load_streaming(const uint4 *source) { return *source; }

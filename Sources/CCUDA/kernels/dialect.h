@@ -132,6 +132,15 @@ APUS_DEVICE void apus_copy_commit() { asm volatile("cp.async.commit_group;" ::: 
 template <int count> APUS_DEVICE void apus_copy_wait() {
     asm volatile("cp.async.wait_group %0;" ::"n"(count) : "memory");
 }
+
+/// Loads 16 bytes that no kernel writes meanwhile and that are not needed again soon.
+APUS_DEVICE uint4 apus_load_streaming(const uint4 *source) {
+    uint4 value;
+    asm("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];"
+        : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w)
+        : "l"(__cvta_generic_to_global(source)));
+    return value;
+}
 #endif
 
 // MARK: Warps
