@@ -23,11 +23,8 @@ final class BlasLibrary: @unchecked Sendable {
         case none
     }
 
-    /// The name of the environment variable with the folder that NVIDIA's libraries are in; with nothing in it, none are used.
-    static let folderVariable = "APUS_CUDA_LIB"
-    /// What newer drivers take first.
-    private static let names = ["libcublasLt.so.13", "libcublasLt.so.12"]
-    private static let usualFolder = "/usr/local/cuda/lib64"
+    /// The name of the environment variable with the library's place, or with `none`.
+    static let placeVariable = "APUS_CUBLASLT"
 
     /// Starts the library on the current context.
     ///
@@ -43,64 +40,77 @@ final class BlasLibrary: @unchecked Sendable {
 
     deinit { _ = functions.cublasLtDestroy(handle) }
 
-    /// Such as "13.1.0".
-    var versionText: String { "\(version / 10_000).\(version / 100 % 100).\(version % 100)" }
+    /// For people, such as "cuBLASLt 13.1.0".
+    var name: String { Self.name(version: version) }
+
+    static func name(version: Int) -> String {
+        "cuBLASLt \(version / 10_000).\(version / 100 % 100).\(version % 100)"
+    }
 
     // MARK: Finding
 
-    /// Finds the library. What a user names has to work; of what is merely there, the first that starts is taken.
+    /// Finds the library and starts it.
     ///
+    /// - Parameter driverVersion: the version of CUDA that the driver is for, such as 12040.
     /// - Returns: the library, or why there is none.
-    /// - Throws: `TensorError` when the named folder has no library that starts.
-    static func find(_ source: Source) throws(TensorError) -> (library: BlasLibrary?, remark: String) {
+    /// - Throws: `TensorError` when the one that the environment names does not start.
+    static func find(
+        _ source: Source, driverVersion: Int
+    ) throws(TensorError) -> (library: BlasLibrary?, remark: String) {
         switch source {
         case .none: return (nil, "none was wanted")
         case .functions(let functions): return (try BlasLibrary(functions), "")
         case .installed(let environment):
-            guard let folder = environment[folderVariable] else { return findInstalled() }
-            guard !folder.isEmpty else { return (nil, "\(folderVariable) is set to nothing") }
-            return (try open(in: folder), "")
+            let (library, remark) = try find(environment, driverVersion: driverVersion) {
+                functions throws(TensorError) in try BlasLibrary(functions)
+            }
+            return (library, remark)
         }
     }
 
-    private static func findInstalled() -> (library: BlasLibrary?, remark: String) {
-        var remark: String?
-        for place in names + names.map({ "\(usualFolder)/\($0)" }) {
-            do throws(TensorError) {
-                if let library = try open(place) { return (library, "") }
-            } catch {
-                remark = remark ?? error.description
+    /// Finds what `use` makes of the library. What a user names has to work; of what is merely there, the first that does is
+    /// taken.
+    static func find<Found>(
+        _ environment: [String: String], driverVersion: Int, _ use: (cublas_lt) throws(TensorError) -> Found
+    ) throws(TensorError) -> (found: Found?, remark: String) {
+        switch environment[placeVariable] {
+        case "none"?: return (nil, "\(placeVariable) is none")
+        case let place?:
+            guard let functions = try open(place) else {
+                throw TensorError(
+                    "\(placeVariable)=\(place): wanted NVIDIA's cuBLASLt, found no library that can be opened; name another, "
+                        + "or unset it")
             }
-        }
-        return (nil, remark ?? "found no \(names[0]); install cuBLAS, or name its folder in \(folderVariable)")
-    }
-
-    private static func open(in folder: String) throws(TensorError) -> BlasLibrary {
-        var failure: TensorError?
-        for name in names {
-            do throws(TensorError) {
-                if let library = try open("\(folder)/\(name)") { return library }
-            } catch {
-                failure = error
+            return (try use(functions), "")
+        case nil:
+            var failure: TensorError?
+            for place in LibraryPlaces.of("libcublasLt", environment, driverVersion: driverVersion) {
+                do throws(TensorError) {
+                    if let functions = try open(place) { return (try use(functions), "") }
+                } catch {
+                    failure = failure ?? error
+                }
             }
+            return (
+                nil,
+                failure?.description
+                    ?? "not found; install NVIDIA's cuBLAS, or name its folder in \(LibraryPlaces.foldersVariable)"
+            )
         }
-        throw failure
-            ?? TensorError(
-                "\(folderVariable)=\(folder): wanted \(names.joined(separator: " or ")) there, found neither; name the "
-                    + "folder of NVIDIA's cuBLAS, or unset it")
     }
 
     /// - Returns: nil where no library is.
-    private static func open(_ place: String) throws(TensorError) -> BlasLibrary? {
+    /// - Throws: `TensorError` when it lacks a function.
+    private static func open(_ place: String) throws(TensorError) -> cublas_lt? {
         // It stays open: what it has on the card may outlive a backend.
         guard let library = dlopen(place, RTLD_NOW | RTLD_LOCAL) else { return nil }
         var functions = cublas_lt()
         if let missing = cublas_lt_load(&functions, library) {
             throw TensorError(
                 "CUDA: \(place) has no \(String(cString: missing)); update cuBLAS to one for CUDA 12 or later, or set "
-                    + "\(folderVariable) to nothing")
+                    + "\(placeVariable) to none")
         }
-        return try BlasLibrary(functions)
+        return functions
     }
 
     // MARK: Codes
@@ -123,7 +133,7 @@ final class BlasLibrary: @unchecked Sendable {
         case CUBLAS_STATUS_EXECUTION_FAILED:
             "the card has failed: continue from the last checkpoint, and check it with nvidia-smi"
         default:
-            "use a cuBLAS that is no newer than the driver, or set \(folderVariable) to nothing to do without"
+            "use a cuBLAS that is no newer than the driver, or do without: set \(placeVariable) to none"
         }
     }
 }

@@ -81,7 +81,7 @@ public final class CUDABackend: Backend, @unchecked Sendable {
         queue = try LaunchQueue(driver)
         kernels = KernelTable(loaded.module, driver)
         self.productLimits = productLimits
-        let (library, remark) = try BlasLibrary.find(source)
+        let (library, remark) = try BlasLibrary.find(source, driverVersion: driver.version())
         productRemark = remark
         blas = try library.map { library throws(TensorError) in
             try BlasProducts(library, workspaceBytes: productLimits.workspaceBytes)
@@ -111,7 +111,7 @@ public final class CUDABackend: Backend, @unchecked Sendable {
 
     /// For people: what computes the products of gradients, and why where it is not the fastest.
     public var products: String {
-        blas.map { "cuBLASLt \($0.library.versionText)" } ?? "Apus' own kernels, without cuBLASLt: \(productRemark)"
+        blas?.library.name ?? "Apus' own kernels, without cuBLASLt: \(productRemark)"
     }
 
     // MARK: Work

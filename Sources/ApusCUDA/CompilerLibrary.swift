@@ -4,14 +4,6 @@ internal import Foundation
 
 /// Finds NVRTC on this machine: nothing of it is needed where an embedded image fits the card.
 enum CompilerLibrary {
-    /// The name of the environment variable with the folders that NVIDIA's libraries are in, with colons between them: its
-    /// Python packages have a folder for each library.
-    static let foldersVariable = "APUS_CUDA_LIB"
-    /// The usual place of a toolkit.
-    private static let usualFolder = "/usr/local/cuda/lib64"
-    /// Versions of CUDA, by the first number, whose NVRTC has the functions that are used.
-    private static let generations = [13, 12]
-
     /// Finds a compiler.
     ///
     /// - Parameter driverVersion: the version of CUDA that the driver is for, such as 12040: it takes no later generation's images.
@@ -19,13 +11,8 @@ enum CompilerLibrary {
     static func find(
         _ environment: [String: String], driverVersion: Int
     ) -> (compiler: KernelCompiler?, tried: [String]) {
-        let names = generations.filter { $0 <= driverVersion / 1000 }.map { "libnvrtc.so.\($0)" }
-        let folders = (environment[foldersVariable] ?? "").split(separator: ":").map(String.init)
-        let places =
-            folders.flatMap { folder in names.map { "\(folder)/\($0)" } } + names
-            + names.map { "\(usualFolder)/\($0)" }
         var tried: [String] = []
-        for place in places {
+        for place in LibraryPlaces.of("libnvrtc", environment, driverVersion: driverVersion) {
             do throws(TensorError) {
                 if let compiler = try open(place) { return (compiler, tried) }
                 tried.append(place)

@@ -47,7 +47,7 @@ struct KernelImage {
         throw TensorError(
             "CUDA: wanted kernels for \(device.name) (sm_\(device.architecture)), found none: "
                 + tried.joined(separator: ", ") + "; update the driver, name the folder of NVIDIA's NVRTC in "
-                + "\(CompilerLibrary.foldersVariable) (Python's package nvidia-cuda-nvrtc has it), or use the device cpu"
+                + "\(LibraryPlaces.foldersVariable) (Python's package nvidia-cuda-nvrtc has it), or use the device cpu"
         )
     }
 

@@ -11,39 +11,70 @@ import Testing
 extension EmulatedCard {
     /// Where NVIDIA's library of products is found, and what is said where it is not.
     @Suite struct BlasLibraryTests {
-        private func find(_ environment: [String: String]) throws -> (library: BlasLibrary?, remark: String) {
-            try BlasLibrary.find(.installed(environment: environment))
+        private func find(
+            _ environment: [String: String], driverVersion: Int = 13000
+        ) throws -> (library: BlasLibrary?, remark: String) {
+            try BlasLibrary.find(.installed(environment: environment), driverVersion: driverVersion)
         }
 
-        private func message(in folder: String) throws -> String {
-            let error = try #require(throws: TensorError.self) { try find(["APUS_CUDA_LIB": folder]) }
+        private func message(_ place: String) throws -> String {
+            let error = try #require(throws: TensorError.self) { try find(["APUS_CUBLASLT": place]) }
             #expect(!error.description.contains("\n"))
             return error.description
         }
 
-        @Test func aFolderWithoutIt() throws {
+        @Test func foldersComeFirstAndNoLibraryIsNewerThanTheDriver() {
+            let places = LibraryPlaces.of("libcublasLt", ["APUS_CUDA_LIB": "/a:/b"], driverVersion: 13010)
             #expect(
-                try message(in: "/nowhere")
-                    == "APUS_CUDA_LIB=/nowhere: wanted libcublasLt.so.13 or libcublasLt.so.12 there, found neither; name "
-                    + "the folder of NVIDIA's cuBLAS, or unset it")
+                places == [
+                    "/a/libcublasLt.so.13", "/a/libcublasLt.so.12", "/b/libcublasLt.so.13", "/b/libcublasLt.so.12",
+                    "libcublasLt.so.13", "libcublasLt.so.12", "/usr/local/cuda/lib64/libcublasLt.so.13",
+                    "/usr/local/cuda/lib64/libcublasLt.so.12",
+                ])
+            #expect(
+                LibraryPlaces.of("libcublasLt", ["APUS_CUDA_LIB": ""], driverVersion: 12080)
+                    == ["libcublasLt.so.12", "/usr/local/cuda/lib64/libcublasLt.so.12"])
         }
 
-        /// Another library under its name.
-        @Test func aLibraryWithoutItsFunctions() throws {
+        @Test func aPlaceWithoutIt() throws {
+            #expect(
+                try message("/nowhere/libcublasLt.so.13")
+                    == "APUS_CUBLASLT=/nowhere/libcublasLt.so.13: wanted NVIDIA's cuBLASLt, found no library that can be "
+                    + "opened; name another, or unset it")
+        }
+
+        @Test func anotherLibrary() throws {
+            #expect(
+                try message("libm.so.6")
+                    == "CUDA: libm.so.6 has no cublasLtGetVersion; update cuBLAS to one for CUDA 12 or later, or set "
+                    + "APUS_CUBLASLT to none")
+        }
+
+        /// What nobody named is passed over, and the reason is told.
+        @Test func aFolderWithAnotherLibrary() throws {
             let folder = try TemporaryFolder()
             let path = folder.url.appending(path: "libcublasLt.so.12").path
             try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: Self.otherLibrary)
-            let found = try message(in: folder.url.path)
-            #expect(found.hasPrefix("CUDA: \(path) has no cublasLtGetVersion; update cuBLAS to one for CUDA 12"))
+            let found = try find(["APUS_CUDA_LIB": folder.url.path], driverVersion: 12080)
+            if found.library == nil { #expect(found.remark.hasPrefix("CUDA: \(path) has no cublasLtGetVersion")) }
         }
 
         private static let otherLibrary =
             ["/lib/x86_64-linux-gnu/libm.so.6", "/lib/aarch64-linux-gnu/libm.so.6", "/lib64/libm.so.6"]
             .first { FileManager.default.fileExists(atPath: $0) } ?? ""
 
-        @Test func nothingNamedMeansNone() throws {
-            let found = try find(["APUS_CUDA_LIB": ""])
-            #expect(found.library == nil && found.remark == "APUS_CUDA_LIB is set to nothing")
+        @Test func noneMeansNone() throws {
+            let found = try find(["APUS_CUBLASLT": "none"])
+            #expect(found.library == nil && found.remark == "APUS_CUBLASLT is none")
+        }
+
+        @Test func theSurveyTells() throws {
+            cuda_emulation_reset()
+            let driver = CUDADriver(try #require(cuda_emulated_driver()).pointee)
+            let none = try CUDASurvey(driver, ["APUS_CUBLASLT": "none"])
+            #expect(!none.hasProducts && none.products == "APUS_CUBLASLT is none")
+            let broken = try CUDASurvey(driver, ["APUS_CUBLASLT": "libm.so.6"])
+            #expect(!broken.hasProducts && broken.products.hasPrefix("CUDA: libm.so.6 has no cublasLtGetVersion"))
         }
 
         @Test func whatComputesGradientsIsSaid() throws {
@@ -63,8 +94,8 @@ extension EmulatedCard {
             let error = try #require(throws: TensorError.self) { try TestDevice.emulatedCard() }
             #expect(
                 error.description
-                    == "CUDA: cuBLASLt, starting: not initialized (1); use a cuBLAS that is no newer than the driver, or set "
-                    + "APUS_CUDA_LIB to nothing to do without")
+                    == "CUDA: cuBLASLt, starting: not initialized (1); use a cuBLAS that is no newer than the driver, or "
+                    + "do without: set APUS_CUBLASLT to none")
         }
 
         @Test(arguments: [

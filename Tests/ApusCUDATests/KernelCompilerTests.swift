@@ -92,7 +92,7 @@ extension EmulatedCard {
             try FileManager.default.createSymbolicLink(
                 atPath: folder.url.path + "/libnvrtc.so.12",
                 withDestinationPath: try #require(Self.otherLibrary))
-            let environment = [CompilerLibrary.foldersVariable: "/nowhere:\(folder.url.path)"]
+            let environment = [LibraryPlaces.foldersVariable: "/nowhere:\(folder.url.path)"]
             let tried = CompilerLibrary.find(environment, driverVersion: 12040).tried
             let other = "\(folder.url.path)/libnvrtc.so.12 (has no nvrtcVersion)"
             #expect(tried.prefix(2) == ["/nowhere/libnvrtc.so.12", other])
@@ -116,11 +116,11 @@ extension EmulatedCard {
             }
         }
 
-        private static let folders = ProcessInfo.processInfo.environment[CompilerLibrary.foldersVariable] ?? ""
+        private static let folders = ProcessInfo.processInfo.environment[LibraryPlaces.foldersVariable] ?? ""
 
         /// The compiler itself, where the environment names it: it needs no card.
         @Test(.enabled(if: !folders.isEmpty), arguments: [89, 100]) func compilesOurKernels(architecture: Int) throws {
-            let environment = [CompilerLibrary.foldersVariable: Self.folders]
+            let environment = [LibraryPlaces.foldersVariable: Self.folders]
             let found = CompilerLibrary.find(environment, driverVersion: 13000)
             let compiler = try #require(found.compiler, "\(found.tried)")
             let image = try compiler.compile(.embedded, for: try compiler.target(for: architecture))
