@@ -47,11 +47,13 @@ CEILINGS = [
     (r"flash_(attend|dq|dkdv)_(64|80)|attention_(dq|dkdv)_\w+", 384, "three blocks, as two with half a row of sums"),
     (r"flash_\w+_(16|32)|flash_decode_\d+|attention_(f32|bf16)", 512,
      "four blocks: few queries wait for pages, and the more blocks wait the more pages are on their way"),
-    (r"linear_(leaves|whole|wide)", 256, "a block with the largest tiles that registers hold, or two with half of them"),
-    (r"linear_(8|16)|linear_backward_(bf16|int8|nf4)", 512,
-     "two blocks of 256: the more wait the more weights are on their way"),
-    (r"outer_\w+|linear_\w*f32", 768, "six blocks of 128: they bring and unpack a tile between barriers, by turns"),
-    (r"attention_dots|rms_norm_backward|pack_(int8|nf4)", 1024, "half of 8.0 and 9.0: several sums a thread, in rows that are read twice"),
+    (r"linear_(leaves|whole|wide)", 256,
+     "a block: a weight that is unpacked is multiplied with 64 rows or 128, whose sums are registers"),
+    (r"linear_(8|16)", 512, "two blocks, of whose warps each has four chunks of a weight on their way"),
+    (r"linear_backward_(bf16|int8|nf4)", 512, "two blocks, so that one unpacks while the other multiplies"),
+    (r"(linear|outer)_\w+", 768, "six blocks of 128, or three of 256: they bring a tile between barriers, by turns"),
+    (r"pack_(nf4|int8)", 1024, "half of 8.0 and 9.0: a lane has its values of a whole chunk in registers, once a weight"),
+    (r"attention_dots|rms_norm_backward", 1024, "half of 8.0 and 9.0: several sums a thread, in rows that are read twice"),
     (r"\w+", 1536, "all of 8.6 and 8.9, three quarters of 8.0 and 9.0: they do nothing but wait for memory"),
 ]
 

@@ -21,7 +21,8 @@ extension CUDABackend {
         for product in products {
             precondition(x.columns == product.weight.inputs, "shapes differ")
             precondition(
-                [product.output, product.projected].allSatisfy { $0.map { $0.rows == x.rows } ?? true }, "shapes differ")
+                [product.output, product.projected].allSatisfy { $0.map { $0.rows == x.rows } ?? true }, "shapes differ"
+            )
         }
         let exact = products.filter { $0.weight.cuda.kind == .f32 }
         let others = products.filter { $0.weight.cuda.kind != .f32 }

@@ -39,6 +39,12 @@ static const uint8_t linear_exact_cuh[] = {
 static const uint8_t linear_finish_cuh[] = {
 #embed "kernels/linear_finish.cuh" suffix(, 0)
 };
+static const uint8_t linear_rows_cuh[] = {
+#embed "kernels/linear_rows.cuh" suffix(, 0)
+};
+static const uint8_t linear_sums_cuh[] = {
+#embed "kernels/linear_sums.cuh" suffix(, 0)
+};
 static const uint8_t operands_cuh[] = {
 #embed "kernels/operands.cuh" suffix(, 0)
 };
@@ -75,6 +81,8 @@ static const ccuda_source sources[] = {
     {"linear_backward.cuh", (const char *)linear_backward_cuh},
     {"linear_exact.cuh", (const char *)linear_exact_cuh},
     {"linear_finish.cuh", (const char *)linear_finish_cuh},
+    {"linear_rows.cuh", (const char *)linear_rows_cuh},
+    {"linear_sums.cuh", (const char *)linear_sums_cuh},
     {"operands.cuh", (const char *)operands_cuh},
     {"packing.cuh", (const char *)packing_cuh},
     {"reduce.cuh", (const char *)reduce_cuh},

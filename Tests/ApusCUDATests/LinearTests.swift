@@ -77,7 +77,8 @@ extension EmulatedCard {
             /// The weight's values.
             func weightRows() throws -> [[Float]] {
                 let values = try backend.makeMatrix(rows: weight.outputs, columns: weight.inputs)
-                backend.embed(try backend.makeIndices((0..<weight.outputs).map(Int32.init)), table: weight, into: values)
+                let all = try backend.makeIndices((0..<Int32(weight.outputs)).map(\.self))
+                backend.embed(all, table: weight, into: values)
                 return try backend.download(values).chunked(by: weight.inputs)
             }
 
@@ -88,7 +89,7 @@ extension EmulatedCard {
             }
         }
 
-        /// As many as each kernel of few rows has, one more than that, a tile, one more, and several tiles.
+        /// Up to what each kernel of few rows has, one more, a tile, one more, and several tiles.
         private static let counts = [1, 5, 8, 9, 16, 17, 64, 65, 200]
         /// Rows that are computed alone.
         private static let some = Array(stride(from: 0, to: Case.rows, by: 11)) + Array(Case.rows - 9..<Case.rows)

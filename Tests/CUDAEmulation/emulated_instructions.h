@@ -18,6 +18,8 @@ APUS_DEVICE float apus_exp2(float x) {
     return result < 1.17549435e-38f ? 0.0f : result;
 }
 
+APUS_DEVICE void apus_recompute(int &) {}
+
 // MARK: Tensor cores
 
 namespace emulation {

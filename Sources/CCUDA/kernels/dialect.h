@@ -79,6 +79,9 @@ APUS_DEVICE float apus_exp2(float x) {
     return result;
 }
 
+/// What is made of the value is made again from here on: where registers are scarce, it is not worth one over a loop.
+APUS_DEVICE void apus_recompute(int &value) { asm volatile("" : "+r"(value)); }
+
 // MARK: Tensor cores
 
 /// d += a b on a warp: a is 16 x 16, b 16 x 8, of bf16; d is 16 x 8 of fp32.

@@ -50,19 +50,18 @@ static_assert(sizeof(Product) == 80 && sizeof(Call) == 24 + mostProducts * sizeo
 
 /// The chunks of a warp's outputs one after another, `ahead` of them in registers.
 template <class Form, int ahead> struct Chunks {
-    weights::Cursor next[2];
+    weights::Cursor next;
+    /// Bytes to the chunk of the outputs below. Behind the last outputs it is their own: it is computed, and not written.
+    u32 below;
     Share ring[ahead][2];
     int count;
 
     /// `count` chunks from the input `first` on.
     __device__ Chunks(const Product &product, int firstOutput, int inputs, int first, int count) : count(count) {
-#pragma unroll
-        for (int m = 0; m < 2; m++) {
-            // What lies behind the last outputs is computed from their chunk, and not written.
-            const int tile = min(firstOutput / weights::rows + m, (product.outputs - 1) / weights::rows);
-            next[m] = weights::Cursor(
-                product.weight + ((size_t)tile * weights::chunks_of<Form>(inputs) + first / Form::depth) * Form::bytes);
-        }
+        const int tile = firstOutput / weights::rows, last = (product.outputs - 1) / weights::rows;
+        const u32 rowBytes = (u32)weights::chunks_of<Form>(inputs) * Form::bytes;
+        below = tile < last ? rowBytes : 0;
+        next = weights::Cursor(product.weight + (size_t)min(tile, last) * rowBytes + first / Form::depth * Form::bytes);
 #pragma unroll
         for (int slot = 0; slot < ahead; slot++) load(slot, slot);
         advance();
@@ -71,14 +70,11 @@ template <class Form, int ahead> struct Chunks {
     /// Fills a slot with the chunk `number`.
     APUS_DEVICE_METHOD void load(int slot, int number) {
         if (number >= count) return;
-#pragma unroll
-        for (int m = 0; m < 2; m++) next[m].load<Form>(ring[slot][m], slot);
+        next.load<Form>(ring[slot][0], slot);
+        next.below(below).template load<Form>(ring[slot][1], slot);
     }
 
-    APUS_DEVICE_METHOD void advance() {
-#pragma unroll
-        for (int m = 0; m < 2; m++) next[m].skip<Form>(ahead);
-    }
+    APUS_DEVICE_METHOD void advance() { next.skip<Form>(ahead); }
 };
 
 /// The sum of leaves: in registers, where there is room for them, or in shared memory, where each thread finds its own.
@@ -92,17 +88,21 @@ template <class Rows> struct RegisterTotals {
 
 template <class Rows> struct SharedTotals {
     static constexpr int fragments = Rows::fragments;
-    float4 *own;
+    char *shared;
 
-    __device__ explicit SharedTotals(char *shared)
-        : own(reinterpret_cast<float4 *>(shared + Rows::stages * Rows::stageBytes) + threadIdx.x) {}
+    __device__ explicit SharedTotals(char *shared) : shared(shared) {}
+
+    APUS_DEVICE_METHOD float4 &own(int number) const {
+        float4 *totals = reinterpret_cast<float4 *>(shared + Rows::stages * Rows::stageBytes);
+        return totals[number * (int)blockDim.x + (int)threadIdx.x];
+    }
 
     __device__ void add(const Sums<fragments> &leaf, bool isFirst) const {
 #pragma unroll
         for (int m = 0; m < 2; m++) {
 #pragma unroll
             for (int n = 0; n < fragments; n++) {
-                float4 &total = own[(m * fragments + n) * (int)blockDim.x];
+                float4 &total = own(m * fragments + n);
                 const float4 before = isFirst ? make_float4(0, 0, 0, 0) : total;
                 const float(&more)[4] = leaf.values[m][n];
                 total = make_float4(before.x + more[0], before.y + more[1], before.z + more[2], before.w + more[3]);
@@ -115,7 +115,7 @@ template <class Rows> struct SharedTotals {
         for (int m = 0; m < 2; m++) {
 #pragma unroll
             for (int n = 0; n < fragments; n++) {
-                const float4 total = own[(m * fragments + n) * (int)blockDim.x];
+                const float4 total = own(m * fragments + n);
                 const float values[4] = {total.x, total.y, total.z, total.w};
 #pragma unroll
                 for (int e = 0; e < 4; e++) result.values[m][n][e] = values[e];
@@ -138,7 +138,7 @@ APUS_DEVICE void multiply(const Call &call, const Product &product, int block, c
     const int blockOutputs = (int)blockDim.x / 32 * warpOutputs, blocks = (outputs + blockOutputs - 1) / blockOutputs;
     const int leaf = isWhole ? 0 : block / blocks;
     const int first = leaf * product.leaf, end = isWhole ? inputs : min(first + product.leaf, inputs);
-    const int firstOutput = block % blocks * blockOutputs + (int)threadIdx.x / 32 * warpOutputs;
+    int firstOutput = block % blocks * blockOutputs + (int)threadIdx.x / 32 * warpOutputs;
     const u32 count = (u32)(end - first + Form::depth - 1) / Form::depth;
     Chunks<Form, ahead> chunks(product, firstOutput, inputs, first, (int)count);
     const int firstRow = (int)blockIdx.y * call.tile, rowCount = min(call.rows - firstRow, call.tile);
@@ -146,7 +146,6 @@ APUS_DEVICE void multiply(const Call &call, const Product &product, int block, c
     rows.begin();
     if constexpr (Form::hasTable) Form::fill(shared);
     const Form form(shared);
-    const int fragments = (rowCount + 7) / 8;
     constexpr int stageChunks = Rows::depth / Form::depth;
     Sums<Rows::fragments> sums;
     Totals totals(shared);
@@ -174,7 +173,7 @@ APUS_DEVICE void multiply(const Call &call, const Product &product, int block, c
                                             {chunks.ring[slot][1].scales[0], chunks.ring[slot][1].scales[1]}};
                 // With others under way, the registers are better used until the end.
                 if (ahead == 1) chunks.load(slot, (int)chunk + ahead);
-                sums.template add<Form>(a, scales, rows, fragments, chunk / stageChunks % Rows::stages,
+                sums.template add<Form>(a, scales, rows, chunk / stageChunks % Rows::stages,
                                         chunk % stageChunks * Form::steps);
                 if (ahead > 1) chunks.load(slot, (int)chunk + ahead);
             }
@@ -183,13 +182,14 @@ APUS_DEVICE void multiply(const Call &call, const Product &product, int block, c
         totals.add(sums, isFirst);
     }
     totals.take(sums);
+    apus_recompute(firstOutput);
     if (product.isParts) {
         float *y = product.y + (size_t)leaf * call.rows * outputs;
         return sums.store(y, firstOutput, outputs, firstRow, rowCount, false);
     }
     if (product.bias) sums.shift(product.bias, firstOutput, outputs);
     if (Rows::adapts && product.adapter.b) {
-        sums.adapt(product.adapter, firstOutput, outputs, firstRow, fragments, call.rows);
+        sums.adapt(product.adapter, firstOutput, outputs, firstRow, rowCount, call.rows);
     }
     sums.store(product.y, firstOutput, outputs, firstRow, rowCount, false);
 }
@@ -246,11 +246,9 @@ extern "C" __global__ void __launch_bounds__(linear::mostThreads) apus_linear_wh
 }
 APUS_EXPORT(apus_linear_whole)
 
-#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
 /// The same of tiles of 128 rows, with 128 KiB of shared memory more for a whole block: weights are unpacked half as
 /// often, where tensor cores are so fast that it matters.
 extern "C" __global__ void __launch_bounds__(linear::mostThreads) apus_linear_wide(APUS_PARAMETER(linear::Call) call) {
     linear::run_product<linear::WideRows, linear::SharedTotals, true, 1>(call);
 }
 APUS_EXPORT(apus_linear_wide)
-#endif

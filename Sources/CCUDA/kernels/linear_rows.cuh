@@ -98,26 +98,25 @@ template <class Form, int tile, int stages> struct RoundedRows : Stream<RoundedR
     static constexpr bool adapts = true;
     static constexpr int pitch = stripPitch<Form>, stageBytes = tile * pitch;
     const bf16 *x;
-    int rows, width, first, end;
+    int rows, width, count;
     u32 base, own;
 
     __device__ RoundedRows(const void *x, int columns, int firstRow, int rows, int first, int end, char *shared)
-        : rows(rows), width(rounded_width(columns)), first(first), end(end),
+        : rows(rows), width(rounded_width(columns)), count((end - first + depth - 1) / depth),
           base(apus_shared_address(firstStrip<Form>(shared))) {
-        this->x = static_cast<const bf16 *>(x) + (size_t)firstRow * width;
+        this->x = static_cast<const bf16 *>(x) + (size_t)firstRow * width + first;
         const u32 lane = threadIdx.x % 32;
         own = base + (lane % 8 + lane / 16 * 8) * pitch + ((lane / 8 % 2) ^ lane % 8) * 16;
     }
 
     __device__ void copy(int item, int stage) const {
-        const int begin = first + item * depth;
-        if (begin >= end) return;
+        if (item >= count) return;
         const int pieces = (rows + 15) / 16 * 128;
         for (int i = (int)threadIdx.x; i < pieces; i += (int)blockDim.x) {
-            const int row = i >> 3, piece = i & 7;
+            const int row = i / 8, piece = i % 8;
             const u32 to = base + stage * stageBytes + row * pitch + ((piece ^ row) & 7) * 16;
             const bool isInside = row < rows;
-            apus_copy_async(to, x + (isInside ? (size_t)row * width + begin + piece * 8 : 0), isInside);
+            apus_copy_async(to, x + (isInside ? (size_t)row * width + item * depth + piece * 8 : 0), isInside);
         }
     }
 

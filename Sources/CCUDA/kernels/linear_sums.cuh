@@ -78,13 +78,13 @@ template <int fragments> struct Sums {
         }
     }
 
-    /// Adds the products of two chunks' outputs with `count` times 8 rows, of inputs from the product `step` of a stage on.
+    /// Adds the products of two chunks' outputs with rows, of inputs from the product `step` of a stage on.
     template <class Form, class Rows>
     APUS_DEVICE_METHOD void add(const u32 (&a)[2][Form::steps][4], const float (&scales)[2][2], const Rows &rows,
-                                int count, u32 stage, u32 step) {
+                                u32 stage, u32 step) {
 #pragma unroll
         for (int n = 0; n < fragments; n += Rows::together) {
-            if (n >= count) break;
+            if (n * 8 >= rows.rows) break;
             float own[2][Rows::together][4] = {};
 #pragma unroll
             for (int s = 0; s < Form::steps; s++) {
@@ -125,7 +125,7 @@ template <int fragments> struct Sums {
         }
     }
 
-    /// Adds what an adapter adds, whose projection is complete.
+    /// Adds what an adapter adds to `count` rows, whose projection is complete.
     __device__ void adapt(const Adapter &adapter, int firstOutput, int outputs, int firstRow, int count, int rows) {
         const int steps = weights::chunks_of<weights::Halves>(adapter.rank);
         weights::Cursor next[2];
@@ -140,7 +140,7 @@ template <int fragments> struct Sums {
             for (int m = 0; m < 2; m++) next[m].load<weights::Halves>(shares[m], step);
 #pragma unroll
             for (int n = 0; n < fragments; n++) {
-                if (n >= count) break;
+                if (n * 8 >= count) break;
                 u32 b[2];
                 load_projection<false>(b, adapter, rows, firstRow + n * 8, step, false);
 #pragma unroll

@@ -126,6 +126,14 @@ struct Cursor {
         }
     }
 
+    /// The same place in a chunk that lies so many bytes further.
+    APUS_DEVICE_METHOD Cursor below(u32 bytes) const {
+        Cursor other;
+        other.values = values + bytes / 16;
+        other.scales = scales + bytes / 8;
+        return other;
+    }
+
     template <class Form> APUS_DEVICE_METHOD void skip(int count) {
         values += count * (Form::bytes / 16);
         if constexpr (Form::hasScales) scales += count * (Form::bytes / 8);
