@@ -10,7 +10,12 @@ extension OperationTrial {
                     try embed(bench, format, outputs, inputs)
                 }
             }
-        } + [OperationTrial(shape: "5 x 22", rounding: .weight(.nf4)) { try embedStored($0, 5, 22) }]
+        }
+            + [(5, 22), (70, 128)].map { outputs, inputs in
+                OperationTrial(shape: "\(outputs) x \(inputs)", rounding: .weight(.nf4)) { bench in
+                    try embedStored(bench, outputs, inputs)
+                }
+            }
     }
 
     fileprivate static func rounding(_ format: WeightFormat) -> OperationDifference.Rounding {
