@@ -23,7 +23,7 @@ final class BlasLibrary: @unchecked Sendable {
         case none
     }
 
-    /// The name of the environment variable with the library's place, or with `none`.
+    /// The name of the environment variable with the library's place, or with `off`.
     static let placeVariable = "APUS_CUBLASLT"
 
     /// Starts the library on the current context.
@@ -74,7 +74,7 @@ final class BlasLibrary: @unchecked Sendable {
         _ environment: [String: String], driverVersion: Int, _ use: (cublas_lt) throws(TensorError) -> Found
     ) throws(TensorError) -> (found: Found?, remark: String) {
         switch environment[placeVariable] {
-        case "none"?: return (nil, "\(placeVariable) is none")
+        case "off"?: return (nil, "\(placeVariable) is off")
         case let place?:
             guard let functions = try open(place) else {
                 throw TensorError(
@@ -108,7 +108,7 @@ final class BlasLibrary: @unchecked Sendable {
         if let missing = cublas_lt_load(&functions, library) {
             throw TensorError(
                 "CUDA: \(place) has no \(String(cString: missing)); update cuBLAS to one for CUDA 12 or later, or set "
-                    + "\(placeVariable) to none")
+                    + "\(placeVariable) to off")
         }
         return functions
     }
@@ -133,7 +133,7 @@ final class BlasLibrary: @unchecked Sendable {
         case CUBLAS_STATUS_EXECUTION_FAILED:
             "the card has failed: continue from the last checkpoint, and check it with nvidia-smi"
         default:
-            "use a cuBLAS that is no newer than the driver, or do without: set \(placeVariable) to none"
+            "use a cuBLAS that is no newer than the driver, or do without: set \(placeVariable) to off"
         }
     }
 }

@@ -47,7 +47,7 @@ extension EmulatedCard {
             #expect(
                 try message("libm.so.6")
                     == "CUDA: libm.so.6 has no cublasLtGetVersion; update cuBLAS to one for CUDA 12 or later, or set "
-                    + "APUS_CUBLASLT to none")
+                    + "APUS_CUBLASLT to off")
         }
 
         /// What nobody named is passed over, and the reason is told.
@@ -63,16 +63,16 @@ extension EmulatedCard {
             ["/lib/x86_64-linux-gnu/libm.so.6", "/lib/aarch64-linux-gnu/libm.so.6", "/lib64/libm.so.6"]
             .first { FileManager.default.fileExists(atPath: $0) } ?? ""
 
-        @Test func noneMeansNone() throws {
-            let found = try find(["APUS_CUBLASLT": "none"])
-            #expect(found.library == nil && found.remark == "APUS_CUBLASLT is none")
+        @Test func offMeansNone() throws {
+            let found = try find(["APUS_CUBLASLT": "off"])
+            #expect(found.library == nil && found.remark == "APUS_CUBLASLT is off")
         }
 
         @Test func theSurveyTells() throws {
             cuda_emulation_reset()
             let driver = CUDADriver(try #require(cuda_emulated_driver()).pointee)
-            let none = try CUDASurvey(driver, ["APUS_CUBLASLT": "none"])
-            #expect(!none.hasProducts && none.products == "APUS_CUBLASLT is none")
+            let none = try CUDASurvey(driver, ["APUS_CUBLASLT": "off"])
+            #expect(!none.hasProducts && none.products == "APUS_CUBLASLT is off")
             let broken = try CUDASurvey(driver, ["APUS_CUBLASLT": "libm.so.6"])
             #expect(!broken.hasProducts && broken.products.hasPrefix("CUDA: libm.so.6 has no cublasLtGetVersion"))
         }
@@ -95,7 +95,7 @@ extension EmulatedCard {
             #expect(
                 error.description
                     == "CUDA: cuBLASLt, starting: not initialized (1); use a cuBLAS that is no newer than the driver, or "
-                    + "do without: set APUS_CUBLASLT to none")
+                    + "do without: set APUS_CUBLASLT to off")
         }
 
         @Test(arguments: [

@@ -41,12 +41,18 @@ struct Examination {
                 Finding(name: "CUDA", status: .note, value: error.finding, advice: "everything runs on the processor")
             ]
         case .success(let survey):
-            return survey.devices.map { device in
+            let cards = survey.devices.map { device in
                 let facts = "\(mebibytes(device.memory)) MiB, driver for CUDA \(survey.driverVersion)"
                 return Finding(
                     name: "cuda:\(device.ordinal)", status: device.obstacle == nil ? .ok : .note,
                     value: "\(device.name), \(facts)", advice: device.obstacle.map { "\($0)" })
             }
+            let advice = "gradients are computed by Apus' own kernels"
+            return cards + [
+                Finding(
+                    name: "cuBLASLt", status: survey.hasProducts ? .ok : .note, value: survey.products,
+                    advice: survey.hasProducts ? nil : advice)
+            ]
         }
     }
 
