@@ -87,6 +87,38 @@ extension EmulatedCard {
             _ = try bench.product()
         }
 
+        /// A rank that is no multiple of 8 leaves gaps in the rooms, where nothing has been written before.
+        @Test(arguments: [4, 12]) func gapsAreZeros(rank: Int) throws {
+            cuda_emulation_reset()
+            let bench = try Bench(TestDevice.emulatedCard())
+            let backend = bench.backend
+            func matrix(_ rows: Int, _ columns: Int) throws -> Matrix {
+                try backend.makeMatrix((0..<rows * columns).map { Float($0 % 5) - 2 }, rows: rows, columns: columns)
+            }
+            let pair = LowRank(
+                a: try backend.makeAdapterWeight(outputs: rank, inputs: 64, beside: .nf4),
+                b: try backend.makeAdapterWeight(outputs: 72, inputs: rank, beside: .nf4))
+            backend.repack([
+                Repacking(pair.a, from: try matrix(rank, 64)), Repacking(pair.b, from: try matrix(72, rank)),
+            ])
+            let (projected, dx) = (try matrix(100, rank), try matrix(100, 64))
+            let adapter = LinearGradient.Adapter(
+                lowRank: pair, projected: projected, dProjected: try matrix(100, rank),
+                aGradient: try matrix(rank, 64), bGradient: try matrix(72, rank), scale: 1)
+            backend.linearBackward(
+                [LinearGradient(dOutput: try matrix(100, 72), weight: bench.weight, adapter: adapter)],
+                input: bench.x, dx: dx, accumulate: false)
+            #expect(try backend.download(dx).allSatisfy(\.isFinite))
+            backend.linear(
+                bench.x,
+                [
+                    LinearProduct(
+                        weight: bench.weight, bias: nil, lowRank: pair, projected: projected, output: bench.y)
+                ], for: .gradients)
+            #expect(try backend.download(bench.y).allSatisfy(\.isFinite))
+            #expect(products == 4)
+        }
+
         /// Whatever a pass multiplies, it has the room that was made before it.
         @Test func nothingIsReservedMidway() throws {
             cuda_emulation_reset()

@@ -15,6 +15,11 @@ constexpr int octet = 8;
 template <class Form>
 APUS_DEVICE void unpack(
     const u8 *weight, int first, int count, int outputs, int inputs, bf16 *to, int stride, int width) {
+    __shared__ float table[16];
+    if constexpr (Form::hasTable) {
+        if (threadIdx.x < 16) table[threadIdx.x] = APUS_NF4[threadIdx.x];
+        __syncthreads();
+    }
     const u32 octets = (u32)width / octet;
     const long long number = (long long)blockIdx.x * rows::threads + threadIdx.x;
     const int row = (int)(number / octets), column = (int)(number % octets) * octet;
@@ -25,7 +30,9 @@ APUS_DEVICE void unpack(
         const u8 *chunk = weight + at.chunk * Form::bytes;
         const float scale = Form::hasScales ? at.scale(chunk) : 1.0f;
         // What a row lacks to whole chunks is zeros there.
-        for (int p = 0; p < octet / 2; p++) pairs[p] = weights::pair<Form>(chunk, at.pair + p * (Form::depth / 4), scale);
+        for (int p = 0; p < octet / 2; p++) {
+            pairs[p] = weights::pair<Form>(chunk, at.pair + p * (Form::depth / 4), scale, table);
+        }
     }
     *reinterpret_cast<uint4 *>(to + (size_t)row * stride + column) = make_uint4(pairs[0], pairs[1], pairs[2], pairs[3]);
 }

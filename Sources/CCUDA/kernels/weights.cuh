@@ -156,11 +156,12 @@ struct Place {
     }
 };
 
-/// Two neighbouring values of a chunk, rounded to bf16.
-template <class Form> APUS_DEVICE u32 pair(const u8 *chunk, int place, float scale) {
+/// Two neighbouring values of a chunk, rounded to bf16. `table` is NF4's, of forms that have one: in shared memory, as the
+/// lanes of a warp read constants one after another where they read different ones.
+template <class Form> APUS_DEVICE u32 pair(const u8 *chunk, int place, float scale, const float *table) {
     if constexpr (!Form::hasScales) return reinterpret_cast<const u32 *>(chunk)[place];
     if constexpr (Form::hasTable) {
-        return apus_to_pair(APUS_NF4[chunk[place] >> 4] * scale, APUS_NF4[chunk[place] & 15] * scale);
+        return apus_to_pair(table[chunk[place] >> 4] * scale, table[chunk[place] & 15] * scale);
     }
     return apus_to_pair((float)(i8)chunk[2 * place] * scale, (float)(i8)chunk[2 * place + 1] * scale);
 }
