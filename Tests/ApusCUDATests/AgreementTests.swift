@@ -25,7 +25,8 @@ extension EmulatedCard {
                 cuda_emulation_set_order(order, 0)
                 let backend = try TestDevice.emulatedCard(hasBlas: hasBlas)
                 for difference in try compareOperations(backend, PlainBackend()) {
-                    #expect(difference.difference <= tolerance(difference.rounding), "\(difference), \(backend.products)")
+                    #expect(
+                        difference.difference <= tolerance(difference.rounding), "\(difference), \(backend.products)")
                 }
             }
             // Of both together: some kernels are needed with the library alone, some without it.
