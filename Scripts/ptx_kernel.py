@@ -40,6 +40,7 @@ RESULTS = {
     "xor": "{a} ^ {b}",
     "shl": "shiftLeft({a}, {b:u32})",
     "shr": "shiftRight({a}, {b:u32})",
+    "prmt.b32": "pickBytes({a}, {b}, {c})",
     "bfi": "insertBits({a}, {b}, {c:u32}, {d:u32})",
     "bfind.shiftamt.u32": "shiftToFirst({a})",
     "brev.b32": "__builtin_bitreverse32({a})",
@@ -64,10 +65,6 @@ SPECIAL_REGISTERS = {
     for register, variable in {"tid": "threadIdx", "ctaid": "blockIdx", "ntid": "blockDim", "nctaid": "gridDim"}.items()
     for axis in "xyz"
 }
-
-# As the driver hands parameters over.
-PARAMETERS = {"u64": "long long", "s64": "long long", "b64": "long long", "u32": "int", "s32": "int", "b32": "int",
-              "f32": "float"}
 
 TYPE = r"([subf](?:8|16|32|64)|pred)"
 INTEGER = r"([sub](?:8|16|32|64))"
@@ -113,6 +110,7 @@ class Kernel:
     """Translates the statements of a kernel."""
 
     def __init__(self, module, parameters):
+        # Parameters are bytes by name.
         self.module, self.parameters = module, parameters
         self.registers, self.line, self.code = set(), 0, []
 
@@ -189,6 +187,8 @@ class Kernel:
             return f"as<{type}>({self.register(text)})"
         if text in SPECIAL_REGISTERS:
             return f"as<{type}>({SPECIAL_REGISTERS[text]})"
+        if text in self.parameters:
+            return f"as<{type}>(addressOf(&{text}))"
         return self.module.value(self.line, text, type)
 
     def values(self, operands, type):
@@ -202,9 +202,9 @@ class Kernel:
         match = re.fullmatch(r"\[\s*([%\w$]+)\s*(?:\+\s*(-?\d+))?\s*\]", text)
         self.require(match, "an address", text)
         base, offset = match.group(1), match.group(2) or "0"
-        if space == "param":
-            self.require(base in self.parameters and offset == "0", "a parameter", text)
-            return f"(char *)&{base}"
+        if base in self.parameters:
+            self.require(space == "param" and 0 <= int(offset) <= self.parameters[base] - count, "a parameter", text)
+            return f"(char *)&{base} + {offset}"
         if space == "shared":
             return f"shared<{count}>({self.read(base, 'u32')} + {offset})"
         return f"global<{count}>({self.read(base, 'u64')} + {offset})"

@@ -11,7 +11,10 @@ import pathlib
 import re
 import sys
 
-from ptx_kernel import PARAMETERS, TYPE, Kernel, members, size, split
+from ptx_kernel import TYPE, Kernel, members, size, split
+
+# As the driver hands parameters over.
+PARAMETERS = {"u64": "long long", "u32": "int", "f32": "float"}
 
 
 class PTXError(Exception):
@@ -72,13 +75,8 @@ class Module:
     def kernel(self, item):
         """Translates a kernel; gives the position behind it."""
         line = self.line(item.start("entry"))
-        parameters = {}
-        for text in split(item["parameters"]):
-            match = re.fullmatch(r"\.param\s+\.(\w+)\s+(?:\.ptr\s+(?:\.\w+\s+)?\.align\s+\d+\s+)?(\w+)", text)
-            if not match or match.group(1) not in PARAMETERS:
-                raise self.fault(line, "parameters of 32 and 64 bits", text)
-            parameters[match.group(2)] = PARAMETERS[match.group(1)]
-        kernel = Kernel(self, parameters)
+        parameters = [self.parameter(line, text.strip()) for text in item["parameters"].split(",") if text.strip()]
+        kernel = Kernel(self, {name: count for name, _, count in parameters})
         kernel.code += self.bounds(line, item["bounds"])
         position, depth = item.end(), 1
         while True:
@@ -89,12 +87,23 @@ class Module:
                 break
             start = statement.start(statement.lastindex)
             kernel.statement(self.line(start), *statement.groups())
-        listed = ", ".join(f"{type} {name}" for name, type in parameters.items())
+        listed = ", ".join(f"{type} {name}" for name, type, _ in parameters)
         body = "\n".join("    " + code for code in kernel.code)
         name = item["entry"]
         self.kernels[name] = (
             f'void {name}({listed}) {{\n{body}\n}}\nconst emulation::Export<&{name}> exported_{name}("{name}");\n')
         return position
+
+    def parameter(self, line, text):
+        """The name, the type in C++ and the bytes of a parameter."""
+        match = re.fullmatch(
+            r"\.param\s+(?:\.(u64|u32|f32)\s+(\w+)|\.align\s+(\d+)\s+\.b8\s+(\w+)\[(\d+)\])", text)
+        if not match:
+            raise self.fault(line, "parameters of 32 and 64 bits, or structures", text)
+        type, name, alignment, structure, count = match.groups()
+        if name:
+            return name, PARAMETERS[type], size(type)
+        return structure, f"Structure<{count}, {alignment}>", int(count)
 
     def bounds(self, line, text):
         for directive, numbers in re.findall(r"(\S+)([\s\d,]*)", text):
@@ -119,8 +128,8 @@ class Module:
             self.addresses[name] = f"sharedAddress({name})"
             declaration += f"__shared__ char {name}[{count * size(type)}];"
         else:
-            self.addresses[name] = f"globalAddress({name})"
-            values = ", ".join(self.value(line, value, type) for value in members(value or ""))
+            self.addresses[name] = f"addressOf({name})"
+            values = ", ".join(self.value(line, text, type) for text in members(value)) if value else ""
             declaration += f"{type} {name}[{count}] = {{{values}}};"
         return name, declaration
 

@@ -30,7 +30,6 @@ extension EmulatedCard {
                 }
             }
             // Of both together: some kernels are needed with the library alone, some without it.
-            #expect(cuda_emulation_unlaunched_kernel().map { String(cString: $0) } == nil)
         }
 
         @Test(arguments: [true, false]) func promisesAreKept(hasBlas: Bool) throws {

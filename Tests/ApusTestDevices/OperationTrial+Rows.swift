@@ -10,7 +10,10 @@ extension OperationTrial {
             [memory, norms, normGradients, sums, lookUps, columnLookUps, stretches, gates, optimizer].map { run in
                 OperationTrial(shape: "\(rows) x \(width)") { try run($0, rows, width) }
             }
-        }
+        } + [
+            // As many tiles as have a kernel of their own, and two blocks of rows.
+            OperationTrial(shape: "70 x 2048") { try outerProduct($0, 70, 2048, 1024) }
+        ]
     }
 
     private static func memory(_ bench: TrialBench, _ rows: Int, _ width: Int) throws {
@@ -56,8 +59,13 @@ extension OperationTrial {
         bench.device.scale(scaled, by: -0.7)
         bench.note("add", x)
         bench.note("scale", scaled)
-        let (b, c) = (try bench.matrix(rows, 37), try bench.matrix(width, 37))
-        bench.device.addOuterProduct(x, b, to: c)
+        try outerProduct(bench, rows, width, 37)
+    }
+
+    private static func outerProduct(_ bench: TrialBench, _ rows: Int, _ width: Int, _ otherWidth: Int) throws {
+        let (a, b) = (try bench.matrix(rows, width), try bench.matrix(rows, otherWidth))
+        let c = try bench.matrix(width, otherWidth)
+        bench.device.addOuterProduct(a, b, to: c)
         bench.note("addOuterProduct", c)
     }
 

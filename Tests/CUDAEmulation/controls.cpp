@@ -71,14 +71,6 @@ uint64_t cuda_emulation_launch_count(const char *kernel) {
     return count(device().launches, kernel);
 }
 
-const char *cuda_emulation_unlaunched_kernel(void) {
-    Lock lock(deviceLock);
-    for (auto &[name, kernel] : kernels()) {
-        if (name.starts_with("apus_") && !device().launches.contains(name)) return name.c_str();
-    }
-    return nullptr;
-}
-
 size_t cuda_emulation_used_memory(void) {
     Lock lock(deviceLock);
     return device().usedBytes(-1);

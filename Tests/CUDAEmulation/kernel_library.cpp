@@ -2,15 +2,19 @@
 
 #include <dlfcn.h>
 
+#include <set>
+
 namespace emulation {
 
 namespace {
 
-struct Opened {
+/// The kernels of the process: opened once, for its life, because launches hold their functions.
+struct Kernels {
     const std::map<std::string, Kernel> *kernels = nullptr;
     std::string fault;
+    std::set<std::string> found;
 
-    Opened() {
+    Kernels() {
         const char *path = getenv("APUS_EMULATED_KERNELS");
         if (!path) {
             kernels = &emulation::kernels();
@@ -26,21 +30,31 @@ struct Opened {
         if (kernels) fprintf(stderr, "emulation: %zu kernels of %s\n", kernels->size(), path);
         else fault = std::string(path) + ": made for another emulator; make it again";
     }
+
+    /// Whoever runs a library wants to know which of its kernels nothing has called.
+    ~Kernels() {
+        if (!kernels || kernels == &emulation::kernels()) return;
+        for (auto &[name, kernel] : *kernels) {
+            if (!found.contains(name)) fprintf(stderr, "emulation: nothing has called %s\n", name.c_str());
+        }
+    }
 };
 
-/// Opened once, for the life of the process: launches hold its functions.
-const Opened &opened() {
-    static const Opened opened;
-    return opened;
+Kernels &processKernels() {
+    static Kernels kernels;
+    return kernels;
 }
 
 }  // namespace
 
-const char *kernelLibraryFault() { return opened().kernels ? nullptr : opened().fault.c_str(); }
+const char *kernelLibraryFault() { return processKernels().kernels ? nullptr : processKernels().fault.c_str(); }
 
 const Kernel *findKernel(const std::string &name) {
-    auto found = opened().kernels->find(name);
-    return found == opened().kernels->end() ? nullptr : &found->second;
+    Kernels &all = processKernels();
+    auto kernel = all.kernels->find(name);
+    if (kernel == all.kernels->end()) return nullptr;
+    all.found.insert(name);
+    return &kernel->second;
 }
 
 }  // namespace emulation

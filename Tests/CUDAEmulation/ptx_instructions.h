@@ -74,9 +74,14 @@ template <class T> inline T load(const char *address) {
 }
 template <class T> inline void store(char *address, T value) { memcpy(address, &value, sizeof value); }
 
-inline u64 globalAddress(const void *variable) { return (u64)(uintptr_t)variable; }
+inline u64 addressOf(const void *variable) { return (u64)(uintptr_t)variable; }
 inline u32 sharedAddress(const void *variable) { return emulation::sharedAddress(variable); }
 inline u32 dynamicSharedAddress() { return emulation::dynamicAddress; }
+
+/// A parameter that is more than a number.
+template <size_t count, size_t alignment> struct Structure {
+    alignas(alignment) char bytes[count];
+};
 
 // MARK: Integers
 
@@ -88,6 +93,15 @@ template <std::integral T> inline T shiftLeft(T a, u32 b) { return b < sizeof(T)
 template <std::integral T> inline T shiftRight(T a, u32 b) {
     constexpr u32 bits = sizeof(T) * 8;
     return (T)(a >> (b < bits ? b : bits - 1) >> (b < bits ? 0 : 1));
+}
+/// Four of the bytes of a and b, of which each has three bits of the choice. The fourth, which asks for a byte's sign
+/// alone, is none that kernels set.
+inline u32 pickBytes(u32 a, u32 b, u32 choice) {
+    if (choice & 0x8888) emulation::fail("a permutation of bytes that takes a sign");
+    const u64 bytes = join(a, b);
+    u32 picked = 0;
+    for (u32 i = 0; i < 4; i++) picked |= (u32)(bytes >> (choice >> (4 * i) & 7) * 8 & 255) << (8 * i);
+    return picked;
 }
 /// b with `length` bits of a from `position` on.
 template <std::unsigned_integral T> inline T insertBits(T a, T b, u32 position, u32 length) {

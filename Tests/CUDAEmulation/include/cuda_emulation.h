@@ -75,8 +75,6 @@ struct cuda_emulation_statistics cuda_emulation_statistics(void);
 uint64_t cuda_emulation_call_count(const char *function);
 /// How often a kernel has run.
 uint64_t cuda_emulation_launch_count(const char *kernel);
-/// One of Apus' kernels that has not run, or NULL.
-const char *cuda_emulation_unlaunched_kernel(void);
 /// Bytes of device memory in use.
 size_t cuda_emulation_used_memory(void);
 /// Pieces of work that no one has waited for yet.
