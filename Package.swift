@@ -114,11 +114,20 @@ let package = Package(
         .target(
             name: "ApusTestModels",
             dependencies: [
-                "ApusTestSupport", "ApusTestDevices", "CUDAEmulation", "ApusModel", "ApusFormats", "ApusCPU",
-                "ApusCUDA",
-                "ApusTensor",
+                "ApusTestSupport", "ApusTestDevices", "CUDAEmulation", "ApusGeneration", "ApusModel", "ApusFormats",
+                "ApusCPU", "ApusCUDA", "ApusTensor",
             ],
             path: "Tests/ApusTestModels", swiftSettings: swiftSettings
+        ),
+        // What is tested on an emulated card, as a program for a real one; Scripts/make_gpu_check.sh takes it there.
+        .executableTarget(
+            name: "CheckDevice",
+            dependencies: [
+                "ApusTestDevices", "ApusTestModels", "ApusTestSupport", "ApusTrain", "ApusGeneration", "ApusModel",
+                "ApusData", "ApusText", "ApusCPU", "ApusCUDA", "ApusTensor",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/CheckDevice", swiftSettings: swiftSettings + unoptimized
         ),
         tests("ApusFormatsTests", ["ApusFormats", "CBlocks"]),
         tests("ApusHubTests", ["ApusHub", "ApusNetwork", "ApusFormats"]),

@@ -21,7 +21,8 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     /// Room that an operation works in between its kernels.
     private var scratch: CUDAStorage?
     private static let scratchGrain = 1 << 20
-    private(set) var mostSpareMemory = Int.max
+    /// The most that `spareMemory(utilization:)` tells, where several share a card: tests, and checks of one model after another.
+    package var mostSpareMemory = Int.max
     private var headRoom: CUDAHeadRoom?
     /// The numbers of the last pass.
     var passRoom: CUDAStorage?

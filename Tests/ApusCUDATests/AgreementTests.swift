@@ -11,14 +11,6 @@ extension EmulatedCard {
     /// The CUDA backend on the emulated card, with and without cuBLASLt, beside the plain device: every operation, and what a
     /// device promises to the bit.
     @Suite struct AgreementTests {
-        /// Operands of tensor cores, and what pages hold, are rounded to bf16.
-        private func tolerance(_ rounding: OperationDifference.Rounding) -> Double {
-            switch rounding {
-            case .exact, .weight(.f32): 1e-5
-            default: 2e-2
-            }
-        }
-
         @Test func operationsAgree() throws {
             cuda_emulation_reset()
             for (order, hasBlas) in [(CUDA_EMULATION_FORWARD, true), (CUDA_EMULATION_REVERSE, false)] {
@@ -26,10 +18,9 @@ extension EmulatedCard {
                 let backend = try TestDevice.emulatedCard(hasBlas: hasBlas)
                 for difference in try compareOperations(backend, PlainBackend()) {
                     #expect(
-                        difference.difference <= tolerance(difference.rounding), "\(difference), \(backend.products)")
+                        difference.difference <= difference.cardTolerance, "\(difference), \(backend.products)")
                 }
             }
-            // Of both together: some kernels are needed with the library alone, some without it.
         }
 
         @Test(arguments: [true, false]) func promisesAreKept(hasBlas: Bool) throws {

@@ -10,15 +10,6 @@ import Testing
 /// They protect the on-policy update (a sampled token's log-probability needs no second pass, and the ratio is exactly 1)
 /// and reproducible rollouts: neither batching nor threads may change a token.
 @Suite struct SamplerInvarianceTests {
-    private static let requests = TokenSequences.groups.enumerated().map { index, group in
-        GenerationRequest(prompt: group.prompt, completions: 3, firstSample: 3 * index)
-    }
-
-    private static let sampling: [SamplingParameters] = [
-        SamplingParameters(temperature: 1, maxNewTokens: 40, seed: 7),
-        SamplingParameters(temperature: 0.7, topP: 0.9, maxNewTokens: 40, seed: 8),
-    ]
-
     private func tiny(_ precision: WeightPrecision, _ set: InstructionSet, threads: Int) throws -> TinyModel {
         try TinyModel(
             "tiny_qwen2", precision: precision, backend: TestDevice.backend(instructionSet: set, threads: threads))
@@ -27,31 +18,26 @@ import Testing
     @Test(arguments: WeightPrecision.allCases, TestDevice.instructionSets)
     func sampledLogProbsAreThoseOfTheTrainer(precision: WeightPrecision, set: InstructionSet) throws {
         let tiny = try tiny(precision, set, threads: 2)
-        let engine = GenerationEngine(model: tiny.model, adapter: tiny.adapter)
-        let pass = TrainingPass(model: tiny.model, adapter: tiny.adapter)
-        for sampling in Self.sampling {
-            let completions = try engine.generate(Self.requests, sampling: sampling, step: 3)
-            let groups = zip(Self.requests, completions).map { request, completions in
-                TokenGroup(prompt: request.prompt, completions: completions.map(\.tokens))
-            }
-            let scores = try pass.score(groups, temperature: sampling.temperature)
-            #expect(completions.map { $0.map(\.logProbs) } == scores.map { $0.map(\.logProbs) })
-            #expect(completions.joined().contains { $0.tokens.count > 16 }, "nothing crossed a page")
+        for sampling in SampledTwice.sampling {
+            let twice = try SampledTwice(tiny, sampling: sampling)
+            #expect(twice.sampled == twice.scored)
+            #expect(twice.differingCount == 0)
+            #expect(twice.crossesAPage, "nothing crossed a page")
         }
     }
 
     @Test(arguments: WeightPrecision.allCases, TestDevice.instructionSets)
     func aRequestGivesTheSameTokensAloneAndAmongOthers(precision: WeightPrecision, set: InstructionSet) throws {
-        for sampling in Self.sampling {
+        for sampling in SampledTwice.sampling {
             var reference: [[Completion]] = []
             for threads in [1, 2, 5] {
                 let tiny = try tiny(precision, set, threads: threads)
                 let engine = GenerationEngine(model: tiny.model, adapter: tiny.adapter)
-                let together = try engine.generate(Self.requests, sampling: sampling, step: 3)
+                let together = try engine.generate(SampledTwice.requests, sampling: sampling, step: 3)
                 if reference.isEmpty { reference = together }
                 #expect(together == reference, "\(threads) threads")
                 guard threads == 2 else { continue }
-                for (request, expected) in zip(Self.requests, reference) {
+                for (request, expected) in zip(SampledTwice.requests, reference) {
                     #expect(try engine.generate([request], sampling: sampling, step: 3) == [expected])
                     let second = GenerationRequest(prompt: request.prompt, firstSample: request.firstSample + 1)
                     #expect(try engine.generate([second], sampling: sampling, step: 3) == [[expected[1]]])

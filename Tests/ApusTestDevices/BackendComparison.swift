@@ -21,15 +21,26 @@ public struct OperationDifference: Sendable, CustomStringConvertible {
     /// The largest difference, as a share of the largest value of the reference; of tokens the share that differs.
     public let difference: Double
 
+    /// How far a card may be from fp32: the operands of its tensor cores, and what its pages hold, are rounded to bf16.
+    public var cardTolerance: Double {
+        switch rounding {
+        case .exact, .weight(.f32): 1e-5
+        default: 2e-2
+        }
+    }
+
     /// All of it in a line.
-    public var description: String {
+    public var description: String { "\(subject): \(difference)" }
+
+    /// The operation, how values were held, and the shapes.
+    public var subject: String {
         let held =
             switch rounding {
             case .exact: ""
             case .weight(let format): ", \(format)"
             case .pages: ", pages of 16 bits"
             }
-        return "\(operation)\(held), \(shape): \(difference)"
+        return "\(operation)\(held), \(shape)"
     }
 }
 

@@ -47,8 +47,42 @@ public struct TinyModel {
     public func gradient(_ tensor: String) throws -> [Float] { try golden.floats("grad.\(tensor)") }
 }
 
-/// The largest difference, as a share of the largest reference value.
+extension TinyModel {
+    /// Log-probabilities and entropies of the completions, and log-probabilities without the adapter.
+    public func scoreFindings(tolerance: Float) throws -> [ModelFinding] {
+        let pass = TrainingPass(model: model, adapter: adapter)
+        let scores = try pass.score(groups).map { $0[0] }
+        let reference = try pass.score(groups, under: .reference).map { $0[0] }
+        let golden = [
+            ("log-probabilities", scores.map(\.logProbs), try completionValues("logps")),
+            ("entropies", scores.map(\.entropies), try completionEntropies()),
+            ("log-probabilities of the base", reference.map(\.logProbs), try completionValues("base_logps")),
+        ]
+        return golden.flatMap { subject, found, wanted in
+            zip(found, wanted).map {
+                ModelFinding(subject: subject, difference: relativeDifference($0, $1), tolerance: tolerance)
+            }
+        }
+    }
+
+    /// The adapter's gradients by the sum of all log-probabilities.
+    public func gradientFindings(tolerance: Float) throws -> [ModelFinding] {
+        let pass = TrainingPass(model: model, adapter: adapter)
+        let scores = try pass.forward(groups)
+        try pass.backward(scores.map { $0.map { $0.logProbs.map { _ in -1 } } })
+        let gradients = try adapter.gradients
+        return try adapter.tensors.map { tensor in
+            ModelFinding(
+                subject: tensor.name,
+                difference: relativeDifference(Array(gradients[tensor.range]), try gradient(tensor.name)),
+                tolerance: tolerance)
+        }
+    }
+}
+
+/// The largest difference, as a share of the largest reference value; infinite where a value is missing or no number.
 public func relativeDifference(_ values: [Float], _ reference: [Float]) -> Float {
+    guard values.count == reference.count, values.allSatisfy(\.isFinite) else { return .infinity }
     let largest = reference.map(abs).max() ?? 0
     return zip(values, reference).map { abs($0 - $1) }.max().map { $0 / max(largest, .leastNormalMagnitude) } ?? 0
 }

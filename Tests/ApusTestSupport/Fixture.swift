@@ -2,8 +2,13 @@ public import Foundation
 
 /// Files under `Tests/Fixtures`: what the real libraries computed, with the scripts that made them.
 public enum Fixture {
+    /// The environment variable with another folder, for programs that have left the machine that built them.
+    public static let variable = "APUS_FIXTURES"
+
     /// The folder of all fixtures, found from this source file so that no resource bundle has to be built.
-    public static let directory = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    public static let directory =
+        ProcessInfo.processInfo.environment[variable].map { URL(filePath: $0) }
+        ?? URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .appending(path: "Fixtures")
 
     /// The location of one fixture.
