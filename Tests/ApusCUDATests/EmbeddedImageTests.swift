@@ -26,7 +26,7 @@ import Testing
         }
         #expect(bytes.last == 0, "the driver takes a text that ends with a 0")
         let text = String(decoding: bytes.dropLast(), as: UTF8.self)
-        #expect(text.contains("\n.target sm_80\n") && text.contains(".visible .entry apus_linear_nf4("))
+        #expect(text.contains("\n.target sm_80\n") && text.contains(".visible .entry apus_linear_8("))
     }
 
     /// Whatever happens to a packed image, its damage is seen, and nothing outside it is touched.
