@@ -130,8 +130,7 @@ final class BlasLibrary: @unchecked Sendable {
 
     private static func advice(_ code: cublasStatus_t) -> String {
         switch Int(code) {
-        case CUBLAS_STATUS_EXECUTION_FAILED:
-            "the card has failed: continue from the last checkpoint, and check it with nvidia-smi"
+        case CUBLAS_STATUS_EXECUTION_FAILED: CUDADriver.lostCardAdvice
         default:
             "use a cuBLAS that is no newer than the driver, or do without: set \(placeVariable) to off"
         }

@@ -115,6 +115,9 @@ public final class CUDABackend: Backend, @unchecked Sendable {
         blas?.library.name ?? "Apus' own kernels, without cuBLASLt: \(productRemark)"
     }
 
+    /// Whether the number of rows that a call has may show in the last bits of gradients; see `Backend`.
+    package var gradientsDependOnShapes: Bool { blas != nil }
+
     // MARK: Work
 
     /// The stream, with everything on it that was launched.

@@ -56,11 +56,14 @@ final class CUDADriver: @unchecked Sendable {
         return "\(text.map { String(cString: $0) } ?? "unknown error") (\(code))"
     }
 
+    /// What to do when the card has failed.
+    static let lostCardAdvice = "the card has failed: continue from the last checkpoint, and check it with nvidia-smi"
+
     private static func advice(_ code: CUresult) -> String {
         switch Int(code) {
         case CUDA_ERROR_OUT_OF_MEMORY: "; use a smaller batch or model, or the device cpu"
         case CUDA_ERROR_NO_DEVICE: "; check the card with nvidia-smi, or use the device cpu"
-        case 700..<800: "; the card has failed: continue from the last checkpoint, and check it with nvidia-smi"
+        case 700..<800: "; \(lostCardAdvice)"
         default: ""
         }
     }

@@ -60,6 +60,9 @@ static const uint8_t rows_cuh[] = {
 static const uint8_t sampling_cuh[] = {
 #embed "kernels/sampling.cuh" suffix(, 0)
 };
+static const uint8_t stream_cuh[] = {
+#embed "kernels/stream.cuh" suffix(, 0)
+};
 static const uint8_t weights_cuh[] = {
 #embed "kernels/weights.cuh" suffix(, 0)
 };
@@ -88,6 +91,7 @@ static const ccuda_source sources[] = {
     {"reduce.cuh", (const char *)reduce_cuh},
     {"rows.cuh", (const char *)rows_cuh},
     {"sampling.cuh", (const char *)sampling_cuh},
+    {"stream.cuh", (const char *)stream_cuh},
     {"weights.cuh", (const char *)weights_cuh},
 };
 

@@ -46,9 +46,7 @@ struct Check {
     /// What a device promises to the bit.
     private static func promises(_ card: CUDABackend) -> Check {
         Check(name: "promises") {
-            // What NVIDIA's library computes may depend on the shapes.
-            let hasLibrary = card.products.hasPrefix("cuBLASLt")
-            let broken = try brokenPromises(of: card, gradientsDependOnShapes: hasLibrary)
+            let broken = try brokenPromises(of: card, gradientsDependOnShapes: card.gradientsDependOnShapes)
             let all = CheckFigure(
                 subject: "broken promises", figure: Double(broken.count), tolerance: 0, isRight: broken.isEmpty)
             return [all] + broken.map { CheckFigure(subject: $0, figure: 1, tolerance: 0, isRight: false) }

@@ -1,4 +1,5 @@
 import ApusCUDA
+import ApusModel
 import ApusTensor
 import ApusTestDevices
 
@@ -132,7 +133,7 @@ struct KernelTimings {
         let shape = KeyValueCache.Shape(
             layers: 1, heads: heads, keyValueHeads: keyValueHeads, headSize: size, format: .fixed)
         let batch = sequences([rows])
-        let cache = try card.makeCache(shape, pages: pages(rows))
+        let cache = try card.makeCache(shape, pages: PageStore.pages(for: rows))
         let pass = try card.prepare(batch, for: PassNeeds(cache: shape, width: heads * size, isTraining: true))
         let (q, dOut) = (try numbers(rows, heads * size), try numbers(rows, heads * size))
         let keys = try numbers(rows, keyValueHeads * size)
@@ -165,9 +166,9 @@ struct KernelTimings {
             KeyValueCache.Shape(
                 layers: layers, heads: heads, keyValueHeads: shapes.keyValueHeads, headSize: size, format: .fixed)
         }
-        let bytes = count * pages(context) * card.pageBytes(shape(layers: 1))
+        let bytes = count * PageStore.pages(for: context) * card.pageBytes(shape(layers: 1))
         let layers = 1 + shapes.rotationBytes / bytes
-        let cache = try card.makeCache(shape(layers: layers), pages: count * pages(context))
+        let cache = try card.makeCache(shape(layers: layers), pages: count * PageStore.pages(for: context))
         let width = heads * size
         let all = try card.prepare(
             sequences([Int](repeating: context, count: count)), for: PassNeeds(cache: cache.shape, width: width))
@@ -187,18 +188,16 @@ struct KernelTimings {
             operations: 4 * Double(count * context) * Double(width), bytes: Double(bytes))
     }
 
-    private func pages(_ tokens: Int) -> Int { (tokens + KeyValueCache.pageTokens - 1) / KeyValueCache.pageTokens }
-
     /// Sequences in pages of their own: all rows, or the last of each.
     private func sequences(_ lengths: [Int], onlyLast: Bool = false) -> PackedBatch {
         var batch = PackedBatch()
         var firstPage = 0
         for length in lengths {
-            let offset = batch.append(table: (firstPage..<firstPage + pages(length)).map(Int32.init))
+            let offset = batch.append(table: (firstPage..<firstPage + PageStore.pages(for: length)).map(Int32.init))
             batch.append(
                 ArraySlice(repeating: 0, count: onlyLast ? 1 : length), firstPosition: onlyLast ? length - 1 : 0,
                 tableOffset: offset, parentFirstRow: nil)
-            firstPage += pages(length)
+            firstPage += PageStore.pages(for: length)
         }
         return batch
     }

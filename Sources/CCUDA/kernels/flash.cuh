@@ -10,6 +10,7 @@
 // it all the same.
 #pragma once
 #include "attention.cuh"
+#include "stream.cuh"
 
 namespace flash {
 
@@ -86,9 +87,8 @@ template <int size, int count> APUS_DEVICE void round_queries(u8 *to, const floa
     }
 }
 
-/// Brings blocks of keys and of values by turns, each into the next of `slots` places, so that some are under way
-/// while one is used.
-template <int size, int slots> struct Stream {
+/// Brings blocks of keys and of values by turns.
+template <int size, int slots> struct KeyStream : Stream<KeyStream<size, slots>, slots> {
     static constexpr int blockBytes = blockKeys * pitch<size>;
     static constexpr int bytes = slots * blockBytes;
     Pages<bf16> pages;
@@ -97,30 +97,22 @@ template <int size, int slots> struct Stream {
     int firstKey, count;
 
     /// Blocks firstBlock ..< endBlock.
-    __device__ Stream(const Pages<bf16> &pages, const Seen &seen, u32 base, int firstBlock, int endBlock)
+    __device__ KeyStream(const Pages<bf16> &pages, const Seen &seen, u32 base, int firstBlock, int endBlock)
         : pages(pages), seen(seen), base(base), firstKey(firstBlock * blockKeys), count(2 * (endBlock - firstBlock)) {}
 
-    __device__ void begin() const {
-        for (int item = 0; item < slots - 1; item++) copy(item);
+    /// The place of the next one, when it is there.
+    __device__ u32 take(int item) const {
+        Stream<KeyStream, slots>::take(item);
+        return place(item % slots);
     }
 
-    /// The place of the next one. What the one before was in is overwritten.
-    __device__ u32 take(int item) const {
-        apus_copy_wait<slots - 2>();
-        __syncthreads();
-        copy(item + slots - 1);
-        return place(item);
+    __device__ void copy(int item, int stage) const {
+        if (item >= count) return;
+        copy_keys<size, blockKeys>(place(stage), pages, item % 2 != 0, firstKey + item / 2 * blockKeys, seen);
     }
 
 private:
-    __device__ u32 place(int item) const { return base + (u32)(item % slots * blockBytes); }
-
-    __device__ void copy(int item) const {
-        if (item < count) {
-            copy_keys<size, blockKeys>(place(item), pages, item % 2 != 0, firstKey + item / 2 * blockKeys, seen);
-        }
-        apus_copy_commit();
-    }
+    __device__ u32 place(int stage) const { return base + (u32)(stage * blockBytes); }
 };
 
 // MARK: Softmax

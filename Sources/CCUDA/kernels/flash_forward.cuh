@@ -15,7 +15,7 @@ APUS_DEVICE void attend(const float *q, float *out, float *logSumExp, const Quer
     constexpr int steps = size / 16, fragments = size / 8;
     // Queries are kept in registers where these are enough, and come through the place of the first values then.
     constexpr bool isKept = size <= 128;
-    using Keys = Stream<size, 2>;
+    using Keys = KeyStream<size, 2>;
     constexpr int queryOffset = (isKept ? 1 : 2) * Keys::blockBytes;
     const u32 base = apus_shared_address(shared);
     const Tile tile = queries.tile;
@@ -126,7 +126,7 @@ APUS_DEVICE void decode(const float *q, float *out, float *logSumExp, const Quer
                         const Rule &rule, const Parts &parts) {
     APUS_DYNAMIC_SHARED(u8, shared);
     constexpr int steps = size / 16, ownSteps = (steps + warps - 1) / warps;
-    using Keys = Stream<size, size <= 128 ? 3 : 2>;
+    using Keys = KeyStream<size, size <= 128 ? 3 : 2>;
     constexpr int queryOffset = Keys::bytes, weightOffset = queryOffset + 16 * pitch<size>;
     float *largestOfWarps = reinterpret_cast<float *>(shared + weightOffset + 16 * pitch<blockKeys>);
     float *sumsOfWarps = largestOfWarps + warps * 16;

@@ -199,13 +199,19 @@ APUS_DEVICE void run_form(const Call &call, const Product &product, int block, c
     multiply<Form, Rows<Form>, Totals<Rows<Form>>, isWhole, ahead>(call, product, block, shared);
 }
 
+/// Whose block this is, of things that have blocks one after another; `begin` is the first of its own.
+template <class Item> APUS_DEVICE const Item &item_of_block(const Item *items, int &begin) {
+    int number = 0;
+    for (begin = 0; (int)blockIdx.x >= items[number].end; number++) begin = items[number].end;
+    return items[number];
+}
+
 /// The block's own product.
 template <template <class> class Rows, template <class> class Totals, bool isWhole, int ahead>
 APUS_DEVICE void run_product(const Call &call) {
     APUS_DYNAMIC_SHARED(char, shared);
-    int number = 0, begin = 0;
-    while ((int)blockIdx.x >= call.products[number].end) begin = call.products[number++].end;
-    const Product &product = call.products[number];
+    int begin;
+    const Product &product = item_of_block(call.products, begin);
     const int block = (int)blockIdx.x - begin;
     switch (product.kind) {
         case weights::codes:

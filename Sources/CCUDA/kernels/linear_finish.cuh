@@ -28,9 +28,8 @@ static_assert(sizeof(Finish) == 72 && sizeof(FinishCall) == 8 + mostProducts / 2
 }  // namespace linear
 
 extern "C" __global__ void __launch_bounds__(256) apus_linear_finish(APUS_PARAMETER(linear::FinishCall) call) {
-    int number = 0, begin = 0;
-    while ((int)blockIdx.x >= call.products[number].end) begin = call.products[number++].end;
-    const linear::Finish &finish = call.products[number];
+    int begin;
+    const linear::Finish &finish = linear::item_of_block(call.products, begin);
     const int tile = ((int)blockIdx.x - begin) * (int)(blockDim.x / 32) + (int)threadIdx.x / 32;
     const int firstOutput = tile * weights::rows, firstRow = (int)blockIdx.y * 8, lane = threadIdx.x % 32;
     if (tile > 0 && firstOutput >= finish.outputs) return;

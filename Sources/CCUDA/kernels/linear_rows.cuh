@@ -1,36 +1,16 @@
 // Rows on their way to the tensor cores, through shared memory.
 //
-// It is used in strips of 128 bytes: those that a table of weights leaves free, or without one all.
+// It is used in strips of 128 bytes: those that a table of weights leaves free, or without one all. An item of a stream is what
+// some rows have from one input to another, `depth` inputs at a time; rows that there are not are zeros.
 #pragma once
+#include "rows.cuh"
+#include "stream.cuh"
 #include "weights.cuh"
 
 namespace linear {
 
 template <class Form> constexpr int stripPitch = Form::hasTable ? 256 : 128;
 template <class Form> APUS_DEVICE char *firstStrip(char *shared) { return shared + (Form::hasTable ? 128 : 0); }
-
-/// Brings what some rows have from one input to another, `depth` inputs at a time, each into the next of `stages`
-/// places, so that some are under way while one is used. Rows that there are not are zeros.
-template <class Self, int stageCount> struct Stream {
-    static constexpr int stages = stageCount;
-
-    __device__ void begin() const {
-        for (int item = 0; item < stages - 1; item++) bring(item);
-    }
-
-    /// Waits for the next one. What the one before was in is overwritten.
-    __device__ void take(int item) const {
-        apus_copy_wait<stages - 2>();
-        __syncthreads();
-        bring(item + stages - 1);
-    }
-
-private:
-    __device__ void bring(int item) const {
-        static_cast<const Self *>(this)->copy(item, item % stages);
-        apus_copy_commit();
-    }
-};
 
 /// Up to `fragmentCount` times eight rows, in fp32, which each warp rounds for itself.
 ///
@@ -69,12 +49,7 @@ struct ExactRows : Stream<ExactRows<Form, fragmentCount>, 4 / fragmentCount> {
             if (isAligned) {
                 apus_copy_async(apus_shared_address(to), from, isInside);
             } else {
-                float4 quad;
-                quad.x = isInside ? from[0] : 0.0f;
-                quad.y = isInside && column + 1 < inputs ? from[1] : 0.0f;
-                quad.z = isInside && column + 2 < inputs ? from[2] : 0.0f;
-                quad.w = isInside && column + 3 < inputs ? from[3] : 0.0f;
-                *reinterpret_cast<float4 *>(to) = quad;
+                *reinterpret_cast<::rows::Quad *>(to) = ::rows::load_quad(from, isInside ? inputs - column : 0);
             }
         }
     }
