@@ -26,7 +26,7 @@ extension WeightCache {
             // Others have no business with a user's weights.
             try FileManager.default.createDirectory(
                 at: url, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-            guard let lock = try FolderLock(directory + "/.lock") else { return .busy }
+            guard let lock = try FileLock.attempt(directory + "/.lock", mode: 0o600) else { return .busy }
             return try withExtendedLifetime(lock) {
                 removeDrafts()
                 // Whoever held the lock before may have written just this.
@@ -108,23 +108,4 @@ extension WeightCache {
         }
         return held + needed <= allowance
     }
-}
-
-/// The right to write into a folder. The system takes it back when the process ends, however it ends.
-private final class FolderLock {
-    private let descriptor: Int32
-
-    /// nil when somebody else has it.
-    ///
-    /// - Throws: `POSIXError` when there can be none.
-    init?(_ path: String) throws {
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            close(descriptor)
-            return nil
-        }
-    }
-
-    deinit { close(descriptor) }
 }

@@ -4,50 +4,37 @@ import Foundation
 /// The output folder of a run. One run at a time owns it; checkpoints appear in it complete or not at all.
 final class RunDirectory {
     let url: URL
-    /// Holds the advisory lock on the folder, and the number of the process that has it.
-    let lock: FileHandle
+    /// Says that the folder is taken; its file holds the number of the process that has it.
+    private let lock: FileLock
 
     /// Creates the folder if needed and takes its lock.
     /// - Throws: ``TrainingError`` with code `outputFolder`.
     init(path: String) throws(TrainingError) {
         url = URL(filePath: path, directoryHint: .isDirectory)
         let lockURL = url.appending(path: ".apus.lock")
+        let taken: FileLock?
         do {
             try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-            if !FileManager.default.fileExists(atPath: lockURL.path) { try Data().write(to: lockURL) }
-            lock = try FileHandle(forUpdating: lockURL)
+            taken = try FileLock.attempt(lockURL.path)
         } catch {
             throw TrainingError(
                 .outputFolder,
                 "output_dir: cannot create or write \(path): \(fileErrorReason(error)); choose another folder")
         }
-        try Self.take(lock, of: path)
-        // A program that a reward function starts, and that outlives the run, must not hold the lock.
-        _ = fcntl(lock.fileDescriptor, F_SETFD, FD_CLOEXEC)
+        guard let taken else { throw Self.inUse(path, lockURL) }
+        lock = taken
+        // Only for the message of a second run: a disk that is full is no reason to stop here.
+        let file = FileHandle(fileDescriptor: lock.descriptor, closeOnDealloc: false)
+        try? file.truncate(atOffset: 0)
+        try? file.write(contentsOf: Data("\(ProcessInfo.processInfo.processIdentifier)\n".utf8))
         removeRemnants()
     }
 
-    /// Gives the lock back by name: closing the file leaves it with a child process that has not replaced itself yet.
-    deinit {
-        flock(lock.fileDescriptor, LOCK_UN)
-    }
-
-    /// Locks the folder. The kernel frees the lock when the process ends, however it ends: what the file says of an earlier
-    /// owner is only read when the lock is taken.
-    private static func take(_ lock: FileHandle, of path: String) throws(TrainingError) {
-        guard flock(lock.fileDescriptor, LOCK_EX | LOCK_NB) != 0 else {
-            // Only for the message of a second run: a disk that is full is no reason to stop here.
-            try? lock.truncate(atOffset: 0)
-            try? lock.write(contentsOf: Data("\(ProcessInfo.processInfo.processIdentifier)\n".utf8))
-            return
-        }
-        guard errno == EWOULDBLOCK else {
-            let reason = fileErrorReason(POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO))
-            throw TrainingError(.outputFolder, "output_dir: cannot lock \(path): \(reason); choose another folder")
-        }
-        let text = (try? lock.readToEnd()).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    /// The error of a second run. What the file says of an owner is only read when the lock is taken.
+    private static func inUse(_ path: String, _ lockURL: URL) -> TrainingError {
+        let text = (try? String(contentsOf: lockURL, encoding: .utf8)) ?? ""
         let owner = Int(text.prefix { $0.isNumber }).map { "another run, process \($0)" } ?? "another run"
-        throw TrainingError(
+        return TrainingError(
             .outputFolder, "output_dir: \(path) is in use by \(owner): choose another folder or stop that run")
     }
 
