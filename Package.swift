@@ -131,7 +131,11 @@ let package = Package(
                 .unsafeFlags(["-O2", "-fno-cxx-modules", "-Wall", "-Wextra", "-Werror"]),
             ]),
         tests(
-            "ApusCUDATests", ["ApusCUDA", "ApusTensor", "ApusTestDevices", "ApusTestModels", "CUDAEmulation", "CCUDA"]),
+            "ApusCUDATests",
+            [
+                "ApusCUDA", "ApusTensor", "ApusModel", "ApusGeneration", "ApusTestDevices", "ApusTestModels",
+                "CUDAEmulation", "CCUDA",
+            ]),
         tests("ApusBenchTests", ["ApusBench", "ApusCPU", "ApusTensor", "CKernels"]),
         tests("ApusModelTests", ["ApusModel", "ApusCPU", "ApusTensor", "ApusFormats", "ApusText", "ApusTestModels"]),
         tests(

@@ -5,7 +5,12 @@ extension CUDABackend {
     /// See `Backend`.
     public func spareMemory(utilization: Double) -> Int {
         let share = (utilization * Double(device.memory)).wholeNumber(in: 0...1 << 60)
-        return min(min(share, memory.limit) - memory.used, mostSpareMemory)
+        return min(share, memory.limit) - memory.used
+    }
+
+    /// See `Backend`.
+    public func availablePages(of memories: [PagedMemory], pageBytes: Int) -> Int {
+        (memories.map(\.room.empty).min() ?? 0) + max(0, memory.roomForPages) / max(pageBytes, 1)
     }
 
     /// See `Backend`.
@@ -54,6 +59,11 @@ extension CUDABackend {
     // MARK: Pages
 
     /// See `Backend`.
+    public func discardPages(_ pages: [Int32], of memories: [PagedMemory]) {
+        for room in memories.map(\.room) { for page in pages { room.discard(Int(page)) } }
+    }
+
+    /// See `Backend`.
     public func makeCache(_ shape: KeyValueCache.Shape, pages: Int) throws -> KeyValueCache {
         try CUDAKeyValueCache(shape, pages: pages, in: memory)
     }
@@ -62,8 +72,9 @@ extension CUDABackend {
     public func pageBytes(_ shape: KeyValueCache.Shape) -> Int { CUDAKeyValueCache.pageBytes(shape) }
 
     /// See `Backend`.
-    public func copyPage(_ source: Int32, to destination: Int32, of cache: KeyValueCache) {
+    public func copyPage(_ source: Int32, to destination: Int32, of cache: KeyValueCache) throws {
         precondition(max(source, destination) < cache.pages, "no such page")
+        try cache.cuda.storage.fill(Int(destination))
         let bytes = pageBytes(cache.shape)
         func address(_ page: Int32) -> CUdeviceptr { cache.cuda.base + CUdeviceptr(Int(page) * bytes) }
         copy(address(source), to: address(destination), bytes: bytes)

@@ -20,14 +20,13 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     /// Room that an operation works in between its kernels.
     private var scratch: CUDAStorage?
     private static let scratchGrain = 1 << 20
-    private(set) var mostSpareMemory = Int.max
     private var headRoom: CUDAHeadRoom?
 
     /// A backend on one of this machine's cards.
     ///
     /// - Parameters:
     ///   - ordinal: which card.
-    ///   - utilization: the share of the card's memory that may be taken.
+    ///   - utilization: the share of all of the card's memory that the process may take.
     /// - Throws: `TensorError` without a driver, a card or kernels for it.
     public convenience init(ordinal: Int = 0, utilization: Double = 0.9) throws(TensorError) {
         try self.init(CUDADriver.open(), ordinal: ordinal, utilization: utilization)
@@ -37,12 +36,11 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - image: the kernels, as that driver takes them.
-    ///   - spareMemory: the most that `spareMemory(utilization:)` tells, where several backends share a card.
+    ///   - utilization: the share of all of the card's memory that may be taken.
     package convenience init(
-        _ functions: cuda_driver, image: UnsafeRawPointer, spareMemory: Int = .max
+        _ functions: cuda_driver, image: UnsafeRawPointer, utilization: Double
     ) throws(TensorError) {
-        try self.init(CUDADriver(functions), image: image)
-        mostSpareMemory = spareMemory
+        try self.init(CUDADriver(functions), utilization: utilization, image: image)
     }
 
     /// - Parameter image: the kernels; nil for those that are embedded.
@@ -72,7 +70,7 @@ public final class CUDABackend: Backend, @unchecked Sendable {
         var (free, total) = (0, 0)
         try driver.check(functions.cuMemGetInfo_v2(&free, &total), "asking for the card's memory")
         let limit = min(free, (utilization * Double(total)).wholeNumber(in: 0...1 << 60))
-        memory = DeviceMemory(driver, context: context, limit: limit)
+        memory = try DeviceMemory(VirtualMemory(driver, context: context, device: device), limit: limit)
     }
 
     deinit {

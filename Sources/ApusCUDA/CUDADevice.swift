@@ -13,6 +13,10 @@ public struct CUDADevice: Sendable, Equatable {
     public let memory: Int
     /// Shared memory that a block may ask for, in bytes.
     let sharedMemory: Int
+    /// Whether memory can be mapped at addresses.
+    let hasVirtualMemory: Bool
+    /// Whether kernels reach pinned memory of the host at the host's own addresses.
+    let sharesHostAddresses: Bool
     let handle: CUdevice
 
     /// The oldest cards with bf16 on their tensor cores.
@@ -50,6 +54,8 @@ public struct CUDADevice: Sendable, Equatable {
             10 * (try attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR))
             + (try attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR))
         sharedMemory = try attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
+        hasVirtualMemory = try attribute(CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED) != 0
+        sharesHostAddresses = try attribute(CU_DEVICE_ATTRIBUTE_CAN_USE_HOST_POINTER_FOR_REGISTERED_MEM) != 0
         self.name = name.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
         self.memory = memory
         self.handle = handle

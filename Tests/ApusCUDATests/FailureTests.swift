@@ -52,7 +52,7 @@ extension EmulatedCard {
             defer { cuda_emulation_reset() }
             let backend = try TestDevice.emulatedCard()
             let found = try message { _ = try backend.makeMatrix(rows: 1 << 10, columns: 1 << 16) }
-            #expect(found.hasPrefix("CUDA: wanted 256 MiB of the card's memory, found "), "\(found)")
+            #expect(found.hasPrefix("memory: wanted 256 MiB of the card, found 90 MiB left of 90 MiB; "), "\(found)")
             // What fits still does, and what was given back can be had again.
             for _ in 0..<20 { _ = try backend.makeMatrix(rows: 1 << 10, columns: 1 << 14) }
         }

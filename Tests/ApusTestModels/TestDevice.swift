@@ -26,19 +26,18 @@ public enum TestDevice: String, Sendable {
         switch current {
         case .cpu: try CPUBackend(instructionSet: instructionSet, threads: threads)
         case .plain: PlainBackend()
-        // A card's pages are taken at once, and tests share the card.
-        case .cuda: try emulatedCard(spareMemory: 24 << 20)
+        case .cuda: try emulatedCard()
         }
     }
 
     /// The backend of NVIDIA's cards on an emulated one, which has the kernels by their names whatever the image.
     ///
-    /// - Parameter spareMemory: the most that pages may take.
-    public static func emulatedCard(spareMemory: Int = .max) throws -> CUDABackend {
+    /// - Parameter utilization: the share of the card's memory that it may take, of 8 GiB unless a test sets the size.
+    public static func emulatedCard(utilization: Double = 0.9) throws -> CUDABackend {
         guard let functions = cuda_emulated_driver() else { throw TensorError("no emulated driver") }
         return try withUnsafeBytes(of: 0) { bytes in
             guard let image = bytes.baseAddress else { preconditionFailure("not empty") }
-            return try CUDABackend(functions.pointee, image: image, spareMemory: spareMemory)
+            return try CUDABackend(functions.pointee, image: image, utilization: utilization)
         }
     }
 }

@@ -2,6 +2,7 @@
 #include "attention.cuh"
 #include "gradients.cuh"
 #include "head.cuh"
+#include "kept.cuh"
 #include "linear.cuh"
 #include "packing.cuh"
 #include "rows.cuh"
