@@ -4,7 +4,7 @@ public struct TensorError: Error, CustomStringConvertible, Sendable {
     public let description: String
     /// Where a device has no memory for something: how much is missing. Whoever knows how the user gives sizes says what to do
     /// by their names.
-    public let shortage: DeviceShortage?
+    package let shortage: DeviceShortage?
 
     /// An error with its whole message.
     public init(_ description: String) {
@@ -13,28 +13,28 @@ public struct TensorError: Error, CustomStringConvertible, Sendable {
     }
 
     /// The error of a device that has no memory for something.
-    public init(shortage: DeviceShortage) {
+    package init(shortage: DeviceShortage) {
         description = "\(shortage.finding); use a smaller batch or model, or the device cpu"
         self.shortage = shortage
     }
 }
 
 /// A device has less memory left than something takes.
-public struct DeviceShortage: Sendable, Equatable {
+package struct DeviceShortage: Sendable, Equatable {
     /// Bytes wanted.
-    public let wanted: Int
+    package let wanted: Int
     /// Bytes that are left.
-    public let left: Int
+    package let left: Int
     /// Bytes of the device that the process may use.
-    public let limit: Int
+    package let limit: Int
 
     /// A shortage.
-    public init(wanted: Int, left: Int, limit: Int) {
+    package init(wanted: Int, left: Int, limit: Int) {
         (self.wanted, self.left, self.limit) = (wanted, left, limit)
     }
 
     /// What was wanted and what was found.
-    public var finding: String {
+    package var finding: String {
         let mebibyte = 1_048_576
         return "memory: wanted \((wanted + mebibyte - 1) / mebibyte) MiB of the card, "
             + "found \(left / mebibyte) MiB left of \(limit / mebibyte) MiB"
