@@ -13,49 +13,6 @@ extension CUDABackend {
         (memories.map(\.room.empty).min() ?? 0) + max(0, memory.roomForPages) / max(pageBytes, 1)
     }
 
-    /// See `Backend`.
-    public func makeMatrix(rows: Int, columns: Int) throws -> Matrix {
-        Matrix(storage: try CUDAStorage(count: rows * columns, in: memory), rows: rows, columns: columns)
-    }
-
-    /// See `Backend`.
-    public func makeIndices(_ numbers: [Int32]) throws -> Indices {
-        let storage = try CUDAStorage(count: numbers.count, in: memory)
-        numbers.withUnsafeBytes { copy($0, to: storage.address) }
-        return Indices(storage: storage)
-    }
-
-    /// See `Backend`.
-    public func upload(_ values: [Float], to matrix: Matrix) {
-        precondition(values.count == matrix.count, "wrong number of values")
-        values.withUnsafeBytes { copy($0, to: matrix.address) }
-    }
-
-    /// See `Backend`.
-    public func download(_ matrix: Matrix) throws -> [Float] {
-        try downloaded(matrix.address, matrix.count, of: Float(0))
-    }
-
-    /// Reads numbers of any type.
-    func downloaded<Number>(_ address: CUdeviceptr, _ count: Int, of zero: Number) throws(TensorError) -> [Number] {
-        var numbers = [Number](repeating: zero, count: count)
-        var failure: TensorError?
-        numbers.withUnsafeMutableBytes { bytes in
-            do throws(TensorError) { try read(address, into: bytes) } catch { failure = error }
-        }
-        if let failure { throw failure }
-        return numbers
-    }
-
-    /// Copies bytes of the card.
-    func copy(_ source: CUdeviceptr, to destination: CUdeviceptr, bytes: Int) {
-        guard bytes > 0 else { return }
-        attempt { () throws(TensorError) in
-            try driver.check(
-                driver.functions.cuMemcpyDtoDAsync_v2(destination, source, bytes, stream), "copying on the card")
-        }
-    }
-
     // MARK: Pages
 
     /// See `Backend`.

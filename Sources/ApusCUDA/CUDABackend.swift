@@ -12,9 +12,15 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     public let device: CUDADevice
     let driver: CUDADriver
     let memory: DeviceMemory
-    private let context: CUcontext
+    let context: CUDAContext
     private let module: CUmodule
-    let stream: CUstream
+    private let computing: CUDAStream
+    var stream: CUstream { computing.handle }
+    /// What bytes go through on their way to the card and back.
+    let staging: Staging
+    private static let (stagingSegments, stagingBytes) = (4, 1 << 20)
+    /// What values of weights go through; made when the first one comes.
+    var weightStaging: Staging?
     private var kernels: KernelTable
     private var failure: TensorError?
     /// Room that an operation works in between its kernels.
@@ -55,29 +61,21 @@ public final class CUDABackend: Backend, @unchecked Sendable {
         device = devices[ordinal]
         try device.requireSupport()
         self.driver = driver
-        let functions = driver.functions
-        var context: CUcontext?
-        try driver.check(functions.cuDevicePrimaryCtxRetain(&context, device.handle), "using \(device.name)")
-        guard let context else { preconditionFailure("retained without an error") }
-        self.context = context
-        try driver.check(functions.cuCtxSetCurrent(context), "using \(device.name)")
+        context = try CUDAContext(driver, device)
+        computing = try CUDAStream(context)
         module = try KernelImage.load(image, driver, for: device)
-        var stream: CUstream?
-        try driver.check(functions.cuStreamCreate(&stream, UInt32(CU_STREAM_NON_BLOCKING)), "making a stream")
-        guard let stream else { preconditionFailure("made without an error") }
-        self.stream = stream
         kernels = KernelTable(module, driver)
+        staging = try Staging(
+            segments: Self.stagingSegments, of: Self.stagingBytes, for: computing.handle, context)
         var (free, total) = (0, 0)
-        try driver.check(functions.cuMemGetInfo_v2(&free, &total), "asking for the card's memory")
+        try context.call("asking for the card's memory") { $0.cuMemGetInfo_v2(&free, &total) }
         let limit = min(free, (utilization * Double(total)).wholeNumber(in: 0...1 << 60))
-        memory = try DeviceMemory(VirtualMemory(driver, context: context, device: device), limit: limit)
+        memory = try DeviceMemory(VirtualMemory(context), limit: limit)
     }
 
     deinit {
-        _ = driver.functions.cuCtxSetCurrent(context)
-        _ = driver.functions.cuStreamSynchronize(stream)
-        _ = driver.functions.cuStreamDestroy_v2(stream)
-        _ = driver.functions.cuModuleUnload(module)
+        context.release { $0.cuStreamSynchronize(stream) }
+        context.release { $0.cuModuleUnload(module) }
     }
 
     /// For people.
@@ -92,7 +90,7 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     func attempt(_ body: () throws(TensorError) -> Void) {
         guard failure == nil else { return }
         do throws(TensorError) {
-            try driver.check(driver.functions.cuCtxSetCurrent(context), "using \(device.name)")
+            try context.enter()
             try body()
         } catch {
             failure = error
@@ -103,9 +101,7 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     ///
     /// - Throws: What went wrong since the backend was made.
     func synchronize() throws(TensorError) {
-        attempt { () throws(TensorError) in
-            try driver.check(driver.functions.cuStreamSynchronize(stream), "waiting for the card")
-        }
+        attempt { () throws(TensorError) in try computing.finish() }
         if let failure { throw failure }
     }
 
@@ -129,26 +125,6 @@ public final class CUDABackend: Backend, @unchecked Sendable {
             }
             try driver.check(code, "kernel \(name.symbol)")
         }
-    }
-
-    /// Copies bytes of the host to the card; they are read during the call.
-    func copy(_ bytes: UnsafeRawBufferPointer, to address: CUdeviceptr) {
-        guard let from = bytes.baseAddress, !bytes.isEmpty else { return }
-        attempt { () throws(TensorError) in
-            try driver.check(
-                driver.functions.cuMemcpyHtoDAsync_v2(address, from, bytes.count, stream), "copying to the card")
-        }
-    }
-
-    /// Copies bytes of the card to the host, and waits for them.
-    func read(_ address: CUdeviceptr, into bytes: UnsafeMutableRawBufferPointer) throws(TensorError) {
-        if let to = bytes.baseAddress, !bytes.isEmpty {
-            attempt { () throws(TensorError) in
-                try driver.check(
-                    driver.functions.cuMemcpyDtoHAsync_v2(to, address, bytes.count, stream), "copying from the card")
-            }
-        }
-        try synchronize()
     }
 
     /// Room that is the operation's own until the next one asks.

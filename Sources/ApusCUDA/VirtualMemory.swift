@@ -3,31 +3,27 @@ internal import CCUDA
 
 /// A card's memory as the driver gives it: addresses cost nothing, and memory is mapped at them in granules.
 ///
-/// `@unchecked Sendable`: nothing in it changes, and the driver may be called from any thread.
+/// `@unchecked Sendable`: nothing in it changes; the driver's struct in it has no such mark.
 struct VirtualMemory: @unchecked Sendable {
     /// Memory is mapped in multiples of this, in bytes.
     let granularity: Int
-    private let driver: CUDADriver
-    private let context: CUcontext
+    private let context: CUDAContext
     private let location: CUmemLocation
 
     /// - Throws: `TensorError` for a card without virtual memory.
-    init(_ driver: CUDADriver, context: CUcontext, device: CUDADevice) throws(TensorError) {
-        self.driver = driver
+    init(_ context: CUDAContext) throws(TensorError) {
         self.context = context
-        location = CUmemLocation(type: UInt32(CU_MEM_LOCATION_TYPE_DEVICE), id: device.handle)
-        guard device.hasVirtualMemory else {
+        location = CUmemLocation(type: UInt32(CU_MEM_LOCATION_TYPE_DEVICE), id: context.device.handle)
+        guard context.device.hasVirtualMemory else {
             throw TensorError(
-                "CUDA: \(device.name) maps no memory at addresses, as some shared cards; use a whole card, or the "
-                    + "device cpu")
+                "CUDA: \(context.device.name) maps no memory at addresses, as some shared cards; use a whole card, or "
+                    + "the device cpu")
         }
-        var properties = Self.properties(location)
-        var granularity = 0
-        try driver.check(
-            driver.functions.cuMemGetAllocationGranularity(
-                &granularity, &properties,
-                CUmemAllocationGranularity_flags(CU_MEM_ALLOC_GRANULARITY_MINIMUM)),
-            "asking for the grain of memory")
+        var (properties, granularity) = (Self.properties(location), 0)
+        try context.call("asking for the grain of memory") {
+            $0.cuMemGetAllocationGranularity(
+                &granularity, &properties, CUmemAllocationGranularity_flags(CU_MEM_ALLOC_GRANULARITY_MINIMUM))
+        }
         self.granularity = max(granularity, 1)
     }
 
@@ -41,41 +37,30 @@ struct VirtualMemory: @unchecked Sendable {
     /// A number of bytes, rounded up to granules.
     func rounded(_ bytes: Int) -> Int { max(1, (bytes + granularity - 1) / granularity) * granularity }
 
-    /// Makes the card the one that this thread's calls concern.
-    private func enter() throws(TensorError) {
-        try driver.check(driver.functions.cuCtxSetCurrent(context), "using the card")
-    }
-
     /// Addresses for so many granules.
     func reserve(_ bytes: Int) throws(TensorError) -> CUdeviceptr {
-        try enter()
         var address: CUdeviceptr = 0
-        try driver.check(
-            driver.functions.cuMemAddressReserve(&address, bytes, 0, 0, 0),
-            "reserving addresses for \(bytes / 1_048_576) MiB")
+        try context.call("reserving addresses for \(bytes / 1_048_576) MiB") {
+            $0.cuMemAddressReserve(&address, bytes, 0, 0, 0)
+        }
         return address
     }
 
     /// Gives addresses back, at which nothing is mapped any more.
-    func free(_ address: CUdeviceptr, _ bytes: Int) { _ = driver.functions.cuMemAddressFree(address, bytes) }
+    func free(_ address: CUdeviceptr, _ bytes: Int) { context.release { $0.cuMemAddressFree(address, bytes) } }
 
     /// Puts memory at some granules' addresses; nil when the card has none left.
     func map(_ address: CUdeviceptr, _ bytes: Int) throws(TensorError) -> CUmemGenericAllocationHandle? {
-        try enter()
-        var properties = Self.properties(location)
-        var memory: CUmemGenericAllocationHandle = 0
-        let code = driver.functions.cuMemCreate(&memory, bytes, &properties, 0)
-        if Int(code) == CUDA_ERROR_OUT_OF_MEMORY { return nil }
-        try driver.check(code, "taking \(bytes / 1_048_576) MiB of the card's memory")
+        guard let memory = try create(bytes) else { return nil }
         do throws(TensorError) {
-            try driver.check(driver.functions.cuMemMap(address, bytes, 0, memory, 0), "mapping memory")
+            try context.call("mapping memory") { $0.cuMemMap(address, bytes, 0, memory, 0) }
         } catch {
-            _ = driver.functions.cuMemRelease(memory)
+            context.release { $0.cuMemRelease(memory) }
             throw error
         }
         var access = CUmemAccessDesc(location: location, flags: UInt32(CU_MEM_ACCESS_FLAGS_PROT_READWRITE))
         do throws(TensorError) {
-            try driver.check(driver.functions.cuMemSetAccess(address, bytes, &access, 1), "opening memory")
+            try context.call("opening memory") { $0.cuMemSetAccess(address, bytes, &access, 1) }
         } catch {
             unmap(address, bytes, memory)
             throw error
@@ -83,23 +68,30 @@ struct VirtualMemory: @unchecked Sendable {
         return memory
     }
 
+    private func create(_ bytes: Int) throws(TensorError) -> CUmemGenericAllocationHandle? {
+        var (properties, memory) = (Self.properties(location), CUmemGenericAllocationHandle())
+        var isFull = false
+        try context.call("taking \(bytes / 1_048_576) MiB of the card's memory") { driver in
+            let code = driver.cuMemCreate(&memory, bytes, &properties, 0)
+            isFull = Int(code) == CUDA_ERROR_OUT_OF_MEMORY
+            return isFull ? CUresult(CUDA_SUCCESS) : code
+        }
+        return isFull ? nil : memory
+    }
+
     /// Takes that memory away; no work that uses it may be under way.
     func unmap(_ address: CUdeviceptr, _ bytes: Int, _ memory: CUmemGenericAllocationHandle) {
-        _ = driver.functions.cuMemUnmap(address, bytes)
-        _ = driver.functions.cuMemRelease(memory)
+        context.release { $0.cuMemUnmap(address, bytes) }
+        context.release { $0.cuMemRelease(memory) }
     }
 
     /// Waits until no work uses any memory. What goes wrong there is told by the next read.
-    func finish() {
-        _ = driver.functions.cuCtxSetCurrent(context)
-        _ = driver.functions.cuCtxSynchronize()
-    }
+    func finish() { context.release { $0.cuCtxSynchronize() } }
 
     /// Bytes that the card has left, for whichever process.
     var freeBytes: Int {
         var (free, total) = (0, 0)
-        _ = driver.functions.cuCtxSetCurrent(context)
-        _ = driver.functions.cuMemGetInfo_v2(&free, &total)
+        context.release { $0.cuMemGetInfo_v2(&free, &total) }
         return free
     }
 }
