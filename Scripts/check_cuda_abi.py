@@ -25,7 +25,8 @@ LIBRARIES = {
     "driver": (
         "cuda.h", "CUDA_DRIVER_FUNCTIONS", "CUDA_DRIVER_CONSTANTS",
         {"CUresult": 4, "CUdevice": 4, "CUdeviceptr": 8, "CUdevice_attribute": 4, "CUfunction_attribute": 4,
-         "CUstreamCaptureMode": 4}),
+         "CUstreamCaptureMode": 4, "CUmemGenericAllocationHandle": 8, "CUmemAllocationGranularity_flags": 4,
+         "CUmemLocation": 8, "CUmemAllocationProp": 32, "CUmemAccessDesc": 12}),
     "cuBLASLt": (
         "cublasLt.h", "CUBLAS_LT_FUNCTIONS", "CUBLAS_LT_CONSTANTS",
         {"cublasStatus_t": 4, "cublasComputeType_t": 4, "cudaDataType_t": 4, "cublasLtMatmulDescAttributes_t": 4,
@@ -33,7 +34,16 @@ LIBRARIES = {
          "cublasLtMatmulHeuristicResult_t": 96}),
     "NVRTC": ("nvrtc.h", "NVRTC_FUNCTIONS", None, {"nvrtcResult": 4}),
 }
-OFFSETS = {"workspaceSize": 64, "state": 72, "wavesCount": 76}
+OFFSETS = {
+    "driver": {
+        "CUmemLocation": {"type": 0, "id": 4},
+        "CUmemAllocationProp": {
+            "type": 0, "requestedHandleTypes": 4, "location": 8, "win32HandleMetaData": 16,
+            "allocFlags.compressionType": 24, "allocFlags.gpuDirectRDMACapable": 25, "allocFlags.usage": 26,
+            "allocFlags.reserved": 28},
+        "CUmemAccessDesc": {"location": 0, "flags": 8}},
+    "cuBLASLt": {"cublasLtMatmulHeuristicResult_t": {"workspaceSize": 64, "state": 72, "wavesCount": 76}},
+}
 
 # With this macro cuda.h declares every version of a function under its own name.
 PREFACE = "#define __CUDA_API_VERSION_INTERNAL\n"
@@ -47,9 +57,9 @@ COMPARISONS = """
 def sizes(name):
     """Assertions that hold with NVIDIA's types and with Apus' own."""
     lines = [f'_Static_assert(sizeof({type}) == {size}, "{type}");' for type, size in LIBRARIES[name][3].items()]
-    if name == "cuBLASLt":
-        lines += [f'_Static_assert(offsetof(cublasLtMatmulHeuristicResult_t, {field}) == {offset}, "{field}");'
-                  for field, offset in OFFSETS.items()]
+    for type, fields in OFFSETS.get(name, {}).items():
+        lines += [f'_Static_assert(offsetof({type}, {field}) == {offset}, "{type}.{field}");'
+                  for field, offset in fields.items()]
     return "\n".join(lines) + "\n"
 
 

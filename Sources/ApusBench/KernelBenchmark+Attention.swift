@@ -10,7 +10,7 @@ extension KernelBenchmark {
         let group = GroupLayout.benchmark
         let cache = try backend.makeCache(shape, pages: group.pages)
         let pass = try backend.prepare(
-            group.batch, for: PassNeeds(cache: shape, width: shape.headSize, isTraining: true))
+            group.batch, for: PassNeeds(cache: shape, width: shape.headSize, pages: [cache], isTraining: true))
         let rows = group.rows
         let width = shape.heads * shape.headSize
         let keyValueWidth = shape.keyValueHeads * shape.headSize

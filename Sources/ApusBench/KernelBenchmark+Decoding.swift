@@ -57,7 +57,7 @@ extension KernelBenchmark {
         let offset = batch.append(table: (0..<pages).map(Int32.init))
         batch.append(
             ArraySlice(repeating: 0, count: pages * size), firstPosition: 0, tableOffset: offset, parentFirstRow: nil)
-        let pass = try backend.prepare(batch, for: PassNeeds(cache: shape, width: model.keyWidth))
+        let pass = try backend.prepare(batch, for: PassNeeds(cache: shape, width: model.keyWidth, pages: [cache]))
         for layer in 0..<layers { backend.writeKeysAndValues(keys, keys, cache: cache, layer: layer, pass) }
         return cache
     }

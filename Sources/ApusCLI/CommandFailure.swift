@@ -55,10 +55,20 @@ extension CommandFailure {
         switch error {
         case let failure as CommandFailure: self = failure
         case let error as ModelError: self.init(.badInput, error.description)
-        case let error as MemoryShortage:
-            let advice = "raise --memory-utilization, or shorten prompts or --max-new-tokens"
-            self.init(status, "\(error.finding); \(advice)")
-        default: self.init(status, String(describing: error))
+        default:
+            let shortage = MemoryShortage(error)
+            self.init(status, shortage.map { "\($0.finding); \($0.advice)" } ?? String(describing: error))
+        }
+    }
+}
+
+extension MemoryShortage {
+    /// What to do, by the names of options.
+    fileprivate var advice: String {
+        switch work {
+        case .trainingPass, .sequence: "raise --memory-utilization, or shorten prompts or --max-new-tokens"
+        case .onCard:
+            "shorten prompts or --max-new-tokens, raise --memory-utilization, or take a smaller model or --precision nf4"
         }
     }
 }

@@ -11,56 +11,23 @@ extension CUDABackend {
     /// See `Backend`.
     public func spareMemory(utilization: Double) -> Int {
         let share = (utilization * Double(device.memory)).wholeNumber(in: 0...1 << 60)
-        return min(min(share, memory.limit) - memory.used, mostSpareMemory)
+        return min(share, memory.limit) - memory.used
     }
 
     /// See `Backend`. So many rows that a weight is worth unpacking for them, of models of any size.
     public var bytesAtATime: Int { 256 << 20 }
 
     /// See `Backend`.
-    public func makeMatrix(rows: Int, columns: Int) throws -> Matrix {
-        Matrix(storage: try CUDAStorage(count: rows * columns, in: memory), rows: rows, columns: columns)
-    }
-
-    /// See `Backend`.
-    public func makeIndices(_ numbers: [Int32]) throws -> Indices {
-        let storage = try CUDAStorage(count: numbers.count, in: memory)
-        numbers.withUnsafeBytes { copy($0, to: storage.address) }
-        return Indices(storage: storage)
-    }
-
-    /// See `Backend`.
-    public func upload(_ values: [Float], to matrix: Matrix) {
-        precondition(values.count == matrix.count, "wrong number of values")
-        values.withUnsafeBytes { copy($0, to: matrix.address) }
-    }
-
-    /// See `Backend`.
-    public func download(_ matrix: Matrix) throws -> [Float] {
-        try downloaded(matrix.address, matrix.count, of: Float(0))
-    }
-
-    /// Reads numbers of any type.
-    func downloaded<Number>(_ address: CUdeviceptr, _ count: Int, of zero: Number) throws(TensorError) -> [Number] {
-        var numbers = [Number](repeating: zero, count: count)
-        var failure: TensorError?
-        numbers.withUnsafeMutableBytes { bytes in
-            do throws(TensorError) { try read(address, into: bytes) } catch { failure = error }
-        }
-        if let failure { throw failure }
-        return numbers
-    }
-
-    /// Copies bytes of the card.
-    func copy(_ source: CUdeviceptr, to destination: CUdeviceptr, bytes: Int) {
-        guard bytes > 0 else { return }
-        attempt { () throws(TensorError) in
-            try driver.check(
-                driver.functions.cuMemcpyDtoDAsync_v2(destination, source, bytes, stream), "copying on the card")
-        }
+    public func availablePages(of memories: [PagedMemory], pageBytes: Int) -> Int {
+        (memories.map(\.room.empty).min() ?? 0) + max(0, memory.roomForPages) / max(pageBytes, 1)
     }
 
     // MARK: Pages
+
+    /// See `Backend`.
+    public func discardPages(_ pages: [Int32], of memories: [PagedMemory]) {
+        for room in memories.map(\.room) { for page in pages { room.discard(Int(page)) } }
+    }
 
     /// See `Backend`.
     public func makeCache(_ shape: KeyValueCache.Shape, pages: Int) throws -> KeyValueCache {
@@ -71,8 +38,9 @@ extension CUDABackend {
     public func pageBytes(_ shape: KeyValueCache.Shape) -> Int { CUDAKeyValueCache.pageBytes(shape) }
 
     /// See `Backend`.
-    public func copyPage(_ source: Int32, to destination: Int32, of cache: KeyValueCache) {
+    public func copyPage(_ source: Int32, to destination: Int32, of cache: KeyValueCache) throws {
         precondition(max(source, destination) < cache.pages, "no such page")
+        try cache.cuda.storage.fill(Int(destination))
         let bytes = pageBytes(cache.shape)
         func address(_ page: Int32) -> CUdeviceptr { cache.cuda.base + CUdeviceptr(Int(page) * bytes) }
         copy(address(source), to: address(destination), bytes: bytes)

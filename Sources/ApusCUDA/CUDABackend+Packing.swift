@@ -1,5 +1,8 @@
 public import ApusTensor
 internal import CCUDA
+internal import Dispatch
+internal import Foundation
+internal import Synchronization
 
 extension KernelName {
     static let packF32 = KernelName("apus_pack_f32")
@@ -25,24 +28,25 @@ private struct WeightRows {
 extension CUDABackend {
     /// Values that come to the card at a time.
     private static let chunkValues = 4 << 20
+    /// As many as are worth a thread of their own.
+    private static let threadValues = 64 << 10
 
     // MARK: Weights
 
     /// See `Backend`. Rows come in chunks of whole 64s, so that neither chunks of a weight nor blocks of NF4 lie in two of
-    /// them; the card packs one while the host reads the next.
+    /// them. All processors read one chunk, into pinned memory, while the card takes and packs the one before.
     public func makeWeight<E: Error>(
         _ format: WeightFormat, outputs: Int, inputs: Int,
         rows read: (Range<Int>, UnsafeMutableBufferPointer<Float>) throws(E) -> Void
     ) throws -> Weight {
         let weight = try makeRoom(format, outputs: outputs, inputs: inputs)
         let ranges = Self.chunks(outputs: outputs, inputs: inputs)
-        let values = UnsafeMutableBufferPointer<Float>.allocate(capacity: (ranges.first?.count ?? 0) * inputs)
-        defer { values.deallocate() }
+        let staging = try weightStaging(4 * (ranges.first?.count ?? 0) * inputs)
         for range in ranges {
-            let rows = UnsafeMutableBufferPointer(rebasing: values[..<(range.count * inputs)])
-            try read(range, rows)
-            let room = scratch(4 * rows.count)
-            copy(UnsafeRawBufferPointer(rows), to: room)
+            let bytes = try staging.take(4 * range.count * inputs)
+            try Self.readOnAllProcessors(range, inputs, bytes.bindMemory(to: Float.self), read)
+            let room = scratch(bytes.count)
+            attempt { () throws(TensorError) in try send(bytes, to: room) }
             let uploaded = WeightRows(values: room, outputs: range, inputs: inputs)
             if weight.kind != WeightKind(format, inputs: 64) { round(uploaded, to: format) }
             pack(uploaded, into: weight)
@@ -58,6 +62,42 @@ extension CUDABackend {
     private static func chunks(outputs: Int, inputs: Int) -> [Range<Int>] {
         let length = 64 * max(1, chunkValues / (64 * max(inputs, 1)))
         return stride(from: 0, to: outputs, by: length).map { $0..<min($0 + length, outputs) }
+    }
+
+    /// Two segments of at least so many bytes.
+    private func weightStaging(_ bytes: Int) throws(TensorError) -> Staging {
+        let wanted = max(bytes, 4 * Self.chunkValues)
+        if let staging = weightStaging, staging.segmentBytes >= wanted { return staging }
+        try synchronize()
+        weightStaging = nil
+        let made = try Staging(segments: 2, of: wanted, for: queue.stream, context)
+        weightStaging = made
+        return made
+    }
+
+    /// Reads rows in parts, at the same time.
+    private static func readOnAllProcessors<E: Error>(
+        _ range: Range<Int>, _ inputs: Int, _ values: UnsafeMutableBufferPointer<Float>,
+        _ read: (Range<Int>, UnsafeMutableBufferPointer<Float>) throws(E) -> Void
+    ) throws(E) {
+        let most = max(1, min(ProcessInfo.processInfo.activeProcessorCount, values.count / threadValues))
+        let size = max(1, (range.count + most - 1) / most)
+        let failure = Mutex<E?>(nil)
+        withoutActuallyEscaping(read) { read in
+            // Parts do not meet, and who gives rows lets several threads ask for them: that is the contract.
+            nonisolated(unsafe) let (read, values) = (read, values)
+            DispatchQueue.concurrentPerform(iterations: (range.count + size - 1) / size) { part in
+                let (first, end) = (part * size, min((part + 1) * size, range.count))
+                do throws(E) {
+                    try read(
+                        range.lowerBound + first..<range.lowerBound + end,
+                        UnsafeMutableBufferPointer(rebasing: values[first * inputs..<end * inputs]))
+                } catch {
+                    failure.withLock { $0 = $0 ?? error }
+                }
+            }
+        }
+        if let error = failure.withLock({ $0 }) { throw error }
     }
 
     /// See `Backend`.

@@ -3,6 +3,8 @@ public import ApusTensor
 extension CUDABackend {
     /// See `Backend`.
     public func prepare(_ batch: PackedBatch, for needs: PassNeeds) throws -> Pass {
+        let pages = batch.writtenPages
+        for room in needs.pages.map(\.room) { for page in pages { try room.fill(Int(page)) } }
         let pass = try CUDAPass(batch, for: needs, on: self)
         if let head = needs.head { try reserveHead(head) }
         try reserveScratch(max(Self.gradientBytes, pass.attention.scratchBytes))

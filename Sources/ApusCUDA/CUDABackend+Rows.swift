@@ -199,33 +199,19 @@ extension CUDABackend {
     /// See `Backend`.
     public func keep(_ x: Matrix, _ pass: Pass, firstRow: Int, in kept: KeptRows, stream: Int) {
         let slots = Self.slots(of: x, pass, firstRow: firstRow, kept, stream: stream).argument
-        let (rows, columns, blocks) = (x.rows, x.columns, keptBlocks(x, kept))
-        if kept.shape.isExact {
-            launch(
-                .keepExact, blocks: blocks, threads: Self.rowThreads, x.argument, .integer(rows), .integer(columns),
-                slots, .integer(kept.shape.streams), .integer(stream), .pointer(kept.cuda.base))
-        } else {
-            launch(
-                .keepShort, blocks: blocks, threads: Self.rowThreads, x.argument, .integer(rows), .integer(columns),
-                slots, .integer(kept.shape.streams), .integer(stream), .pointer(kept.cuda.base),
-                .pointer(kept.cuda.scales))
-        }
+        launch(
+            kept.shape.isExact ? .keepExact : .keepShort, blocks: keptBlocks(x, kept), threads: Self.rowThreads,
+            x.argument, .integer(x.rows), .integer(x.columns), slots, .integer(kept.shape.streams), .integer(stream),
+            .pointer(kept.cuda.base), .integer(CUDAKeptRows.rowBytes(kept.shape)))
     }
 
     /// See `Backend`.
     public func recall(_ kept: KeptRows, stream: Int, _ pass: Pass, firstRow: Int, into x: Matrix) {
         let slots = Self.slots(of: x, pass, firstRow: firstRow, kept, stream: stream).argument
-        let (rows, columns, blocks) = (x.rows, x.columns, keptBlocks(x, kept))
-        if kept.shape.isExact {
-            launch(
-                .recallExact, blocks: blocks, threads: Self.rowThreads, .pointer(kept.cuda.base),
-                .integer(kept.shape.streams), .integer(stream), slots, .integer(rows), .integer(columns), x.argument)
-        } else {
-            launch(
-                .recallShort, blocks: blocks, threads: Self.rowThreads, .pointer(kept.cuda.base),
-                .pointer(kept.cuda.scales), .integer(kept.shape.streams), .integer(stream), slots, .integer(rows),
-                .integer(columns), x.argument)
-        }
+        launch(
+            kept.shape.isExact ? .recallExact : .recallShort, blocks: keptBlocks(x, kept), threads: Self.rowThreads,
+            .pointer(kept.cuda.base), .integer(CUDAKeptRows.rowBytes(kept.shape)), .integer(kept.shape.streams),
+            .integer(stream), slots, .integer(x.rows), .integer(x.columns), x.argument)
     }
 
     /// The slots of some rows of a pass.

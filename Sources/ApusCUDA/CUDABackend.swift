@@ -13,16 +13,19 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     public let device: CUDADevice
     let driver: CUDADriver
     let memory: DeviceMemory
-    private let context: CUcontext
+    let context: CUDAContext
     private let loaded: LoadedKernels
-    private let queue: LaunchQueue
+    let queue: LaunchQueue
+    /// What bytes go through on their way to the card and back.
+    let staging: Staging
+    private static let (stagingSegments, stagingBytes) = (4, 1 << 20)
+    /// What values of weights go through; made when the first one comes.
+    var weightStaging: Staging?
     private var kernels: KernelTable
     private var failure: TensorError?
     /// Room that an operation works in between its kernels.
     private var scratch: CUDAStorage?
     private static let scratchGrain = 1 << 20
-    /// The most that `spareMemory(utilization:)` tells, where several share a card: tests, and checks of one model after another.
-    package var mostSpareMemory = Int.max
     private var headRoom: CUDAHeadRoom?
     /// The numbers of the last pass.
     var passRoom: CUDAStorage?
@@ -36,7 +39,7 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - ordinal: which card; nil for the first that the kernels can run on.
-    ///   - utilization: the share of the card's memory that may be taken.
+    ///   - utilization: the share of all of the card's memory that may be taken.
     ///   - report: takes a line for people where kernels have to be compiled first.
     /// - Throws: `TensorError` without a driver, a card or kernels for it.
     public convenience init(
@@ -52,16 +55,15 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - image: the kernels, as that driver takes them.
+    ///   - utilization: the share of all of the card's memory that may be taken.
     ///   - blas: cuBLASLt's functions; nil for our own kernels alone.
-    ///   - spareMemory: the most that `spareMemory(utilization:)` tells, where several backends share a card.
     package convenience init(
-        _ functions: cuda_driver, image: UnsafeRawPointer, blas: cublas_lt? = nil,
-        productLimits: ProductLimits = ProductLimits(), spareMemory: Int = .max
+        _ functions: cuda_driver, image: UnsafeRawPointer, utilization: Double = 0.9, blas: cublas_lt? = nil,
+        productLimits: ProductLimits = ProductLimits()
     ) throws(TensorError) {
         try self.init(
-            CUDADriver(functions), image: image, blas: blas.map(BlasLibrary.Source.functions) ?? .none,
-            productLimits: productLimits)
-        mostSpareMemory = spareMemory
+            CUDADriver(functions), utilization: utilization, image: image,
+            blas: blas.map(BlasLibrary.Source.functions) ?? .none, productLimits: productLimits)
     }
 
     /// - Parameter image: the kernels; nil for those that there are.
@@ -72,15 +74,11 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     ) throws(TensorError) {
         device = try CUDADevice.choose(ordinal, driver)
         self.driver = driver
-        let functions = driver.functions
-        var context: CUcontext?
-        try driver.check(functions.cuDevicePrimaryCtxRetain(&context, device.handle), "using \(device.name)")
-        guard let context else { preconditionFailure("retained without an error") }
-        self.context = context
-        try driver.check(functions.cuCtxSetCurrent(context), "using \(device.name)")
-        loaded = try KernelImage(driver: driver, device: device).load(image, report: report)
-        queue = try LaunchQueue(driver)
-        kernels = KernelTable(loaded.module, driver)
+        context = try CUDAContext(driver, device)
+        queue = try LaunchQueue(context)
+        loaded = try KernelImage(context: context).load(image, report: report)
+        kernels = KernelTable(loaded.module, context)
+        staging = try Staging(segments: Self.stagingSegments, of: Self.stagingBytes, for: queue.stream, context)
         self.productLimits = productLimits
         let (library, remark) = try BlasLibrary.find(source, driverVersion: driver.version())
         productRemark = remark
@@ -88,15 +86,14 @@ public final class CUDABackend: Backend, @unchecked Sendable {
             try BlasProducts(library, workspaceBytes: productLimits.workspaceBytes)
         }
         var (free, total) = (0, 0)
-        try driver.check(functions.cuMemGetInfo_v2(&free, &total), "asking for the card's memory")
+        try context.call("asking for the card's memory") { $0.cuMemGetInfo_v2(&free, &total) }
         let limit = min(free, (utilization * Double(total)).wholeNumber(in: 0...1 << 60))
-        memory = DeviceMemory(driver, context: context, limit: limit)
+        memory = try DeviceMemory(VirtualMemory(context, queue), limit: limit)
     }
 
     deinit {
-        _ = driver.functions.cuCtxSetCurrent(context)
         queue.close()
-        _ = driver.functions.cuModuleUnload(loaded.module)
+        context.release { $0.cuModuleUnload(loaded.module) }
     }
 
     /// For people.
@@ -120,27 +117,28 @@ public final class CUDABackend: Backend, @unchecked Sendable {
 
     // MARK: Work
 
-    /// The stream, with everything on it that was launched.
+    /// The stream, with everything on it that was launched; the card is the one that this thread's calls are for.
     var stream: CUstream { get throws(TensorError) { try queue.submitted() } }
 
     /// Does something on the card, unless it has failed before.
     func attempt(_ body: () throws(TensorError) -> Void) {
-        guard failure == nil else { return }
-        do throws(TensorError) {
-            try driver.check(driver.functions.cuCtxSetCurrent(context), "using \(device.name)")
+        remember { () throws(TensorError) in
+            try context.enter()
             try body()
-        } catch {
-            failure = error
         }
+    }
+
+    /// Does something, unless something has failed before.
+    private func remember(_ body: () throws(TensorError) -> Void) {
+        guard failure == nil else { return }
+        do throws(TensorError) { try body() } catch { failure = error }
     }
 
     /// Waits for all that was called.
     ///
     /// - Throws: What went wrong since the backend was made.
     func synchronize() throws(TensorError) {
-        attempt { () throws(TensorError) in
-            try driver.check(driver.functions.cuStreamSynchronize(stream), "waiting for the card")
-        }
+        remember { () throws(TensorError) in try queue.finish() }
         if let failure { throw failure }
     }
 
@@ -150,33 +148,13 @@ public final class CUDABackend: Backend, @unchecked Sendable {
         _ arguments: KernelArgument...
     ) {
         guard blocks > 0, blocksY > 0, blocksZ > 0 else { return }
-        attempt { () throws(TensorError) in
+        remember { () throws(TensorError) in
             let launch = LaunchList.Launch(
                 function: try kernels.function(name, sharedBytes: sharedBytes),
                 blocks: (UInt32(blocks), UInt32(blocksY), UInt32(blocksZ)), threads: UInt32(threads),
                 sharedBytes: UInt32(sharedBytes), argumentCount: arguments.count, name: name)
             try queue.add(launch, arguments)
         }
-    }
-
-    /// Copies bytes of the host to the card; they are read during the call.
-    func copy(_ bytes: UnsafeRawBufferPointer, to address: CUdeviceptr) {
-        guard let from = bytes.baseAddress, !bytes.isEmpty else { return }
-        attempt { () throws(TensorError) in
-            try driver.check(
-                driver.functions.cuMemcpyHtoDAsync_v2(address, from, bytes.count, stream), "copying to the card")
-        }
-    }
-
-    /// Copies bytes of the card to the host, and waits for them.
-    func read(_ address: CUdeviceptr, into bytes: UnsafeMutableRawBufferPointer) throws(TensorError) {
-        if let to = bytes.baseAddress, !bytes.isEmpty {
-            attempt { () throws(TensorError) in
-                try driver.check(
-                    driver.functions.cuMemcpyDtoHAsync_v2(to, address, bytes.count, stream), "copying from the card")
-            }
-        }
-        try synchronize()
     }
 
     /// Room that is the operation's own until the next one asks.

@@ -15,6 +15,10 @@ public struct CUDADevice: Sendable, Equatable {
     let sharedMemory: Int
     /// Streaming multiprocessors: how many blocks run at a time, at the least.
     let multiprocessors: Int
+    /// Whether memory can be mapped at addresses.
+    let hasVirtualMemory: Bool
+    /// Whether kernels reach pinned memory of the host at the host's own addresses.
+    let sharesHostAddresses: Bool
     let handle: CUdevice
 
     /// The oldest cards with bf16 on their tensor cores.
@@ -68,6 +72,8 @@ public struct CUDADevice: Sendable, Equatable {
             + (try attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR))
         multiprocessors = try attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)
         sharedMemory = try attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
+        hasVirtualMemory = try attribute(CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED) != 0
+        sharesHostAddresses = try attribute(CU_DEVICE_ATTRIBUTE_CAN_USE_HOST_POINTER_FOR_REGISTERED_MEM) != 0
         self.name = name.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
         self.memory = memory
         self.handle = handle

@@ -5,8 +5,8 @@ internal import CCUDA
 ///
 /// `@unchecked Sendable`: as `KeyValueCache`.
 final class CUDAKeyValueCache: KeyValueCache, @unchecked Sendable {
-    private let storage: CUDAStorage
-    var base: CUdeviceptr { storage.address }
+    let storage: CUDAPages
+    var base: CUdeviceptr { storage.base }
     var isExact: Bool { shape.format == .f32 }
 
     /// Bytes of a page over all layers.
@@ -16,33 +16,41 @@ final class CUDAKeyValueCache: KeyValueCache, @unchecked Sendable {
     }
 
     init(_ shape: Shape, pages: Int, in memory: DeviceMemory) throws(TensorError) {
-        storage = try CUDAStorage(count: pages * Self.pageBytes(shape) / 4, in: memory)
+        storage = try CUDAPages(pages, of: Self.pageBytes(shape), in: memory)
         super.init(shape: shape, pages: pages)
     }
 }
 
-/// Kept rows on the card, [page][stream][position], in fp32, or in 16 bits with a scale for each 64 values.
+/// Kept rows on the card, as kept.cuh lays them out.
 ///
 /// `@unchecked Sendable`: as `KeptRows`.
 final class CUDAKeptRows: KeptRows, @unchecked Sendable {
-    private let valueStorage: CUDAStorage
-    private let scaleStorage: CUDAStorage?
-    var base: CUdeviceptr { valueStorage.address }
-    var scales: CUdeviceptr? { scaleStorage?.address }
+    let storage: CUDAPages
+    var base: CUdeviceptr { storage.base }
 
-    static func blocks(_ columns: Int) -> Int { (columns + 63) / 64 }
-
-    /// Bytes that one position takes.
-    static func positionBytes(_ shape: Shape) -> Int {
-        shape.streams * (shape.isExact ? 4 * shape.columns : 2 * shape.columns + 4 * blocks(shape.columns))
+    /// Bytes of a row: 16 bits a value with a scale for each 64 of them, or 32.
+    static func rowBytes(_ shape: Shape) -> Int {
+        let short = (2 * shape.columns + 3) / 4 * 4 + 4 * ((shape.columns + 63) / 64)
+        return ((shape.isExact ? 4 * shape.columns : short) + 15) / 16 * 16
     }
 
+    /// Bytes that one position takes.
+    static func positionBytes(_ shape: Shape) -> Int { shape.streams * rowBytes(shape) }
+
     init(_ shape: Shape, pages: Int, in memory: DeviceMemory) throws(TensorError) {
-        let rows = pages * shape.streams * KeyValueCache.pageTokens
-        let values = rows * shape.columns
-        valueStorage = try CUDAStorage(count: shape.isExact ? values : (values + 1) / 2, in: memory)
-        scaleStorage = shape.isExact ? nil : try CUDAStorage(count: rows * Self.blocks(shape.columns), in: memory)
+        storage = try CUDAPages(pages, of: KeyValueCache.pageTokens * Self.positionBytes(shape), in: memory)
         super.init(shape: shape, pages: pages)
+    }
+}
+
+extension PagedMemory {
+    /// The pages themselves, whatever lies in them.
+    var room: CUDAPages {
+        switch self {
+        case let cache as CUDAKeyValueCache: cache.storage
+        case let kept as CUDAKeptRows: kept.storage
+        default: preconditionFailure("pages of another device")
+        }
     }
 }
 

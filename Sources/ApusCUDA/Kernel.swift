@@ -64,7 +64,7 @@ extension Indices {
 /// The functions of a module of kernels, looked up once each.
 struct KernelTable {
     private let module: CUmodule
-    private let driver: CUDADriver
+    private let context: CUDAContext
     private var functions: [KernelName: CUfunction] = [:]
     /// The dynamic shared memory that each kernel may have by now.
     private var sharedBytes: [KernelName: Int] = [:]
@@ -72,19 +72,19 @@ struct KernelTable {
     /// Shared memory that needs no permission.
     private static let freeSharedBytes = 48 << 10
 
-    init(_ module: CUmodule, _ driver: CUDADriver) {
+    init(_ module: CUmodule, _ context: CUDAContext) {
         self.module = module
-        self.driver = driver
+        self.context = context
     }
 
     /// A kernel that may have so much dynamic shared memory.
     mutating func function(_ name: KernelName, sharedBytes wanted: Int) throws(TensorError) -> CUfunction {
         let function = try function(name)
         if wanted > sharedBytes[name] ?? Self.freeSharedBytes {
-            try driver.check(
-                driver.functions.cuFuncSetAttribute(
-                    function, CUfunction_attribute(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES), Int32(wanted)),
-                "\(wanted) bytes of shared memory for \(name.symbol)")
+            try context.call("\(wanted) bytes of shared memory for \(name.symbol)") {
+                $0.cuFuncSetAttribute(
+                    function, CUfunction_attribute(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES), Int32(wanted))
+            }
             sharedBytes[name] = wanted
         }
         return function
@@ -93,7 +93,7 @@ struct KernelTable {
     private mutating func function(_ name: KernelName) throws(TensorError) -> CUfunction {
         if let function = functions[name] { return function }
         var found: CUfunction?
-        try driver.check(driver.functions.cuModuleGetFunction(&found, module, name.symbol), "kernel \(name.symbol)")
+        try context.call("kernel \(name.symbol)") { $0.cuModuleGetFunction(&found, module, name.symbol) }
         guard let found else { preconditionFailure("found without an error") }
         functions[name] = found
         return found

@@ -12,14 +12,16 @@ struct LoadedKernels {
 
 /// Gets kernels for a card: an embedded image that fits it; else the sources, compiled by NVRTC and kept for the next time.
 struct KernelImage {
-    let driver: CUDADriver
-    let device: CUDADevice
+    let context: CUDAContext
     /// Where the images come from; others for tests.
     var embedded = EmbeddedImage.all
     var cache = KernelCache.standard(ProcessInfo.processInfo.environment)
     var findCompiler: (_ driverVersion: Int) -> (compiler: KernelCompiler?, tried: [String]) = {
         CompilerLibrary.find(ProcessInfo.processInfo.environment, driverVersion: $0)
     }
+
+    private var driver: CUDADriver { context.driver }
+    private var device: CUDADevice { context.device }
 
     /// Loads kernels.
     ///
@@ -90,6 +92,7 @@ struct KernelImage {
         _ image: UnsafeRawPointer, _ name: String, _ tried: inout [String]
     ) throws(TensorError) -> CUmodule? {
         var module: CUmodule?
+        try context.enter()
         let code = driver.functions.cuModuleLoadData(&module, image)
         if Self.misfits.contains(Int(code)) {
             tried.append("\(name): \(driver.words(for: code))")

@@ -169,9 +169,10 @@ public final class GenerationEngine {
 
     private func forward(_ batch: PackedBatch) throws -> Matrix {
         let transformer = Transformer(model: model, adapter: adapter)
+        let (cache, inputs) = (try pages.cache(), pages.isKeeping ? try pages.inputs() : nil)
         return try transformer.forward(
-            try transformer.prepare(batch), tokens: batch.tokens, cache: try pages.cache(),
-            workspace: try reserveWorkspace(rows: batch.rows), keep: pages.isKeeping ? try pages.inputs() : nil)
+            try transformer.prepare(batch, cache: cache, inputs: inputs), tokens: batch.tokens, cache: cache,
+            workspace: try reserveWorkspace(rows: batch.rows), keep: inputs)
     }
 
     /// Draws the next token of each sequence from the hidden state in its row.

@@ -89,14 +89,25 @@ public protocol Backend: AnyObject, Sendable {
 
     // MARK: Passes
 
-    /// Reserves pages for keys and values; memory is taken when a page is written, where the device can do that.
+    /// Pages that can be written which hold nothing now, as far as a device with a memory of its own can tell: those whose
+    /// memory is there, and what the rest of the memory has room for beside the needs of passes.
+    ///
+    /// - Parameters:
+    ///   - memories: what lies in the pages.
+    ///   - pageBytes: bytes of a page in all of them.
+    func availablePages(of memories: [PagedMemory], pageBytes: Int) -> Int
+    /// Reserves pages for keys and values; memory is taken when a pass that writes a page is prepared, or when a page is copied.
     ///
     /// - Throws: `TensorError` when the device refuses the reservation.
     func makeCache(_ shape: KeyValueCache.Shape, pages: Int) throws -> KeyValueCache
     /// Bytes of a page over all layers.
     func pageBytes(_ shape: KeyValueCache.Shape) -> Int
     /// Copies what a page holds.
-    func copyPage(_ source: Int32, to destination: Int32, of cache: KeyValueCache)
+    ///
+    /// - Throws: `TensorError` when the device has no memory for the copy.
+    func copyPage(_ source: Int32, to destination: Int32, of cache: KeyValueCache) throws
+    /// Says that what pages hold is not needed any more: where memory is short, theirs is used elsewhere.
+    func discardPages(_ pages: [Int32], of memories: [PagedMemory])
     /// Reserves room for rows of pages, as `makeCache`.
     ///
     /// - Throws: `TensorError` when the device refuses the reservation.
@@ -245,10 +256,16 @@ extension Backend {
     public func linear(_ x: Matrix, _ products: [LinearProduct]) { linear(x, products, for: .scores) }
 }
 
-/// Of a device like a processor.
+/// Of a device like a processor, whose memory is the system's.
 extension Backend {
     /// 6 MiB, which its threads have in their caches.
     public var bytesAtATime: Int { 6 << 20 }
+
+    /// All: the system gives memory as long as the budget lasts.
+    public func availablePages(of memories: [PagedMemory], pageBytes: Int) -> Int { .max }
+
+    /// Nothing: the pages are written again before the system would miss them.
+    public func discardPages(_ pages: [Int32], of memories: [PagedMemory]) {}
 }
 
 /// Of a device that keeps no packed weights.

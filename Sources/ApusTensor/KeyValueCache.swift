@@ -1,9 +1,21 @@
 internal import Foundation
 
-/// Keys and values of all layers in pages of 16 positions; which sequence owns a page is the caller's business.
+/// What lies in pages of 16 positions, numbered from 0; which sequence owns a page is the caller's business.
 ///
-/// Pages are numbered from 0. A slot is one position of a page: page · 16 + the position in it.
-open class KeyValueCache: @unchecked Sendable {
+/// A slot is one position of a page: page · 16 + the position in it. A page has memory from when a pass that names it is
+/// prepared.
+///
+/// `@unchecked Sendable`: the numeric core that writes it is owned by one thread at a time.
+open class PagedMemory: @unchecked Sendable {
+    /// Number of pages.
+    public let pages: Int
+
+    /// For backends.
+    public init(pages: Int) { self.pages = pages }
+}
+
+/// Keys and values of all layers in pages.
+open class KeyValueCache: PagedMemory, @unchecked Sendable {
     /// Positions in a page.
     public static let pageTokens = 16
 
@@ -44,22 +56,18 @@ open class KeyValueCache: @unchecked Sendable {
 
     /// The layout.
     public let shape: Shape
-    /// Number of pages.
-    public let pages: Int
 
     /// For backends.
     public init(shape: Shape, pages: Int) {
         precondition(pages <= shape.pageLimit, "more pages than have a number")
         self.shape = shape
-        self.pages = pages
+        super.init(pages: pages)
     }
 }
 
 /// Rows that are kept from the forward pass for the backward pass, under the same page numbers as keys and values: of every
 /// position as many streams as there are, each of one width.
-///
-/// `@unchecked Sendable`: the numeric core that writes it is owned by one thread at a time.
-open class KeptRows: @unchecked Sendable {
+open class KeptRows: PagedMemory, @unchecked Sendable {
     /// What decides the layout.
     public struct Shape: Sendable, Equatable {
         /// Rows of one position.
@@ -79,13 +87,11 @@ open class KeptRows: @unchecked Sendable {
 
     /// The layout.
     public let shape: Shape
-    /// Number of pages.
-    public let pages: Int
 
     /// For backends.
     public init(shape: Shape, pages: Int) {
         self.shape = shape
-        self.pages = pages
+        super.init(pages: pages)
     }
 }
 

@@ -25,6 +25,19 @@ public struct PackedBatch: Sendable {
     /// Keys that the row that sees most sees.
     public var maxContext: Int { Int(visible.contexts.max() ?? 0) }
 
+    /// The pages that its rows are written to, each once, in no order.
+    public var writtenPages: [Int32] {
+        var pages: Set<Int32> = []
+        var last: Int32?
+        // Rows of a page mostly follow each other.
+        for slot in writeSlots {
+            let page = slot / Int32(KeyValueCache.pageTokens)
+            if page != last { pages.insert(page) }
+            last = page
+        }
+        return Array(pages)
+    }
+
     /// Appends rows of a sequence whose pages begin at `tableOffset` in the table.
     public mutating func append(
         _ newTokens: ArraySlice<Int32>, firstPosition: Int, tableOffset: Int, parentFirstRow: Int?

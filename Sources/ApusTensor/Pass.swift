@@ -24,15 +24,22 @@ public struct PassNeeds: Sendable {
     public var cache: KeyValueCache.Shape
     /// Values in the widest row that enters or leaves a product.
     public var width: Int
+    /// What it writes in pages, and what rows it recalls from them: keys and values, kept rows. They have memory for its rows
+    /// when it is prepared.
+    public var pages: [PagedMemory]
     /// The head that its rows are scored by without whole rows of logits; nil where nothing is scored so.
     public var head: OutputHead?
     /// Whether a backward pass follows.
     public var isTraining: Bool
 
     /// The needs of a pass.
-    public init(cache: KeyValueCache.Shape, width: Int, head: OutputHead? = nil, isTraining: Bool = false) {
+    public init(
+        cache: KeyValueCache.Shape, width: Int, pages: [PagedMemory] = [], head: OutputHead? = nil,
+        isTraining: Bool = false
+    ) {
         self.cache = cache
         self.width = width
+        self.pages = pages
         self.head = head
         self.isTraining = isTraining
     }

@@ -27,6 +27,9 @@ static const uint8_t gradients_cuh[] = {
 static const uint8_t head_cuh[] = {
 #embed "kernels/head.cuh" suffix(, 0)
 };
+static const uint8_t kept_cuh[] = {
+#embed "kernels/kept.cuh" suffix(, 0)
+};
 static const uint8_t linear_cuh[] = {
 #embed "kernels/linear.cuh" suffix(, 0)
 };
@@ -80,6 +83,7 @@ static const ccuda_source sources[] = {
     {"flash_forward.cuh", (const char *)flash_forward_cuh},
     {"gradients.cuh", (const char *)gradients_cuh},
     {"head.cuh", (const char *)head_cuh},
+    {"kept.cuh", (const char *)kept_cuh},
     {"linear.cuh", (const char *)linear_cuh},
     {"linear_backward.cuh", (const char *)linear_backward_cuh},
     {"linear_exact.cuh", (const char *)linear_exact_cuh},

@@ -119,9 +119,16 @@ extension EmulatedCard {
             #expect(products == 4)
         }
 
+        /// A card whose memory is counted in pieces of a few pages.
+        private func finelyCounted() {
+            cuda_emulation_reset()
+            cuda_emulation_set_total_memory(32 << 20)
+            cuda_emulation_set_granularity(4096)
+        }
+
         /// Whatever a pass multiplies, it has the room that was made before it.
         @Test func nothingIsReservedMidway() throws {
-            cuda_emulation_reset()
+            finelyCounted()
             let bench = try Bench(TestDevice.emulatedCard())
             let used = bench.backend.memory.used
             _ = try bench.product()
@@ -133,13 +140,13 @@ extension EmulatedCard {
         }
 
         @Test func passesThatDoNotTrainReserveNothing() throws {
-            cuda_emulation_reset()
+            finelyCounted()
             let shape = KeyValueCache.Shape(layers: 1, heads: 1, keyValueHeads: 1, headSize: 16, format: .f32)
             let backend = try TestDevice.emulatedCard()
             _ = try backend.prepare(PackedBatch(), for: PassNeeds(cache: shape, width: 64))
             let used = backend.memory.used
             _ = try backend.prepare(PackedBatch(), for: PassNeeds(cache: shape, width: 64, isTraining: true))
-            #expect(backend.memory.used - used == backend.productLimits.byteCount)
+            #expect(abs(backend.memory.used - used - backend.productLimits.byteCount) <= 32 << 10)
             let (with, without) = (backend, try TestDevice.emulatedCard(hasBlas: false))
             let bytes = [with, without].map {
                 $0.scratchBytes(shape, maxContext: 64, vocabularySize: 64, hiddenSize: 64)

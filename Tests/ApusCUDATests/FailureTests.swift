@@ -1,3 +1,4 @@
+import ApusModel
 import ApusTensor
 import ApusTestModels
 import CCUDA
@@ -51,8 +52,14 @@ extension EmulatedCard {
             cuda_emulation_set_total_memory(100 << 20)
             defer { cuda_emulation_reset() }
             let backend = try TestDevice.emulatedCard()
-            let found = try message { _ = try backend.makeMatrix(rows: 1 << 10, columns: 1 << 16) }
-            #expect(found.hasPrefix("CUDA: wanted 256 MiB of the card's memory, found "), "\(found)")
+            let error = try #require(throws: TensorError.self) {
+                _ = try backend.makeMatrix(rows: 1 << 10, columns: 1 << 16)
+            }
+            let finding = "memory: wanted 256 MiB of the card, found 90 MiB left of 90 MiB"
+            #expect(error.description == "\(finding); use a smaller batch or model, or the device cpu")
+            // What tells the user which settings to change.
+            #expect(MemoryShortage(error)?.finding == finding)
+            #expect(MemoryShortage(TensorError("\(finding)")) == nil)
             // What fits still does, and what was given back can be had again.
             for _ in 0..<20 { _ = try backend.makeMatrix(rows: 1 << 10, columns: 1 << 14) }
         }

@@ -83,7 +83,7 @@ extension EmulatedCard {
         @Test func decodingIsGraphs() throws {
             cuda_emulation_reset()
             let tiny = try TinyModel(
-                "tiny_qwen2", precision: .nf4, backend: TestDevice.emulatedCard(spareMemory: 24 << 20))
+                "tiny_qwen2", precision: .nf4, backend: TestDevice.emulatedCard())
             let engine = GenerationEngine(model: tiny.model, adapter: tiny.adapter)
             let request = GenerationRequest(prompt: [3, 1, 4, 1, 5], completions: 3)
             let sampling = SamplingParameters(temperature: 1, maxNewTokens: 24, minNewTokens: 24, seed: 7)

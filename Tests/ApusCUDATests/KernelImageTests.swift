@@ -28,12 +28,9 @@ extension EmulatedCard {
         ) throws -> (kernels: LoadedKernels, reports: [String]) {
             let driver = other ?? driver
             let device = try #require(try CUDADevice.all(driver).first)
-            var context: CUcontext?
-            try driver.check(driver.functions.cuDevicePrimaryCtxRetain(&context, device.handle), "retaining")
-            try driver.check(driver.functions.cuCtxSetCurrent(context), "using")
             var reports: [String] = []
             let image = KernelImage(
-                driver: driver, device: device, embedded: embedded, cache: cache,
+                context: try CUDAContext(driver, device), embedded: embedded, cache: cache,
                 findCompiler: { _ in (compiler, ["here", "there"]) })
             return (try image.load { reports.append($0) }, reports)
         }

@@ -44,9 +44,10 @@ import Testing
                     parentFirstRow: nil)
             }
             let transformer = Transformer(model: tiny.model, adapter: tiny.adapter)
+            let cache = try pages.cache()
             let hidden = try transformer.forward(
-                transformer.prepare(batch), tokens: batch.tokens, cache: pages.cache(), workspace: workspace,
-                keep: nil)
+                transformer.prepare(batch, cache: cache, inputs: nil), tokens: batch.tokens, cache: cache,
+                workspace: workspace, keep: nil)
             let values = try tiny.model.backend.download(hidden)
             return (0..<hidden.rows).map { Array(values[$0 * hidden.columns..<($0 + 1) * hidden.columns]) }
         }

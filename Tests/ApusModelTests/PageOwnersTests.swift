@@ -18,7 +18,9 @@ import Testing
             case 1 where !tables.isEmpty:
                 tables.append(tables[next(tables.count)])
                 owners.retain(tables[tables.count - 1])
-            case 2 where !tables.isEmpty: owners.release(tables.remove(at: next(tables.count)))
+            case 2 where !tables.isEmpty:
+                let freed = owners.release(tables.remove(at: next(tables.count)))
+                #expect(Set(freed).count == freed.count && Set(freed).isDisjoint(with: tables.joined()))
             default: break
             }
             let named = Set(tables.joined())

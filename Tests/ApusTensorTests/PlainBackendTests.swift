@@ -84,8 +84,9 @@ import Testing
         let first = batch.append(table: (0..<19).map { $0 })
         batch.append([Int32](repeating: 0, count: rows)[...], firstPosition: 0, tableOffset: first, parentFirstRow: nil)
         let shape = KeyValueCache.Shape(layers: layers, heads: 4, keyValueHeads: 2, headSize: 64, format: .f32)
-        let pass = try device.prepare(batch, for: PassNeeds(cache: shape, width: 1024, isTraining: true))
         let cache = try device.makeCache(shape, pages: 19)
+        let pass = try device.prepare(
+            batch, for: PassNeeds(cache: shape, width: 1024, pages: [cache], isTraining: true))
         func w(_ o: Int, _ i: Int) throws -> Weight {
             try device.makeWeight(.f32, outputs: o, inputs: i) { $1.update(repeating: 0.01) }
         }

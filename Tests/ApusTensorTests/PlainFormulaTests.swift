@@ -246,10 +246,9 @@ import Testing
             return (out, lse)
         }
         let shape = KeyValueCache.Shape(layers: 3, heads: heads, keyValueHeads: kv, headSize: size, format: .f32)
-        let (cache, pass) = (
-            try device.makeCache(shape, pages: 8),
-            try device.prepare(batch, for: PassNeeds(cache: shape, width: heads * size, isTraining: true))
-        )
+        let cache = try device.makeCache(shape, pages: 8)
+        let pass = try device.prepare(
+            batch, for: PassNeeds(cache: shape, width: heads * size, pages: [cache], isTraining: true))
         func m(_ x: [Float]) throws -> Matrix { try device.makeMatrix(x, rows: rows, columns: x.count / rows) }
         let (mq, mk, mv, md) = (try m(q), try m(k), try m(v), try m(dOut))
         let (out, lse) = (

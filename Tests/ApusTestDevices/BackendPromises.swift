@@ -250,8 +250,9 @@ private func attentionRowsAlone(
     _ bench: TrialBench, _ shape: AttentionShape, _ pages: KeyValueCache.Shape
 ) throws -> Bool {
     let (device, batch) = (bench.device, shape.trees.batch)
-    let needs = PassNeeds(cache: pages, width: shape.heads * shape.headSize)
-    let (cache, pass) = (try device.makeCache(pages, pages: TokenTrees.pages), try device.prepare(batch, for: needs))
+    let cache = try device.makeCache(pages, pages: TokenTrees.pages)
+    let needs = PassNeeds(cache: pages, width: shape.heads * shape.headSize, pages: [cache])
+    let pass = try device.prepare(batch, for: needs)
     let keys = try (0..<2).map { _ in try bench.matrix(batch.rows, shape.keyValueHeads * shape.headSize) }
     device.writeKeysAndValues(keys[0], keys[1], cache: cache, layer: 0, pass)
     let q = try bench.matrix(batch.rows, shape.heads * shape.headSize)
@@ -288,8 +289,9 @@ private func attentionTreesAlone(
         let (q, dOut, k, v) = (
             inputs[0].rows(range), inputs[1].rows(range), inputs[2].rows(range), inputs[3].rows(range)
         )
-        let pass = try device.prepare(batch, for: PassNeeds(cache: pages, width: q.columns, isTraining: true))
         let cache = try device.makeCache(pages, pages: TokenTrees.pages)
+        let pass = try device.prepare(
+            batch, for: PassNeeds(cache: pages, width: q.columns, pages: [cache], isTraining: true))
         let (out, sums) = (try bench.room(q.rows, q.columns), try bench.room(q.rows, shape.heads))
         let results = try [q, k, v].map { try bench.room($0.rows, $0.columns) }
         device.writeKeysAndValues(k, v, cache: cache, layer: 1, pass)

@@ -64,10 +64,10 @@ extension OperationTrial {
 
     private static func tree(_ bench: TrialBench, _ shape: AttentionShape, _ pages: KeyValueCache.Shape) throws {
         let (device, layer) = (bench.device, 1)
+        let cache = try device.makeCache(pages, pages: TokenTrees.pages)
         let pass = try device.prepare(
             shape.trees.batch,
-            for: PassNeeds(cache: pages, width: shape.heads * shape.headSize, isTraining: true))
-        let cache = try device.makeCache(pages, pages: TokenTrees.pages)
+            for: PassNeeds(cache: pages, width: shape.heads * shape.headSize, pages: [cache], isTraining: true))
         func make(_ heads: Int, _ kind: (Int, Int) throws -> Matrix) throws -> Matrix {
             try kind(pass.rows, heads * shape.headSize)
         }
@@ -92,7 +92,7 @@ extension OperationTrial {
     private static func nextRows(_ bench: TrialBench, _ shape: AttentionShape, _ pages: KeyValueCache.Shape) throws {
         let (device, trees) = (bench.device, shape.trees)
         let cache = try device.makeCache(pages, pages: TokenTrees.pages)
-        let needs = PassNeeds(cache: pages, width: shape.heads * shape.headSize)
+        let needs = PassNeeds(cache: pages, width: shape.heads * shape.headSize, pages: [cache])
         func write(_ pass: Pass) throws {
             let k = try bench.matrix(pass.rows, shape.keyValueHeads * shape.headSize, size: 2)
             let v = try bench.matrix(pass.rows, shape.keyValueHeads * shape.headSize, size: 2)
@@ -112,7 +112,7 @@ extension OperationTrial {
         try note("attention, next row", q, pass)
         // Of the last sequence, whose last page is its own.
         guard let lastPage = trees.next.visible.tables.last else { return }
-        device.copyPage(lastPage, to: 0, of: cache)
+        try device.copyPage(lastPage, to: 0, of: cache)
         var moved = PackedBatch()
         let position = Int(trees.next.positions[pass.rows - 1])
         let table = trees.next.visible.tables.suffix(position / KeyValueCache.pageTokens + 1)

@@ -141,7 +141,7 @@ extension OperationTrial {
     /// Two streams, the second in parts that come in any order; then some rows of each.
     private static func keep(_ bench: TrialBench, _ rows: Int, _ shape: KeptRows.Shape) throws {
         let kept = try bench.device.makeKeptRows(shape, pages: TokenTrees.pages)
-        let pass = try bench.prepare(rows: rows, width: shape.columns)
+        let pass = try bench.prepare(rows: rows, width: shape.columns, pages: [kept])
         let x = try (0..<2).map { _ in try bench.matrix(rows, shape.columns) }
         let cut = rows / 3
         bench.device.keep(x[0], pass, firstRow: 0, in: kept, stream: 2)

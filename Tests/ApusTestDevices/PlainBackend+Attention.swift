@@ -5,6 +5,7 @@ extension PlainBackend {
     public func writeKeysAndValues(_ k: Matrix, _ v: Matrix, cache: KeyValueCache, layer: Int, _ pass: Pass) {
         let (k, v, pass) = (own(k), own(v), own(pass, as: PlainPass.self))
         let pages = layerPages(cache, layer, pass)
+        pass.requireNamed(cache)
         for matrix in [k, v] { matrix.requireShape(pass.rows, cache.shape.keyValueWidth) }
         let entries = zip(pass.batch.writeRows, pass.batch.writeSlots).map { (row: Int($0), slot: Int($1)) }
         precondition(entries.allSatisfy { $0.slot < cache.pages * KeyValueCache.pageTokens }, "a slot of no page")

@@ -172,6 +172,7 @@ extension PlainBackend {
         _ move: @escaping (_ row: UnsafeMutablePointer<Float>, _ place: UnsafeMutablePointer<Float>, Int) -> Void
     ) {
         let (x, pass, kept) = (own(x), own(pass, as: PlainPass.self), own(kept, as: PlainKeptRows.self))
+        pass.requireNamed(kept)
         x.requireShape(x.rows, kept.shape.columns)
         precondition(0..<kept.shape.streams ~= stream, "no stream \(stream)")
         precondition(firstRow >= 0 && firstRow + x.rows <= pass.rows, "rows of another pass")

@@ -13,6 +13,12 @@ final class PlainPages {
 
     deinit { for page in pages { page?.deallocate() } }
 
+    /// What a page holds is lost.
+    func discard(_ number: Int) {
+        pages[number]?.deallocate()
+        pages[number] = nil
+    }
+
     func page(_ number: Int) -> UnsafeMutablePointer<Float> {
         if let page = pages[number] { return page }
         let page = UnsafeMutablePointer<Float>.allocate(capacity: max(pageValues, 1))
@@ -25,7 +31,7 @@ final class PlainPages {
 /// Keys and values in fp32, [page][layer][position in the page][keys, then values].
 final class PlainKeyValueCache: KeyValueCache, PlainHandle, @unchecked Sendable {
     let device: PlainMark
-    private let memory: PlainPages
+    fileprivate let memory: PlainPages
 
     init(_ shape: Shape, pages: Int, of device: PlainBackend) {
         self.device = device.mark
@@ -46,7 +52,7 @@ final class PlainKeyValueCache: KeyValueCache, PlainHandle, @unchecked Sendable 
 /// Kept rows in fp32, [page][stream][position in the page].
 final class PlainKeptRows: KeptRows, PlainHandle, @unchecked Sendable {
     let device: PlainMark
-    private let memory: PlainPages
+    fileprivate let memory: PlainPages
 
     init(_ shape: Shape, pages: Int, of device: PlainBackend) {
         self.device = device.mark
@@ -87,6 +93,11 @@ final class PlainPass: Pass, PlainHandle, @unchecked Sendable {
         self.needs = needs
         super.init(batch, tokens: Indices(storage: PlainIndices(batch.tokens, of: device)))
     }
+
+    /// What a pass writes to has memory because it was named when the pass was prepared.
+    func requireNamed(_ pages: PagedMemory) {
+        precondition(needs.pages.contains { $0 === pages }, "pages that the pass was not prepared for")
+    }
 }
 
 extension PlainBackend {
@@ -102,6 +113,13 @@ extension PlainBackend {
         let (source, destination) = (Int(source), Int(destination))
         for page in [source, destination] { precondition(0..<cache.pages ~= page, "no page \(page)") }
         enqueue { cache.copy(source, to: destination) }
+    }
+
+    /// See `Backend`.
+    public func discardPages(_ pages: [Int32], of memories: [PagedMemory]) {
+        for memory in memories.map({ ($0 as? PlainKeyValueCache)?.memory ?? own($0, as: PlainKeptRows.self).memory }) {
+            for page in pages { enqueue { memory.discard(Int(page)) } }
+        }
     }
 
     /// See `Backend`.

@@ -76,9 +76,11 @@ final class TrialBench {
 
     /// Prepares a pass over one sequence.
     @discardableResult
-    func prepare(rows: Int, width: Int, head: OutputHead? = nil, isTraining: Bool = false) throws -> Pass {
+    func prepare(
+        rows: Int, width: Int, pages: [PagedMemory] = [], head: OutputHead? = nil, isTraining: Bool = false
+    ) throws -> Pass {
         let shape = KeyValueCache.Shape(layers: 1, heads: 1, keyValueHeads: 1, headSize: 16, format: .f32)
-        let needs = PassNeeds(cache: shape, width: width, head: head, isTraining: isTraining)
+        let needs = PassNeeds(cache: shape, width: width, pages: pages, head: head, isTraining: isTraining)
         return try device.prepare(TokenTrees([TokenTree(prompt: rows)]).batch, for: needs)
     }
 

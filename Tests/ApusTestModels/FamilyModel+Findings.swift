@@ -59,8 +59,10 @@ extension FamilyModel {
             model.configuration, rank: adapter?.targets.largestRank ?? 0, capacity: tokens.count, training: false,
             on: model.backend)
         let transformer = Transformer(model: model, adapter: adapter)
+        let cache = try pages.cache()
         let hidden = try transformer.forward(
-            transformer.prepare(batch), tokens: tokens, cache: pages.cache(), workspace: workspace, keep: nil)
+            transformer.prepare(batch, cache: cache, inputs: nil), tokens: tokens, cache: cache, workspace: workspace,
+            keep: nil)
         let result = try model.backend.makeMatrix(rows: tokens.count, columns: model.configuration.vocabularySize)
         model.backend.logits(hidden, head: model.head, adapter: nil, into: result)
         return try model.backend.download(result)

@@ -30,27 +30,26 @@ public enum TestDevice: String, Sendable {
         switch current {
         case .cpu: try CPUBackend(instructionSet: instructionSet, threads: threads)
         case .plain: PlainBackend()
-        // A card's pages are taken at once, and tests share the card.
-        case .cuda: try emulatedCard(spareMemory: 24 << 20)
-        case .cudaAlone: try emulatedCard(hasBlas: false, spareMemory: 24 << 20)
+        case .cuda: try emulatedCard()
+        case .cudaAlone: try emulatedCard(hasBlas: false)
         }
     }
 
     /// The backend of NVIDIA's cards on an emulated one, which has the kernels by their names whatever the image.
     ///
     /// - Parameters:
+    ///   - utilization: the share of the card's memory that it may take, of 8 GiB unless a test sets the size.
     ///   - hasBlas: whether there is a cuBLASLt.
     ///   - productLimits: what it computes; all gradients that it can, in small pieces, unless given.
-    ///   - spareMemory: the most that pages may take.
     package static func emulatedCard(
-        hasBlas: Bool = true, productLimits: ProductLimits = smallLimits, spareMemory: Int = .max
+        utilization: Double = 0.9, hasBlas: Bool = true, productLimits: ProductLimits = smallLimits
     ) throws -> CUDABackend {
         guard let functions = cuda_emulated_driver() else { throw TensorError("no emulated driver") }
         return try withUnsafeBytes(of: 0) { bytes in
             guard let image = bytes.baseAddress else { preconditionFailure("not empty") }
             return try CUDABackend(
-                functions.pointee, image: image, blas: hasBlas ? cuda_emulated_blas()?.pointee : nil,
-                productLimits: productLimits, spareMemory: spareMemory)
+                functions.pointee, image: image, utilization: utilization,
+                blas: hasBlas ? cuda_emulated_blas()?.pointee : nil, productLimits: productLimits)
         }
     }
 

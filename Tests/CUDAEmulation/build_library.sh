@@ -18,7 +18,7 @@ compiler=$(dirname "$(readlink -f "$(command -v swift)")")/clang++
 [[ -x $compiler ]] || compiler=clang++
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
-for source in blas controls device driver kernel_library kernels; do
+for source in blas controls device driver driver_memory kernel_library kernels memory; do
     "$compiler" -std=c++20 -O2 -fPIC -fvisibility=hidden -Wall -Wextra -Werror -DAPUS_EMULATION -DAPUS_EMULATION_LIBRARY \
         -I. -Iinclude -I../../Sources/CCUDA/include -c "$source.cpp" -o "$build/$source.o"
 done

@@ -18,6 +18,11 @@ void cuda_emulation_set_order(enum cuda_emulation_order order, uint64_t seed) {
     device().order = machine->order;
 }
 
+void cuda_emulation_set_streams_run_ahead(int runAhead) {
+    Lock lock(deviceLock);
+    device().streamsRunAhead = runAhead != 0;
+}
+
 void cuda_emulation_set_device_count(int count) {
     Lock lock(deviceLock);
     device().settings.deviceCount = count;
@@ -42,6 +47,11 @@ void cuda_emulation_set_total_memory(size_t bytes) {
 void cuda_emulation_set_shared_memory(size_t bytes) {
     Lock lock(deviceLock);
     device().settings.sharedMemory = std::min(bytes, largestSharedBytes);
+}
+
+void cuda_emulation_set_granularity(size_t bytes) {
+    Lock lock(deviceLock);
+    device().memory.granularity = bytes;
 }
 
 void cuda_emulation_fail_call(const char *function, uint64_t number, CUresult code) {
@@ -73,7 +83,12 @@ uint64_t cuda_emulation_launch_count(const char *kernel) {
 
 size_t cuda_emulation_used_memory(void) {
     Lock lock(deviceLock);
-    return device().usedBytes(-1);
+    return device().memory.usedBytes(-1);
+}
+
+size_t cuda_emulation_pinned_memory(void) {
+    Lock lock(deviceLock);
+    return device().pinned.usedBytes();
 }
 
 size_t cuda_emulation_pending_work(void) {

@@ -42,11 +42,7 @@ Device::Device() : failures(failuresFromEnvironment()) {
     streams.objects[nullptr] = std::make_unique<Stream>();
 }
 
-Device::~Device() {
-    dropAll();
-    while (!allocations.empty()) release(allocations.begin()->first);
-    while (!pinned.empty()) releasePinned((void *)pinned.begin()->first);
-}
+Device::~Device() { dropAll(); }
 
 static thread_local CUcontext currentContext;
 
@@ -99,109 +95,12 @@ CUresult Call::findError(Needs needs) {
 
 // MARK: Memory
 
-// Bytes before an allocation that are looked at too.
-static constexpr size_t edgeBytes = 256;
-// More than this is not poisoned, for it would take real memory.
-static constexpr size_t poisonLimit = (size_t)256 << 20;
-
-// Addresses are asked for in ascending order and never again, as long as the system plays along.
-static void *nextPlace(size_t bytes) {
-    static uintptr_t next = (uintptr_t)0x100000000000;
-    uintptr_t place = next;
-    next += roundUp(bytes + pageBytes, pageBytes) + pageBytes;
-    return (void *)place;
-}
-
-static char *takeMemory(size_t bytes) {
-    char *memory = allocateGuarded(bytes + edgeBytes, nextPlace(bytes + edgeBytes));
-    if (!memory) return nullptr;
-    memset(memory, 0xFF, edgeBytes + std::min(bytes, poisonLimit));
-    memset(memory + edgeBytes + bytes, 0xFF, roundUp(edgeBytes + bytes, alignment) - (edgeBytes + bytes));
-    watch(memory + edgeBytes, bytes, false);
-    return memory + edgeBytes;
-}
-
-static void giveMemory(char *memory, size_t bytes) {
-    unwatch(memory);
-    releaseGuarded(memory - edgeBytes, bytes + edgeBytes);
-}
-
-static bool isUntouched(const char *from, const char *to) {
-    return std::all_of(from, to, [](char byte) { return byte == (char)0xFF; });
-}
-
-CUresult Device::allocate(CUdeviceptr *pointer, size_t bytes, int ordinal) {
-    if (!pointer || !bytes) return CUDA_ERROR_INVALID_VALUE;
-    if (bytes > freeBytes(ordinal)) return CUDA_ERROR_OUT_OF_MEMORY;
-    char *memory = takeMemory(bytes);
-    if (!memory) return CUDA_ERROR_OUT_OF_MEMORY;
-    *pointer = (CUdeviceptr)(uintptr_t)memory;
-    allocations[*pointer] = {bytes, ordinal};
-    return CUDA_SUCCESS;
-}
-
-CUresult Device::release(CUdeviceptr pointer) {
-    if (!pointer) return CUDA_SUCCESS;
-    auto found = allocations.find(pointer);
-    if (found == allocations.end()) return CUDA_ERROR_INVALID_VALUE;
-    giveMemory((char *)pointer, found->second.bytes);
-    allocations.erase(found);
-    return CUDA_SUCCESS;
-}
-
-CUresult Device::allocatePinned(void **pointer, size_t bytes) {
-    if (!pointer || !bytes) return CUDA_ERROR_INVALID_VALUE;
-    char *memory = takeMemory(bytes);
-    if (!memory) return CUDA_ERROR_OUT_OF_MEMORY;
-    *pointer = memory;
-    pinned[(uintptr_t)memory] = bytes;
-    return CUDA_SUCCESS;
-}
-
-CUresult Device::releasePinned(void *pointer) {
-    auto found = pinned.find((uintptr_t)pointer);
-    if (found == pinned.end()) return CUDA_ERROR_INVALID_VALUE;
-    giveMemory((char *)pointer, found->second);
-    pinned.erase(found);
-    return CUDA_SUCCESS;
-}
-
-size_t Device::usedBytes(int ordinal) const {
-    size_t bytes = 0;
-    for (const auto &[pointer, allocation] : allocations) {
-        if (allocation.device == ordinal || ordinal < 0) bytes += allocation.bytes;
-    }
-    return bytes;
-}
-
 size_t Device::freeBytes(int ordinal) const {
-    return settings.totalMemory - std::min(settings.totalMemory, usedBytes(ordinal));
+    return settings.totalMemory - std::min(settings.totalMemory, memory.usedBytes(ordinal));
 }
 
 bool Device::contains(CUdeviceptr pointer, size_t bytes) const {
-    auto next = allocations.upper_bound(pointer);
-    if (next == allocations.begin()) return false;
-    const auto &[start, allocation] = *std::prev(next);
-    size_t offset = pointer - start;
-    return offset <= allocation.bytes && bytes <= allocation.bytes - offset;
-}
-
-bool Device::isPinned(const void *pointer, size_t bytes) const {
-    auto next = pinned.upper_bound((uintptr_t)pointer);
-    if (next == pinned.begin()) return false;
-    const auto &[start, size] = *std::prev(next);
-    size_t offset = (uintptr_t)pointer - start;
-    return offset <= size && bytes <= size - offset;
-}
-
-void Device::checkEdges(const char *writer) const {
-    for (const auto &[pointer, allocation] : allocations) {
-        const char *start = (const char *)pointer, *end = start + allocation.bytes;
-        const char *last = start - edgeBytes + roundUp(edgeBytes + allocation.bytes, alignment);
-        if (isUntouched(start - edgeBytes, start) && isUntouched(end, last)) continue;
-        fprintf(stderr, "emulation: %s has written outside an allocation of %zu bytes\n", writer, allocation.bytes);
-        abort();
-    }
+    return memory.contains(pointer, bytes) || pinned.contains((const void *)(uintptr_t)pointer, bytes);
 }
 
 // MARK: Streams
@@ -216,12 +115,32 @@ void Device::push(Stream &stream, Work work) {
     stream.added++;
 }
 
+static void runFirst(Stream &stream) {
+    Work work = std::move(stream.works.front());
+    stream.works.pop_front();
+    stream.done++;
+    stream.isBusy = true;
+    work.run();
+    stream.isBusy = false;
+}
+
 void Device::runUntil(Stream &stream, uint64_t position) {
     while (stream.done < position && !stream.works.empty()) {
-        Work work = std::move(stream.works.front());
-        stream.works.pop_front();
-        stream.done++;
-        work.run();
+        if (streamsRunAhead) runOthers(stream);
+        // A stream that waits for another one may have been run by it.
+        if (stream.done < position && !stream.works.empty()) runFirst(stream);
+    }
+}
+
+void Device::runOthers(const Stream &stream) {
+    for (bool goesOn = true; goesOn;) {
+        goesOn = false;
+        for (auto &[handle, other] : streams.objects) {
+            if (other.get() == &stream || other->isBusy || other->works.empty()) continue;
+            if (const auto &isReady = other->works.front().isReady; isReady && !isReady()) continue;
+            runFirst(*other);
+            goesOn = true;
+        }
     }
 }
 
@@ -241,7 +160,7 @@ void Device::runKernel(const Function &function, dim3 grid, dim3 block, size_t s
     launches[name]++;
     machine->order = order;
     launch(name, function.kernel, grid, block, sharedBytes, body);
-    checkEdges(name);
+    pinned.checkEdges(name);
 }
 
 }  // namespace emulation

@@ -7,13 +7,14 @@
 
 #include "ccuda.h"
 #include "emulation.h"
+#include "memory.h"
 
 /// Before a function of NVIDIA's libraries. A program that links the emulation takes them from tables and may open the real
 /// libraries beside it; in a library of its own (build_library.sh) they have the names that are looked for.
 #ifdef APUS_EMULATION_LIBRARY
 #define EXPORT extern "C" __attribute__((visibility("default")))
 #else
-#define EXPORT static
+#define EXPORT
 #endif
 
 namespace emulation {
@@ -23,7 +24,9 @@ struct Work {
     std::string kind;
     std::function<void()> run;
     /// What happens at once when the work is put into a stream: poison for what it will write on the host.
-    std::function<void()> announce;
+    std::function<void()> announce = {};
+    /// Whether it can run without another stream's going on; nothing where it always can.
+    std::function<bool()> isReady = {};
 };
 
 using Graph = std::vector<Work>;
@@ -39,6 +42,8 @@ struct Stream {
     std::deque<Work> works;
     /// How many pieces there have been, and how many of them have begun to run.
     uint64_t added = 0, done = 0;
+    /// Whether a piece is running.
+    bool isBusy = false;
     std::unique_ptr<Capture> capture;
 };
 
@@ -79,11 +84,6 @@ template <class Handle, class Object> struct Handles {
     bool remove(Handle handle) { return objects.erase(handle) > 0; }
 };
 
-struct Allocation {
-    size_t bytes;
-    int device;
-};
-
 /// A call that is to fail.
 struct Failure {
     std::string function;
@@ -99,13 +99,15 @@ struct Settings {
 struct Device {
     Settings settings;
     Order order;
+    /// Whether all streams go on as soon as they can, once anything runs; otherwise each waits until it is waited for.
+    bool streamsRunAhead = false;
     bool isInitialized = false;
     CUresult stickyError = CUDA_SUCCESS;
     std::vector<Failure> failures;
     std::map<std::string, uint64_t> calls, launches;
 
-    std::map<CUdeviceptr, Allocation> allocations;
-    std::map<uintptr_t, size_t> pinned;
+    DeviceMemory memory;
+    HostMemory pinned;
     Handles<CUcontext, Context> contexts;
     Handles<CUmodule, int> modules;
     Handles<CUfunction, Function> functions;
@@ -118,26 +120,17 @@ struct Device {
     Device();
     ~Device();
 
-    // MARK: Memory
-
-    CUresult allocate(CUdeviceptr *pointer, size_t bytes, int ordinal);
-    CUresult release(CUdeviceptr pointer);
-    CUresult allocatePinned(void **pointer, size_t bytes);
-    CUresult releasePinned(void *pointer);
-    /// Bytes that are allocated on a device, or on all of them where it is negative.
-    size_t usedBytes(int ordinal) const;
     size_t freeBytes(int ordinal) const;
-    /// Whether a range lies in one allocation.
+    /// Whether kernels and copies can touch all of a range: on a device, or pinned.
     bool contains(CUdeviceptr pointer, size_t bytes) const;
-    bool isPinned(const void *pointer, size_t bytes) const;
-    /// Ends the process when something has been written around an allocation.
-    void checkEdges(const char *writer) const;
 
     // MARK: Streams
 
     /// Puts work into a stream, or into the graph that it is recorded to.
     void push(Stream &stream, Work work);
     void runUntil(Stream &stream, uint64_t position);
+    /// Runs what the other streams can do by themselves.
+    void runOthers(const Stream &stream);
     void runOne(Stream &stream) { runUntil(stream, stream.done + 1); }
     void drain(Stream &stream) { runUntil(stream, stream.added); }
     void drainAll();

@@ -2,21 +2,10 @@
 #include <chrono>
 
 #include "cuda_emulation.h"
-#include "device.h"
+#include "driver.h"
 #include "kernel_library.h"
 
 using namespace emulation;
-
-#define ENTER(needs)                       \
-    Call call(__func__, needs);            \
-    if (call.error) return call.error;     \
-    [[maybe_unused]] Device &device = call.device
-/// Declares what a handle stands for.
-#define FIND(type, name, table, handle)                                                    \
-    type *name = device.table.find(handle);                                                \
-    if (!name) return call.refuse(CUDA_ERROR_INVALID_HANDLE, "not a handle of this kind, or no longer")
-
-static void *host(CUdeviceptr pointer) { return (void *)(uintptr_t)pointer; }
 
 // MARK: Devices
 
@@ -78,6 +67,8 @@ EXPORT CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, C
         case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: *value = device.settings.major; break;
         case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: *value = device.settings.minor; break;
         case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR: *value = (int)device.settings.sharedMemory + 1024; break;
+        case CU_DEVICE_ATTRIBUTE_CAN_USE_HOST_POINTER_FOR_REGISTERED_MEM:
+        case CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED: *value = 1; break;
         case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN: *value = (int)device.settings.sharedMemory; break;
         default: return call.refuse(CUDA_ERROR_INVALID_VALUE, "an attribute that is not emulated");
     }
@@ -113,11 +104,7 @@ EXPORT CUresult cuDevicePrimaryCtxRelease_v2(CUdevice ordinal) {
         if (found->device != ordinal) continue;
         if (--found->uses > 0) return CUDA_SUCCESS;
         device.dropAll();
-        std::vector<CUdeviceptr> owned;
-        for (auto &[pointer, allocation] : device.allocations) {
-            if (allocation.device == ordinal) owned.push_back(pointer);
-        }
-        for (CUdeviceptr pointer : owned) device.release(pointer);
+        device.memory.drop(ordinal);
         device.contexts.remove(handle);
         return CUDA_SUCCESS;
     }
@@ -196,100 +183,8 @@ EXPORT CUresult cuLaunchKernel(CUfunction handle, unsigned gridX, unsigned gridY
     device.push(*stream, {"kernel",
                           [=, &device, launched = *function, body = function->kernel.binder(parameters)] {
                               device.runKernel(launched, grid, block, sharedBytes, body);
-                          },
-                          nullptr});
+                          }});
     return CUDA_SUCCESS;
-}
-
-// MARK: Memory
-
-EXPORT CUresult cuMemGetInfo_v2(size_t *free, size_t *total) {
-    ENTER(Needs::context);
-    *total = device.settings.totalMemory;
-    *free = device.freeBytes(currentDevice());
-    return CUDA_SUCCESS;
-}
-
-EXPORT CUresult cuMemAlloc_v2(CUdeviceptr *pointer, size_t bytes) {
-    ENTER(Needs::noCapture);
-    return device.allocate(pointer, bytes, currentDevice());
-}
-
-EXPORT CUresult cuMemFree_v2(CUdeviceptr pointer) {
-    ENTER(Needs::noCapture);
-    device.drainAll();
-    CUresult result = device.release(pointer);
-    return result ? call.refuse(result, "not an address that was allocated") : CUDA_SUCCESS;
-}
-
-EXPORT CUresult cuMemHostAlloc(void **pointer, size_t bytes, unsigned) {
-    ENTER(Needs::noCapture);
-    return device.allocatePinned(pointer, bytes);
-}
-
-EXPORT CUresult cuMemFreeHost(void *pointer) {
-    ENTER(Needs::noCapture);
-    device.drainAll();
-    CUresult result = device.releasePinned(pointer);
-    return result ? call.refuse(result, "not an address that was allocated") : CUDA_SUCCESS;
-}
-
-static const char *const outside = "a range outside what was allocated";
-
-EXPORT CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes, CUstream streamHandle) {
-    ENTER(Needs::context);
-    FIND(Stream, stream, streams, streamHandle);
-    if (!bytes) return CUDA_SUCCESS;
-    if (!from || !device.contains(to, bytes)) return call.refuse(CUDA_ERROR_INVALID_VALUE, outside);
-    if (device.isPinned(from, bytes) || stream->capture) {
-        device.push(*stream, {"copy to device", [=] { memcpy(host(to), from, bytes); }, nullptr});
-        return CUDA_SUCCESS;
-    }
-    auto staged = std::make_shared<std::vector<char>>((const char *)from, (const char *)from + bytes);
-    device.push(*stream, {"copy to device", [=] { memcpy(host(to), staged->data(), bytes); }, nullptr});
-    return CUDA_SUCCESS;
-}
-
-EXPORT CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, CUstream streamHandle) {
-    ENTER(Needs::context);
-    FIND(Stream, stream, streams, streamHandle);
-    if (!bytes) return CUDA_SUCCESS;
-    if (!to || !device.contains(from, bytes)) return call.refuse(CUDA_ERROR_INVALID_VALUE, outside);
-    device.push(*stream, {"copy to host", [=] { memcpy(to, host(from), bytes); }, [=] { memset(to, 0xFF, bytes); }});
-    return CUDA_SUCCESS;
-}
-
-EXPORT CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream streamHandle) {
-    ENTER(Needs::context);
-    FIND(Stream, stream, streams, streamHandle);
-    if (!bytes) return CUDA_SUCCESS;
-    if (!device.contains(to, bytes) || !device.contains(from, bytes)) {
-        return call.refuse(CUDA_ERROR_INVALID_VALUE, outside);
-    }
-    if (to < from + bytes && from < to + bytes) return call.refuse(CUDA_ERROR_INVALID_VALUE, "ranges that overlap");
-    device.push(*stream, {"copy", [=] { memcpy(host(to), host(from), bytes); }, nullptr});
-    return CUDA_SUCCESS;
-}
-
-template <class Value>
-static CUresult fill(Call &call, CUdeviceptr to, Value value, size_t count, CUstream streamHandle) {
-    Device &device = call.device;
-    FIND(Stream, stream, streams, streamHandle);
-    if (!count) return CUDA_SUCCESS;
-    if (!device.contains(to, count * sizeof(Value))) return call.refuse(CUDA_ERROR_INVALID_VALUE, outside);
-    if (to % sizeof(Value)) return call.refuse(CUDA_ERROR_INVALID_VALUE, "an address that is not aligned");
-    device.push(*stream, {"fill", [=] { std::fill_n((Value *)host(to), count, value); }, nullptr});
-    return CUDA_SUCCESS;
-}
-
-EXPORT CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t count, CUstream stream) {
-    ENTER(Needs::context);
-    return fill(call, to, value, count, stream);
-}
-
-EXPORT CUresult cuMemsetD32Async(CUdeviceptr to, unsigned value, size_t count, CUstream stream) {
-    ENTER(Needs::context);
-    return fill(call, to, value, count, stream);
 }
 
 // MARK: Streams
@@ -342,7 +237,11 @@ EXPORT CUresult cuStreamWaitEvent(CUstream streamHandle, CUevent eventHandle, un
                           [&device, other = event->stream, position = event->position] {
                               if (Stream *found = device.streams.find(other)) device.runUntil(*found, position);
                           },
-                          nullptr});
+                          nullptr,
+                          [&device, other = event->stream, position = event->position] {
+                              Stream *found = device.streams.find(other);
+                              return !found || found->done >= position;
+                          }});
     return CUDA_SUCCESS;
 }
 
@@ -365,15 +264,19 @@ EXPORT CUresult cuEventRecord(CUevent eventHandle, CUstream streamHandle) {
     ENTER(Needs::context);
     FIND(Event, event, events, eventHandle);
     FIND(Stream, stream, streams, streamHandle);
+    // One that is recorded anew before it happened waits for its newest place.
+    const uint64_t position = stream->added + 1;
+    const bool isCaptured = stream->capture != nullptr;
     device.push(*stream, {"event",
-                          [&device, eventHandle] {
+                          [&device, eventHandle, streamHandle, position, isCaptured] {
                               Event *happened = device.events.find(eventHandle);
                               if (!happened) return;
+                              bool isNewest = happened->stream == streamHandle && happened->position == position;
+                              if (!isNewest && !isCaptured) return;
                               auto now = std::chrono::steady_clock::now().time_since_epoch();
                               happened->hasHappened = happened->isRecorded = true;
                               happened->milliseconds = std::chrono::duration<double, std::milli>(now).count();
-                          },
-                          nullptr});
+                          }});
     if (stream->capture) return CUDA_SUCCESS;
     event->isRecorded = true;
     event->hasHappened = false;

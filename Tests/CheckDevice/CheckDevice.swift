@@ -34,9 +34,6 @@ struct CheckDevice: AsyncParsableCommand {
     @Flag(help: "With --time: shapes that an emulated card can do, to try the code.")
     var tiny = false
 
-    /// What pages may take: enough for every tiny model, and little of the card.
-    private static let spareMemory = 48 << 20
-
     func validate() throws {
         if noChecks, !time { throw ValidationError("--no-checks leaves nothing to do without --time") }
     }
@@ -50,7 +47,6 @@ struct CheckDevice: AsyncParsableCommand {
         do {
             report.driver = try CUDASurvey().driverVersion
             let card = try CUDABackend(ordinal: device)
-            card.mostSpareMemory = Self.spareMemory
             report.card = CheckReport.Card(card.device)
             for check in try noChecks ? [] : chosen(Check.all(card)) { report.checks.append(await check.outcome()) }
             if time {

@@ -1,19 +1,38 @@
-/// The memory budget holds fewer pages than one piece of work needs.
+internal import ApusTensor
+
+/// There is less memory than one piece of work needs: the budget holds fewer pages, or a card has no more for it.
 public struct MemoryShortage: Error, CustomStringConvertible, Equatable {
-    /// A piece of work that needs all its pages at once.
+    /// A piece of work that needs all its memory at once.
     public enum Work: Sendable, Equatable {
         /// The rows of the completions that are trained on together.
         case trainingPass
         /// One sequence of so many tokens, prompt and completion, that has all pages to itself.
         case sequence(tokens: Int)
+        /// Whatever it is that a card has no memory for, of so many bytes that the process may use of it.
+        case onCard(limit: Int)
     }
 
-    /// What needs the pages.
+    /// What needs the memory.
     public let work: Work
     /// Bytes wanted.
     public let wanted: Int
-    /// Bytes of the budget.
+    /// Bytes of the budget, or that the card has left.
     public let found: Int
+
+    init(work: Work, wanted: Int, found: Int) {
+        (self.work, self.wanted, self.found) = (work, wanted, found)
+    }
+
+    /// What an error says of memory; nil where it is about something else.
+    package init?(_ error: any Error) {
+        if let shortage = error as? MemoryShortage {
+            self = shortage
+        } else if let shortage = (error as? TensorError)?.shortage {
+            self.init(work: .onCard(limit: shortage.limit), wanted: shortage.wanted, found: shortage.left)
+        } else {
+            return nil
+        }
+    }
 
     /// One line: what was wanted, what was found, what to do. Whoever knows how the user gives these numbers says ``finding``
     /// and the names instead.
@@ -21,18 +40,21 @@ public struct MemoryShortage: Error, CustomStringConvertible, Equatable {
         switch work {
         case .trainingPass: "\(finding); train on fewer completions at a time, or give pages a larger budget"
         case .sequence: "\(finding); shorten prompt or completion, or give pages a larger budget"
+        case .onCard: "\(finding); use a smaller batch or model"
         }
     }
 
     /// What was wanted and what was found.
     public var finding: String {
         let mebibyte = 1_048_576
-        let purpose =
-            switch work {
-            case .trainingPass: "the rows of one pass of training"
-            case .sequence(let tokens): "one sequence of \(tokens) tokens"
-            }
-        return "memory: wanted \((wanted + mebibyte - 1) / mebibyte) MiB for \(purpose), found a budget of "
-            + "\(found / mebibyte) MiB"
+        func beyondBudget(_ purpose: String) -> String {
+            "memory: wanted \((wanted + mebibyte - 1) / mebibyte) MiB for \(purpose), "
+                + "found a budget of \(found / mebibyte) MiB"
+        }
+        return switch work {
+        case .trainingPass: beyondBudget("the rows of one pass of training")
+        case .sequence(let tokens): beyondBudget("one sequence of \(tokens) tokens")
+        case .onCard(let limit): DeviceShortage(wanted: wanted, left: found, limit: limit).finding
+        }
     }
 }

@@ -32,6 +32,14 @@ struct PageMemory {
             * KeyValueCache.pageTokens
     }
 
+    private var memories: [PagedMemory] { storage.map { [$0.cache] + ($0.inputs?.memories ?? []) } ?? [] }
+
+    /// Pages that the device has memory for, of those that nobody owns.
+    var available: Int { model.backend.availablePages(of: memories, pageBytes: keyValueBytes + inputBytes) }
+
+    /// What pages hold is not needed any more.
+    func discard(_ pages: [Int32]) { model.backend.discardPages(pages, of: memories) }
+
     /// Keys and values, and layer inputs in a store that has them.
     ///
     /// - Throws: `TensorError` when the system refuses the reservation.

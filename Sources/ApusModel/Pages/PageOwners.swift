@@ -28,12 +28,14 @@ struct PageOwners {
         for page in table { owners[Int(page)] += 1 }
     }
 
-    /// Takes an owner from each page of a table.
-    mutating func release(_ table: [Int32]) {
-        for page in table {
+    /// Takes an owner from each page of a table; returns the pages that have none any more.
+    mutating func release(_ table: [Int32]) -> [Int32] {
+        let freed = table.filter { page in
             owners[Int(page)] -= 1
             precondition(owners[Int(page)] >= 0, "a page released too often")
-            if owners[Int(page)] == 0 { free.append(page) }
+            return owners[Int(page)] == 0
         }
+        free += freed
+        return freed
     }
 }

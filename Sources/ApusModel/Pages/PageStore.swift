@@ -59,8 +59,8 @@ package final class PageStore {
     /// Pages that the budget holds.
     package var pageCount: Int { owners.count }
 
-    /// Pages that nobody owns.
-    package var available: Int { owners.available }
+    /// Pages that nobody owns and that there is memory for: on a device with a memory of its own passes work in it too.
+    package var available: Int { min(owners.available, memory.available) }
 
     /// Pages for a number of positions.
     package static func pages(for positions: Int) -> Int {
@@ -74,13 +74,13 @@ package final class PageStore {
     package func retain(_ table: [Int32]) { owners.retain(table) }
 
     /// Takes an owner from each page of a table.
-    package func release(_ table: [Int32]) { owners.release(table) }
+    package func release(_ table: [Int32]) { memory.discard(owners.release(table)) }
 
     /// Copies what a page holds for attention.
     ///
-    /// - Throws: `TensorError` when the system refuses the reservation.
+    /// - Throws: `TensorError` when the system refuses the reservation, or the device has no memory for the copy.
     package func copyKeysAndValues(from source: Int32, to destination: Int32) throws {
-        memory.model.backend.copyPage(source, to: destination, of: try cache())
+        try memory.model.backend.copyPage(source, to: destination, of: try cache())
     }
 
     /// Takes the pages of whole groups: pages that the prompt fills are shared, a completion's last token has no row.
@@ -112,7 +112,11 @@ package final class PageStore {
 
     /// The error of a piece of work that needs more pages than there are.
     package func shortage(of pages: Int, for work: MemoryShortage.Work) -> MemoryShortage {
-        MemoryShortage(work: work, wanted: pages * (keyValueBytes + inputBytes), found: budgetBytes)
+        let pageBytes = keyValueBytes + inputBytes
+        // A device's memory may hold less than the budget.
+        let missing = owners.available - available
+        let found = missing > 0 ? (pageCount - missing) * pageBytes : budgetBytes
+        return MemoryShortage(work: work, wanted: pages * pageBytes, found: found)
     }
 
     // MARK: Kept rollouts

@@ -33,6 +33,9 @@ final class LayerActivations {
         up = try backend.makeKeptRows(shapes.feedForward, pages: pages)
     }
 
+    /// All that lies in pages.
+    var memories: [PagedMemory] { [attended, logSumExp, gate, up] }
+
     /// Bytes of one token.
     static func tokenBytes(_ configuration: ModelConfiguration, on backend: any Backend) -> Int {
         let shapes = Shapes(configuration)

@@ -33,6 +33,9 @@ package final class LayerInputs {
         self.activations = activations ? try LayerActivations(configuration, pages: pages, on: backend) : nil
     }
 
+    /// All that lies in pages.
+    var memories: [PagedMemory] { [streams] + (activations?.memories ?? []) }
+
     /// One of the residual streams.
     enum Stream {
         /// At the input of a layer's attention.

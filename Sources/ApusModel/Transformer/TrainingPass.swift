@@ -146,10 +146,14 @@ package final class TrainingPass {
             let (batch, targets) = PackedBatch.packing(groups, tables: tables)
             forwardPasses += 1
             let transformer = Transformer(model: model, adapter: adapter)
-            let pass = try transformer.prepare(batch, isScored: true, isTraining: keepsInputs)
+            let (cache, inputs) = (try pages.cache(), keepsInputs ? try pages.inputs() : nil)
+            let pass = try makingRoom {
+                try transformer.prepare(
+                    batch, cache: cache, inputs: inputs, isScored: true, isTraining: keepsInputs)
+            }
             let hidden = try transformer.forward(
-                pass, tokens: batch.tokens, cache: try pages.cache(),
-                workspace: try reserveWorkspace(rows: batch.rows), keep: keepsInputs ? try pages.inputs() : nil)
+                pass, tokens: batch.tokens, cache: cache, workspace: try reserveWorkspace(rows: batch.rows),
+                keep: inputs)
             let scores = try transformer.score(
                 hidden, try model.backend.makeTargets(targets), temperature: temperature)
             return Kept(pass: pass, targets: targets, scores: scores, tables: tables, temperature: temperature)
@@ -163,14 +167,21 @@ package final class TrainingPass {
     private func takeOver(
         _ tables: [GroupTables], _ scores: [HeadScore], _ groups: [TokenGroup], _ temperature: Float
     ) throws -> Kept {
-        let (batch, targets) = PackedBatch.packing(groups, tables: tables)
-        let pass = try Transformer(model: model, adapter: trained.adapter)
-            .prepare(batch, isScored: true, isTraining: true)
-        let kept = Kept(
-            pass: pass, targets: targets, scores: try model.backend.makeScores(scores), tables: tables,
-            temperature: temperature)
+        // They stay when kept rollouts are let go.
         pages.retain(tables.flatMap(\.all))
-        return kept
+        do {
+            let (batch, targets) = PackedBatch.packing(groups, tables: tables)
+            let pass = try makingRoom {
+                try Transformer(model: model, adapter: trained.adapter)
+                    .prepare(batch, cache: pages.cache(), inputs: pages.inputs(), isScored: true, isTraining: true)
+            }
+            return Kept(
+                pass: pass, targets: targets, scores: try model.backend.makeScores(scores), tables: tables,
+                temperature: temperature)
+        } catch {
+            pages.release(tables.flatMap(\.all))
+            throw error
+        }
     }
 
     private func letGo() {
@@ -197,13 +208,23 @@ package final class TrainingPass {
     func reserveWorkspace(rows: Int) throws -> Workspace {
         if let workspace, workspace.capacity >= rows { return workspace }
         workspace = nil
-        let made = try Workspace(
-            model.configuration,
-            rank: max(trained.adapter?.targets.largestRank ?? 0, reference?.targets.largestRank ?? 0),
-            capacity: rows, training: true,
-            feedForwardRows: feedForwardRows, on: model.backend)
+        let made = try makingRoom {
+            try Workspace(
+                model.configuration,
+                rank: max(trained.adapter?.targets.largestRank ?? 0, reference?.targets.largestRank ?? 0),
+                capacity: rows, training: true, feedForwardRows: feedForwardRows, on: model.backend)
+        }
         workspace = made
         return made
+    }
+
+    /// Makes what takes a device's memory, if need be in place of kept rollouts.
+    private func makingRoom<Made>(_ make: () throws -> Made) throws -> Made {
+        do { return try make() } catch {
+            guard pages.isKeeping else { throw error }
+            pages.dropKept()
+            return try make()
+        }
     }
 
     /// Reads scores, by groups and completions.

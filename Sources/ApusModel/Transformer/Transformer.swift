@@ -21,15 +21,21 @@ package struct Transformer {
     /// Makes everything ready for the rows of a batch.
     ///
     /// - Parameters:
+    ///   - cache: what its keys and values are written to.
+    ///   - inputs: what its layer inputs are kept in, or recalled from; nil where they are not.
     ///   - isScored: whether its rows are scored by the head.
     ///   - isTraining: whether a backward pass follows.
     /// - Throws: `TensorError` when the device has no memory for the pass.
-    package func prepare(_ batch: PackedBatch, isScored: Bool = false, isTraining: Bool = false) throws -> Pass {
+    package func prepare(
+        _ batch: PackedBatch, cache: KeyValueCache, inputs: LayerInputs?, isScored: Bool = false,
+        isTraining: Bool = false
+    ) throws -> Pass {
         let width = max(configuration.hiddenSize, configuration.intermediateSize, configuration.queryWidth)
         return try backend.prepare(
             batch,
             for: PassNeeds(
-                cache: model.cacheShape, width: width, head: isScored ? model.head : nil, isTraining: isTraining))
+                cache: cache.shape, width: width, pages: [cache] + (inputs?.memories ?? []),
+                head: isScored ? model.head : nil, isTraining: isTraining))
     }
 
     /// Runs all layers over the rows of a pass, writing their keys and values into `cache`.

@@ -47,7 +47,7 @@ public struct TrainingError: Error, CustomStringConvertible, Sendable {
 extension TrainingError {
     /// A failure of the model at a step, which is counted from 1.
     static func model(failedTo action: String, step: Int, _ error: any Error) -> TrainingError {
-        let reason = (error as? MemoryShortage)?.advisedBySettings ?? "\(error)"
+        let reason = MemoryShortage(error)?.advisedBySettings ?? "\(error)"
         return TrainingError(.policy, "the model failed to \(action) at step \(step): \(reason)")
     }
 }
@@ -58,6 +58,9 @@ extension MemoryShortage {
         switch work {
         case .trainingPass: "\(finding); lower per_device_train_batch_size or raise memory_utilization"
         case .sequence: "\(finding); raise memory_utilization, or shorten prompts or max_completion_length"
+        case .onCard:
+            "\(finding); lower per_device_train_batch_size, num_generations or max_completion_length, keep the batch by "
+                + "gradient_accumulation_steps, raise gpu_memory_utilization, or take a smaller model or load_in_4bit"
         }
     }
 }

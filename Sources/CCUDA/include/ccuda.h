@@ -32,6 +32,31 @@ typedef struct CUevent_st *CUevent;
 typedef struct CUgraph_st *CUgraph;
 typedef struct CUgraphExec_st *CUgraphExec;
 typedef struct CUgraphExecUpdateResultInfo_st CUgraphExecUpdateResultInfo;
+/// Memory of a device that has no address of its own.
+typedef unsigned long long CUmemGenericAllocationHandle;
+typedef unsigned CUmemAllocationGranularity_flags;
+/// Whose memory it is.
+typedef struct CUmemLocation {
+    unsigned type;
+    int id;
+} CUmemLocation;
+typedef struct CUmemAllocationProp {
+    unsigned type;
+    unsigned requestedHandleTypes;
+    CUmemLocation location;
+    void *win32HandleMetaData;
+    struct {
+        unsigned char compressionType;
+        unsigned char gpuDirectRDMACapable;
+        unsigned short usage;
+        unsigned char reserved[4];
+    } allocFlags;
+} CUmemAllocationProp;
+/// Who may touch it.
+typedef struct CUmemAccessDesc {
+    CUmemLocation location;
+    unsigned flags;
+} CUmemAccessDesc;
 #endif
 
 /// X(name, value) for every constant of the driver that is used.
@@ -56,6 +81,8 @@ typedef struct CUgraphExecUpdateResultInfo_st CUgraphExecUpdateResultInfo;
     X(CUDA_ERROR_ILLEGAL_ADDRESS, 700) \
     X(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, 701) \
     X(CUDA_ERROR_LAUNCH_TIMEOUT, 702) \
+    X(CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED, 712) \
+    X(CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED, 713) \
     X(CUDA_ERROR_LAUNCH_FAILED, 719) \
     X(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, 900) \
     X(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, 901) \
@@ -66,7 +93,9 @@ typedef struct CUgraphExecUpdateResultInfo_st CUgraphExecUpdateResultInfo;
     X(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, 75) \
     X(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, 76) \
     X(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR, 81) \
+    X(CU_DEVICE_ATTRIBUTE_CAN_USE_HOST_POINTER_FOR_REGISTERED_MEM, 91) \
     X(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, 97) \
+    X(CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED, 102) \
     X(CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, 0) \
     X(CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES, 1) \
     X(CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES, 3) \
@@ -75,13 +104,47 @@ typedef struct CUgraphExecUpdateResultInfo_st CUgraphExecUpdateResultInfo;
     X(CU_STREAM_NON_BLOCKING, 1) \
     X(CU_STREAM_CAPTURE_MODE_THREAD_LOCAL, 1) \
     X(CU_EVENT_DEFAULT, 0) \
-    X(CU_EVENT_DISABLE_TIMING, 2)
+    X(CU_EVENT_DISABLE_TIMING, 2) \
+    X(CU_MEM_ALLOCATION_TYPE_PINNED, 1) \
+    X(CU_MEM_LOCATION_TYPE_DEVICE, 1) \
+    X(CU_MEM_ACCESS_FLAGS_PROT_READWRITE, 3) \
+    X(CU_MEM_ALLOC_GRANULARITY_MINIMUM, 0) \
+    X(CU_MEMHOSTREGISTER_PORTABLE, 1) \
+    X(CU_MEMHOSTREGISTER_DEVICEMAP, 2)
 
 #ifndef CUDA_VERSION
 #define CCUDA_CONSTANT(name, value) name = value,
 enum { CUDA_DRIVER_CONSTANTS(CCUDA_CONSTANT) };
 #undef CCUDA_CONSTANT
 #endif
+
+/// X(result, name, (parameters)) for every function of the driver that is about memory.
+#define CUDA_MEMORY_FUNCTIONS(X) \
+    X(CUresult, cuMemGetInfo_v2, (size_t *free, size_t *total)) \
+    X(CUresult, cuMemGetAllocationGranularity, \
+      (size_t *granularity, const CUmemAllocationProp *properties, CUmemAllocationGranularity_flags option)) \
+    X(CUresult, cuMemAddressReserve, \
+      (CUdeviceptr *pointer, size_t bytes, size_t alignment, CUdeviceptr wanted, unsigned long long flags)) \
+    X(CUresult, cuMemAddressFree, (CUdeviceptr pointer, size_t bytes)) \
+    X(CUresult, cuMemCreate, \
+      (CUmemGenericAllocationHandle *handle, size_t bytes, const CUmemAllocationProp *properties, \
+       unsigned long long flags)) \
+    X(CUresult, cuMemRelease, (CUmemGenericAllocationHandle handle)) \
+    X(CUresult, cuMemMap, \
+      (CUdeviceptr pointer, size_t bytes, size_t offset, CUmemGenericAllocationHandle handle, \
+       unsigned long long flags)) \
+    X(CUresult, cuMemUnmap, (CUdeviceptr pointer, size_t bytes)) \
+    X(CUresult, cuMemSetAccess, \
+      (CUdeviceptr pointer, size_t bytes, const CUmemAccessDesc *descriptions, size_t count)) \
+    X(CUresult, cuMemHostAlloc, (void **pointer, size_t bytes, unsigned flags)) \
+    X(CUresult, cuMemFreeHost, (void *pointer)) \
+    X(CUresult, cuMemHostRegister_v2, (void *pointer, size_t bytes, unsigned flags)) \
+    X(CUresult, cuMemHostUnregister, (void *pointer)) \
+    X(CUresult, cuMemcpyHtoDAsync_v2, (CUdeviceptr to, const void *from, size_t bytes, CUstream stream)) \
+    X(CUresult, cuMemcpyDtoHAsync_v2, (void *to, CUdeviceptr from, size_t bytes, CUstream stream)) \
+    X(CUresult, cuMemcpyDtoDAsync_v2, (CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream)) \
+    X(CUresult, cuMemsetD8Async, (CUdeviceptr to, unsigned char value, size_t count, CUstream stream)) \
+    X(CUresult, cuMemsetD32Async, (CUdeviceptr to, unsigned value, size_t count, CUstream stream))
 
 /// X(result, name, (parameters)) for every function of the driver that is used.
 #define CUDA_DRIVER_FUNCTIONS(X) \
@@ -103,16 +166,7 @@ enum { CUDA_DRIVER_CONSTANTS(CCUDA_CONSTANT) };
     X(CUresult, cuModuleGetFunction, (CUfunction *function, CUmodule module, const char *name)) \
     X(CUresult, cuFuncSetAttribute, (CUfunction function, CUfunction_attribute attribute, int value)) \
     X(CUresult, cuFuncGetAttribute, (int *value, CUfunction_attribute attribute, CUfunction function)) \
-    X(CUresult, cuMemGetInfo_v2, (size_t *free, size_t *total)) \
-    X(CUresult, cuMemAlloc_v2, (CUdeviceptr *pointer, size_t bytes)) \
-    X(CUresult, cuMemFree_v2, (CUdeviceptr pointer)) \
-    X(CUresult, cuMemHostAlloc, (void **pointer, size_t bytes, unsigned flags)) \
-    X(CUresult, cuMemFreeHost, (void *pointer)) \
-    X(CUresult, cuMemcpyHtoDAsync_v2, (CUdeviceptr to, const void *from, size_t bytes, CUstream stream)) \
-    X(CUresult, cuMemcpyDtoHAsync_v2, (void *to, CUdeviceptr from, size_t bytes, CUstream stream)) \
-    X(CUresult, cuMemcpyDtoDAsync_v2, (CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream)) \
-    X(CUresult, cuMemsetD8Async, (CUdeviceptr to, unsigned char value, size_t count, CUstream stream)) \
-    X(CUresult, cuMemsetD32Async, (CUdeviceptr to, unsigned value, size_t count, CUstream stream)) \
+    CUDA_MEMORY_FUNCTIONS(X) \
     X(CUresult, cuStreamCreate, (CUstream *stream, unsigned flags)) \
     X(CUresult, cuStreamDestroy_v2, (CUstream stream)) \
     X(CUresult, cuStreamSynchronize, (CUstream stream)) \

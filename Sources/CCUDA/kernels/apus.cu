@@ -2,6 +2,7 @@
 #include "attention.cuh"
 #include "gradients.cuh"
 #include "head.cuh"
+#include "kept.cuh"
 #include "linear.cuh"
 #include "linear_backward.cuh"
 #include "linear_exact.cuh"

@@ -1,4 +1,4 @@
-// Operations on rows: sums, norms, gates, rotations, look-ups, stretches of columns and rows that are kept.
+// Operations on rows: sums, norms, gates, rotations, look-ups and stretches of columns.
 //
 // Threads work on quads, four neighbouring values, which are moved at once where they lie on a multiple of 16 bytes.
 // Which values a thread has does not depend on where they lie, and so neither does the order of a sum.
@@ -186,28 +186,6 @@ template <bool is_gelu> APUS_DEVICE void gate_backward(float *gate, float *up, c
     store_quad(up + first, left, u);
 }
 
-// MARK: Kept rows
-
-/// The number of a slot's row of a stream in [page][stream][position].
-APUS_DEVICE size_t kept_row(int slot, int streams, int stream) {
-    return ((size_t)(slot >> 4) * streams + stream) * 16 + (slot & 15);
-}
-
-/// Values that share a scale where rows are not kept in fp32; each lane has two of them, 32 apart.
-constexpr int short_block = 64;
-
-/// A warp's block of a row.
-APUS_DEVICE Place place_of_block(int rows, int columns) {
-    const u32 blocks = ((u32)columns + short_block - 1) / short_block;
-    const u32 number = blockIdx.x * warps + threadIdx.x / 32;
-    const u32 row = number / blocks;
-    return {(int)row, (int)((number - row * blocks) * short_block), row < (u32)rows};
-}
-
-APUS_DEVICE size_t kept_scale(size_t kept, int column, int columns) {
-    return kept * (size_t)((columns + short_block - 1) / short_block) + column / short_block;
-}
-
 }  // namespace rows
 
 // MARK: Elements
@@ -364,68 +342,3 @@ apus_copy_columns(const float *source, int source_width, int source_first, float
     rows::store_quad(to, columns - at.column, rows::load_quad(from, columns - at.column));
 }
 APUS_EXPORT(apus_copy_columns)
-
-// MARK: Kept rows
-
-extern "C" __global__ void __launch_bounds__(256)
-apus_keep_exact(const float *x, int rows, int columns, const int *slots, int streams, int stream, float *kept) {
-    const rows::Place at = rows::place_of_quad(rows, columns);
-    if (!at.is_inside) return;
-    float *to = kept + rows::kept_row(slots[at.row], streams, stream) * columns + at.column;
-    const int left = columns - at.column;
-    rows::store_quad(to, left, rows::load_quad(x + (size_t)at.row * columns + at.column, left));
-}
-APUS_EXPORT(apus_keep_exact)
-
-extern "C" __global__ void __launch_bounds__(256)
-apus_recall_exact(const float *kept, int streams, int stream, const int *slots, int rows, int columns, float *x) {
-    const rows::Place at = rows::place_of_quad(rows, columns);
-    if (!at.is_inside) return;
-    const float *from = kept + rows::kept_row(slots[at.row], streams, stream) * columns + at.column;
-    const int left = columns - at.column;
-    rows::store_quad(x + (size_t)at.row * columns + at.column, left, rows::load_quad(from, left));
-}
-APUS_EXPORT(apus_recall_exact)
-
-/// Integers of 15 bits and a sign in units of the largest magnitude / 32767 of their block.
-extern "C" __global__ void __launch_bounds__(256)
-apus_keep_short(const float *x, int rows, int columns, const int *slots, int streams, int stream, short *values,
-                float *scales) {
-    const rows::Place at = rows::place_of_block(rows, columns);
-    if (!at.is_inside) return;
-    const float *from = x + (size_t)at.row * columns;
-    const int lane = threadIdx.x % 32;
-    float value[2];
-    // Of numbers without a sign, the bits order as the numbers do, and NaN is the largest.
-    u32 bits = 0;
-    for (int h = 0; h < 2; h++) {
-        const int column = at.column + lane + 32 * h;
-        value[h] = column < columns ? from[column] : 0.0f;
-        bits = max(bits, __float_as_uint(value[h]) & 0x7fffffffu);
-    }
-    for (int distance = 16; distance > 0; distance >>= 1) bits = max(bits, __shfl_xor_sync(APUS_WARP, bits, distance));
-    const float largest = __uint_as_float(bits);
-    // Below this the inverse would overflow, and nothing of it would reach a gradient.
-    const float inverse = largest > 1e-30f ? 32767.0f / largest : 0.0f;
-    const size_t kept = rows::kept_row(slots[at.row], streams, stream);
-    for (int h = 0; h < 2; h++) {
-        const int column = at.column + lane + 32 * h;
-        if (column < columns) values[kept * columns + column] = (short)__float2int_rn(value[h] * inverse);
-    }
-    if (lane == 0) scales[rows::kept_scale(kept, at.column, columns)] = largest / 32767.0f;
-}
-APUS_EXPORT(apus_keep_short)
-
-extern "C" __global__ void __launch_bounds__(256)
-apus_recall_short(const short *values, const float *scales, int streams, int stream, const int *slots, int rows,
-                  int columns, float *x) {
-    const rows::Place at = rows::place_of_block(rows, columns);
-    if (!at.is_inside) return;
-    const size_t kept = rows::kept_row(slots[at.row], streams, stream);
-    const float scale = scales[rows::kept_scale(kept, at.column, columns)];
-    for (int h = 0; h < 2; h++) {
-        const int column = at.column + (int)(threadIdx.x % 32) + 32 * h;
-        if (column < columns) x[(size_t)at.row * columns + column] = (float)values[kept * columns + column] * scale;
-    }
-}
-APUS_EXPORT(apus_recall_short)

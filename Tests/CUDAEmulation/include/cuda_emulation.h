@@ -4,8 +4,11 @@
 // - Streams are lazy. Work runs when something waits for it and not before; each query runs one more piece. What a
 //   copy to the host will overwrite is filled with ones (NaN) when it is asked for. What a copy from pinned memory
 //   brings is read when it runs; pageable memory is read at once, as NVIDIA's driver does it.
-// - New memory is all ones. What lies behind an allocation cannot be touched; addresses are used once, so that what
-//   was freed cannot be touched either. Where a kernel does it, a line on stderr says which, and the process ends.
+// - New memory is all ones. What nothing is mapped at cannot be touched, nor what lies behind pinned memory; addresses
+//   are used once, so that what was freed cannot be touched either. Where a kernel does it, a line on stderr says which,
+//   and the process ends.
+// - Of several streams one runs no further than another waits for, or all as far as they can: a wait that is missing
+//   shows in one of the two (`cuda_emulation_set_streams_run_ahead`).
 // - Threads need their own cuCtxSetCurrent; handles, ranges, launches and captures are checked, and a line on stderr
 //   says why one was refused.
 //
@@ -39,6 +42,8 @@ enum cuda_emulation_order {
 
 /// In which order the threads of a block run between barriers. The environment's EMULATION_ORDER is the default.
 void cuda_emulation_set_order(enum cuda_emulation_order order, uint64_t seed);
+/// Whether streams that nobody waits for go on as soon as they can while others work; otherwise they stand still.
+void cuda_emulation_set_streams_run_ahead(int runAhead);
 /// Devices, 1 unless set. Without any, `cuInit` says so.
 void cuda_emulation_set_device_count(int count);
 /// The version of CUDA that the driver is for, 13000 unless set.
@@ -49,6 +54,9 @@ void cuda_emulation_set_compute_capability(int major, int minor);
 void cuda_emulation_set_total_memory(size_t bytes);
 /// The shared memory that a block may have, 99 KiB unless set and at most 227 KiB.
 void cuda_emulation_set_shared_memory(size_t bytes);
+
+/// What memory is mapped in multiples of, a multiple of the system's pages; 2 MiB, as of cards, unless set.
+void cuda_emulation_set_granularity(size_t bytes);
 
 // MARK: Failures
 
@@ -77,6 +85,8 @@ uint64_t cuda_emulation_call_count(const char *function);
 uint64_t cuda_emulation_launch_count(const char *kernel);
 /// Bytes of device memory in use.
 size_t cuda_emulation_used_memory(void);
+/// Bytes of the host's memory that is pinned.
+size_t cuda_emulation_pinned_memory(void);
 /// Pieces of work that no one has waited for yet.
 size_t cuda_emulation_pending_work(void);
 
