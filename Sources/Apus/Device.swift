@@ -17,9 +17,15 @@ public struct Device: Sendable {
     /// - Parameters:
     ///   - choice: which device.
     ///   - threads: of the processor; nil for one a core.
+    ///   - report: takes a line for people before something that lasts, such as compiling kernels for a card that the images
+    ///     of this program do not fit.
     /// - Throws: `TensorError` for a card that is not there or cannot be used, for threads or kernels that cannot be.
-    public init(_ choice: DeviceChoice = .automatic, threads: Int? = nil) throws(TensorError) {
-        try self.init(choice, threads: threads) { (ordinal) throws(TensorError) in try CUDABackend(ordinal: ordinal) }
+    public init(
+        _ choice: DeviceChoice = .automatic, threads: Int? = nil, report: (String) -> Void = { _ in }
+    ) throws(TensorError) {
+        try self.init(choice, threads: threads) { (ordinal) throws(TensorError) in
+            try CUDABackend(ordinal: ordinal, report: report)
+        }
     }
 
     /// - Parameter openCard: opens a card by its number, nil for the first that can be used; for tests.

@@ -11,10 +11,7 @@ extension CPUBackend {
     public var isProcessMemory: Bool { true }
 
     /// See `Backend`.
-    public func spareMemory(utilization: Double) -> Int {
-        func share(_ bytes: Int) -> Int { (utilization * Double(bytes)).wholeNumber(in: 0...1 << 62) }
-        return min(share(memoryLimit) - ProcessMemory.held(), share(ProcessMemory.reservable()))
-    }
+    public func spareMemory(utilization: Double) -> Int { ProcessMemory.spare(utilization: utilization) }
 
     /// Bytes of a frozen weight as it is packed for this processor, with scales and padding.
     ///

@@ -1,8 +1,8 @@
 internal import CCUDA
 
-/// Addresses of a card in units of equal size, each with memory from when something lies in it; the memory may stay when
-/// nothing does any more.
-struct AddressRange {
+/// Addresses in units of equal size, each with memory from when something lies in it; the memory may stay when nothing does
+/// any more.
+struct AddressRange<Memory: Sendable>: Sendable {
     let base: CUdeviceptr
     let bytes: Int
     private let unitBytes: Int
@@ -10,8 +10,8 @@ struct AddressRange {
     /// How often a unit has got memory or lost it.
     private(set) var changes = 0
 
-    private struct Unit {
-        var memory: CUmemGenericAllocationHandle?
+    private struct Unit: Sendable {
+        var memory: Memory?
         /// How much lies in it.
         var users: Int32 = 0
     }
@@ -63,14 +63,14 @@ struct AddressRange {
         units.indices.reduce(0) { units[$1].memory != nil && units[$1].users == 0 ? $0 + place($1).count : $0 }
     }
 
-    mutating func set(_ unit: Int, _ memory: CUmemGenericAllocationHandle) {
+    mutating func set(_ unit: Int, _ memory: Memory) {
         units[unit].memory = memory
         changes += 1
     }
 
     /// Takes the memory of units: of empty ones until `wanted` bytes are reached, or of all.
     mutating func take(
-        emptyOnes wanted: Int?, _ body: (_ place: Range<Int>, CUmemGenericAllocationHandle) -> Void
+        emptyOnes wanted: Int?, _ body: (_ place: Range<Int>, Memory) -> Void
     ) -> Int {
         var taken = 0
         for unit in units.indices.reversed() where taken < wanted ?? .max {

@@ -48,11 +48,19 @@ extension CUDABackend {
 
     /// See `Backend`.
     public func makeKeptRows(_ shape: KeptRows.Shape, pages: Int) throws -> KeptRows {
-        try CUDAKeptRows(shape, pages: pages, in: memory)
+        if shape.isOffloaded, rowFetch == nil { rowFetch = try RowFetch(beside: queue, memory, context) }
+        return try CUDAKeptRows(shape, pages: pages, in: memory, context, queue)
     }
 
     /// See `Backend`.
-    public func positionBytes(_ shape: KeptRows.Shape) -> Int { CUDAKeptRows.positionBytes(shape) }
+    public func positionBytes(_ shape: KeptRows.Shape) -> Int {
+        shape.isOffloaded ? 0 : CUDAKeptRows.positionBytes(shape)
+    }
+
+    /// See `Backend`.
+    public func hostBytes(_ shape: KeptRows.Shape) -> Int {
+        shape.isOffloaded ? CUDAKeptRows.positionBytes(shape) : 0
+    }
 
     /// See `Backend`.
     public func makeRotaryTable(inverseFrequencies: [Float], positions: Int, factor: Float) throws -> RotaryTable {

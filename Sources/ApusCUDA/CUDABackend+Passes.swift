@@ -5,6 +5,7 @@ extension CUDABackend {
     public func prepare(_ batch: PackedBatch, for needs: PassNeeds) throws -> Pass {
         let pages = batch.writtenPages
         for room in needs.pages.map(\.room) { for page in pages { try room.fill(Int(page)) } }
+        try prepareFetch(rows: batch.rows, needs)
         let pass = try CUDAPass(batch, for: needs, on: self)
         if let head = needs.head { try reserveHead(head) }
         try reserveScratch(max(Self.gradientBytes, pass.attention.scratchBytes))
@@ -25,6 +26,15 @@ extension CUDABackend {
     }
 
     private static let passGrain = 1 << 14
+
+    /// Rows that a pass may write are fetched anew; where it goes back, there is room for them.
+    private func prepareFetch(rows: Int, _ needs: PassNeeds) throws(TensorError) {
+        guard let rowFetch else { return }
+        for kept in needs.pages.compactMap({ $0 as? CUDAKeptRows }) where kept.shape.isOffloaded {
+            try rowFetch.forget(kept)
+            if needs.isTraining { try rowFetch.reserve(rows * CUDAKeptRows.rowBytes(kept.shape)) }
+        }
+    }
 
     /// See `Backend`.
     public func scratchBytes(

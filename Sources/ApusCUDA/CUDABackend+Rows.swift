@@ -15,10 +15,6 @@ extension KernelName {
     static let gather = KernelName("apus_gather")
     static let gatherColumns = KernelName("apus_gather_columns")
     static let copyColumns = KernelName("apus_copy_columns")
-    static let keepExact = KernelName("apus_keep_exact")
-    static let keepShort = KernelName("apus_keep_short")
-    static let recallExact = KernelName("apus_recall_exact")
-    static let recallShort = KernelName("apus_recall_short")
 }
 
 /// The threads that have one row of a norm: a warp, or for wide rows a block. The width alone decides, for the order of
@@ -192,39 +188,5 @@ extension CUDABackend {
             .copyColumns, blocks: warpBlocks(rows: source.rows, columns: count), threads: Self.rowThreads,
             source.argument, .integer(source.columns), .integer(first), destination.argument,
             .integer(destination.columns), .integer(place), .integer(source.rows), .integer(count))
-    }
-
-    // MARK: Kept rows
-
-    /// See `Backend`.
-    public func keep(_ x: Matrix, _ pass: Pass, firstRow: Int, in kept: KeptRows, stream: Int) {
-        let slots = Self.slots(of: x, pass, firstRow: firstRow, kept, stream: stream).argument
-        launch(
-            kept.shape.isExact ? .keepExact : .keepShort, blocks: keptBlocks(x, kept), threads: Self.rowThreads,
-            x.argument, .integer(x.rows), .integer(x.columns), slots, .integer(kept.shape.streams), .integer(stream),
-            .pointer(kept.cuda.base), .integer(CUDAKeptRows.rowBytes(kept.shape)))
-    }
-
-    /// See `Backend`.
-    public func recall(_ kept: KeptRows, stream: Int, _ pass: Pass, firstRow: Int, into x: Matrix) {
-        let slots = Self.slots(of: x, pass, firstRow: firstRow, kept, stream: stream).argument
-        launch(
-            kept.shape.isExact ? .recallExact : .recallShort, blocks: keptBlocks(x, kept), threads: Self.rowThreads,
-            .pointer(kept.cuda.base), .integer(CUDAKeptRows.rowBytes(kept.shape)), .integer(kept.shape.streams),
-            .integer(stream), slots, .integer(x.rows), .integer(x.columns), x.argument)
-    }
-
-    /// The slots of some rows of a pass.
-    private static func slots(
-        of x: Matrix, _ pass: Pass, firstRow: Int, _ kept: KeptRows, stream: Int
-    ) -> Indices {
-        precondition(firstRow + x.rows <= pass.rows && x.columns == kept.shape.columns, "shapes differ")
-        precondition(stream < kept.shape.streams, "no such stream")
-        return pass.cuda.slots[firstRow..<firstRow + x.rows]
-    }
-
-    /// A warp has 128 columns of a row, or a block of 64 with a scale.
-    private func keptBlocks(_ x: Matrix, _ kept: KeptRows) -> Int {
-        warpBlocks(rows: x.rows, columns: x.columns, width: kept.shape.isExact ? 128 : 64)
     }
 }

@@ -2,7 +2,7 @@ public import ApusTensor
 package import CCUDA
 internal import Foundation
 
-/// An NVIDIA card: kernels of one module, on one stream.
+/// An NVIDIA card: kernels of one module, on one stream, beside which another one fetches rows from the host's memory.
 ///
 /// Operations are enqueued and computed when the card gets to them. One that fails is remembered: whatever comes later does
 /// nothing, and the next read throws.
@@ -21,6 +21,8 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     private static let (stagingSegments, stagingBytes) = (4, 1 << 20)
     /// What values of weights go through; made when the first one comes.
     var weightStaging: Staging?
+    /// What brings rows from the host's memory; nil where none are kept there.
+    var rowFetch: RowFetch?
     private var kernels: KernelTable
     private var failure: TensorError?
     /// Room that an operation works in between its kernels.
@@ -143,9 +145,11 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     }
 
     /// Launches a kernel.
+    ///
+    /// - Parameter stream: nil for that of all operations.
     func launch(
         _ name: KernelName, blocks: Int, _ blocksY: Int = 1, _ blocksZ: Int = 1, threads: Int, sharedBytes: Int = 0,
-        _ arguments: KernelArgument...
+        in stream: CUDAStream? = nil, _ arguments: KernelArgument...
     ) {
         guard blocks > 0, blocksY > 0, blocksZ > 0 else { return }
         remember { () throws(TensorError) in
@@ -153,7 +157,11 @@ public final class CUDABackend: Backend, @unchecked Sendable {
                 function: try kernels.function(name, sharedBytes: sharedBytes),
                 blocks: (UInt32(blocks), UInt32(blocksY), UInt32(blocksZ)), threads: UInt32(threads),
                 sharedBytes: UInt32(sharedBytes), argumentCount: arguments.count, name: name)
-            try queue.add(launch, arguments)
+            guard let stream else { return try queue.add(launch, arguments) }
+            var list = LaunchList()
+            list.append(launch, arguments)
+            try context.enter()
+            try list.launch(on: stream.handle, driver)
         }
     }
 

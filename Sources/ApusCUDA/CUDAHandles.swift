@@ -5,7 +5,7 @@ internal import CCUDA
 ///
 /// `@unchecked Sendable`: as `KeyValueCache`.
 final class CUDAKeyValueCache: KeyValueCache, @unchecked Sendable {
-    let storage: CUDAPages
+    let storage: CardPages
     var base: CUdeviceptr { storage.base }
     var isExact: Bool { shape.format == .f32 }
 
@@ -16,16 +16,16 @@ final class CUDAKeyValueCache: KeyValueCache, @unchecked Sendable {
     }
 
     init(_ shape: Shape, pages: Int, in memory: DeviceMemory) throws(TensorError) {
-        storage = try CUDAPages(pages, of: Self.pageBytes(shape), in: memory)
+        storage = try CardPages(pages, of: Self.pageBytes(shape), in: memory)
         super.init(shape: shape, pages: pages)
     }
 }
 
-/// Kept rows on the card, as kept.cuh lays them out.
+/// Kept rows, as kept.cuh lays them out, on the card or in the host's memory.
 ///
 /// `@unchecked Sendable`: as `KeptRows`.
 final class CUDAKeptRows: KeptRows, @unchecked Sendable {
-    let storage: CUDAPages
+    let storage: any CUDAPages
     var base: CUdeviceptr { storage.base }
 
     /// Bytes of a row: 16 bits a value with a scale for each 64 of them, or 32.
@@ -34,18 +34,23 @@ final class CUDAKeptRows: KeptRows, @unchecked Sendable {
         return ((shape.isExact ? 4 * shape.columns : short) + 15) / 16 * 16
     }
 
-    /// Bytes that one position takes.
+    /// Bytes that one position takes, wherever it lies.
     static func positionBytes(_ shape: Shape) -> Int { shape.streams * rowBytes(shape) }
 
-    init(_ shape: Shape, pages: Int, in memory: DeviceMemory) throws(TensorError) {
-        storage = try CUDAPages(pages, of: KeyValueCache.pageTokens * Self.positionBytes(shape), in: memory)
+    init(
+        _ shape: Shape, pages: Int, in memory: DeviceMemory, _ context: CUDAContext, _ work: LaunchQueue
+    ) throws(TensorError) {
+        let pageBytes = KeyValueCache.pageTokens * Self.positionBytes(shape)
+        storage =
+            shape.isOffloaded
+            ? try HostPages(pages, of: pageBytes, context, work) : try CardPages(pages, of: pageBytes, in: memory)
         super.init(shape: shape, pages: pages)
     }
 }
 
 extension PagedMemory {
     /// The pages themselves, whatever lies in them.
-    var room: CUDAPages {
+    var room: any CUDAPages {
         switch self {
         case let cache as CUDAKeyValueCache: cache.storage
         case let kept as CUDAKeptRows: kept.storage

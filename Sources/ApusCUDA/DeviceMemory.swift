@@ -6,7 +6,8 @@ internal import Synchronization
 /// under what is used, and moves from a range to another where it is needed.
 ///
 /// A piece or a page that is given back may be given out at once: all work on it is in one stream, so that what comes later
-/// waits for what came before. Before memory is taken from under addresses, all work is waited for.
+/// waits for what came before, and another stream that reads it holds on to it (`RowFetch`). Before memory is taken from under
+/// addresses, all work is waited for.
 ///
 /// `@unchecked Sendable`: everything that changes is behind a mutex; the driver may be called from any thread.
 final class DeviceMemory: @unchecked Sendable {
@@ -23,8 +24,10 @@ final class DeviceMemory: @unchecked Sendable {
     typealias RangeID = Int
     private static let pieces: RangeID = 0
 
+    private typealias Addresses = AddressRange<CUmemGenericAllocationHandle>
+
     private struct State {
-        var ranges: [RangeID: AddressRange] = [:]
+        var ranges: [RangeID: Addresses] = [:]
         var free: FreeList
         var lastID = DeviceMemory.pieces
         /// Bytes that are mapped, and bytes of units that something lies in.
@@ -46,7 +49,7 @@ final class DeviceMemory: @unchecked Sendable {
         unitBytes = memory.granularity * max(1, min(Self.unitGranules, granules / Self.leastUnits))
         let bytes = memory.rounded(Self.addressFactor * limit)
         state = Mutex(State(free: FreeList(0..<bytes)))
-        let range = AddressRange(base: try memory.reserve(bytes), bytes: bytes, unitBytes: unitBytes)
+        let range = Addresses(base: try memory.reserve(bytes), bytes: bytes, unitBytes: unitBytes)
         base = range.base
         state.withLock { $0.ranges[Self.pieces] = range }
     }
@@ -104,7 +107,7 @@ final class DeviceMemory: @unchecked Sendable {
     func reserve(_ bytes: Int) throws(TensorError) -> (id: RangeID, base: CUdeviceptr) {
         try state.withLock { (state) throws(TensorError) in
             let bytes = memory.rounded(bytes)
-            let range = AddressRange(base: try memory.reserve(bytes), bytes: bytes, unitBytes: unitBytes)
+            let range = Addresses(base: try memory.reserve(bytes), bytes: bytes, unitBytes: unitBytes)
             state.lastID += 1
             state.ranges[state.lastID] = range
             return (state.lastID, range.base)

@@ -112,8 +112,10 @@ public protocol Backend: AnyObject, Sendable {
     ///
     /// - Throws: `TensorError` when the device refuses the reservation.
     func makeKeptRows(_ shape: KeptRows.Shape, pages: Int) throws -> KeptRows
-    /// Bytes that one position takes of them.
+    /// Bytes of the device that one position takes of them.
     func positionBytes(_ shape: KeptRows.Shape) -> Int
+    /// Bytes of the host that one position takes, where that is not the device.
+    func hostBytes(_ shape: KeptRows.Shape) -> Int
     /// The angles of positions: fp32 products position · inverseFrequency, as transformers forms them.
     ///
     /// - Parameter factor: what all cosines and sines are multiplied by, and with them what is rotated.
@@ -263,6 +265,9 @@ extension Backend {
 
     /// All: the system gives memory as long as the budget lasts.
     public func availablePages(of memories: [PagedMemory], pageBytes: Int) -> Int { .max }
+
+    /// None: the host's memory is the device's.
+    public func hostBytes(_ shape: KeptRows.Shape) -> Int { 0 }
 
     /// Nothing: the pages are written again before the system would miss them.
     public func discardPages(_ pages: [Int32], of memories: [PagedMemory]) {}

@@ -76,12 +76,16 @@ open class KeptRows: PagedMemory, @unchecked Sendable {
         public let columns: Int
         /// Whether values are kept in fp32. Otherwise they take about 16 bits: 15 of the largest value of each 64.
         public let isExact: Bool
+        /// Whether rows are kept in the host's memory where the device has one of its own: they take none of it, and are
+        /// fetched ahead of time when streams are recalled in descending order.
+        public let isOffloaded: Bool
 
         /// A shape.
-        public init(streams: Int, columns: Int, isExact: Bool) {
+        public init(streams: Int, columns: Int, isExact: Bool, isOffloaded: Bool = false) {
             self.streams = streams
             self.columns = columns
             self.isExact = isExact
+            self.isOffloaded = isOffloaded
         }
     }
 

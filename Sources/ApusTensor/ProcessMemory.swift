@@ -42,6 +42,18 @@ package enum ProcessMemory {
         return max(room, 0)
     }
 
+    /// Bytes that the process may still take, so that a share of all that it may use is in use.
+    package static func spare(utilization: Double) -> Int {
+        func share(_ bytes: Int) -> Int { (utilization * Double(bytes)).wholeNumber(in: 0...1 << 62) }
+        return min(share(limit()) - held(), share(reservable()))
+    }
+
+    /// Bytes that the machine can give without taking them from anyone; all that it has where it does not say.
+    package static func available(root: String = "/") -> Int {
+        let kibibytes = number(after: "MemAvailable:", in: text(root + "proc/meminfo"))
+        return kibibytes.map { $0 * 1024 } ?? Int(ProcessInfo.processInfo.physicalMemory)
+    }
+
     /// The number that follows a name in a table of the system's; nil for none, such as "unlimited".
     private static func number(after name: String, in table: String) -> Int? {
         guard let line = table.split(separator: "\n").first(where: { $0.hasPrefix(name) }) else { return nil }

@@ -36,7 +36,7 @@ import Testing
             Set(fields.keys) == [
                 "model", "prompt_tokens", "parts", "total_bytes", "int8_total_bytes", "least_bytes", "limit_bytes",
                 "page_budget_bytes",
-                "wanted_page_bytes", "verdict", "advice",
+                "main_memory_bytes", "wanted_page_bytes", "verdict", "advice",
             ])
         let parts = (fields["parts"]?.array ?? []).compactMap { $0.object?["bytes"]?.number }
         #expect(parts.reduce(0, +) == fields["total_bytes"]?.number)

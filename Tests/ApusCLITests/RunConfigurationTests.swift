@@ -86,6 +86,23 @@ import Testing
         #expect(refusal("beta: 0.1\n")?.hasPrefix("model_name_or_path: is missing") == true)
     }
 
+    @Test(arguments: [
+        ("gradient_checkpointing: true", GradientCheckpointing.recompute), ("gradient_checkpointing: no", .none),
+        ("use_gradient_checkpointing: unsloth", .offload), ("", .recompute),
+    ])
+    func checkpointingIsAFlagOrUnslothsWord(line: String, expected: GradientCheckpointing) throws {
+        let trainer = try resolve("model: m\nuse_peft: true\n\(line)\n").trainer
+        #expect(trainer.gradientCheckpointing == expected)
+        let setting = expected.setting
+        #expect(GradientCheckpointing(setting: setting) == expected)
+        #expect((setting == .string("unsloth")) == (expected == .offload), "a flag stays one in files")
+    }
+
+    @Test func checkpointingHasNoOtherWord() {
+        #expect(
+            refusal("model: m\ngradient_checkpointing: offload\n")?.contains("expected true, false or unsloth") == true)
+    }
+
     @Test func acceptedKeysAreExplainedOnceForEachReason() throws {
         let configuration = try resolve(
             """

@@ -25,7 +25,7 @@ extension EmulatedCard {
             cuda_emulation_set_granularity(1 << 16)
             let backend = try TestDevice.emulatedCard(utilization: utilization)
             let tiny = try TinyModel("tiny_qwen2", precision: .f32, backend: backend)
-            let pages = PageStore(model: tiny.model, contents: .layerInputs)
+            let pages = PageStore(model: tiny.model, contents: .training(.recompute))
             let engine = GenerationEngine(model: tiny.model, adapter: tiny.adapter, pages: pages, keepsRollouts: true)
             let pass = TrainingPass(model: tiny.model, trained: .adapter(tiny.adapter), pages: pages)
             let requests = (0..<8).map { index in

@@ -43,7 +43,7 @@ import Testing
     private func expectSamplerAndTrainerToAgree(
         _ model: LanguageModel, _ adapter: LoRAAdapter, _ family: FamilyModel
     ) throws {
-        let pages = PageStore(model: model, contents: .layerInputs, pages: 64)
+        let pages = PageStore(model: model, contents: .training(.recompute), pages: 64)
         let engine = GenerationEngine(model: model, adapter: adapter, pages: pages, keepsRollouts: true)
         let length = min(24, model.configuration.contextLength - family.golden.promptLength)
         let request = GenerationRequest(prompt: family.group.prompt, completions: 3)

@@ -25,7 +25,7 @@ import Testing
 
         init(
             _ precision: WeightPrecision = .bf16, _ set: InstructionSet? = nil, threads: Int = 1,
-            model: String = "tiny_qwen2", pages count: Int = 4096, contents: PageContents = .layerInputs
+            model: String = "tiny_qwen2", pages count: Int = 4096, contents: PageContents = .training(.recompute)
         ) throws {
             tiny = try TinyModel(
                 model, precision: precision, backend: TestDevice.backend(instructionSet: set, threads: threads))
@@ -92,11 +92,11 @@ import Testing
     @Test(arguments: WeightPrecision.allCases, TestDevice.instructionSets)
     func keptActivationsGiveTheBitsOfAForwardPassThatKeepsThem(precision: WeightPrecision, set: InstructionSet) throws {
         for threads in [1, 5] {
-            let pair = try Pair(precision, set, threads: threads, contents: .activations)
+            let pair = try Pair(precision, set, threads: threads, contents: .training(.none))
             let groups = try pair.sample()
             let reference = TrainingPass(
                 model: pair.tiny.model, trained: .adapter(pair.tiny.adapter),
-                pages: PageStore(model: pair.tiny.model, contents: .activations, pages: 4096))
+                pages: PageStore(model: pair.tiny.model, contents: .training(.none), pages: 4096))
             let expected = try Self.outcome(reference, pair.tiny.adapter, groups)
             #expect(try Self.outcome(pair.pass, pair.tiny.adapter, groups) == expected, "\(threads) threads")
             #expect(pair.pass.forwardPasses == 0 && reference.forwardPasses == 1)
@@ -106,7 +106,7 @@ import Testing
     /// Rounding moves the gradient by its own size, and neither log-probabilities nor entropies at all.
     @Test(.enabled(if: TestDevice.rounds), arguments: ["tiny_qwen2", "tiny_llama"])
     func keptActivationsGiveNearlyTheSameGradient(model: String) throws {
-        let pair = try Pair(.f32, model: model, contents: .activations)
+        let pair = try Pair(.f32, model: model, contents: .training(.none))
         let groups = try pair.sample()
         let reference = TrainingPass(model: pair.tiny.model, adapter: pair.tiny.adapter)
         let exact = try Self.outcome(reference, pair.tiny.adapter, groups)

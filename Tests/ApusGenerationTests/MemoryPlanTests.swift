@@ -47,7 +47,7 @@ import Testing
         let adapter = try LoRAAdapter(#require(run.adapter), for: model, seed: 0)
         #expect(try part("optimizer", of: planned) == 8 * adapter.parameterCount)
 
-        let pages = PageStore(model: model, contents: .layerInputs, pages: 64)
+        let pages = PageStore(model: model, contents: .training(.recompute), pages: 64)
         let groups = (0..<2).map { group in
             TokenGroup(
                 prompt: [Int32](repeating: 1, count: 21),
@@ -65,6 +65,16 @@ import Testing
         let whole = try MemoryPlan(run, utilization: 0.8, limit: 1 << 40, backend: backend)
         run.completionTokens = 1_000_000
         #expect(try MemoryPlan(run, utilization: 0.8, limit: 1 << 40, backend: backend) == whole)
+    }
+
+    /// The memory of the CPU is the host's.
+    @Test func nothingIsOffloadedOnTheCPU() throws {
+        var run = try run("base96-slips")
+        let plan = try MemoryPlan(run, utilization: 0.8, limit: 1 << 40, backend: backend)
+        run.checkpointing = .offload
+        #expect(try MemoryPlan(run, utilization: 0.8, limit: 1 << 40, backend: backend) == plan)
+        run.checkpointing = .none
+        #expect(try MemoryPlan(run, utilization: 0.8, limit: 1 << 40, backend: backend).wantedPages > plan.wantedPages)
     }
 
     @Test func verdictsFollowTheLimit() throws {

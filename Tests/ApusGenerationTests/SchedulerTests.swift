@@ -28,7 +28,7 @@ import Testing
 
         init(pages count: Int, lanes: Int = 256, keeps: Bool = false) throws {
             tiny = try TinyModel("tiny_llama", precision: .bf16, backend: TestDevice.backend(threads: 2))
-            pages = PageStore(model: tiny.model, contents: keeps ? .layerInputs : .keysAndValues, pages: count)
+            pages = PageStore(model: tiny.model, contents: keeps ? .training(.recompute) : .keysAndValues, pages: count)
             engine = GenerationEngine(
                 model: tiny.model, adapter: tiny.adapter, pages: pages, keepsRollouts: keeps, laneLimit: lanes)
         }

@@ -44,7 +44,7 @@ import Testing
         let parameters = try withModelFolder(copying: "full_parameters/tied") { path in
             try FullParameters(directory: URL(filePath: path), backend: TestDevice.backend(threads: 2))
         }
-        let pages = PageStore(model: parameters.model, contents: .layerInputs, pages: 64)
+        let pages = PageStore(model: parameters.model, contents: .training(.recompute), pages: 64)
         let pass = TrainingPass(model: parameters.model, trained: .full(parameters), pages: pages)
         return try result(of: pass, rows: rows) { try parameters.gradients }
     }

@@ -130,9 +130,11 @@ extension OperationTrial {
 extension OperationTrial {
     static var kept: [OperationTrial] {
         [true, false].flatMap { isExact in
-            [(1, 8), (40, 96), (70, 33)].map { rows, width in
+            [(1, 8, false), (40, 96, true), (70, 33, false), (70, 33, true)].map { rows, width, isOffloaded in
                 OperationTrial(shape: "\(rows) x \(width)", rounding: isExact ? .exact : .pages) { bench in
-                    try keep(bench, rows, KeptRows.Shape(streams: 3, columns: width, isExact: isExact))
+                    let shape = KeptRows.Shape(
+                        streams: 3, columns: width, isExact: isExact, isOffloaded: isOffloaded)
+                    try keep(bench, rows, shape)
                 }
             }
         }

@@ -30,7 +30,7 @@ extension FamilyModel {
     /// The loss and its gradients by all weights; of a fixture that has them.
     public func fullFindings(on backend: any Backend) throws -> [ModelFinding] {
         let parameters = try withFolder { try FullParameters(directory: URL(filePath: $0), backend: backend) }
-        let pages = PageStore(model: parameters.model, contents: .layerInputs, pages: 16)
+        let pages = PageStore(model: parameters.model, contents: .training(.recompute), pages: 16)
         let pass = TrainingPass(model: parameters.model, trained: .full(parameters), pages: pages)
         let loss = try pass.lossWithGradients(group)
         let gradients = try parameters.gradients

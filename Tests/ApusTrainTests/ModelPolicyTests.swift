@@ -156,7 +156,7 @@ struct ModelPolicyTests {
         var configuration = configuration(folder.url.appending(path: "run"))
         configuration.maxCompletionLength = 40
         let ample = try await run(configuration, model: model)
-        let pages = PageStore(model: model, contents: .layerInputs, pages: 16)
+        let pages = PageStore(model: model, contents: .training(.recompute), pages: 16)
         let tight = try await run(configuration, model: model, memory: MemoryBudget(bytes: pages.budgetBytes))
         #expect(tight.parameters == ample.parameters)
         #expect(tight.forwardPasses > 0)

@@ -52,10 +52,10 @@ struct BenchCommand: AsyncParsableCommand {
     @Flag(name: .customLong("no-cache"), help: ArgumentHelp(ModelOptions.noCacheHelp))
     var noCache = false
 
-    @Flag(
-        inversion: .prefixedNo,
-        help: "grpo: compute the inside of layers again for the backward pass, or keep it: faster, more memory.")
-    var gradientCheckpointing = true
+    @Option(
+        name: .customLong("gradient-checkpointing"),
+        help: "grpo: what a backward pass starts from, as in a configuration: true, false or unsloth.")
+    var checkpointing = GradientCheckpointing.recompute
 
     @Option(help: "tokenize: a file of text instead of the one that is always the same.")
     var file: String?
@@ -118,7 +118,7 @@ struct BenchCommand: AsyncParsableCommand {
                 .decode(batch: batch, tokens: tokens, runs: runs)
         case .grpo:
             try await GRPOBench(
-                model: model, group: batch, tokens: tokens, steps: runs, gradientCheckpointing: gradientCheckpointing
+                model: model, group: batch, tokens: tokens, steps: runs, checkpointing: checkpointing
             ).run()
         case .load, .tokenize, .kernels: preconditionFailure("measured without a loaded model")
         }

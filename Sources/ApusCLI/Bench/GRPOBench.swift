@@ -9,7 +9,7 @@ struct GRPOBench {
     let group: Int
     let tokens: Int
     let steps: Int
-    let gradientCheckpointing: Bool
+    let checkpointing: GradientCheckpointing
 
     func run() async throws -> BenchResult {
         let output = FileManager.default.temporaryDirectory.appending(path: "apus-bench-\(UUID().uuidString)")
@@ -43,7 +43,7 @@ struct GRPOBench {
         configuration.numGenerations = group
         configuration.maxCompletionLength = tokens
         configuration.optimizer.learningRate = 5e-6
-        configuration.gradientCheckpointing = gradientCheckpointing
+        configuration.gradientCheckpointing = checkpointing
         configuration.lossType = .grpo
         configuration.optimizer.maxSteps = steps
         configuration.output.loggingSteps = 1

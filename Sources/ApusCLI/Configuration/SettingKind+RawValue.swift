@@ -25,7 +25,7 @@ extension SettingKind {
         case .number: return RawValue.number(text).map(JSONValue.number)
         case .flag: return (RawValue.flag(text) ?? ["1": true, "0": false][text]).map(JSONValue.bool)
         case .flagOr(let word):
-            return text == word ? .bool(true) : SettingKind.flag.scalar(text)
+            return text == word ? .string(word) : SettingKind.flag.scalar(text)
         case .text: return .string(text)
         case .path: return .string(Self.expandingHome(text))
         case .choice(let words, let whenTrue, let whenFalse):

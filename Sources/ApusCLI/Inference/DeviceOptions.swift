@@ -22,7 +22,7 @@ struct DeviceOptions: ParsableArguments {
     /// - Parameter standard: which one where no option says.
     /// - Throws: `CommandFailure` with status 2.
     func open(_ standard: DeviceChoice = .automatic) throws -> Device {
-        try failing(as: .badInput) { try Device(device ?? standard, threads: threads) }
+        try failing(as: .badInput) { try Device(device ?? standard, threads: threads, report: Terminal.complain) }
     }
 }
 
@@ -31,6 +31,6 @@ extension RunSettings {
     ///
     /// - Throws: `CommandFailure` with status 2.
     func openDevice() throws -> Device {
-        try failing(as: .badInput) { try Device(device, threads: threads) }
+        try failing(as: .badInput) { try Device(device, threads: threads, report: Terminal.complain) }
     }
 }

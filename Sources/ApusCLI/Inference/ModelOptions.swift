@@ -4,6 +4,7 @@ import Foundation
 import Synchronization
 
 extension WeightPrecision: ExpressibleByArgument {}
+extension GradientCheckpointing: ExpressibleByArgument {}
 
 /// The options of every command that loads a model.
 struct ModelOptions: ParsableArguments {

@@ -80,11 +80,18 @@ struct PlanAdvice {
                 { $0.trainer.maxCompletionLength = max(1, completion / 2) }
             )
         ]
-        if plan.run.keepsActivations {
+        if plan.run.checkpointing == .none {
             changes.append(
                 (
                     "gradient_checkpointing: true", "the insides of layers are computed again",
-                    { $0.trainer.gradientCheckpointing = true }
+                    { $0.trainer.gradientCheckpointing = .recompute }
+                ))
+        }
+        if plan.run.checkpointing != .offload {
+            changes.append(
+                (
+                    "gradient_checkpointing: unsloth", "rows that training starts from lie in main memory",
+                    { $0.trainer.gradientCheckpointing = .offload }
                 ))
         }
         if !plan.configuration.settings.loadsIn4Bit {

@@ -21,8 +21,15 @@ struct PlanReport {
             "together", "\(mebibytes(memory.total)) MiB",
             "of \(mebibytes(memory.limit)) MiB \(plan.device.processor == nil ? "on the card" : "in this machine")",
         ]
-        return [heading, Self.aligned(rows + [total] + weightsIn8Bits), verdict, changes].filter { !$0.isEmpty }.joined(
-            separator: "\n\n")
+        let table = Self.aligned(rows + [total] + inMainMemory + weightsIn8Bits)
+        return [heading, table, verdict, changes].filter { !$0.isEmpty }.joined(separator: "\n\n")
+    }
+
+    /// What lies in main memory beside a card.
+    private var inMainMemory: [[String]] {
+        guard let rows = plan.memory.offloaded else { return [] }
+        let note = "of \(mebibytes(rows.budget)) MiB free for them"
+        return [["kept rows, in main memory", "\(mebibytes(rows.wanted)) MiB", note]]
     }
 
     /// What 8-bit weights would make of the total; nothing where it is the total.
@@ -47,6 +54,14 @@ struct PlanReport {
         let memory = plan.memory
         let budget = "\(mebibytes(memory.pageBudget)) MiB that memory_utilization leaves for them"
         switch memory.verdict {
+        case .doesNotFit where memory.isShortOfMainMemory:
+            return
+                "It does not fit: one pass of training keeps \(mebibytes(memory.offloaded?.least ?? 0)) MiB of rows in main "
+                + "memory, more than is free for them; gradient_checkpointing: true keeps them on the card."
+        case .fitsRecomputing where memory.wantedPages <= memory.pageBudget:
+            return
+                "It fits. Main memory does not hold all kept rows of a generation: some are computed again, which is slower "
+                + "and changes no result."
         case .fits: return "It fits, and every row of a generation stays in memory."
         case .fitsRecomputing:
             return
@@ -99,6 +114,7 @@ struct PlanReport {
             "limit_bytes": size(memory.limit),
             "page_budget_bytes": size(memory.pageBudget),
             "wanted_page_bytes": size(memory.wantedPages),
+            "main_memory_bytes": size(memory.offloaded?.wanted ?? 0),
             "verdict": .string(memory.verdict.rawValue),
             "advice": .array(
                 advice.map {

@@ -83,11 +83,12 @@ struct SFTRun {
 
     private func makeLearner(on backend: any Backend) throws -> (model: LanguageModel, learner: any Learner) {
         let memory = MemoryBudget(utilization: configuration.trainer.memoryUtilization)
+        let checkpointing = configuration.trainer.gradientCheckpointing
         let seed = UInt64(configuration.trainer.seed)
         guard shared.usesPEFT else {
             let parameters = try ModelLoading.parameters(
                 shared, fromScratch: settings.startsFromScratch ? seed : nil, on: backend)
-            return (parameters.model, ModelLearner(parameters, memory: memory))
+            return (parameters.model, ModelLearner(parameters, checkpointing: checkpointing, memory: memory))
         }
         let model = try ModelLoading.model(
             path: shared.modelPath, precision: shared.precision, on: backend,
@@ -96,7 +97,7 @@ struct SFTRun {
             if let path = shared.adapterPath { try ModelLoading.adapter(path: path, for: model) } else {
                 try LoRAAdapter(shared.loraConfiguration, for: model, seed: seed)
             }
-        return (model, ModelLearner(adapter, of: model, memory: memory))
+        return (model, ModelLearner(adapter, of: model, checkpointing: checkpointing, memory: memory))
     }
 
     private func summary(_ trainer: SFTTrainer, _ learner: any Learner, _ device: Device) -> String {

@@ -17,8 +17,7 @@ enum SFTSettingTable {
             Setting("eval_packing", .ignored(notice: "there is no evaluation within a supervised run")),
             Setting(
                 "activation_offloading",
-                .ignored(unless: ["false"], notice: "kept rows stay in the memory of the device that computes")),
-            Setting("gradient_checkpointing", .ignored(unless: ["true", "unsloth"], notice: recompute)),
+                .ignored(unless: ["false"], notice: "gradient_checkpointing: unsloth keeps rows in main memory")),
             Setting("disable_dropout", .ignored(notice: "there is no dropout")),
             Setting("run_name", .ignored(notice: "runs are told apart by their output_dir")),
             Setting("project", .ignored(unless: ["huggingface"], notice: metricsOnly)),
@@ -49,7 +48,6 @@ enum SFTSettingTable {
             of: SFTConfiguration.declarations.map(\.facts).filter { SettingTable.facts[$0.key] == nil }
         ) { .trainer($0) } + SettingTable.rows(of: SFTSettings.declarations.map(\.facts)) { .run($0) }
 
-    private static let recompute = "activations inside a layer are always recomputed"
     private static let metricsOnly = "metrics go to metrics.jsonl in output_dir"
 
     private static let shared: [Setting] = {

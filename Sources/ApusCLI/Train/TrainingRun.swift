@@ -113,7 +113,8 @@ struct TrainingRun {
         guard settings.usesPEFT else {
             let parameters = try ModelLoading.parameters(settings, on: backend)
             let memory = MemoryBudget(utilization: configuration.trainer.memoryUtilization)
-            return (Policy(parameters, memory: memory), parameters.model)
+            let checkpointing = configuration.trainer.gradientCheckpointing
+            return (Policy(parameters, checkpointing: checkpointing, memory: memory), parameters.model)
         }
         let model = try ModelLoading.model(
             path: settings.modelPath, precision: settings.precision, on: backend,

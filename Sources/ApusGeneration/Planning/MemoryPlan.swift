@@ -19,6 +19,16 @@ public struct MemoryPlan: Sendable, Equatable {
         public let detail: String
     }
 
+    /// Kept rows in main memory, beside a card's own.
+    public struct Offloaded: Sendable, Equatable {
+        /// Bytes of all rows of a generation.
+        public let wanted: Int
+        /// Bytes of one pass of training.
+        public let least: Int
+        /// Bytes that may be pinned for them on this machine, as it is now.
+        public let budget: Int
+    }
+
     /// How the run stands to the machine.
     public enum Verdict: String, Sendable {
         /// All rows of a generation stay in memory.
@@ -39,6 +49,8 @@ public struct MemoryPlan: Sendable, Equatable {
     public let wantedPages: Int
     /// What they must have for the run to work at all.
     public let leastPages: Int
+    /// Kept rows in main memory; nil where they lie in pages with keys and values.
+    public let offloaded: Offloaded?
     /// What the budget lacks of that.
     public var missingPages: Int { max(0, wantedPages - pageBudget) }
     /// The most that the process will hold at a time.
@@ -48,8 +60,13 @@ public struct MemoryPlan: Sendable, Equatable {
 
     /// Whether it will run here.
     public var verdict: Verdict {
-        if leastPages > pageBudget || total > limit { return .doesNotFit }
-        return wantedPages > pageBudget ? .fitsRecomputing : .fits
+        if leastPages > pageBudget || total > limit || isShortOfMainMemory { return .doesNotFit }
+        return wantedPages > pageBudget || offloaded.map { $0.wanted > $0.budget } ?? false ? .fitsRecomputing : .fits
+    }
+
+    /// Whether main memory does not even hold the rows of one pass of training.
+    public var isShortOfMainMemory: Bool {
+        offloaded.map { $0.least > $0.budget } ?? false
     }
 
     /// Whether no allowance for the estimate's error makes it run here: the least it takes is more than there is.
@@ -70,8 +87,13 @@ public struct MemoryPlan: Sendable, Equatable {
         wantedPages = sizes.pages * sizes.pageBytes
         leastPages = sizes.leastPages * sizes.pageBytes
         pageBudget = max(0, (utilization * Double(limit)).wholeNumber(in: 0...1 << 62) - held)
+        let host = sizes.hostBytes
+        offloaded =
+            host.wanted > 0
+            ? Offloaded(wanted: host.wanted, least: host.least, budget: MemoryBudget.pinnableBytes) : nil
         let pages = Part(
-            name: "keys, values, kept rows", bytes: min(wantedPages - sizes.untouchedBytes, pageBudget),
+            name: offloaded == nil ? "keys, values, kept rows" : "keys, values",
+            bytes: min(wantedPages - sizes.untouchedBytes, pageBudget),
             detail: "\(sizes.pages * KeyValueCache.pageTokens) tokens, \(sizes.tokenBytes / 1024) KiB each")
         let work = Self.workParts(run, sizes, backend)
         parts = loaded + [pages] + work

@@ -20,8 +20,8 @@ public struct PlannedRun: Sendable, Equatable {
     public var completionTokens = 512
     /// Whether completions are scored under the base model too (a KL term).
     public var hasReference = false
-    /// Whether what the inside of layers computes is kept for the backward pass, in place of computing it again.
-    public var keepsActivations = false
+    /// What a backward pass starts from.
+    public var checkpointing = GradientCheckpointing.recompute
     /// Threads that compute.
     public var threads = 1
 

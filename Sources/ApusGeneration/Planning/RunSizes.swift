@@ -21,7 +21,18 @@ struct RunSizes {
     /// Of one token over all layers: two residual streams a layer and one after the last, and without checkpointing the
     /// insides of the layers.
     private var inputBytes: Int {
-        LayerInputs.tokenBytes(run.model, run.precision, activations: run.keepsActivations, on: backend)
+        LayerInputs.tokenBytes(run.model, run.precision, run.checkpointing, on: backend)
+    }
+
+    /// Of one token in the host's memory, where kept rows lie there beside a device.
+    private var hostTokenBytes: Int {
+        LayerInputs.hostTokenBytes(run.model, run.precision, run.checkpointing, on: backend)
+    }
+
+    /// The host's memory for all rollouts of a generation, and for one pass of training.
+    var hostBytes: (wanted: Int, least: Int) {
+        let pageBytes = hostTokenBytes * KeyValueCache.pageTokens
+        return ((pages - (run.hasReference ? leastPages : 0)) * pageBytes, leastPages * pageBytes)
     }
 
     /// Of one token, both.
@@ -89,8 +100,11 @@ struct RunSizes {
         return Workspace.byteCount(
             run.model, rows: rows, projectedColumns: projectedColumns, training: true, on: backend)
             + 4 * rows * hidden + (run.precision == .f32 ? 0 : 2 * rounded)
-            + 4 * run.completionsPerPass * 2 * run.promptLimit * keyValue
+            + 4 * run.completionsPerPass * 2 * run.promptLimit * keyValue + fetchBytes
     }
+
+    /// Two buffers on the device, each for a pass's rows of one kept stream on their way from the host.
+    private var fetchBytes: Int { 2 * trainingRows * hostTokenBytes / (2 * run.model.layerCount + 1) }
 
     // MARK: Device
 

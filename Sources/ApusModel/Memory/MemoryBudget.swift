@@ -22,6 +22,13 @@ public struct MemoryBudget: Sendable, Equatable {
         wish = .utilization(utilization)
     }
 
+    /// Bytes of the host that may be pinned for rows that lie there beside a device's: they cannot be swapped out, and belong
+    /// to the process like all that it holds.
+    package static var pinnableBytes: Int {
+        let free = (defaultUtilization * Double(ProcessMemory.available())).wholeNumber(in: 0...1 << 62)
+        return max(0, min(ProcessMemory.spare(utilization: defaultUtilization), free))
+    }
+
     /// Bytes for pages on a device, as it is now.
     package func bytes(on backend: any Backend) -> Int {
         switch wish {

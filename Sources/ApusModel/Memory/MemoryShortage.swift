@@ -18,9 +18,11 @@ public struct MemoryShortage: Error, CustomStringConvertible, Equatable {
     public let wanted: Int
     /// Bytes of the budget, or that the card has left.
     public let found: Int
+    /// Whether it is main memory that rows are offloaded to.
+    public let isOfHost: Bool
 
-    init(work: Work, wanted: Int, found: Int) {
-        (self.work, self.wanted, self.found) = (work, wanted, found)
+    init(work: Work, wanted: Int, found: Int, isOfHost: Bool = false) {
+        (self.work, self.wanted, self.found, self.isOfHost) = (work, wanted, found, isOfHost)
     }
 
     /// What an error says of memory; nil where it is about something else.
@@ -38,6 +40,7 @@ public struct MemoryShortage: Error, CustomStringConvertible, Equatable {
     /// and the names instead.
     public var description: String {
         switch work {
+        case _ where isOfHost: "\(finding); free some of it, or keep rows on the card"
         case .trainingPass: "\(finding); train on fewer completions at a time, or give pages a larger budget"
         case .sequence: "\(finding); shorten prompt or completion, or give pages a larger budget"
         case .onCard: "\(finding); use a smaller batch or model"
@@ -48,7 +51,7 @@ public struct MemoryShortage: Error, CustomStringConvertible, Equatable {
     public var finding: String {
         let mebibyte = 1_048_576
         func beyondBudget(_ purpose: String) -> String {
-            "memory: wanted \((wanted + mebibyte - 1) / mebibyte) MiB for \(purpose), "
+            "memory: wanted \((wanted + mebibyte - 1) / mebibyte) MiB \(isOfHost ? "of main memory " : "")for \(purpose), "
                 + "found a budget of \(found / mebibyte) MiB"
         }
         return switch work {

@@ -1,13 +1,11 @@
 internal import ApusTensor
 
 /// What pages hold of each position.
-package enum PageContents: Sendable {
+package enum PageContents: Sendable, Equatable {
     /// Keys and values: what sampling needs.
     case keysAndValues
-    /// With them the inputs of each layer: what a backward pass starts from, computing the inside of layers again.
-    case layerInputs
-    /// With them what the inside of each layer computed, for a backward pass that computes little again.
-    case activations
+    /// With them what a backward pass starts from.
+    case training(GradientCheckpointing)
 }
 
 /// The memory of pages: room is reserved for all of them at the first use, and taken when a page is written.
@@ -24,12 +22,22 @@ struct PageMemory {
     /// Bytes of keys and values in a page.
     var keyValueBytes: Int { model.backend.pageBytes(model.cacheShape) }
 
-    /// Bytes of layer inputs and activations in a page.
+    /// Bytes of the device that layer inputs and activations take in a page.
     var inputBytes: Int {
-        guard contents != .keysAndValues else { return 0 }
-        return LayerInputs.tokenBytes(
-            model.configuration, model.precision, activations: contents == .activations, on: model.backend)
+        guard let checkpointing else { return 0 }
+        return LayerInputs.tokenBytes(model.configuration, model.precision, checkpointing, on: model.backend)
             * KeyValueCache.pageTokens
+    }
+
+    /// Bytes of the host that a page takes, where that is not the device.
+    var hostBytes: Int {
+        guard let checkpointing else { return 0 }
+        return LayerInputs.hostTokenBytes(model.configuration, model.precision, checkpointing, on: model.backend)
+            * KeyValueCache.pageTokens
+    }
+
+    private var checkpointing: GradientCheckpointing? {
+        if case .training(let checkpointing) = contents { checkpointing } else { nil }
     }
 
     private var memories: [PagedMemory] { storage.map { [$0.cache] + ($0.inputs?.memories ?? []) } ?? [] }
@@ -47,11 +55,9 @@ struct PageMemory {
         if let storage { return storage }
         let made = (
             cache: try model.backend.makeCache(model.cacheShape, pages: pages),
-            inputs: contents == .keysAndValues
-                ? nil
-                : try LayerInputs(
-                    model.configuration, model.precision, pages: pages, activations: contents == .activations,
-                    on: model.backend)
+            inputs: try checkpointing.map {
+                try LayerInputs(model.configuration, model.precision, $0, pages: pages, on: model.backend)
+            }
         )
         storage = made
         return made

@@ -13,8 +13,10 @@ struct GroupTables {
 /// It knows who owns which page (``PageOwners``), where their memory is (``PageMemory``), and which rollouts are kept
 /// (``KeptRollouts``). Not thread-safe; owned by the thread of the numeric core.
 package final class PageStore {
-    /// Bytes that the pages may take.
+    /// Bytes that the pages may take of the device.
     package let budgetBytes: Int
+    /// Bytes of the host that they may take, where they hold fewer pages than those of the device.
+    private let scarceHostBytes: Int?
     /// Rollouts whose pages are kept for training; they are the first to go when pages run out.
     private(set) var kept: KeptRollouts?
     private var owners: PageOwners
@@ -24,13 +26,25 @@ package final class PageStore {
     ///
     /// - Parameters:
     ///   - contents: what a training pass, if one uses the pages, will find in them.
-    ///   - budget: nil for the default share of this machine's memory.
+    ///   - budget: nil for the default share of the device's memory.
+    ///   - hostBytes: what layer inputs may take of the host, where they lie there; nil for a share of what is free.
     ///   - pages: as many pages as this, whatever the budget.
-    package init(model: LanguageModel, contents: PageContents, budget: MemoryBudget? = nil, pages: Int? = nil) {
+    package init(
+        model: LanguageModel, contents: PageContents, budget: MemoryBudget? = nil, hostBytes: Int? = nil,
+        pages: Int? = nil
+    ) {
         memory = PageMemory(model: model, contents: contents)
         let pageBytes = memory.keyValueBytes + memory.inputBytes
         budgetBytes = pages.map { $0 * pageBytes } ?? (budget ?? MemoryBudget()).bytes(on: model.backend)
-        owners = PageOwners(count: min(budgetBytes / pageBytes, model.cacheShape.pageLimit))
+        var count = min(budgetBytes / pageBytes, model.cacheShape.pageLimit)
+        let hostBytes = memory.hostBytes > 0 && pages == nil ? hostBytes ?? MemoryBudget.pinnableBytes : nil
+        if let hostBytes, hostBytes / memory.hostBytes < count {
+            count = hostBytes / memory.hostBytes
+            scarceHostBytes = hostBytes
+        } else {
+            scarceHostBytes = nil
+        }
+        owners = PageOwners(count: count)
     }
 
     // MARK: Memory
@@ -112,6 +126,10 @@ package final class PageStore {
 
     /// The error of a piece of work that needs more pages than there are.
     package func shortage(of pages: Int, for work: MemoryShortage.Work) -> MemoryShortage {
+        if let scarceHostBytes {
+            return MemoryShortage(
+                work: work, wanted: pages * memory.hostBytes, found: scarceHostBytes, isOfHost: true)
+        }
         let pageBytes = keyValueBytes + inputBytes
         // A device's memory may hold less than the budget.
         let missing = owners.available - available

@@ -11,26 +11,39 @@ package final class LayerInputs {
     /// What the inside of layers computed, where that is kept too.
     let activations: LayerActivations?
 
-    private static func shape(_ configuration: ModelConfiguration, _ precision: WeightPrecision) -> KeptRows.Shape {
+    private static func shape(
+        _ configuration: ModelConfiguration, _ precision: WeightPrecision, _ checkpointing: GradientCheckpointing
+    ) -> KeptRows.Shape {
         KeptRows.Shape(
-            streams: 2 * configuration.layerCount + 1, columns: configuration.hiddenSize, isExact: precision == .f32)
+            streams: 2 * configuration.layerCount + 1, columns: configuration.hiddenSize, isExact: precision == .f32,
+            isOffloaded: checkpointing == .offload)
     }
 
-    /// Bytes of one token.
+    /// Bytes of the device that one token takes.
     package static func tokenBytes(
-        _ configuration: ModelConfiguration, _ precision: WeightPrecision, activations: Bool, on backend: any Backend
+        _ configuration: ModelConfiguration, _ precision: WeightPrecision, _ checkpointing: GradientCheckpointing,
+        on backend: any Backend
     ) -> Int {
-        backend.positionBytes(shape(configuration, precision))
-            + (activations ? LayerActivations.tokenBytes(configuration, on: backend) : 0)
+        backend.positionBytes(shape(configuration, precision, checkpointing))
+            + (checkpointing == .none ? LayerActivations.tokenBytes(configuration, on: backend) : 0)
+    }
+
+    /// Bytes of the host that one token takes, where that is not the device.
+    package static func hostTokenBytes(
+        _ configuration: ModelConfiguration, _ precision: WeightPrecision, _ checkpointing: GradientCheckpointing,
+        on backend: any Backend
+    ) -> Int {
+        backend.hostBytes(shape(configuration, precision, checkpointing))
     }
 
     init(
-        _ configuration: ModelConfiguration, _ precision: WeightPrecision, pages: Int, activations: Bool,
-        on backend: any Backend
+        _ configuration: ModelConfiguration, _ precision: WeightPrecision, _ checkpointing: GradientCheckpointing,
+        pages: Int, on backend: any Backend
     ) throws {
         layers = configuration.layerCount
-        streams = try backend.makeKeptRows(Self.shape(configuration, precision), pages: pages)
-        self.activations = activations ? try LayerActivations(configuration, pages: pages, on: backend) : nil
+        streams = try backend.makeKeptRows(Self.shape(configuration, precision, checkpointing), pages: pages)
+        activations =
+            checkpointing == .none ? try LayerActivations(configuration, pages: pages, on: backend) : nil
     }
 
     /// All that lies in pages.

@@ -45,7 +45,7 @@ package final class TrainingPass {
     package convenience init(model: LanguageModel, adapter: LoRAAdapter?) {
         self.init(
             model: model, trained: adapter.map(Trained.adapter) ?? .frozen,
-            pages: PageStore(model: model, contents: .layerInputs))
+            pages: PageStore(model: model, contents: .training(.recompute)))
     }
 
     /// A pass over pages that it may share with a sampler.

@@ -1,4 +1,5 @@
 public import ApusData
+internal import ApusModel
 
 extension GRPOConfiguration {
     /// The defaults with some settings laid over them.
@@ -121,10 +122,8 @@ extension GRPOConfiguration {
             ).from(.apus).onResume(.nothing).also("gpu_memory_utilization", notice: mainMemory)
                 .also("vllm_gpu_memory_utilization", notice: mainMemory),
             SettingDeclaration(
-                "gradient_checkpointing", \.gradientCheckpointing, .flagOr("unsloth"),
-                "the backward pass computes the inside of each layer again from its kept input. false keeps it in 16 bits: a "
-                    + "step is a few per cent faster, a token takes about twice the memory, and gradients differ in their "
-                    + "fifth digit. `unsloth` stands for true"
+                "gradient_checkpointing", \.gradientCheckpointing, GradientCheckpointing.kind,
+                GradientCheckpointing.meaning
             ).also("use_gradient_checkpointing").also("activation_checkpointing"),
         ])
 

@@ -1,4 +1,5 @@
 public import ApusData
+public import ApusModel
 
 /// Everything that a GRPO run can be told, under the names that TRL's `GRPOConfig` gives its settings.
 ///
@@ -55,9 +56,8 @@ public struct GRPOConfiguration: DeclaredSettings {
     /// Share of the memory that this process may use (the control group's limit, or the machine's memory) which it may hold:
     /// what weights leave of it goes to keys, values and kept rows. Not a TRL key; vLLM's for a GPU is close.
     public var memoryUtilization = 0.8
-    /// Whether the backward pass computes the inside of each layer again from the layer's input; false keeps it in 16 bits,
-    /// which is faster and takes two to three times the memory a token.
-    public var gradientCheckpointing = true
+    /// What a backward pass starts from.
+    public var gradientCheckpointing = GradientCheckpointing.recompute
 
     // MARK: Loss
 

@@ -21,7 +21,7 @@ extension PlannedRun {
         self.promptTokens = min(promptTokens, configuration.maxPromptLength ?? promptTokens)
         completionTokens = configuration.maxCompletionLength
         hasReference = configuration.beta != 0
-        keepsActivations = !configuration.gradientCheckpointing
+        checkpointing = configuration.gradientCheckpointing
         self.threads = threads
     }
 }

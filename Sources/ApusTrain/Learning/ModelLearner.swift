@@ -16,21 +16,28 @@ public final class ModelLearner: Learner {
     /// A learner of an adapter.
     /// - Parameters:
     ///   - reference: the frozen adapter of the reference policy; nil where that is the base model alone.
+    ///   - checkpointing: what a backward pass starts from.
     ///   - memory: what keys, values and kept rows may take.
     public convenience init(
         _ adapter: LoRAAdapter, of model: LanguageModel, reference: LoRAAdapter? = nil,
-        memory: MemoryBudget = MemoryBudget()
+        checkpointing: GradientCheckpointing = .recompute, memory: MemoryBudget = MemoryBudget()
     ) {
         self.init(
             adapter, of: model, reference: reference,
-            pages: PageStore(model: model, contents: .layerInputs, budget: memory))
+            pages: PageStore(model: model, contents: .training(checkpointing), budget: memory))
     }
 
     /// A learner of all weights.
-    /// - Parameter memory: what keys, values and kept rows may take.
-    public convenience init(_ parameters: FullParameters, memory: MemoryBudget = MemoryBudget()) {
+    ///
+    /// - Parameters:
+    ///   - checkpointing: what a backward pass starts from.
+    ///   - memory: what keys, values and kept rows may take.
+    public convenience init(
+        _ parameters: FullParameters, checkpointing: GradientCheckpointing = .recompute,
+        memory: MemoryBudget = MemoryBudget()
+    ) {
         self.init(
-            parameters, pages: PageStore(model: parameters.model, contents: .layerInputs, budget: memory))
+            parameters, pages: PageStore(model: parameters.model, contents: .training(checkpointing), budget: memory))
     }
 
     /// A learner of all weights over pages that a sampler may share.

@@ -20,14 +20,14 @@ public struct Policy {
     ///     may move before they are used.
     ///   - keepsRollouts: train on the rows that the sampler computed, as long as the policy has not moved; false computes
     ///     the same rows again.
-    ///   - keepsActivations: keep what the inside of layers computes, in 16 bits, in place of computing it again: faster for
-    ///     two to three times the memory a token.
+    ///   - checkpointing: what a backward pass starts from.
     ///   - memory: what keys, values and kept rows may take.
     public init(
         model: LanguageModel, adapter: LoRAAdapter, reference: LoRAAdapter? = nil, samplesExactLogProbs: Bool = true,
-        keepsRollouts: Bool = true, keepsActivations: Bool = false, memory: MemoryBudget = MemoryBudget()
+        keepsRollouts: Bool = true, checkpointing: GradientCheckpointing = .recompute,
+        memory: MemoryBudget = MemoryBudget()
     ) {
-        let pages = PageStore(model: model, contents: keepsActivations ? .activations : .layerInputs, budget: memory)
+        let pages = PageStore(model: model, contents: .training(checkpointing), budget: memory)
         self.init(
             sampler: EngineSampler(
                 model: model, adapter: adapter, samplesExactLogProbs: samplesExactLogProbs,
@@ -38,9 +38,14 @@ public struct Policy {
     /// A small model with all its weights: they are sampled from as they are trained. The rows of a generation are computed
     /// again for training, since every step moves all weights.
     ///
-    /// - Parameter memory: what keys, values and rows may take.
-    public init(_ parameters: FullParameters, memory: MemoryBudget = MemoryBudget()) {
-        let pages = PageStore(model: parameters.model, contents: .layerInputs, budget: memory)
+    /// - Parameters:
+    ///   - checkpointing: what a backward pass starts from.
+    ///   - memory: what keys, values and rows may take.
+    public init(
+        _ parameters: FullParameters, checkpointing: GradientCheckpointing = .recompute,
+        memory: MemoryBudget = MemoryBudget()
+    ) {
+        let pages = PageStore(model: parameters.model, contents: .training(checkpointing), budget: memory)
         self.init(
             sampler: EngineSampler(
                 model: parameters.model, adapter: nil, samplesExactLogProbs: true, keepsRollouts: false, pages: pages),
@@ -53,7 +58,7 @@ public struct Policy {
     ) {
         self.init(
             model: model, adapter: adapter, reference: reference,
-            keepsActivations: !configuration.gradientCheckpointing,
+            checkpointing: configuration.gradientCheckpointing,
             memory: MemoryBudget(utilization: configuration.memoryUtilization))
     }
 }

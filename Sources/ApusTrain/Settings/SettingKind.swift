@@ -9,7 +9,7 @@ package enum SettingKind: Equatable, Sendable {
     case number(NumberBounds)
     /// True or false.
     case flag
-    /// A flag, for which this word stands as true.
+    /// A flag, or this word.
     case flagOr(String)
     /// Text, whatever it looks like.
     case text
@@ -41,7 +41,8 @@ package enum SettingKind: Equatable, Sendable {
         switch self {
         case .integer: "a whole number"
         case .number: "a number"
-        case .flag, .flagOr: "true or false"
+        case .flag: "true or false"
+        case .flagOr(let word): "true, false or \(word)"
         case .text: "text"
         case .path: "a path"
         case .choice(let words, _, _): "one of \(words.joined(separator: ", "))"
@@ -62,7 +63,8 @@ package enum SettingKind: Equatable, Sendable {
         switch self {
         case .integer: "integer"
         case .number: "number"
-        case .flag, .flagOr: "flag"
+        case .flag: "flag"
+        case .flagOr(let word): "flag, \(word)"
         case .text: "text"
         case .path: "path"
         case .choice(let words, _, _): words.joined(separator: ", ")

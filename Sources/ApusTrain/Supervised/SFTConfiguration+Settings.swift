@@ -1,4 +1,5 @@
 public import ApusData
+internal import ApusModel
 
 extension SFTConfiguration {
     /// The defaults with some settings laid over them, each in its own type.
@@ -55,5 +56,9 @@ extension SFTConfiguration {
             "memory_utilization", \.memoryUtilization, .shareAboveZero(smallest: 1e-3),
             "share of the memory that this process may hold"
         ).from(.apus).onResume(.nothing),
+        SettingDeclaration(
+            "gradient_checkpointing", \.gradientCheckpointing, GradientCheckpointing.kind,
+            GradientCheckpointing.meaning
+        ).also("use_gradient_checkpointing").also("activation_checkpointing"),
     ]
 }

@@ -1,3 +1,5 @@
+public import ApusModel
+
 /// Everything that a supervised run can be told, under the names that TRL's `SFTConfig` gives its settings.
 ///
 /// Defaults are those of trl 1.16, but for the order: this trainer shuffles, as TRL's sampler does.
@@ -38,6 +40,8 @@ public struct SFTConfiguration: DeclaredSettings {
     public var dataSeed: Int?
     /// Share of the memory that this process may use which it may hold; see ``GRPOConfiguration/memoryUtilization``.
     public var memoryUtilization = 0.8
+    /// What a backward pass starts from.
+    public var gradientCheckpointing = GradientCheckpointing.recompute
 
     /// The defaults.
     public init() {}

@@ -56,6 +56,8 @@ extension MemoryShortage {
     /// The error with the settings that are to change.
     fileprivate var advisedBySettings: String {
         switch work {
+        case _ where isOfHost:
+            "\(finding); free some of it, or set gradient_checkpointing: true to keep rows on the card"
         case .trainingPass: "\(finding); lower per_device_train_batch_size or raise memory_utilization"
         case .sequence: "\(finding); raise memory_utilization, or shorten prompts or max_completion_length"
         case .onCard:

@@ -2,7 +2,8 @@
 // as integers of 16 bits with a scale for each 64, which follow them from the next multiple of 4 bytes on; rows begin
 // on multiples of 16 bytes.
 //
-// Pages may lie in pinned memory of the host, which kernels write and read as their own.
+// Pages may lie in pinned memory of the host, which kernels write and read as their own, at the pace of the bus. What is
+// read from there is fetched first: rows as they are, one after another, which are then recalled without slots.
 #pragma once
 #include "rows.cuh"
 
@@ -10,6 +11,11 @@ namespace kept {
 
 APUS_DEVICE u8 *row(u8 *pages, int row_bytes, int slot, int streams, int stream) {
     return pages + (((size_t)(slot >> 4) * streams + stream) * 16 + (slot & 15)) * row_bytes;
+}
+
+/// A row of those that are recalled: of a slot, or of those that lie one after another.
+APUS_DEVICE u8 *recalled_row(u8 *pages, int row_bytes, const int *slots, int index, int streams, int stream) {
+    return slots ? row(pages, row_bytes, slots[index], streams, stream) : pages + (size_t)index * row_bytes;
 }
 
 /// Values that share a scale; each lane has two of them, 32 apart.
@@ -46,7 +52,7 @@ apus_recall_exact(u8 *pages, int row_bytes, int streams, int stream, const int *
                   float *x) {
     const rows::Place at = rows::place_of_quad(rows, columns);
     if (!at.is_inside) return;
-    const u8 *row = kept::row(pages, row_bytes, slots[at.row], streams, stream);
+    const u8 *row = kept::recalled_row(pages, row_bytes, slots, at.row, streams, stream);
     const int left = columns - at.column;
     rows::store_quad(x + (size_t)at.row * columns + at.column, left,
                      rows::load_quad(reinterpret_cast<const float *>(row) + at.column, left));
@@ -87,7 +93,7 @@ apus_recall_short(u8 *pages, int row_bytes, int streams, int stream, const int *
                   float *x) {
     const rows::Place at = kept::place_of_block(rows, columns);
     if (!at.is_inside) return;
-    u8 *row = kept::row(pages, row_bytes, slots[at.row], streams, stream);
+    u8 *row = kept::recalled_row(pages, row_bytes, slots, at.row, streams, stream);
     const float scale = *kept::scale(row, at.column, columns);
     for (int h = 0; h < 2; h++) {
         const int column = at.column + (int)(threadIdx.x % 32) + 32 * h;
@@ -97,3 +103,27 @@ apus_recall_short(u8 *pages, int row_bytes, int streams, int stream, const int *
     }
 }
 APUS_EXPORT(apus_recall_short)
+
+/// Copies rows as they are, in few blocks, since others work meanwhile: each thread has four pieces of 16 bytes on the
+/// way.
+extern "C" __global__ void __launch_bounds__(256)
+apus_fetch_rows(u8 *pages, int row_bytes, int streams, int stream, const int *slots, int rows, u8 *copies) {
+    const int pieces = row_bytes / 16;
+    const long long count = (long long)rows * pieces, step = (long long)gridDim.x * blockDim.x;
+    for (long long first = (long long)blockIdx.x * blockDim.x + threadIdx.x; first < count; first += 4 * step) {
+        uint4 values[4];
+        for (int k = 0; k < 4; k++) {
+            const long long piece = first + k * step;
+            if (piece < count) {
+                const int row = (int)(piece / pieces), place = (int)(piece - (long long)row * pieces);
+                u8 *from = kept::row(pages, row_bytes, slots[row], streams, stream);
+                values[k] = reinterpret_cast<const uint4 *>(from)[place];
+            }
+        }
+        for (int k = 0; k < 4; k++) {
+            const long long piece = first + k * step;
+            if (piece < count) reinterpret_cast<uint4 *>(copies)[piece] = values[k];
+        }
+    }
+}
+APUS_EXPORT(apus_fetch_rows)
