@@ -143,7 +143,7 @@ let package = Package(
         tests(
             "ApusCUDATests",
             [
-                "ApusCUDA", "ApusGeneration", "ApusModel", "ApusTensor", "ApusTestDevices", "ApusTestModels",
+                "ApusCPU", "ApusCUDA", "ApusGeneration", "ApusModel", "ApusTensor", "ApusTestDevices", "ApusTestModels",
                 "CUDAEmulation", "CCUDA",
             ]),
         tests("ApusBenchTests", ["ApusBench", "ApusCPU", "ApusTensor", "CKernels"]),

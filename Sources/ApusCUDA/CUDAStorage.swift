@@ -7,17 +7,19 @@ internal import CCUDA
 final class CUDAStorage: Storage, @unchecked Sendable {
     let address: CUdeviceptr
     private let bytes: Int
+    private let use: DeviceMemoryUse
     private let memory: DeviceMemory
 
     /// Room for numbers of four bytes.
-    init(count: Int, in memory: DeviceMemory) throws(TensorError) {
+    init(count: Int, for use: DeviceMemoryUse = .work, in memory: DeviceMemory) throws(TensorError) {
         bytes = 4 * count
-        address = try memory.allocate(bytes)
+        self.use = use
+        address = try memory.allocate(bytes, for: use)
         self.memory = memory
         super.init(count: count)
     }
 
-    deinit { memory.release(address, bytes) }
+    deinit { memory.release(address, bytes, of: use) }
 }
 
 extension Storage {

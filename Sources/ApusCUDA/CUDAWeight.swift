@@ -54,7 +54,7 @@ final class CUDAWeight: Weight, @unchecked Sendable {
     init(_ format: WeightFormat, outputs: Int, inputs: Int, in memory: DeviceMemory) throws(TensorError) {
         kind = WeightKind(format, inputs: inputs)
         let bytes = kind.byteCount(outputs: outputs, inputs: inputs)
-        storage = try CUDAStorage(count: (bytes + 3) / 4, in: memory)
+        storage = try CUDAStorage(count: (bytes + 3) / 4, for: .weights, in: memory)
         leafInputs = Self.leafInputs(outputs: outputs, inputs: inputs)
         super.init(format, outputs: outputs, inputs: inputs, byteCount: bytes)
     }

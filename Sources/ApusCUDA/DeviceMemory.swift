@@ -33,6 +33,8 @@ final class DeviceMemory: @unchecked Sendable {
         /// Bytes that are mapped, and bytes of units that something lies in.
         var mapped = 0
         var used = 0
+        /// Bytes of what lies in pieces, and of units that pages lie in.
+        var uses: [DeviceMemoryUse: Int] = [:]
     }
 
     private let state: Mutex<State>
@@ -77,7 +79,7 @@ final class DeviceMemory: @unchecked Sendable {
     /// Gives out a piece.
     ///
     /// - Throws: `TensorError` when the card or the limit has no room for it.
-    func allocate(_ bytes: Int) throws(TensorError) -> CUdeviceptr {
+    func allocate(_ bytes: Int, for use: DeviceMemoryUse) throws(TensorError) -> CUdeviceptr {
         try state.withLock { (state) throws(TensorError) in
             let rounded = Self.rounded(bytes)
             guard let piece = state.free.take(rounded) else { throw shortage(of: bytes, state) }
@@ -85,16 +87,18 @@ final class DeviceMemory: @unchecked Sendable {
                 state.free.give(piece)
                 throw error
             }
+            state.uses[use, default: 0] += rounded
             return base + CUdeviceptr(piece.lowerBound)
         }
     }
 
     /// Takes a piece back.
-    func release(_ address: CUdeviceptr, _ bytes: Int) {
+    func release(_ address: CUdeviceptr, _ bytes: Int, of use: DeviceMemoryUse) {
         let first = Int(address - base)
         let piece = first..<first + Self.rounded(bytes)
         state.withLock { state in
             state.free.give(piece)
+            state.uses[use, default: 0] -= piece.count
             leave(piece, of: Self.pieces, &state)
         }
     }
@@ -148,7 +152,9 @@ final class DeviceMemory: @unchecked Sendable {
     // MARK: Units
 
     private func enter(_ part: Range<Int>, of id: RangeID, _ state: inout State) throws(TensorError) {
-        state.used += state.ranges[id]?.enter(part) ?? 0
+        let bytes = state.ranges[id]?.enter(part) ?? 0
+        state.used += bytes
+        if id != Self.pieces { state.uses[.pages, default: 0] += bytes }
         do throws(TensorError) { try map(part, of: id, &state) } catch {
             leave(part, of: id, &state)
             throw error
@@ -156,7 +162,9 @@ final class DeviceMemory: @unchecked Sendable {
     }
 
     private func leave(_ part: Range<Int>, of id: RangeID, _ state: inout State) {
-        state.used -= state.ranges[id]?.leave(part) ?? 0
+        let bytes = state.ranges[id]?.leave(part) ?? 0
+        state.used -= bytes
+        if id != Self.pieces { state.uses[.pages, default: 0] -= bytes }
     }
 
     /// Maps what units of a part lack memory; they count as used already.
@@ -205,6 +213,7 @@ final class DeviceMemory: @unchecked Sendable {
         // What is counted as used for it is not mapped: both sides of the difference leave it out.
         let empty = state.ranges.values.reduce(0) { $0 + $1.emptyBytes }
         let left = min(limit - state.mapped, memory.freeBytes) + empty
-        return TensorError(shortage: DeviceShortage(wanted: bytes, left: max(0, left), limit: limit))
+        return TensorError(
+            shortage: DeviceShortage(wanted: bytes, left: max(0, left), limit: limit, uses: state.uses))
     }
 }

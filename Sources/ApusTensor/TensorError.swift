@@ -34,16 +34,29 @@ package struct DeviceShortage: Sendable, Equatable {
     package let left: Int
     /// Bytes of the device that the process may use.
     package let limit: Int
+    /// What they are used for, and how many.
+    package let uses: [DeviceMemoryUse: Int]
 
     /// A shortage.
-    package init(wanted: Int, left: Int, limit: Int) {
-        (self.wanted, self.left, self.limit) = (wanted, left, limit)
+    package init(wanted: Int, left: Int, limit: Int, uses: [DeviceMemoryUse: Int]) {
+        (self.wanted, self.left, self.limit, self.uses) = (wanted, left, limit, uses)
     }
 
     /// What was wanted and what was found.
     package var finding: String {
         let mebibyte = 1_048_576
+        let parts = DeviceMemoryUse.allCases.map { "\($0.rawValue) \((uses[$0] ?? 0) / mebibyte)" }
         return "memory: wanted \((wanted + mebibyte - 1) / mebibyte) MiB of the card, "
-            + "found \(left / mebibyte) MiB left of \(limit / mebibyte) MiB"
+            + "found \(left / mebibyte) MiB left of \(limit / mebibyte) MiB (\(parts.joined(separator: ", ")))"
     }
+}
+
+/// What a device's memory is used for, by the names of a plan's parts.
+package enum DeviceMemoryUse: String, Sendable, CaseIterable {
+    /// Weights as kernels read them, of the model and of an adapter.
+    case weights
+    /// Pages.
+    case pages = "keys, values and kept rows"
+    /// What is computed in, and what an adapter and its optimizer are held in.
+    case work = "adapter, optimizer and activations"
 }

@@ -28,6 +28,7 @@ import Testing
         "model", "adapter", "precision", "prompt", "prompts", "prompt-column", "answer-column", "answer-extraction",
         "system", "system-prompt", "dataset", "completion", "output", "output-dir", "format", "type", "name",
         "chat-template-kwargs", "stop", "file", "decode", "device",
+        "gradient-checkpointing",
     ]
 
     static let commands = options.keys.sorted()

@@ -8,8 +8,8 @@ public struct MemoryShortage: Error, CustomStringConvertible, Equatable {
         case trainingPass
         /// One sequence of so many tokens, prompt and completion, that has all pages to itself.
         case sequence(tokens: Int)
-        /// Whatever it is that a card has no memory for, of so many bytes that the process may use of it.
-        case onCard(limit: Int)
+        /// Whatever it is that a card has no memory for.
+        case onCard
     }
 
     /// What needs the memory.
@@ -20,9 +20,17 @@ public struct MemoryShortage: Error, CustomStringConvertible, Equatable {
     public let found: Int
     /// Whether it is main memory that rows are offloaded to.
     public let isOfHost: Bool
+    /// What a card says of itself.
+    private let card: DeviceShortage?
 
     init(work: Work, wanted: Int, found: Int, isOfHost: Bool = false) {
         (self.work, self.wanted, self.found, self.isOfHost) = (work, wanted, found, isOfHost)
+        card = nil
+    }
+
+    private init(_ card: DeviceShortage) {
+        (work, wanted, found, isOfHost) = (.onCard, card.wanted, card.left, false)
+        self.card = card
     }
 
     /// What an error says of memory; nil where it is about something else.
@@ -30,7 +38,7 @@ public struct MemoryShortage: Error, CustomStringConvertible, Equatable {
         if let shortage = error as? MemoryShortage {
             self = shortage
         } else if let shortage = (error as? TensorError)?.shortage {
-            self.init(work: .onCard(limit: shortage.limit), wanted: shortage.wanted, found: shortage.left)
+            self.init(shortage)
         } else {
             return nil
         }
@@ -57,7 +65,7 @@ public struct MemoryShortage: Error, CustomStringConvertible, Equatable {
         return switch work {
         case .trainingPass: beyondBudget("the rows of one pass of training")
         case .sequence(let tokens): beyondBudget("one sequence of \(tokens) tokens")
-        case .onCard(let limit): DeviceShortage(wanted: wanted, left: found, limit: limit).finding
+        case .onCard: card?.finding ?? beyondBudget("the card")
         }
     }
 }

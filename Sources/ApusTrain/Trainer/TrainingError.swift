@@ -61,8 +61,9 @@ extension MemoryShortage {
         case .trainingPass: "\(finding); lower per_device_train_batch_size or raise memory_utilization"
         case .sequence: "\(finding); raise memory_utilization, or shorten prompts or max_completion_length"
         case .onCard:
-            "\(finding); lower per_device_train_batch_size, num_generations or max_completion_length, keep the batch by "
-                + "gradient_accumulation_steps, raise gpu_memory_utilization, or take a smaller model or load_in_4bit"
+            "\(finding); in this order: gpu_memory_utilization: 0.5, num_generations: 4, a smaller "
+                + "per_device_train_batch_size with more gradient_accumulation_steps, fewer lora_target_modules; then a smaller "
+                + "max_completion_length, gradient_checkpointing: unsloth, load_in_4bit or a smaller model"
         }
     }
 }
