@@ -29,7 +29,7 @@ struct Check {
         [operations(card), promises(card)] + TinyModel.names.map { tiny($0, card) }
             + FamilyModel.names.map { family($0, card) } + FamilyModel.fullyTrained.map { fullyTrained($0, card) }
             + WeightPrecision.allCases.map { sampling($0, card) }
-            + WeightPrecision.allCases.map { training($0, card) }
+            + WeightPrecision.allCases.map { training($0, card) } + [offloading(card)]
     }
 
     /// Every operation beside the plain device's.
@@ -86,6 +86,29 @@ struct Check {
                     figure: Double(twice.differingCount), tolerance: 0,
                     isRight: twice.differingCount == 0 && twice.crossesAPage)
             }
+        }
+    }
+
+    /// Rows that training starts from in main memory, fetched on a stream of their own: gradients have the same bits, however
+    /// the two streams run.
+    private static func offloading(_ card: CUDABackend) -> Check {
+        Check(name: "offloading") {
+            let tiny = try TinyModel("tiny_qwen2", precision: .nf4, backend: card)
+            func gradients(_ checkpointing: GradientCheckpointing) throws -> [Float] {
+                let pages = PageStore(model: tiny.model, contents: .training(checkpointing), pages: 256)
+                let pass = TrainingPass(model: tiny.model, trained: .adapter(tiny.adapter), pages: pages)
+                tiny.adapter.zeroGradients()
+                let scores = try pass.forward(tiny.groups)
+                try pass.backward(scores.map { $0.map { $0.logProbs.map { _ in 1 } } })
+                return try tiny.adapter.gradients
+            }
+            let expected = try gradients(.recompute)
+            let differing = try (0..<20).count { _ in try gradients(.offload) != expected }
+            return [
+                CheckFigure(
+                    subject: "passes of 20 with other bits", figure: Double(differing), tolerance: 0,
+                    isRight: differing == 0)
+            ]
         }
     }
 

@@ -58,6 +58,9 @@ package final class PageStore {
     /// Bytes of layer inputs and activations in a page.
     package var inputBytes: Int { memory.inputBytes }
 
+    /// Bytes of layer inputs that a page has in main memory, beside a device's.
+    package var hostBytes: Int { memory.hostBytes }
+
     /// Keys and values.
     ///
     /// - Throws: `TensorError` when the system refuses the reservation.

@@ -33,9 +33,11 @@ public final class EngineSampler: Sampler {
         let size = KeyValueCache.pageTokens
         func kibibytes(_ bytes: Int) -> Int { (bytes / size + 512) / 1024 }
         let tokens = pages.pageCount * size
+        let place = pages.hostBytes > 0 ? "KiB of main memory" : "KiB"
+        let rows = keepsRollouts ? "kept rows" : "the rows of a training pass"
         return "memory: a token takes \(kibibytes(pages.keyValueBytes)) KiB for keys and values and "
-            + "\(kibibytes(pages.inputBytes)) KiB for \(keepsRollouts ? "kept rows" : "the rows of a training pass"); the "
-            + "budget of \(pages.budgetBytes / 1_048_576) MiB holds \(tokens) tokens"
+            + "\(kibibytes(pages.inputBytes + pages.hostBytes)) \(place) for \(rows); the budget of "
+            + "\(pages.budgetBytes / 1_048_576) MiB holds \(tokens) tokens"
     }
 
     /// Says when rows could not be kept, or sequences had to be computed again.
