@@ -17,7 +17,7 @@ extension CUDABackend {
     /// See `Backend`.
     public func keep(_ x: Matrix, _ pass: Pass, firstRow: Int, in kept: KeptRows, stream: Int) {
         let (slots, own) = (Self.slots(of: x, pass, firstRow: firstRow, kept, stream: stream), kept.cuda)
-        if kept.shape.isOffloaded, let rowFetch {
+        if own.isOnHost, let rowFetch {
             attempt { () throws(TensorError) in try rowFetch.forget(own) }
         }
         launch(
@@ -29,7 +29,7 @@ extension CUDABackend {
     /// See `Backend`. From the host's memory rows come through a buffer on the card.
     public func recall(_ kept: KeptRows, stream: Int, _ pass: Pass, firstRow: Int, into x: Matrix) {
         let (slots, own) = (Self.slots(of: x, pass, firstRow: firstRow, kept, stream: stream), kept.cuda)
-        guard let rowFetch, kept.shape.isOffloaded else {
+        guard let rowFetch, own.isOnHost else {
             return recall(own, from: own.base, slots, stream: stream, into: x)
         }
         let rows = RowFetch.Rows(

@@ -48,19 +48,22 @@ extension CUDABackend {
 
     /// See `Backend`.
     public func makeKeptRows(_ shape: KeptRows.Shape, pages: Int) throws -> KeptRows {
-        if shape.isOffloaded, rowFetch == nil { rowFetch = try RowFetch(beside: queue, memory, context) }
+        if liesOnHost(shape), rowFetch == nil { rowFetch = try RowFetch(beside: queue, memory, context) }
         return try CUDAKeptRows(shape, pages: pages, in: memory, context, queue)
     }
 
     /// See `Backend`.
     public func positionBytes(_ shape: KeptRows.Shape) -> Int {
-        shape.isOffloaded ? 0 : CUDAKeptRows.positionBytes(shape)
+        liesOnHost(shape) ? 0 : CUDAKeptRows.positionBytes(shape)
     }
 
     /// See `Backend`.
     public func hostBytes(_ shape: KeptRows.Shape) -> Int {
-        shape.isOffloaded ? CUDAKeptRows.positionBytes(shape) : 0
+        liesOnHost(shape) ? CUDAKeptRows.positionBytes(shape) : 0
     }
+
+    /// Where a card does not reach main memory at its addresses, rows stay on the card.
+    private func liesOnHost(_ shape: KeptRows.Shape) -> Bool { shape.isOffloaded && device.sharesHostAddresses }
 
     /// See `Backend`.
     public func makeRotaryTable(inverseFrequencies: [Float], positions: Int, factor: Float) throws -> RotaryTable {

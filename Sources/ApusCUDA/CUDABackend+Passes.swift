@@ -30,7 +30,7 @@ extension CUDABackend {
     /// Rows that a pass may write are fetched anew; where it goes back, there is room for them.
     private func prepareFetch(rows: Int, _ needs: PassNeeds) throws(TensorError) {
         guard let rowFetch else { return }
-        for kept in needs.pages.compactMap({ $0 as? CUDAKeptRows }) where kept.shape.isOffloaded {
+        for kept in needs.pages.compactMap({ $0 as? CUDAKeptRows }) where kept.isOnHost {
             try rowFetch.forget(kept)
             if needs.isTraining { try rowFetch.reserve(rows * CUDAKeptRows.rowBytes(kept.shape)) }
         }

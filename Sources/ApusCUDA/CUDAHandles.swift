@@ -26,6 +26,7 @@ final class CUDAKeyValueCache: KeyValueCache, @unchecked Sendable {
 /// `@unchecked Sendable`: as `KeptRows`.
 final class CUDAKeptRows: KeptRows, @unchecked Sendable {
     let storage: any CUDAPages
+    let isOnHost: Bool
     var base: CUdeviceptr { storage.base }
 
     /// Bytes of a row: 16 bits a value with a scale for each 64 of them, or 32.
@@ -41,8 +42,9 @@ final class CUDAKeptRows: KeptRows, @unchecked Sendable {
         _ shape: Shape, pages: Int, in memory: DeviceMemory, _ context: CUDAContext, _ work: LaunchQueue
     ) throws(TensorError) {
         let pageBytes = KeyValueCache.pageTokens * Self.positionBytes(shape)
+        isOnHost = shape.isOffloaded && context.device.sharesHostAddresses
         storage =
-            shape.isOffloaded
+            isOnHost
             ? try HostPages(pages, of: pageBytes, context, work) : try CardPages(pages, of: pageBytes, in: memory)
         super.init(shape: shape, pages: pages)
     }

@@ -17,13 +17,8 @@ final class HostPages: CUDAPages, @unchecked Sendable {
     /// Pinning takes some milliseconds for each of these.
     private static let unitBytes = 16 << 20
 
-    /// - Throws: `TensorError` on a card that cannot reach them, or when the system has no addresses.
+    /// - Throws: `TensorError` when the system has no addresses.
     init(_ count: Int, of pageBytes: Int, _ context: CUDAContext, _ work: LaunchQueue) throws(TensorError) {
-        guard context.device.sharesHostAddresses else {
-            throw TensorError(
-                "CUDA: \(context.device.name) does not reach main memory at its addresses; keep layer inputs on the card"
-            )
-        }
         self.pageBytes = pageBytes
         self.context = context
         self.work = work
@@ -66,15 +61,19 @@ final class HostPages: CUDAPages, @unchecked Sendable {
 
     private func pin(_ place: Range<Int>) throws(TensorError) {
         let unit = start + place.lowerBound
-        guard mprotect(unit, place.count, PROT_READ | PROT_WRITE) == 0 else {
-            throw TensorError(
-                "memory: wanted \(place.count / 1_048_576) MiB of main memory for kept rows, the system refused; "
-                    + "keep fewer rows")
+        var isRefused = mprotect(unit, place.count, PROT_READ | PROT_WRITE) != 0
+        if !isRefused {
+            try context.call("pinning main memory for kept rows") { driver in
+                let code = driver.cuMemHostRegister_v2(
+                    unit, place.count, UInt32(CU_MEMHOSTREGISTER_PORTABLE | CU_MEMHOSTREGISTER_DEVICEMAP))
+                isRefused = Int(code) == CUDA_ERROR_OUT_OF_MEMORY
+                return isRefused ? CUresult(CUDA_SUCCESS) : code
+            }
         }
-        try context.call("pinning \(place.count / 1_048_576) MiB of main memory for kept rows") {
-            $0.cuMemHostRegister_v2(
-                unit, place.count, UInt32(CU_MEMHOSTREGISTER_PORTABLE | CU_MEMHOSTREGISTER_DEVICEMAP))
-        }
+        guard isRefused else { return }
+        throw TensorError(
+            "memory: wanted \(place.count / 1_048_576) MiB more of main memory for kept rows, the system refused; free some "
+                + "of it, or keep layer inputs on the card (gradient_checkpointing: true)")
     }
 
     func discard(_ page: Int) {

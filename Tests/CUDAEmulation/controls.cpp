@@ -49,6 +49,11 @@ void cuda_emulation_set_shared_memory(size_t bytes) {
     device().settings.sharedMemory = std::min(bytes, largestSharedBytes);
 }
 
+void cuda_emulation_set_shares_host_addresses(int shares) {
+    Lock lock(deviceLock);
+    device().settings.sharesHostAddresses = shares != 0;
+}
+
 void cuda_emulation_set_granularity(size_t bytes) {
     Lock lock(deviceLock);
     device().memory.granularity = bytes;

@@ -94,6 +94,7 @@ struct Failure {
 struct Settings {
     int deviceCount = 1, driverVersion = 13000, major = 8, minor = 9;
     size_t totalMemory = (size_t)8 << 30, sharedMemory = commonSharedBytes;
+    bool sharesHostAddresses = true;
 };
 
 struct Device {

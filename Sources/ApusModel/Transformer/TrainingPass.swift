@@ -221,7 +221,7 @@ package final class TrainingPass {
     /// Makes what takes a device's memory, if need be in place of kept rollouts.
     private func makingRoom<Made>(_ make: () throws -> Made) throws -> Made {
         do { return try make() } catch {
-            guard pages.isKeeping else { throw error }
+            guard pages.isKeeping, MemoryShortage(error) != nil else { throw error }
             pages.dropKept()
             return try make()
         }

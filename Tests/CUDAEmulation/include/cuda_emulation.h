@@ -55,6 +55,9 @@ void cuda_emulation_set_total_memory(size_t bytes);
 /// The shared memory that a block may have, 99 KiB unless set and at most 227 KiB.
 void cuda_emulation_set_shared_memory(size_t bytes);
 
+/// Whether kernels reach pinned memory of the host at the host's own addresses; they do unless set.
+void cuda_emulation_set_shares_host_addresses(int shares);
+
 /// What memory is mapped in multiples of, a multiple of the system's pages; 2 MiB, as of cards, unless set.
 void cuda_emulation_set_granularity(size_t bytes);
 
