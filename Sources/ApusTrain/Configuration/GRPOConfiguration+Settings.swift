@@ -124,7 +124,7 @@ extension GRPOConfiguration {
             SettingDeclaration(
                 "gradient_checkpointing", \.gradientCheckpointing, GradientCheckpointing.kind,
                 GradientCheckpointing.meaning
-            ).also("use_gradient_checkpointing").also("activation_checkpointing"),
+            ).onResume(.notice).also("use_gradient_checkpointing").also("activation_checkpointing"),
         ])
 
     private static let mainMemory =

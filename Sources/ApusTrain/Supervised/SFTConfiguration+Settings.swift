@@ -59,6 +59,6 @@ extension SFTConfiguration {
         SettingDeclaration(
             "gradient_checkpointing", \.gradientCheckpointing, GradientCheckpointing.kind,
             GradientCheckpointing.meaning
-        ).also("use_gradient_checkpointing").also("activation_checkpointing"),
+        ).onResume(.notice).also("use_gradient_checkpointing").also("activation_checkpointing"),
     ]
 }

@@ -99,11 +99,13 @@ struct OtherRunTests {
             $0.optimizer.learningRate = 0.01
             $0.output.loggingSteps = 2
             $0.output.saveTotalLimit = 9
+            $0.gradientCheckpointing = .offload
         }
         try await run.run()
         let notice = try #require(run.recorder.notices.first { $0.hasPrefix("goes on with other settings") })
         for key in [
             "learning_rate (0.05 before, 0.01 now)", "logging_steps", "max_steps (2 before, 4 now)", "save_total_limit",
+            "gradient_checkpointing (true before, unsloth now)",
         ] {
             #expect(notice.contains(key), "\(notice)")
         }
