@@ -1,4 +1,5 @@
 import ApusData
+import ApusModel
 import ApusTensor
 import ApusTestSupport
 import ApusText
