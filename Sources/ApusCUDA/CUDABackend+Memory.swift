@@ -62,8 +62,7 @@ extension CUDABackend {
         liesOnHost(shape) ? CUDAKeptRows.positionBytes(shape) : 0
     }
 
-    /// Where a card does not reach main memory at its addresses, rows stay on the card.
-    private func liesOnHost(_ shape: KeptRows.Shape) -> Bool { shape.isOffloaded && device.sharesHostAddresses }
+    private func liesOnHost(_ shape: KeptRows.Shape) -> Bool { CUDAKeptRows.liesOnHost(shape, beside: device) }
 
     /// See `Backend`.
     public func makeRotaryTable(inverseFrequencies: [Float], positions: Int, factor: Float) throws -> RotaryTable {

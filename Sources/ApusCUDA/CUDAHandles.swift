@@ -35,6 +35,11 @@ final class CUDAKeptRows: KeptRows, @unchecked Sendable {
         return ((shape.isExact ? 4 * shape.columns : short) + 15) / 16 * 16
     }
 
+    /// Where a card does not reach main memory at its addresses, rows stay on the card.
+    static func liesOnHost(_ shape: Shape, beside device: CUDADevice) -> Bool {
+        shape.isOffloaded && device.sharesHostAddresses
+    }
+
     /// Bytes that one position takes, wherever it lies.
     static func positionBytes(_ shape: Shape) -> Int { shape.streams * rowBytes(shape) }
 
@@ -42,7 +47,7 @@ final class CUDAKeptRows: KeptRows, @unchecked Sendable {
         _ shape: Shape, pages: Int, in memory: DeviceMemory, _ context: CUDAContext, _ work: LaunchQueue
     ) throws(TensorError) {
         let pageBytes = KeyValueCache.pageTokens * Self.positionBytes(shape)
-        isOnHost = shape.isOffloaded && context.device.sharesHostAddresses
+        isOnHost = Self.liesOnHost(shape, beside: context.device)
         storage =
             isOnHost
             ? try HostPages(pages, of: pageBytes, context, work) : try CardPages(pages, of: pageBytes, in: memory)

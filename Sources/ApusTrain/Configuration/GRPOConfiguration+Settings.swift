@@ -1,5 +1,4 @@
 public import ApusData
-internal import ApusModel
 
 extension GRPOConfiguration {
     /// The defaults with some settings laid over them.
@@ -121,10 +120,7 @@ extension GRPOConfiguration {
                     + "Results do not depend on it"
             ).from(.apus).onResume(.nothing).also("gpu_memory_utilization", notice: mainMemory)
                 .also("vllm_gpu_memory_utilization", notice: mainMemory),
-            SettingDeclaration(
-                "gradient_checkpointing", \.gradientCheckpointing, GradientCheckpointing.kind,
-                GradientCheckpointing.meaning
-            ).onResume(.notice).also("use_gradient_checkpointing").also("activation_checkpointing"),
+            .gradientCheckpointing(\.gradientCheckpointing),
         ])
 
     private static let mainMemory =

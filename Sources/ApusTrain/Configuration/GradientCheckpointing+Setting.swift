@@ -12,14 +12,17 @@ extension GradientCheckpointing: SettingValue {
     }
 
     package var setting: JSONValue { Bool(rawValue).map(JSONValue.bool) ?? .string(rawValue) }
+}
 
-    /// What it is given as.
-    static let kind = SettingKind.flagOr(GradientCheckpointing.offload.rawValue)
-
-    /// What it means.
-    static let meaning =
-        "the backward pass computes the inside of each layer again from its kept input. `unsloth` keeps those inputs in main "
-        + "memory beside a card, so that longer completions fit; without a card it is true. false keeps the inside too, in 16 "
-        + "bits: a step is a few per cent faster, a token takes about twice the memory, and gradients differ in their fifth "
-        + "digit"
+extension SettingDeclaration {
+    /// What a backward pass starts from.
+    static func gradientCheckpointing(_ path: Path<GradientCheckpointing>) -> Self {
+        Self(
+            "gradient_checkpointing", path, .flagOr(GradientCheckpointing.offload.rawValue),
+            "the backward pass computes the inside of each layer again from its kept input. `unsloth` keeps those inputs in "
+                + "main memory beside a card, so that longer completions fit; without a card it is true. false keeps the "
+                + "inside too, in 16 bits: a step is a few per cent faster, a token takes about twice the memory, and "
+                + "gradients differ in their fifth digit"
+        ).onResume(.notice).also("use_gradient_checkpointing").also("activation_checkpointing")
+    }
 }

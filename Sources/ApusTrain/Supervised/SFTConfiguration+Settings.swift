@@ -1,5 +1,4 @@
 public import ApusData
-internal import ApusModel
 
 extension SFTConfiguration {
     /// The defaults with some settings laid over them, each in its own type.
@@ -56,9 +55,6 @@ extension SFTConfiguration {
             "memory_utilization", \.memoryUtilization, .shareAboveZero(smallest: 1e-3),
             "share of the memory that this process may hold"
         ).from(.apus).onResume(.nothing),
-        SettingDeclaration(
-            "gradient_checkpointing", \.gradientCheckpointing, GradientCheckpointing.kind,
-            GradientCheckpointing.meaning
-        ).onResume(.notice).also("use_gradient_checkpointing").also("activation_checkpointing"),
+        .gradientCheckpointing(\.gradientCheckpointing),
     ]
 }
