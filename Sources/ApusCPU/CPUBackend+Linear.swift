@@ -102,7 +102,7 @@ extension CPUBackend {
                 for i in works.indices {
                     let end = begin + works[i].first.panels
                     let own = panels.clamped(to: begin..<end)
-                    if !own.isEmpty {
+                    if !own.isEmpty, !range.isEmpty {
                         let own = own.lowerBound - begin..<own.upperBound - begin
                         self.multiply(works[i].first, range, panels: own, thread: thread)
                         if let then = works[i].then { self.multiply(then, range, panels: own, thread: thread) }

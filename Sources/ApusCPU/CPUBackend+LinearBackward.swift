@@ -29,6 +29,7 @@ extension CPUBackend {
         let grid = ProductGrid(rows: x.rows, panels: inputPanels(width), threads: pool.threads)
         deal(grid.count) { thread, task in
             let (range, panels) = grid[task]
+            guard !range.isEmpty else { return }
             for (index, part) in parts.enumerated() {
                 self.inputGradient(
                     part, range, to: to + range.lowerBound * width, accumulate: accumulate || index > 0,
