@@ -37,11 +37,12 @@ package final class CPUWeight: Weight, @unchecked Sendable {
             }
         let width = Int(kernels.panel_width)
         panels = (outputs + width - 1) / width
-        let bytes = kernels.panel_bytes(stored, Int32(inputs)) * panels
+        let bytes = kernels.panel_bytes(stored, Int32(outputs), Int32(inputs)) * panels
         var supply = StorageSupply(parts)
         storage = try supply.next(count: (bytes + 3) / 4)
         let hasScales = stored != APUS_WEIGHT_F32 && stored != APUS_WEIGHT_BF16
-        let scaleCount = hasScales ? panels * width * (inputs / group) : 0
+        let storedWidth = Int(kernels.stored_width(stored, Int32(outputs)))
+        let scaleCount = hasScales ? panels * storedWidth * (inputs / group) : 0
         scales = hasScales ? try supply.next(count: scaleCount) : nil
         try supply.end()
         let rows = kernels.row_format(stored)

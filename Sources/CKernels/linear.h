@@ -28,8 +28,8 @@ typedef struct {
 
 /// One panel of the inner steps at hand, in compute form.
 typedef struct {
-  const void *values;   // fp32 [depth][panel_width], pairs [depth / 2][panel_width], or codes of as many pairs
-  const float *scales;  // [block][panel_width], or NULL
+  const void *values;   // fp32 [depth][panel_width], pairs [depth / 2][width], or codes of as many pairs
+  const float *scales;  // [block][width], or NULL
 } compute_panel;
 
 /// Scratch of one thread.
@@ -77,7 +77,7 @@ APUS_INLINE compute_panel make_panel(const product *p, int panel, int k0, int de
     result.values = panel_codes(w, panel, k0);
   else
     result.values = panel_pairs(w, panel, k0, depth, (pair *)room);
-  if (p->block) result.scales = panel_scales(w, panel) + (size_t)(k0 / p->block) * panel_width;
+  if (p->block) result.scales = panel_scales(w, panel) + (size_t)(k0 / p->block) * weight_width(w);
   return result;
 }
 
@@ -122,7 +122,8 @@ APUS_INLINE void product_tile(const product *p, int row, int rows, int k0, int d
     pair_operands operands = {
         .a = (const pair *)(x->rounded + row * x->rounded_ld + k0), .a_row = x->rounded_ld / 2,
         .a_scales = p->block ? x->scales + row * x->scale_ld + k0 / p->block : 0, .a_scale_row = x->scale_ld,
-        .b = b.values, .b_scales = b.scales, .block = p->block};
+        .b = b.values, .b_scales = b.scales, .b_width = p->transposed ? panel_width : weight_width(p->weight),
+        .block = p->block};
     product_pairs(p, rows, &operands, depth, to, ld, columns, bias, accumulate);
   }
   if (columns < panel_width)
@@ -240,7 +241,8 @@ static void linear_outer(const float *a, long lda, const float *b, long ldb, int
 
 #define APUS_LINEAR_KERNELS                                                                              \
   {.panel_width = panel_width, .half_format = pairs_are_bf16 ? APUS_WEIGHT_BF16 : APUS_WEIGHT_FIXED,      \
-   .backward_block = linear_backward_block, .row_format = linear_row_format, .panel_bytes = linear_panel_bytes,  \
+   .backward_block = linear_backward_block, .row_format = linear_row_format,                               \
+   .stored_width = linear_stored_width, .panel_bytes = linear_panel_bytes,                                \
    .pack = linear_pack, .pack_nf4 = linear_pack_nf4, .quantize_nf4 = linear_quantize_nf4,                 \
    .read_row = linear_read_row, .round_rows = linear_round_rows,                                          \
    .forward = linear_forward, .backward = linear_backward,                                                \

@@ -26,9 +26,9 @@ APUS_INLINE uint16_t int8_half(int8_t value) {
 #endif
 }
 
-/// Bytes of one pair of inputs in a panel, for every format that is stored as pairs or as codes of pairs.
-APUS_INLINE size_t pair_bytes(apus_weight_format format) {
-  return (size_t)panel_width * (format == APUS_WEIGHT_NF4 ? 1 : format == APUS_WEIGHT_INT8 ? 2 : 4);
+/// Bytes of one pair of inputs in a panel of `width` outputs, for every format that is stored as pairs or as codes of pairs.
+APUS_INLINE size_t pair_bytes(apus_weight_format format, int width) {
+  return (size_t)width * (format == APUS_WEIGHT_NF4 ? 1 : format == APUS_WEIGHT_INT8 ? 2 : 4);
 }
 
 /// Where the NF4 code of an input pair's half (0 or 1) of a panel's lane lies within the pair's panel_width bytes.

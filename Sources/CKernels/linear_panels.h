@@ -1,7 +1,18 @@
 // Packed panels of weights: how they are written, and how they come into the form that the register tiles read.
-static size_t linear_panel_bytes(apus_weight_format format, int inputs) {
-  return format == APUS_WEIGHT_F32 ? (size_t)inputs * panel_width * 4 : (size_t)(inputs / 2) * pair_bytes(format);
+static int linear_stored_width(apus_weight_format format, int outputs) {
+  return format == APUS_WEIGHT_FIXED && outputs <= panel_width / 2 ? panel_width / 2 : panel_width;
 }
+
+static size_t linear_panel_bytes(apus_weight_format format, int outputs, int inputs) {
+  return format == APUS_WEIGHT_F32 ? (size_t)inputs * panel_width * 4
+                                   : (size_t)(inputs / 2) * pair_bytes(format, linear_stored_width(format, outputs));
+}
+
+/// Outputs that a panel of the weight has room for.
+APUS_INLINE int weight_width(const apus_weight *w) { return linear_stored_width(w->format, w->outputs); }
+
+/// Bytes of a pair of inputs in a panel of the weight.
+APUS_INLINE size_t weight_step(const apus_weight *w) { return pair_bytes(w->format, weight_width(w)); }
 
 /// In which form the rows of a product with weights of a format are read.
 static apus_row_format linear_row_format(apus_weight_format format) {
@@ -13,17 +24,17 @@ static apus_row_format linear_row_format(apus_weight_format format) {
 }
 
 APUS_INLINE uint8_t *panel_of(const apus_weight *w, int panel) {
-  return (uint8_t *)w->panels + linear_panel_bytes(w->format, w->inputs) * (size_t)panel;
+  return (uint8_t *)w->panels + linear_panel_bytes(w->format, w->outputs, w->inputs) * (size_t)panel;
 }
 
-/// A panel's scales, [group][panel_width].
+/// A panel's scales, [group][width].
 APUS_INLINE float *panel_scales(const apus_weight *w, int panel) {
-  return w->scales + (size_t)panel * (w->inputs / w->group) * panel_width;
+  return w->scales + (size_t)panel * (w->inputs / w->group) * weight_width(w);
 }
 
 /// Where the pairs, or codes of pairs, of inputs from k0 (even) on begin.
 APUS_INLINE const uint8_t *panel_codes(const apus_weight *w, int panel, int k0) {
-  return panel_of(w, panel) + (size_t)(k0 / 2) * pair_bytes(w->format);
+  return panel_of(w, panel) + (size_t)(k0 / 2) * weight_step(w);
 }
 
 /// Inputs whose two halves are pairs of each other: see linear_pairs.h.
@@ -31,11 +42,11 @@ APUS_INLINE int weight_pair_block(const apus_weight *w) {
   return linear_row_format(w->format) == APUS_ROWS_FIXED ? w->group : 2;
 }
 
-/// Inputs k0 ..< k0 + depth of a panel of 16-bit or narrower weights as pairs, [depth / 2][panel_width]: where they are
-/// stored, or in `room`. Both are multiples of the group.
+/// Inputs k0 ..< k0 + depth of a panel of 16-bit or narrower weights as pairs, [depth / 2][width]: where they are stored,
+/// or in `room`. Both are multiples of the group.
 static __attribute__((noinline)) const pair *panel_pairs(const apus_weight *w, int panel, int k0, int depth, pair *room) {
   const uint8_t *from = panel_codes(w, panel, k0);
-  const size_t step = pair_bytes(w->format);
+  const size_t step = weight_step(w);
   if (w->format == APUS_WEIGHT_BF16 || w->format == APUS_WEIGHT_FIXED) return (const pair *)from;
   for (int k = 0; k < depth / 2; k++, from += step) {
     vu pairs[tile_vectors];
@@ -68,7 +79,7 @@ static void linear_read_row(const apus_weight *w, int row, float *values) {
       values[k] = float_from_bf16(stored_half(w, panel, k, lane));
     else
       values[k] = half_value(stored_half(w, panel, k, lane)) *
-                  panel_scales(w, panel)[(size_t)(k / w->group) * panel_width + lane];
+                  panel_scales(w, panel)[(size_t)(k / w->group) * weight_width(w) + lane];
   }
 }
 
@@ -87,31 +98,33 @@ static void panel_to_f32(const apus_weight *w, int panel, int k0, int depth, flo
     return;
   }
   const int block = weight_pair_block(w), fixed = linear_row_format(w->format) == APUS_ROWS_FIXED;
+  const int width = weight_width(w);
+  if (width < panel_width) memset(out, 0, sizeof(float) * (size_t)depth * panel_width);
   for (int k = 0; k < depth; k++, out += panel_width) {
     int at = pair_position(k0 + k, block);
     pair room[panel_width];
     const pair *pairs = panel_pairs(w, panel, at / 2 * 2, 2, room);
-    for (int j = 0; j < panel_width; j += APUS_LANES) {
+    for (int j = 0; j < width; j += APUS_LANES) {
       vu x;
       memcpy(&x, pairs + j, sizeof x);
       vf scale = w->format == APUS_WEIGHT_BF16
-                     ? vf_set(1) : vf_load(panel_scales(w, panel) + (size_t)((k0 + k) / w->group) * panel_width + j);
+                     ? vf_set(1) : vf_load(panel_scales(w, panel) + (size_t)((k0 + k) / w->group) * width + j);
       vf_store(out + j, half_values(x, at % 2, fixed, scale));
     }
   }
 }
 
 /// Writes 16-bit values, in the order of pairs, of inputs k0 ..< k0 + count into a lane of a panel of pairs.
-APUS_INLINE void pack_halves(uint8_t *panel, int lane, int k0, const uint16_t *values, int count) {
-  pair *to = (pair *)panel + (size_t)(k0 / 2) * panel_width + lane;
-  for (int p = 0; p < count / 2; p++, to += panel_width) memcpy(to, values + 2 * p, sizeof *to);
+APUS_INLINE void pack_halves(uint8_t *panel, int width, int lane, int k0, const uint16_t *values, int count) {
+  pair *to = (pair *)panel + (size_t)(k0 / 2) * width + lane;
+  for (int p = 0; p < count / 2; p++, to += width) memcpy(to, values + 2 * p, sizeof *to);
 }
 
 /// One row of a lane in bf16; neighbours are pairs.
 static void pack_bf16(uint8_t *panel, int lane, const float *row, int inputs) {
   for (int k = 0; k < inputs; k += 2) {
     const uint16_t halves[2] = {bf16_from_float(row[k]), bf16_from_float(row[k + 1])};
-    pack_halves(panel, lane, k, halves, 2);
+    pack_halves(panel, panel_width, lane, k, halves, 2);
   }
 }
 
@@ -120,16 +133,16 @@ APUS_INLINE float pack_group(const apus_weight *w, uint8_t *panel, int lane, int
   if (w->format == APUS_WEIGHT_FIXED) {
     pair pairs[pair_block / 2];
     float scale = fixed_block(values, w->group, w->group, fixed_weight_limit, pairs);
-    pack_halves(panel, lane, k0, (const uint16_t *)pairs, w->group);
+    pack_halves(panel, weight_width(w), lane, k0, (const uint16_t *)pairs, w->group);
     return scale;
   }
   int8_t codes[pair_block];
   float scale = quantize_int8_group(values, w->group, codes);
   const int block = weight_pair_block(w);
-  uint8_t *to = panel + (size_t)(k0 / 2) * pair_bytes(APUS_WEIGHT_INT8);
+  uint8_t *to = panel + (size_t)(k0 / 2) * weight_step(w);
   for (int k = 0; k < w->group; k++) {
     int at = pair_position(k, block);
-    to[(size_t)(at / 2) * pair_bytes(APUS_WEIGHT_INT8) + 2 * lane + at % 2] = (uint8_t)codes[k];
+    to[(size_t)(at / 2) * weight_step(w) + 2 * lane + at % 2] = (uint8_t)codes[k];
   }
   return scale;
 }
@@ -145,7 +158,8 @@ static void linear_pack(const apus_weight *w, int first, int count, const float 
       pack_bf16(base, lane, row, w->inputs);
     else
       for (int g = 0; g < w->inputs / w->group; g++)
-        panel_scales(w, panel)[(size_t)g * panel_width + lane] = pack_group(w, base, lane, g * w->group, row + g * w->group);
+        panel_scales(w, panel)[(size_t)g * weight_width(w) + lane] =
+            pack_group(w, base, lane, g * w->group, row + g * w->group);
   }
 }
 

@@ -112,10 +112,9 @@ typedef struct {
   int first, vectors;
 } panel_part;
 
-/// Adds `pairs` pairs of inner steps to the sums of a tile.
+/// Adds `pairs` pairs of inner steps to the sums of a tile; from one to the next it is `step` bytes.
 APUS_INLINE void tile_pair_steps(vi acc[most_rows][tile_vectors], int rows, const pair *a, long a_row,
-                                 const uint8_t *b, int pairs, panel_part part) {
-  const size_t step = pair_bytes(part.format);
+                                 const uint8_t *b, size_t step, int pairs, panel_part part) {
   int k = 0;
 #if APUS_NEON
   // Products take their factor from any lane: four of a row are one load, where each alone is a load and a broadcast.
@@ -126,9 +125,9 @@ APUS_INLINE void tile_pair_steps(vi acc[most_rows][tile_vectors], int rows, cons
 #pragma clang loop unroll(full)
     for (int l = 0; l < 4; l++)
 #pragma clang loop unroll(full)
-      for (int j = 0; j < tile_vectors; j++) {
+      for (int j = 0; j < part.vectors; j++) {
         vu w;
-        unpack_pairs(part.format, b + (k + l) * step, j, 1, &w);
+        unpack_pairs(part.format, b + (k + l) * step, part.first + j, 1, &w);
 #pragma clang loop unroll(full)
         for (int i = 0; i < rows; i++) acc[i][j] = pair_dot(acc[i][j], x[i][l], w, part.bf16);
       }
@@ -139,7 +138,7 @@ APUS_INLINE void tile_pair_steps(vi acc[most_rows][tile_vectors], int rows, cons
     vu w[tile_vectors];
     unpack_pairs(part.format, b + k * step, part.first, part.vectors, w);
 #pragma clang loop unroll(full)
-    for (size_t byte = 0; byte < step * (size_t)part.streams / tile_vectors; byte += 64)
+    for (size_t byte = 0; byte < pair_bytes(part.format, part.streams * APUS_LANES); byte += 64)
       __builtin_prefetch(b + k * step + byte + stream_ahead, 0, 2);
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {
@@ -157,14 +156,20 @@ typedef struct {
   const float *a_scales;  // [row][block], a_scale_row apart; unused with bf16
   long a_scale_row;
   const uint8_t *b;
-  const float *b_scales;  // [block][panel_width]; NULL: none on either side
+  const float *b_scales;  // [block][b_width]; NULL: none on either side
+  int b_width;            // outputs of the panel, of which half a tile may read half
   int block;              // inner steps, not pairs
 } pair_operands;
+
+/// Outputs from one step of the panel to the next: known to the compiler where the panel is whole.
+APUS_INLINE int tile_width(const pair_operands *x, panel_part part) {
+  return part.vectors < tile_vectors && part.format == APUS_WEIGHT_FIXED ? x->b_width : panel_width;
+}
 
 /// Adds the sums of one block, times its scales.
 APUS_INLINE void tile_add_block(vf sums[most_rows][tile_vectors], vi acc[most_rows][tile_vectors], int rows,
                                 const pair_operands *x, int s, panel_part part) {
-  const float *scales = x->b_scales + s * panel_width + part.first * APUS_LANES;
+  const float *scales = x->b_scales + s * tile_width(x, part) + part.first * APUS_LANES;
 #pragma clang loop unroll(full)
   for (int j = 0; j < part.vectors; j++) {
     vf b_scale = vf_load(scales + j * APUS_LANES);
@@ -181,13 +186,14 @@ APUS_INLINE void tile_add_block(vf sums[most_rows][tile_vectors], vi acc[most_ro
 APUS_INLINE void tile_pairs(int rows, const pair_operands *x, int depth, float *c, long ldc, const float *bias,
                             int accumulate, panel_part part) {
   const int vectors = part.vectors;
+  const size_t step = pair_bytes(part.format, tile_width(x, part));
   vf sums[most_rows][tile_vectors];
   tile_begin(sums, rows, vectors, c, ldc, bias, accumulate);
   if (!x->b_scales) {
     // Without scales a sum of integers would have no meaning: these are bf16 numbers, in one chain from begin to end.
     vi acc[most_rows][tile_vectors];
     memcpy(acc, sums, sizeof acc);
-    tile_pair_steps(acc, rows, x->a, x->a_row, x->b, (depth + 1) / 2, part);
+    tile_pair_steps(acc, rows, x->a, x->a_row, x->b, step, (depth + 1) / 2, part);
     memcpy(sums, acc, sizeof sums);
     tile_end(sums, rows, vectors, c, ldc);
     return;
@@ -201,8 +207,8 @@ APUS_INLINE void tile_pairs(int rows, const pair_operands *x, int depth, float *
     for (int i = 0; i < rows; i++)
 #pragma clang loop unroll(full)
       for (int j = 0; j < vectors; j++) acc[i][j] = (vi){0};
-    tile_pair_steps(acc, rows, a, x->a_row, b, pairs, part);
-    a += pairs, b += (size_t)pairs * pair_bytes(part.format);
+    tile_pair_steps(acc, rows, a, x->a_row, b, step, pairs, part);
+    a += pairs, b += pairs * step;
     tile_add_block(sums, acc, rows, x, s, part);
   }
   tile_end(sums, rows, vectors, c, ldc);

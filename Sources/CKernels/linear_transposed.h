@@ -107,7 +107,7 @@ static int linear_backward_block(int outputs) {
 /// Scales of outputs n ..< n + APUS_LANES of a group; zero past the last panel.
 APUS_INLINE vf output_scales(const apus_weight *w, int n, int group) {
   if (n >= w->outputs) return vf_zero();
-  return vf_load(panel_scales(w, n / panel_width) + (size_t)group * panel_width + n % panel_width);
+  return vf_load(panel_scales(w, n / panel_width) + (size_t)group * weight_width(w) + n % panel_width);
 }
 
 /// The largest scale of a group over a block of outputs.
@@ -129,11 +129,14 @@ APUS_INLINE const uint8_t *output_codes(const apus_weight *w, int n, int at) {
   return panel_codes(w, (n < w->outputs ? n : w->outputs - 1) / panel_width, at);
 }
 
-/// Outputs n ..< n + APUS_LANES of a pair of inputs whose codes are at `from`, brought to the block's scale.
-APUS_INLINE vu scaled_pairs(apus_weight_format format, const uint8_t *from, int n, vu ratios) {
+/// Where outputs from n on lie among a panel's vectors; those past the end are nowhere, and any will do.
+APUS_INLINE int output_vector(const apus_weight *w, int n) { return n < w->outputs ? n % panel_width / APUS_LANES : 0; }
+
+/// A vector of outputs of a pair of inputs whose codes are at `from`, brought to the block's scale.
+APUS_INLINE vu scaled_pairs(apus_weight_format format, const uint8_t *from, int vector, vu ratios) {
   typedef uint16_t halves __attribute__((vector_size(APUS_LANES * 4)));
   vu pairs;
-  unpack_pairs(format, from, n % panel_width / APUS_LANES, 1, &pairs);
+  unpack_pairs(format, from, vector, 1, &pairs);
   if (format == APUS_WEIGHT_INT8) pairs = (vu)((halves)pairs << int8_shift);
   return pair_scale(pairs, ratios);
 }
@@ -148,7 +151,8 @@ APUS_INLINE int panel_span(const apus_weight *w) { return w->group < panel_width
 APUS_INLINE void turn_rows(const apus_weight *w, apus_weight_format format, int first, int valid, int n, int half,
                            const float *inverses, vu rows[panel_width]) {
   const int group = w->group, whole = group <= panel_width, span = panel_span(w);
-  const size_t step = pair_bytes(format), next = linear_panel_bytes(format, w->inputs);
+  const size_t step = pair_bytes(format, weight_width(w)), next = linear_panel_bytes(format, w->outputs, w->inputs);
+  const int low_vector = output_vector(w, n), high_vector = output_vector(w, n + half);
   for (int i = 0; i < valid; i += span) {
     const int k = first + i, offset = k % group, is_upper = offset >= group / 2;
     const int at = k - offset + 2 * (offset - is_upper * (group / 2));
@@ -158,8 +162,8 @@ APUS_INLINE void turn_rows(const apus_weight *w, apus_weight_format format, int 
     for (int p = 0; p < (whole ? span / 2 : span); p++) {
       // The next outputs lie in another panel, where hardware does not look ahead.
       for (size_t byte = 0; byte < step; byte += 64) __builtin_prefetch(low_codes + p * step + next + byte, 0, 3);
-      vu low = scaled_pairs(format, low_codes + p * step, n, low_ratios);
-      vu high = scaled_pairs(format, high_codes + p * step, n + half, high_ratios);
+      vu low = scaled_pairs(format, low_codes + p * step, low_vector, low_ratios);
+      vu high = scaled_pairs(format, high_codes + p * step, high_vector, high_ratios);
       vu lower = join_low_halves(low, high), upper = low >> 16 | (high & 0xFFFF0000u);
       rows[i + p] = is_upper ? upper : lower;
       if (whole) rows[i + p + span / 2] = upper;

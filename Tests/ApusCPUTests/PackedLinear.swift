@@ -36,10 +36,10 @@ final class PackedLinear {
         rowFormat = kernels.row_format(stored)
         let width = Int(kernels.panel_width)
         let panels = (outputs + width - 1) / width
-        let bytes = kernels.panel_bytes(stored, Int32(inputs)) * panels
+        let bytes = kernels.panel_bytes(stored, Int32(outputs), Int32(inputs)) * panels
         let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
         memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
-        let scaleCount = panels * width * (inputs / group + 1)
+        let scaleCount = panels * Int(kernels.stored_width(stored, Int32(outputs))) * (inputs / group)
         let scales = UnsafeMutablePointer<Float>.allocate(capacity: scaleCount)
         scales.initialize(repeating: 0, count: scaleCount)
         packed = apus_weight(

@@ -36,7 +36,7 @@ static int uses_integers(const subject *s, apus_weight_format format) {
 }
 
 static float *unit_of(const subject *s, const matrix *m, int output, int input) {
-  int width = s->kernels->linear.panel_width;
+  int width = s->kernels->linear.stored_width(m->packed.format, m->packed.outputs);
   long group = (long)(output / width) * (m->packed.inputs / m->packed.group) + input / m->packed.group;
   return m->packed.scales + group * width + output % width;
 }
@@ -71,8 +71,8 @@ static matrix make_matrix(const subject *s, shape a) {
               .input_panels = (a.inputs + l->panel_width - 1) / l->panel_width,
               .values = zeros(count), .backward = zeros(count)};
   m.packed = (apus_weight){.format = a.format, .outputs = a.outputs, .inputs = a.inputs, .group = a.group};
-  m.packed.panels = calloc((size_t)m.panels, l->panel_bytes(a.format, a.inputs));
-  m.packed.scales = zeros((long)m.panels * (a.inputs / a.group) * l->panel_width);
+  m.packed.panels = calloc((size_t)m.panels, l->panel_bytes(a.format, a.outputs, a.inputs));
+  m.packed.scales = zeros((long)m.panels * (a.inputs / a.group) * l->stored_width(a.format, a.outputs));
   float *source = random_floats(count), *scales = random_floats(count / a.group);
   open_group(s, "%s %dx%d packed and read", format_names[a.format], a.outputs, a.inputs);
   if (a.format == APUS_WEIGHT_NF4) {
@@ -283,6 +283,7 @@ void check_linear(const subject *s) {
       {APUS_WEIGHT_BF16, 53, 38, 2},   {APUS_WEIGHT_BF16, 9, 514, 2},   {APUS_WEIGHT_NF4, 53, 96, 32},
       {APUS_WEIGHT_NF4, 330, 320, 64}, {APUS_WEIGHT_NF4, 5, 6, 2},      {APUS_WEIGHT_FIXED, 53, 96, 32},
       {APUS_WEIGHT_FIXED, 140, 320, 64}, {APUS_WEIGHT_INT8, 53, 96, 32}, {APUS_WEIGHT_INT8, 140, 320, 32},
+      {APUS_WEIGHT_FIXED, 32, 192, 64},  {APUS_WEIGHT_FIXED, 8, 130, 2},  {APUS_WEIGHT_FIXED, 3, 320, 64},
   };
   for (unsigned i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     // Fixed point is the half format of processors without bf16 dot products only.

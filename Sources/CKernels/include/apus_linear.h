@@ -11,7 +11,7 @@
 
 // The number of the packed layouts below and of how values are rounded into them. Packed weights are kept in files: raise
 // it with every change that gives one of them other bytes. (A probe that is packed at every start catches most changes.)
-#define APUS_WEIGHT_LAYOUT 1
+#define APUS_WEIGHT_LAYOUT 2
 
 typedef enum {
   APUS_WEIGHT_F32 = 0,   // panel: [inputs][panel_width] fp32
@@ -21,13 +21,14 @@ typedef enum {
   APUS_WEIGHT_INT8 = 4,  // panel: [inputs / 2][panel_width][2] 8-bit integers in units of their group's scale
 } apus_weight_format;
 
-/// A packed weight. `inputs` is even unless the format is F32. Panels past `outputs` are padded with zeros.
+/// A packed weight. `inputs` is even unless the format is F32. Panels past `outputs` are padded with zeros; one of FIXED that
+/// half a panel holds, as an adapter's narrow side, is stored as wide as that.
 typedef struct {
   apus_weight_format format;
   int outputs, inputs;
   int group;      // NF4, FIXED and INT8: consecutive inputs that share one scale; even, a divisor of 64
   void *panels;
-  float *scales;  // NF4, FIXED and INT8: [panel][inputs / group][panel_width]
+  float *scales;  // NF4, FIXED and INT8: [panel][inputs / group][`stored_width`]
 } apus_weight;
 
 /// The form of the rows that enter a product.
@@ -57,8 +58,10 @@ typedef struct {
   /// The form of the rows that products of a format read.
   apus_row_format (*row_format)(apus_weight_format format);
 
+  /// Outputs that a panel of a weight has room for: panel_width, or half of it.
+  int (*stored_width)(apus_weight_format format, int outputs);
   /// Bytes of one panel's weights.
-  size_t (*panel_bytes)(apus_weight_format format, int inputs);
+  size_t (*panel_bytes)(apus_weight_format format, int outputs, int inputs);
   /// Packs rows first ..< first + count of a weight of any format but NF4 from fp32 rows.
   void (*pack)(const apus_weight *weight, int first, int count, const float *rows, long ld);
   /// Packs rows of an NF4 weight of zeros: one code a byte, [count][inputs], and scales [count][inputs / group].
