@@ -14,6 +14,7 @@ package struct ProductGrid {
     /// Of one piece of rows: the panels of each thread, the runs that they are cut into, and the panels left over.
     private let each, runs, rest: Int
 
+    /// The tasks of a product of `rows` rows by `panels` panels for so many threads.
     package init(rows: Int, panels: Int, threads: Int) {
         self.rows = rows
         self.panels = panels
