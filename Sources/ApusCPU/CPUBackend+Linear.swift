@@ -96,13 +96,12 @@ extension CPUBackend {
         let grid = ProductGrid(
             rows: rows, panels: works.reduce(0) { $0 + $1.first.panels }, threads: pool.threads)
         works.withUnsafeBufferPointer { works in
-            deal(grid.count) { thread, task in
-                let (range, panels) = grid[task]
+            deal(grid) { thread, range, panels in
                 var begin = 0
                 for i in works.indices {
                     let end = begin + works[i].first.panels
                     let own = panels.clamped(to: begin..<end)
-                    if !own.isEmpty, !range.isEmpty {
+                    if !own.isEmpty {
                         let own = own.lowerBound - begin..<own.upperBound - begin
                         self.multiply(works[i].first, range, panels: own, thread: thread)
                         if let then = works[i].then { self.multiply(then, range, panels: own, thread: thread) }

@@ -27,9 +27,7 @@ extension CPUBackend {
         guard let dx else { return }
         let (to, width) = (dx.pointer, dx.columns)
         let grid = ProductGrid(rows: x.rows, panels: inputPanels(width), threads: pool.threads)
-        deal(grid.count) { thread, task in
-            let (range, panels) = grid[task]
-            guard !range.isEmpty else { return }
+        deal(grid) { thread, range, panels in
             for (index, part) in parts.enumerated() {
                 self.inputGradient(
                     part, range, to: to + range.lowerBound * width, accumulate: accumulate || index > 0,

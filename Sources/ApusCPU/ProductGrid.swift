@@ -56,3 +56,13 @@ package struct ProductGrid {
         return (own.lowerBound - panel * rows..<own.upperBound - panel * rows, first..<first + 1)
     }
 }
+
+extension CPUBackend {
+    /// Runs the tasks of a grid that have something to compute.
+    func deal(_ grid: ProductGrid, _ body: (_ thread: Int, _ rows: Range<Int>, _ panels: Range<Int>) -> Void) {
+        deal(grid.count) { thread, task in
+            let (rows, panels) = grid[task]
+            if !rows.isEmpty, !panels.isEmpty { body(thread, rows, panels) }
+        }
+    }
+}

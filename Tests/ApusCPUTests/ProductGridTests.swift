@@ -1,6 +1,5 @@
+import ApusCPU
 import Testing
-
-@testable import ApusCPU
 
 struct ProductGridTests {
     @Test(arguments: [1, 2, 3, 5, 16]) func everyRowMeetsEveryPanelOnce(threads: Int) {
