@@ -18,7 +18,7 @@ package final class CPUWeight: Weight, @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - group: consecutive inputs that share one scale, in the formats with scales.
-    ///   - parts: where the packed weight lies already, one part a storage in the order of `storages`; nil for new memory.
+    ///   - parts: the packed weight, to be copied, one part a storage in the order of `storages`; nil for zeros.
     init(
         _ format: WeightFormat, outputs: Int, inputs: Int, group: Int, kernels: apus_linear_kernels,
         parts: [SharedPart]? = nil
@@ -70,7 +70,7 @@ private struct StorageSupply {
         guard let part = parts?.popFirst() else {
             throw TensorError("packed weight: a part is missing; pack it again")
         }
-        return try CPUStorage(part, count: count)
+        return try CPUStorage(copying: part, count: count)
     }
 
     /// Every part must have found its use.

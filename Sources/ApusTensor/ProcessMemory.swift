@@ -60,11 +60,8 @@ package enum ProcessMemory {
         return line.dropFirst(name.count).split(separator: " ").first.flatMap { Int($0) }
     }
 
-    /// Bytes of memory that belong to the process alone, and those of weights that lie in files: they are read in every step.
-    /// Other mapped files can be read again and do not count.
-    package static func held() -> Int { privateBytes() + Storage.sharedBytes }
-
-    private static func privateBytes() -> Int {
+    /// Bytes of memory that belong to the process alone. Mapped files can be read again and do not count.
+    package static func held() -> Int {
         let fields = text("/proc/self/statm").split(separator: " ").prefix(3).compactMap { Int($0) }
         guard fields.count == 3 else { return 0 }
         return max(fields[1] - fields[2], 0) * Int(sysconf(Int32(_SC_PAGESIZE)))

@@ -1,5 +1,3 @@
-internal import Synchronization
-
 /// Memory of a device. What it holds only the backend that made it can reach.
 ///
 /// `@unchecked Sendable`: the numeric core that writes it is owned by one thread at a time.
@@ -9,15 +7,6 @@ open class Storage: @unchecked Sendable {
 
     /// For backends.
     public init(count: Int) { self.count = count }
-
-    private static let shared = Atomic<Int>(0)
-
-    /// Bytes of all storages that lie in files. The system counts them as the files' and not as the process's, though they
-    /// are read all the time.
-    package static var sharedBytes: Int { shared.load(ordering: .relaxed) }
-
-    /// For backends: more or fewer bytes lie in files.
-    package static func countShared(_ bytes: Int) { shared.add(bytes, ordering: .relaxed) }
 }
 
 /// A handle as the backend made it that it is given to; handles of one device mean nothing to another.
@@ -33,11 +22,16 @@ public func ownHandle<Own: AnyObject>(_ handle: AnyObject, as _: Own.Type = Own.
 public protocol SharedBytes: AnyObject, Sendable {
     /// Lends all bytes; the address is the same in every call.
     func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R
+    /// Some of them have been copied and will hardly be read again: what memory they take can go.
+    func release(_ range: Range<Int>)
 }
 
 extension SharedBytes {
     /// How many there are.
     package var byteCount: Int { withBytes(\.count) }
+
+    /// Nothing, where the bytes lie nowhere else.
+    public func release(_ range: Range<Int>) {}
 }
 
 /// A part of such bytes.

@@ -130,6 +130,12 @@ APUS_INLINE void product_tile(const product *p, int row, int rows, int k0, int d
     for (int i = 0; i < rows; i++) memcpy(c + i * ldc, edge + i * panel_width, sizeof(float) * (size_t)columns);
 }
 
+/// Asks for the lines that a tile's results go to, which many rows have driven out: the tile's products hide the wait.
+APUS_INLINE void prefetch_results(const float *c, long ldc, int rows, int columns) {
+  for (int i = 0; i < rows; i++)
+    for (int j = 0; j < columns; j += 16) __builtin_prefetch(c + i * ldc + j, 1, 3);
+}
+
 /// All rows over one block of panels in compute form.
 APUS_INLINE void product_rows(const product *p, int k0, int depth, const compute_panel *panels, int first_panel,
                               int panel_count, const float *bias, float *y, long ldy, int accumulate) {
@@ -142,8 +148,9 @@ APUS_INLINE void product_rows(const product *p, int k0, int depth, const compute
       // Rows are dealt out evenly, 20 as four times 5: a tile of few rows waits for its loads.
       for (int row = r0, tiles = (end - r0 + most - 1) / most; tiles > 0; tiles--) {
         int own = (end - row + tiles - 1) / tiles;
-        product_tile(p, row, own, k0, depth, panels[q], y + row * ldy + column, ldy, columns, bias ? bias + column : 0,
-                     accumulate);
+        float *c = y + row * ldy + column;
+        prefetch_results(c, ldy, own, columns);
+        product_tile(p, row, own, k0, depth, panels[q], c, ldy, columns, bias ? bias + column : 0, accumulate);
         row += own;
       }
     }

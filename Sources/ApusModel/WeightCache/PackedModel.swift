@@ -41,6 +41,8 @@ final class PackedModel: SharedBytes {
 
     func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R { try mapped.withBytes(body) }
 
+    func release(_ range: Range<Int>) { mapped.discard(range) }
+
     /// Writes a file of parts by the names of their weights; it appears when it is complete.
     ///
     /// - Throws: `FormatError` with code `unwritable`.
