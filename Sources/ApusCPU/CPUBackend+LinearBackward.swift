@@ -87,38 +87,48 @@ extension CPUBackend {
         addOuterProducts(products)
     }
 
-    /// Adds outer products. A task is some rows of one of them.
+    /// Adds outer products. A task is some rows or some columns of one of them.
     func addOuterProducts(_ products: [OuterProduct]) {
         let tasks = products.flatMap(\.tasks)
         deal(tasks.count) { _, task in
             let outer = tasks[task]
             self.kernels.linear.outer(
-                outer.a, outer.width, outer.b, outer.columns, Int32(outer.depth), outer.alpha, outer.c, outer.columns,
-                Int32(outer.rows.lowerBound), Int32(outer.rows.upperBound), Int32(outer.columns))
+                outer.a, outer.width, outer.b + outer.columns.lowerBound, outer.length, Int32(outer.depth), outer.alpha,
+                outer.c + outer.columns.lowerBound, outer.length, Int32(outer.rows.lowerBound),
+                Int32(outer.rows.upperBound), Int32(outer.columns.count))
         }
     }
 }
 
-/// c += alpha · aᵀ b, for some rows of c: addresses and sizes, as `ProductRows`.
+/// c += alpha · aᵀ b, for some rows and columns of c: addresses and sizes, as `ProductRows`.
 struct OuterProduct {
     let a, b, c: UnsafeMutablePointer<Float>
-    let depth, width, columns: Int
+    /// Rows of a and b; values in a row of a; values in a row of b and of c.
+    let depth, width, length: Int
     let alpha: Float
-    var rows: Range<Int>
+    var rows, columns: Range<Int>
 
     init(_ a: Matrix, _ b: Matrix, alpha: Float, adding c: Matrix) {
         precondition(c.rows == a.columns && c.columns == b.columns && a.rows == b.rows, "shapes differ")
         (self.a, self.b, self.c) = (a.pointer, b.pointer, c.pointer)
-        (depth, width, columns, self.alpha) = (a.rows, a.columns, b.columns, alpha)
-        rows = 0..<c.rows
+        (depth, width, length, self.alpha) = (a.rows, a.columns, b.columns, alpha)
+        (rows, columns) = (0..<c.rows, 0..<c.columns)
     }
 
-    /// About the same work each, in whole register tiles of 6 and of 8 rows.
+    /// Results of a task: about the same work each.
+    private static let taskSize = 8_192
+    /// What tasks are cut at: whole register tiles of every width.
+    private static let grain = 192
+
+    /// Cut along the wider side: the narrow one is brought into a kernel's own form once for each task.
     var tasks: [OuterProduct] {
-        let step = max(24, 24_576 / max(columns, 1) / 24 * 24)
-        return stride(from: 0, to: rows.upperBound, by: step).map { first in
+        let isWide = columns.count > rows.count
+        let (wide, narrow) = isWide ? (columns, rows) : (rows, columns)
+        let step = max(1, Self.taskSize / max(narrow.count, 1) / Self.grain) * Self.grain
+        return stride(from: 0, to: wide.count, by: step).map { first in
             var task = self
-            task.rows = first..<min(first + step, rows.upperBound)
+            let own = first..<min(first + step, wide.count)
+            if isWide { task.columns = own } else { task.rows = own }
             return task
         }
     }

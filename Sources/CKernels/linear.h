@@ -11,6 +11,8 @@
 
 #include "linear_transposed.h"
 
+#include "linear_outer.h"
+
 /// How a panel is read by the tiles: fp32, pairs that were written down, or as it is stored.
 typedef enum { PANEL_F32, PANEL_PAIRS, PANEL_BF16, PANEL_STORED } panel_form;
 
@@ -198,52 +200,6 @@ static void linear_backward(const apus_weight *w, const apus_rows *dy, int outpu
                .block = linear_row_format(w->format) == APUS_ROWS_FIXED ? linear_backward_block(w->outputs) : 0,
                .form = product_form(w, dy, 1)};
   run_product(&p, 0, dx, lddx, accumulate, panel_begin, panel_end, (linear_scratch *)scratch);
-}
-
-/// Some columns of some rows side by side, [rows][width]. Inlined with a constant count where it is the width: each copy
-/// is then a few moves.
-APUS_INLINE void outer_copy(const float *from, long ld, int rows, int count, int width, float *to) {
-  if (count < width) memset(to, 0, sizeof(float) * (size_t)rows * width);
-  for (int k = 0; k < rows; k++) {
-    if (count == width)
-      memcpy(to + k * width, from + k * ld, sizeof(float) * (size_t)width);
-    else
-      memcpy(to + k * width, from + k * ld, sizeof(float) * (size_t)count);
-  }
-}
-
-/// Adds alpha times a tile of sums to `rows` x `columns` elements of c.
-APUS_INLINE void outer_add(const float *sums, int rows, int columns, float alpha, float *c, long ldc) {
-  for (int i = 0; i < rows; i++)
-    for (int j = 0; j < columns; j += APUS_LANES) {
-      float *to = c + i * ldc + j;
-      vf sum = vf_load(sums + i * panel_width + j);
-      store_part(to, vf_fma(vf_set(alpha), sum, load_part(to, columns - j)), columns - j);
-    }
-}
-
-static void linear_outer(const float *a, long lda, const float *b, long ldb, int rows, float alpha, float *c, long ldc,
-                         int i_begin, int i_end, int columns) {
-  enum { block = 64, panels = 4 };
-  // Both sides are copied: rows that lie a multiple of 2 KiB apart would all fall into the same few sets of the cache.
-  float right[panels][block * panel_width], left[block * tile_rows], sums[tile_rows * panel_width];
-  for (int r0 = 0; r0 < rows; r0 += block) {
-    int depth = rows - r0 < block ? rows - r0 : block;
-    for (int j0 = 0; j0 < columns; j0 += panels * panel_width) {
-      int width = columns - j0 < panels * panel_width ? columns - j0 : panels * panel_width;
-      for (int j = 0; j < width; j += panel_width)
-        outer_copy(b + r0 * ldb + j0 + j, ldb, depth, width - j < panel_width ? width - j : panel_width, panel_width,
-                   right[j / panel_width]);
-      for (int i = i_begin; i < i_end; i += tile_rows) {
-        int n = i_end - i < tile_rows ? i_end - i : tile_rows;
-        outer_copy(a + r0 * lda + i, lda, depth, n, tile_rows, left);
-        for (int j = 0; j < width; j += panel_width) {
-          tile_f32_rows(n, left, 1, tile_rows, right[j / panel_width], panel_width, depth, sums, panel_width, 0, 0);
-          outer_add(sums, n, width - j < panel_width ? width - j : panel_width, alpha, c + i * ldc + j0 + j, ldc);
-        }
-      }
-    }
-  }
 }
 
 #define APUS_LINEAR_KERNELS                                                                              \

@@ -256,12 +256,11 @@ static void check_rounding(const subject *s) {
   free(x);
 }
 
-static void check_outer(const subject *s) {
-  enum { rows = 131, n = 27, columns = 45 };
+static void check_outer_shape(const subject *s, int rows, int n, int columns) {
   float *a = random_floats(rows * n), *b = random_floats(rows * columns), *there = random_floats(n * columns);
   float *c = zeros(n * columns), *split = zeros(n * columns);
-  memcpy(c, there, sizeof(float) * n * columns), memcpy(split, there, sizeof(float) * n * columns);
-  open_group(s, "outer");
+  const size_t size = sizeof(float) * (size_t)(n * columns);
+  memcpy(c, there, size), memcpy(split, there, size);
   s->kernels->linear.outer(a, n, b, columns, rows, 0.5f, c, columns, 0, n, columns);
   for (int i = 0; i < n; i++) s->kernels->linear.outer(a, n, b, columns, rows, 0.5f, split, columns, i, i + 1, columns);
   for (int i = 0; i < n; i++)
@@ -271,9 +270,23 @@ static void check_outer(const subject *s) {
       for (int r = 0; r < rows; r++) size += fabs((double)a[r * n + i] * b[r * columns + j]);
       expect_near(c[i * columns + j], there[i * columns + j] + 0.5 * sum, 68 * size * 0x1p-24);
     }
-  expect_same_bits(c, split, sizeof(float) * n * columns, "rows of an outer product on their own");
-  close_group();
+  expect_same_bits(c, split, size, "rows of an outer product on their own");
+  memcpy(split, there, size);
+  for (int j = 0; j < columns; j += 20)
+    s->kernels->linear.outer(a, n, b + j, columns, rows, 0.5f, split + j, columns, 0, n,
+                             columns - j < 20 ? columns - j : 20);
+  expect_same_bits(c, split, size, "columns of an outer product on their own");
   free(a), free(b), free(there), free(c), free(split);
+}
+
+/// Both sides narrower and wider than what a kernel copies at a time.
+static void check_outer(const subject *s) {
+  open_group(s, "outer");
+  check_outer_shape(s, 131, 27, 45);
+  check_outer_shape(s, 70, 150, 32);
+  check_outer_shape(s, 64, 32, 150);
+  check_outer_shape(s, 1, 65, 33);
+  close_group();
 }
 
 void check_linear(const subject *s) {
