@@ -12,7 +12,8 @@ internal import Synchronization
 final class Gate: @unchecked Sendable {
     /// How long a waiter stays hot: rounds of a few spins and one offer of the processor to whoever else is ready.
     ///
-    /// The other side may itself be waiting for this processor, so a round is short: a microsecond or two.
+    /// The other side may itself be waiting for this processor, so a round is short beside the system's slices of time: some
+    /// microseconds. It is longer than most waits are, since whoever is in the system's hands when the number rises is late.
     struct Patience {
         var rounds: Int
         var spinsPerRound: Int

@@ -20,7 +20,7 @@ public final class ThreadPool: @unchecked Sendable {
         self.threads = threads
         // With fewer processors than threads a spinning thread keeps a working one from running.
         let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
-        let patience = Gate.Patience(rounds: 30, spinsPerRound: threads > processors ? 0 : 40)
+        let patience = Gate.Patience(rounds: 10, spinsPerRound: threads > processors ? 0 : 400)
         workers = (1..<threads).map { _ in Worker(patience: patience) }
     }
 
