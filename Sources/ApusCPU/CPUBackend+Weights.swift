@@ -80,7 +80,7 @@ extension CPUBackend {
     /// The instruction set and its layout's number: what packed bytes mean depends on both.
     public var weightLayout: String? { "cpu-\(instructionSet.rawValue)-\(APUS_WEIGHT_LAYOUT)" }
 
-    /// A weight that was packed before, where it lies.
+    /// A weight that was packed before, copied from where it lies.
     ///
     /// - Throws: `TensorError` when the parts are not what a weight of this format and shape takes.
     public func makeWeight(

@@ -259,8 +259,8 @@ static void check_rounding(const subject *s) {
 static void check_outer_shape(const subject *s, int rows, int n, int columns) {
   float *a = random_floats(rows * n), *b = random_floats(rows * columns), *there = random_floats(n * columns);
   float *c = zeros(n * columns), *split = zeros(n * columns);
-  const size_t size = sizeof(float) * (size_t)(n * columns);
-  memcpy(c, there, size), memcpy(split, there, size);
+  const size_t bytes = sizeof(float) * (size_t)(n * columns);
+  memcpy(c, there, bytes), memcpy(split, there, bytes);
   s->kernels->linear.outer(a, n, b, columns, rows, 0.5f, c, columns, 0, n, columns);
   for (int i = 0; i < n; i++) s->kernels->linear.outer(a, n, b, columns, rows, 0.5f, split, columns, i, i + 1, columns);
   for (int i = 0; i < n; i++)
@@ -270,12 +270,12 @@ static void check_outer_shape(const subject *s, int rows, int n, int columns) {
       for (int r = 0; r < rows; r++) size += fabs((double)a[r * n + i] * b[r * columns + j]);
       expect_near(c[i * columns + j], there[i * columns + j] + 0.5 * sum, 68 * size * 0x1p-24);
     }
-  expect_same_bits(c, split, size, "rows of an outer product on their own");
-  memcpy(split, there, size);
+  expect_same_bits(c, split, bytes, "rows of an outer product on their own");
+  memcpy(split, there, bytes);
   for (int j = 0; j < columns; j += 20)
     s->kernels->linear.outer(a, n, b + j, columns, rows, 0.5f, split + j, columns, 0, n,
                              columns - j < 20 ? columns - j : 20);
-  expect_same_bits(c, split, size, "columns of an outer product on their own");
+  expect_same_bits(c, split, bytes, "columns of an outer product on their own");
   free(a), free(b), free(there), free(c), free(split);
 }
 
