@@ -43,6 +43,7 @@ extension CPUBackend {
             }
         }
         if let failure = failures.compactMap(\.self).first { throw failure }
+        try weight.checkScales()
         return weight
     }
 
@@ -71,6 +72,7 @@ extension CPUBackend {
         }
         let perGroup = Self.spread(stored.scales, group: group, count: outputs * inputs)
         kernels.linear.pack_nf4(&weight.packed, 0, Int32(outputs), codes, perGroup)
+        try weight.checkScales()
         return weight
     }
 

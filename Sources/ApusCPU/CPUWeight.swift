@@ -43,7 +43,8 @@ package final class CPUWeight: Weight, @unchecked Sendable {
         let hasScales = stored != APUS_WEIGHT_F32 && stored != APUS_WEIGHT_BF16
         let storedWidth = Int(kernels.stored_width(stored, Int32(outputs)))
         let scaleCount = hasScales ? panels * storedWidth * (inputs / group) : 0
-        scales = hasScales ? try supply.next(count: scaleCount) : nil
+        let scaleBytes = scaleCount * Int(kernels.scale_bytes(stored))
+        scales = hasScales ? try supply.next(count: (scaleBytes + 3) / 4) : nil
         try supply.end()
         let rows = kernels.row_format(stored)
         inputForm = RowForm(format: rows, block: rows == APUS_ROWS_FIXED ? group : 2)
@@ -52,7 +53,22 @@ package final class CPUWeight: Weight, @unchecked Sendable {
         packed = apus_weight(
             format: stored, outputs: Int32(outputs), inputs: Int32(inputs), group: Int32(group),
             panels: UnsafeMutableRawPointer(storage.base), scales: scales?.base)
-        super.init(format, outputs: outputs, inputs: inputs, byteCount: bytes + scaleCount * 4)
+        super.init(format, outputs: outputs, inputs: inputs, byteCount: bytes + scaleBytes)
+    }
+
+    /// Whether all scales are numbers that fp16 holds.
+    ///
+    /// - Throws: `TensorError` for one that is infinite or not a number.
+    func checkScales() throws(TensorError) {
+        guard format == .nf4 || format == .int8, let scales else { return }
+        let isFinite = scales.withBytes { bytes in
+            bytes.withMemoryRebound(to: UInt16.self) { $0.allSatisfy { $0 & 0x7C00 != 0x7C00 } }
+        }
+        guard isFinite else {
+            throw TensorError(
+                "weight of \(outputs) x \(inputs): wanted values below \(format == .nf4 ? "65,504" : "8,000,000") for "
+                    + "\(format) storage, found a larger one; use bf16")
+        }
     }
 
     /// All memory that the packed weight lies in, in a fixed order; opaque but for the kernels.

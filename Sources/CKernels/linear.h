@@ -37,7 +37,7 @@ typedef struct {
 /// Scratch of one thread.
 typedef struct {
   _Alignas(64) float panels[panel_block * panel_floats];
-  _Alignas(64) float scales[panel_block * scale_floats];  // of turned panels; the others' lie with the weight
+  _Alignas(64) float scales[panel_block * scale_floats];  // those of 16-bit panels that are not turned lie with the weight
 #if APUS_BF16_DOT
   float staging[panel_floats];
 #endif
@@ -79,7 +79,13 @@ APUS_INLINE compute_panel make_panel(const product *p, int panel, int k0, int de
     result.values = panel_codes(w, panel, k0);
   else
     result.values = panel_pairs(w, panel, k0, depth, (pair *)room);
-  if (p->block) result.scales = panel_scales(w, panel) + (size_t)(k0 / p->block) * weight_width(w);
+  if (p->block && w->format == APUS_WEIGHT_FIXED) {
+    result.scales = (const float *)group_scales(w, panel, k0 / p->block);
+  } else if (p->block) {
+    float *units = scratch->scales + slot * scale_floats;
+    panel_units(w, panel, k0, depth, units);
+    result.scales = units;
+  }
   return result;
 }
 
@@ -163,8 +169,9 @@ static void run_product(const product *p, const float *bias, float *y, long ldy,
                         int panel_end, linear_scratch *scratch) {
   // A few rows use a panel once: one at a time stays in the first-level cache. Many rows share a block of panels.
   int block = p->rows->count <= 2 * tile_rows ? 1 : panel_block;
-  // A panel that is read as it is stored needs no room.
-  const int step = p->form == PANEL_STORED ? p->depth : depth_block;
+  // A panel that is read as it is stored needs no room but for its scales.
+  const int most = p->block ? scale_groups * p->block : depth_block;
+  const int step = p->form == PANEL_STORED || depth_block > most ? most : depth_block;
   for (int p0 = panel_begin; p0 < panel_end; p0 += block) {
     int count = panel_end - p0 < block ? panel_end - p0 : block;
     for (int k0 = 0; k0 < p->depth; k0 += step) {
@@ -206,6 +213,7 @@ static void linear_backward(const apus_weight *w, const apus_rows *dy, int outpu
   {.panel_width = panel_width, .half_format = pairs_are_bf16 ? APUS_WEIGHT_BF16 : APUS_WEIGHT_FIXED,      \
    .backward_block = linear_backward_block, .row_format = linear_row_format,                               \
    .stored_width = linear_stored_width, .panel_bytes = linear_panel_bytes,                                \
+   .scale_bytes = linear_scale_bytes,                                                                      \
    .pack = linear_pack, .pack_nf4 = linear_pack_nf4, .quantize_nf4 = linear_quantize_nf4,                 \
    .read_row = linear_read_row, .round_rows = linear_round_rows,                                          \
    .forward = linear_forward, .backward = linear_backward,                                                \

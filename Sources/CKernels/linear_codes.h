@@ -4,7 +4,7 @@ static const float nf4_table[16] = {
     -0.18477343022823334f, -0.09105003625154495f, 0.0f, 0.07958029955625534f, 0.16093020141124725f,
     0.24611230194568634f, 0.33791524171829224f, 0.44070982933044434f, 0.5626170039176941f, 0.7229568362236023f, 1.0f};
 
-// The table as the 16-bit values that the products multiply. A stored scale carries the unit that they leave over.
+// The table as the 16-bit values that the products multiply, and what one of their units is worth.
 #if APUS_BF16_PAIRS
 static const uint16_t nf4_levels[16] = {0xBF80, 0xBF32, 0xBF06, 0xBECA, 0xBE92, 0xBE3D, 0xBDBA, 0x0000,
                                         0x3DA3, 0x3E25, 0x3E7C, 0x3EAD, 0x3EE2, 0x3F10, 0x3F39, 0x3F80};

@@ -27,9 +27,49 @@ APUS_INLINE uint8_t *panel_of(const apus_weight *w, int panel) {
   return (uint8_t *)w->panels + linear_panel_bytes(w->format, w->outputs, w->inputs) * (size_t)panel;
 }
 
-/// A panel's scales, [group][width].
-APUS_INLINE float *panel_scales(const apus_weight *w, int panel) {
-  return w->scales + (size_t)panel * (w->inputs / w->group) * weight_width(w);
+/// Bytes of a scale: fp16 beside codes, fp32 beside 16-bit integers.
+static size_t linear_scale_bytes(apus_weight_format format) { return format == APUS_WEIGHT_FIXED ? 4 : 2; }
+
+/// Where the scale of a group of inputs lies for the first output of a panel; those of its other outputs follow.
+APUS_INLINE uint8_t *group_scales(const apus_weight *w, int panel, int group) {
+  const size_t place = ((size_t)panel * (w->inputs / w->group) + group) * weight_width(w);
+  return (uint8_t *)w->scales + place * linear_scale_bytes(w->format);
+}
+
+/// What a unit of the integers that products multiply is worth, for APUS_LANES outputs from a scale on.
+APUS_INLINE vf load_units(apus_weight_format format, const uint8_t *scales) {
+  if (format == APUS_WEIGHT_FIXED) return vf_load((const float *)scales);
+  const vf units = vf_load_half((const uint16_t *)scales);
+  return format == APUS_WEIGHT_NF4 ? units * nf4_unit : units;
+}
+
+/// The units of inputs k0 ..< k0 + depth of a panel of codes, [group][panel_width].
+static void panel_units(const apus_weight *w, int panel, int k0, int depth, float *out) {
+  const uint8_t *from = group_scales(w, panel, k0 / w->group);
+  const int count = depth / w->group * panel_width;
+  // The next panel's follow on this one's.
+  const size_t next = (size_t)w->inputs / w->group * panel_width * sizeof(uint16_t);
+  for (int i = 0; i < count; i += APUS_LANES, from += APUS_LANES * sizeof(uint16_t)) {
+    __builtin_prefetch(from + next, 0, 2);
+    vf_store(out + i, load_units(w->format, from));
+  }
+}
+
+/// What a unit of a group is worth for one output of a panel.
+APUS_INLINE float unit_of(const apus_weight *w, int panel, int group, int lane) {
+  return load_units(w->format, group_scales(w, panel, group) + lane / APUS_LANES * APUS_LANES * linear_scale_bytes(w->format))
+      [lane % APUS_LANES];
+}
+
+/// Stores the scale of a group of one output of a panel.
+APUS_INLINE void store_scale(const apus_weight *w, int panel, int group, int lane, float scale) {
+  uint8_t *to = group_scales(w, panel, group) + (size_t)lane * linear_scale_bytes(w->format);
+  if (w->format == APUS_WEIGHT_FIXED) {
+    memcpy(to, &scale, sizeof scale);
+  } else {
+    const uint16_t half = half_from_float(scale);
+    memcpy(to, &half, sizeof half);
+  }
 }
 
 /// Where the pairs, or codes of pairs, of inputs from k0 (even) on begin.
@@ -72,14 +112,16 @@ APUS_INLINE uint16_t stored_half(const apus_weight *w, int panel, int k, int lan
 
 static void linear_read_row(const apus_weight *w, int row, float *values) {
   int panel = row / panel_width, lane = row % panel_width;
+  const int has_scales = w->format != APUS_WEIGHT_F32 && w->format != APUS_WEIGHT_BF16;
+  float unit = 1;
   for (int k = 0; k < w->inputs; k++) {
+    if (has_scales && k % w->group == 0) unit = unit_of(w, panel, k / w->group, lane);
     if (w->format == APUS_WEIGHT_F32)
       values[k] = ((const float *)panel_of(w, panel))[(size_t)k * panel_width + lane];
     else if (w->format == APUS_WEIGHT_BF16)
       values[k] = float_from_bf16(stored_half(w, panel, k, lane));
     else
-      values[k] = half_value(stored_half(w, panel, k, lane)) *
-                  panel_scales(w, panel)[(size_t)(k / w->group) * weight_width(w) + lane];
+      values[k] = half_value(stored_half(w, panel, k, lane)) * unit;
   }
 }
 
@@ -107,8 +149,9 @@ static void panel_to_f32(const apus_weight *w, int panel, int k0, int depth, flo
     for (int j = 0; j < width; j += APUS_LANES) {
       vu x;
       memcpy(&x, pairs + j, sizeof x);
-      vf scale = w->format == APUS_WEIGHT_BF16
-                     ? vf_set(1) : vf_load(panel_scales(w, panel) + (size_t)((k0 + k) / w->group) * width + j);
+      vf scale = vf_set(1);
+      if (w->format != APUS_WEIGHT_BF16)
+        scale = load_units(w->format, group_scales(w, panel, (k0 + k) / w->group) + j * linear_scale_bytes(w->format));
       vf_store(out + j, half_values(x, at % 2, fixed, scale));
     }
   }
@@ -158,8 +201,7 @@ static void linear_pack(const apus_weight *w, int first, int count, const float 
       pack_bf16(base, lane, row, w->inputs);
     else
       for (int g = 0; g < w->inputs / w->group; g++)
-        panel_scales(w, panel)[(size_t)g * weight_width(w) + lane] =
-            pack_group(w, base, lane, g * w->group, row + g * w->group);
+        store_scale(w, panel, g, lane, pack_group(w, base, lane, g * w->group, row + g * w->group));
   }
 }
 
@@ -175,7 +217,6 @@ static void linear_pack_nf4(const apus_weight *w, int first, int count, const ui
         base[low.byte] |= (uint8_t)(row[k + p] << low.shift);
         base[high.byte] |= (uint8_t)(row[k + half + p] << high.shift);
       }
-    for (int g = 0; g < groups; g++)
-      panel_scales(w, panel)[(size_t)g * panel_width + lane] = scales[(size_t)r * groups + g] * nf4_unit;
+    for (int g = 0; g < groups; g++) store_scale(w, panel, g, lane, scales[(size_t)r * groups + g]);
   }
 }

@@ -40,7 +40,10 @@ enum {
   most_rows = coded_rows > tile_rows ? coded_rows : tile_rows,
   row_block = 4 * tile_rows,  // rows that share a block of panels while it is in cache
   panel_floats = depth_block * panel_width,
-  scale_floats = depth_block / most_backward_block * panel_width,
+  // Groups whose scales are brought to fp32 at a time: with the smallest groups, of two, less than a block of the inner
+  // dimension, and no more than stays in the first-level cache.
+  scale_groups = 64,
+  scale_floats = scale_groups * panel_width,
   // Bytes by which weights are asked for ahead of time, into the second-level cache: hardware prefetchers stop at pages
   // of 4 KiB, and a tile does not run far enough ahead of itself. Asking past the end is harmless.
   stream_ahead = 8192,
@@ -173,7 +176,8 @@ APUS_INLINE void tile_add_block(vf sums[most_rows][tile_vectors], vi acc[most_ro
 #pragma clang loop unroll(full)
   for (int j = 0; j < part.vectors; j++) {
     vf b_scale = vf_load(scales + j * APUS_LANES);
-    if (part.streams) __builtin_prefetch((const char *)(scales + j * APUS_LANES) + stream_ahead / 8, 0, 2);
+    if (part.streams && part.format == APUS_WEIGHT_FIXED)
+      __builtin_prefetch((const char *)(scales + j * APUS_LANES) + stream_ahead / 8, 0, 2);
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {
       vf scale = part.bf16 ? b_scale : b_scale * x->a_scales[i * x->a_scale_row + s];

@@ -104,10 +104,11 @@ static int linear_backward_block(int outputs) {
   return outputs <= most_backward_block / 2 ? most_backward_block / 2 : most_backward_block;
 }
 
-/// Scales of outputs n ..< n + APUS_LANES of a group; zero past the last panel.
+/// Units of outputs n ..< n + APUS_LANES of a group; zero past the last panel.
 APUS_INLINE vf output_scales(const apus_weight *w, int n, int group) {
   if (n >= w->outputs) return vf_zero();
-  return vf_load(panel_scales(w, n / panel_width) + (size_t)group * weight_width(w) + n % panel_width);
+  return load_units(
+      w->format, group_scales(w, n / panel_width, group) + n % panel_width * linear_scale_bytes(w->format));
 }
 
 /// The largest scale of a group over a block of outputs.

@@ -18,7 +18,7 @@ import Testing
         var description: String { "\(format) \(outputs)x\(inputs) g\(group), \(rows) rows" }
     }
 
-    /// Outputs that end inside a panel, more panels and steps than one block holds, more rows than one block holds.
+    /// Outputs that end inside a panel, more panels, steps and scales than one block holds, more rows than one block holds.
     static let shapes = [
         Shape(format: .f32, outputs: 53, inputs: 37, rows: 13),
         Shape(format: .f32, outputs: 1, inputs: 1, rows: 2),
@@ -40,6 +40,9 @@ import Testing
         Shape(format: .int8, outputs: 53, inputs: 96, rows: 13, group: 32),
         Shape(format: .int8, outputs: 403, inputs: 320, rows: 3, group: 32),
         Shape(format: .int8, outputs: 9, inputs: 18, rows: 70, group: 2),
+        Shape(format: .nf4, outputs: 9, inputs: 4160, rows: 3),
+        Shape(format: .nf4, outputs: 9, inputs: 4160, rows: 25),
+        Shape(format: .int8, outputs: 9, inputs: 258, rows: 7, group: 2),
     ]
 
     private func linear(_ shape: Shape, _ set: InstructionSet) throws -> PackedLinear {

@@ -40,8 +40,9 @@ final class PackedLinear {
         let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
         memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
         let scaleCount = panels * Int(kernels.stored_width(stored, Int32(outputs))) * (inputs / group)
-        let scales = UnsafeMutablePointer<Float>.allocate(capacity: scaleCount)
-        scales.initialize(repeating: 0, count: scaleCount)
+        let scaleBytes = scaleCount * kernels.scale_bytes(stored)
+        let scales = UnsafeMutableRawPointer.allocate(byteCount: scaleBytes, alignment: 64)
+        scales.initializeMemory(as: UInt8.self, repeating: 0, count: scaleBytes)
         packed = apus_weight(
             format: stored, outputs: Int32(outputs), inputs: Int32(inputs), group: Int32(group), panels: memory,
             scales: scales)
@@ -60,7 +61,8 @@ final class PackedLinear {
                 }
             } else {
                 let fixed = FixedPoint(
-                    levels: codes.map { (4095 * table[Int($0)]).rounded() }, units: groupScales.map { $0 * (1 / 4095) },
+                    levels: codes.map { (4095 * table[Int($0)]).rounded() },
+                    units: groupScales.map { Float(Float16($0)) * (1 / 4095) },
                     group: group)
                 arithmetic = .fixed(fixed)
                 values = fixed.values
@@ -159,9 +161,10 @@ final class PackedLinear {
     }
 }
 
-/// What an NF4 code stands for: 16 bits of the table's value, times what a unit is worth.
+/// What an NF4 code stands for: 16 bits of the table's value, times what a unit is worth by the scale in fp16.
 func effectiveNF4(_ value: Float, scale: Float, usesBF16: Bool) -> Float {
-    usesBF16 ? roundedToBF16(value) * scale : (4095 * value).rounded() * (scale * (1 / 4095))
+    let scale = Float(Float16(scale))
+    return usesBF16 ? roundedToBF16(value) * scale : (4095 * value).rounded() * (scale * (1 / 4095))
 }
 
 /// What a weight's products multiply.
@@ -235,17 +238,18 @@ struct FixedPoint {
     }
 
     /// 8-bit integers: of the grids with 8, 16, 7, 15 and 127 steps to the largest magnitude of a group the first that holds
-    /// every value, or the last.
+    /// every value, or the last. A step is an fp16 number, the next above where it would be another.
     init(int8 x: [Float], group: Int) {
         self.init(levels: x, units: [], group: group)
         shift = 5
         for begin in stride(from: 0, to: x.count, by: group) {
             let range = begin..<begin + group
             let largest = x[range].reduce(0) { max($0, abs($1)) }
-            let grid = [8, 16, 7, 15].first { steps in
-                x[range].allSatisfy { ($0 / (largest / steps)).rounded() == $0 / (largest / steps) }
+            let steps = [8, 16, 7, 15, 127].map { (grid: Float) -> Float in
+                let nearest = Float16(largest / grid)
+                return Float(Float(nearest) < largest / grid ? nearest.nextUp : nearest)
             }
-            let unit = largest / (grid ?? 127)
+            let unit = steps.first { step in x[range].allSatisfy { ($0 / step).rounded() == $0 / step } } ?? steps[4]
             units.append(unit)
             for i in range { levels[i] = (x[i] / unit).rounded(.toNearestOrEven) }
         }

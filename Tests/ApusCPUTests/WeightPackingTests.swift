@@ -44,6 +44,38 @@ import Testing
         #expect(try rows(stored, backend) == expected)
     }
 
+    /// Scales are fp16: every number of it comes back as it is, and what lies between becomes the nearest.
+    @Test(arguments: InstructionSet.available)
+    func scalesAreTheNearestFP16(set: InstructionSet) throws {
+        let halves = (0..<Float16.infinity.bitPattern).map { Float(Float16(bitPattern: $0)) }
+        var random = TestRandom(seed: 18)
+        let between = zip(halves, halves.dropFirst()).map { $0 + ($1 - $0) * random.float(in: 0..<1) }
+        let ties = zip(halves, halves.dropFirst()).map { ($0 + $1) / 2 }
+        let usesBF16 = apus_kernels_named(set.rawValue).pointee.linear.half_format == APUS_WEIGHT_BF16
+        let backend = try CPUBackend(instructionSet: set, threads: 2)
+        for scales in [halves, between, ties] {
+            let codes = [UInt8](repeating: 0xFF, count: 32 * scales.count)
+            let weight = try backend.makeWeight(
+                NF4Matrix(codes: codes, scales: scales, outputs: scales.count, inputs: 64))
+            let expected = scales.flatMap { scale in
+                [Float](repeating: effectiveNF4(1, scale: scale, usesBF16: usesBF16), count: 64)
+            }
+            #expect(try rows(weight, backend) == expected)
+        }
+    }
+
+    @Test(arguments: [WeightFormat.nf4, .int8])
+    func aValueThatNoScaleReachesIsRefused(format: WeightFormat) throws {
+        let backend = try CPUBackend(threads: 2)
+        var values = [Float](repeating: 0.5, count: 70 * 64)
+        values[4000] = format == .nf4 ? 65_500 : 8e6
+        _ = try pack(values, format, outputs: 70, inputs: 64, backend)
+        for value in [format == .nf4 ? 65_530 : 9e6, Float.infinity] {
+            values[4000] = value
+            #expect(throws: TensorError.self) { try pack(values, format, outputs: 70, inputs: 64, backend) }
+        }
+    }
+
     @Test(arguments: InstructionSet.available)
     func bf16InPartsIsEveryValueRounded(set: InstructionSet) throws {
         var random = TestRandom(seed: 16)

@@ -35,10 +35,27 @@ static int uses_integers(const subject *s, apus_weight_format format) {
   return s->kernels->linear.row_format(format) == APUS_ROWS_FIXED;
 }
 
-static float *unit_of(const subject *s, const matrix *m, int output, int input) {
+/// A finite fp16 number that is not negative.
+static float from_half(uint16_t half) {
+  int exponent = half >> 10, digits = half & 0x3FF;
+  return exponent ? ldexpf(1024 + digits, exponent - 25) : ldexpf(digits, -24);
+}
+
+/// The nearest fp16 number to one in its range, to 11 digits.
+static double to_half(double x) {
+  int exponent;
+  double digits = frexp(x, &exponent);
+  return ldexp(rint(ldexp(digits, 11)), exponent - 11);
+}
+
+/// What a unit of an output's group is worth; codes keep theirs in fp16.
+static float unit_of(const subject *s, const matrix *m, int output, int input) {
   int width = s->kernels->linear.stored_width(m->packed.format, m->packed.outputs);
   long group = (long)(output / width) * (m->packed.inputs / m->packed.group) + input / m->packed.group;
-  return m->packed.scales + group * width + output % width;
+  long place = group * width + output % width;
+  if (m->packed.format == APUS_WEIGHT_FIXED) return ((const float *)m->packed.scales)[place];
+  float scale = from_half(((const uint16_t *)m->packed.scales)[place]);
+  return m->packed.format == APUS_WEIGHT_NF4 ? scale * (1.0f / 4095) : scale;
 }
 
 /// The backward direction's weights: bf16, or integers in units of the largest scale of a block of outputs.
@@ -49,9 +66,9 @@ static void round_for_backward(const subject *s, const matrix *m) {
     for (int k = 0; k < n; k++) {
       float value = m->values[(long)o * n + k];
       if (integers) {
-        float largest = 0, own = *unit_of(s, m, o, k);
+        float largest = 0, own = unit_of(s, m, o, k);
         for (int i = o / block * block; i < m->packed.outputs && i < (o / block + 1) * block; i++)
-          largest = fmaxf(largest, *unit_of(s, m, i, k));
+          largest = fmaxf(largest, unit_of(s, m, i, k));
         // 8-bit integers count in 32nds; a ratio of units in 2^-15.
         const int shift = m->packed.format == APUS_WEIGHT_INT8 ? 5 : 0;
         float inverse = largest > 0 ? 1 / largest : 0;
@@ -72,7 +89,8 @@ static matrix make_matrix(const subject *s, shape a) {
               .values = zeros(count), .backward = zeros(count)};
   m.packed = (apus_weight){.format = a.format, .outputs = a.outputs, .inputs = a.inputs, .group = a.group};
   m.packed.panels = calloc((size_t)m.panels, l->panel_bytes(a.format, a.outputs, a.inputs));
-  m.packed.scales = zeros((long)m.panels * (a.inputs / a.group) * l->stored_width(a.format, a.outputs));
+  m.packed.scales = calloc((size_t)m.panels * (size_t)(a.inputs / a.group) * (size_t)l->stored_width(a.format, a.outputs),
+                           l->scale_bytes(a.format));
   float *source = random_floats(count), *scales = random_floats(count / a.group);
   open_group(s, "%s %dx%d packed and read", format_names[a.format], a.outputs, a.inputs);
   if (a.format == APUS_WEIGHT_NF4) {
@@ -87,7 +105,7 @@ static matrix make_matrix(const subject *s, shape a) {
     for (int o = 0; o < a.outputs; o++) l->read_row(&m.packed, o, m.values + (long)o * a.inputs);
     // A level is a bf16 number, or an integer of at most 4095.
     for (long i = 0; i < count; i++) {
-      double level = table[codes[i]], scale = scales[i / a.group];
+      double level = table[codes[i]], scale = to_half(scales[i / a.group]);
       double step = uses_integers(s, a.format) ? 0.501 / 4095 : fabs(level) * 0x1.01p-8;
       expect_near(m.values[i], level * scale, step * scale + 1e-7);
     }

@@ -106,12 +106,15 @@ package final class Checkpoint: Sendable {
         return try BitsAndBytesTensor(stored, in: source)
     }
 
-    /// Releases the resident file pages of a tensor that has been read.
+    /// Releases what reading a tensor left in memory: the last that is read of it for now.
     package func finish(_ role: TensorRole) {
+        discardPages(of: role)
         let stored = layout.name(of: role)
-        source.discardPages(of: stored)
         current.withLock { if $0?.name == stored { $0 = nil } }
     }
+
+    /// Releases the resident file pages of a tensor.
+    func discardPages(of role: TensorRole) { source.discardPages(of: layout.name(of: role)) }
 
     private func currentQuantized(_ stored: String) throws(FormatError) -> BitsAndBytesTensor? {
         guard BitsAndBytesTensor.isQuantized(stored, in: source) else { return nil }

@@ -24,7 +24,10 @@ enum TokenEmbedding: Sendable {
 
 extension Checkpoint {
     /// The rows of the table for some tokens, of which each is read once.
+    ///
+    /// The pages that they lie in go again: around each row the system maps sixteen, and over a run they would add up.
     fileprivate func embeddings(of tokens: [Int32], width: Int) throws -> [Float] {
+        defer { discardPages(of: .embedding) }
         var values = [Float](repeating: 0, count: tokens.count * width)
         var firstPlaces: [Int32: Int] = [:]
         for (place, token) in tokens.enumerated() {

@@ -11,7 +11,7 @@
 
 // The number of the packed layouts below and of how values are rounded into them. Packed weights are kept in files: raise
 // it with every change that gives one of them other bytes. (A probe that is packed at every start catches most changes.)
-#define APUS_WEIGHT_LAYOUT 2
+#define APUS_WEIGHT_LAYOUT 3
 
 typedef enum {
   APUS_WEIGHT_F32 = 0,   // panel: [inputs][panel_width] fp32
@@ -28,7 +28,7 @@ typedef struct {
   int outputs, inputs;
   int group;      // NF4, FIXED and INT8: consecutive inputs that share one scale; even, a divisor of 64
   void *panels;
-  float *scales;  // NF4, FIXED and INT8: [panel][inputs / group][`stored_width`]
+  void *scales;   // NF4 and INT8 in fp16, FIXED in fp32: [panel][inputs / group][`stored_width`]
 } apus_weight;
 
 /// The form of the rows that enter a product.
@@ -60,6 +60,8 @@ typedef struct {
 
   /// Outputs that a panel of a weight has room for: panel_width, or half of it.
   int (*stored_width)(apus_weight_format format, int outputs);
+  /// Bytes of one scale of a format that has them.
+  size_t (*scale_bytes)(apus_weight_format format);
   /// Bytes of one panel's weights.
   size_t (*panel_bytes)(apus_weight_format format, int outputs, int inputs);
   /// Packs rows first ..< first + count of a weight of any format but NF4 from fp32 rows.
