@@ -56,18 +56,18 @@ package final class CPUWeight: Weight, @unchecked Sendable {
         super.init(format, outputs: outputs, inputs: inputs, byteCount: bytes + scaleBytes)
     }
 
-    /// Whether all scales are numbers that fp16 holds.
+    /// Checks that scales that are held in 16 bits could be.
     ///
-    /// - Throws: `TensorError` for one that is infinite or not a number.
+    /// - Throws: `TensorError` where one was too large, or not finite.
     func checkScales() throws(TensorError) {
-        guard format == .nf4 || format == .int8, let scales else { return }
-        let isFinite = scales.withBytes { bytes in
-            bytes.withMemoryRebound(to: UInt16.self) { $0.allSatisfy { $0 & 0x7C00 != 0x7C00 } }
+        guard format == .nf4, let scales else { return }
+        let areScales = scales.withBytes { bytes in
+            bytes.withMemoryRebound(to: UInt16.self) { !$0.contains(UInt16(APUS_NO_SCALE)) }
         }
-        guard isFinite else {
+        guard areScales else {
             throw TensorError(
-                "weight of \(outputs) x \(inputs): wanted values below \(format == .nf4 ? "65,504" : "8,000,000") for "
-                    + "\(format) storage, found a larger one; use bf16")
+                "weight of \(outputs) x \(inputs): wanted values below 4,095 for nf4 storage, found a larger one; use int8 "
+                    + "or bf16")
         }
     }
 

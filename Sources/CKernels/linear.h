@@ -37,7 +37,7 @@ typedef struct {
 /// Scratch of one thread.
 typedef struct {
   _Alignas(64) float panels[panel_block * panel_floats];
-  _Alignas(64) float scales[panel_block * scale_floats];  // those of 16-bit panels that are not turned lie with the weight
+  _Alignas(64) float scales[panel_block * scale_floats];  // of turned panels and of NF4; others lie with the weight
 #if APUS_BF16_DOT
   float staging[panel_floats];
 #endif
@@ -79,12 +79,13 @@ APUS_INLINE compute_panel make_panel(const product *p, int panel, int k0, int de
     result.values = panel_codes(w, panel, k0);
   else
     result.values = panel_pairs(w, panel, k0, depth, (pair *)room);
-  if (p->block && w->format == APUS_WEIGHT_FIXED) {
-    result.scales = (const float *)group_scales(w, panel, k0 / p->block);
-  } else if (p->block) {
+  if (!p->block) return result;
+  if (w->format == APUS_WEIGHT_NF4) {
     float *units = scratch->scales + slot * scale_floats;
     panel_units(w, panel, k0, depth, units);
     result.scales = units;
+  } else {
+    result.scales = (const float *)group_scales(w, panel, k0 / p->block);
   }
   return result;
 }

@@ -27,8 +27,32 @@ APUS_INLINE uint8_t *panel_of(const apus_weight *w, int panel) {
   return (uint8_t *)w->panels + linear_panel_bytes(w->format, w->outputs, w->inputs) * (size_t)panel;
 }
 
-/// Bytes of a scale: fp16 beside codes, fp32 beside 16-bit integers.
-static size_t linear_scale_bytes(apus_weight_format format) { return format == APUS_WEIGHT_FIXED ? 4 : 2; }
+/// Bytes of a scale: NF4's are short. Integers keep fp32: a group of 8 bits may be of any size.
+static size_t linear_scale_bytes(apus_weight_format format) { return format == APUS_WEIGHT_NF4 ? 2 : 4; }
+
+// A short scale has the 12 leading bits of a largest magnitude, one more than fp16, since it has no sign: exponents from
+// 2^-20 on and 11 bits below the first, where all zeros are 0. Largest magnitudes of bf16 and of fp16 weights are numbers
+// of it.
+enum { short_scale_base = (127 - 20) << 11 };
+
+/// The nearest short scale, ties to even; APUS_NO_SCALE from 4,094.5 on and for what is not finite.
+APUS_INLINE uint16_t short_from_float(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  if (!(x < 4095)) return APUS_NO_SCALE;
+  const int rounded = (int)((bits + 0x7FF + (bits >> 12 & 1)) >> 12) - short_scale_base;
+  if (rounded > 0) return (uint16_t)rounded;
+  return x > 0x1p-21f;
+}
+
+/// APUS_LANES short scales.
+APUS_INLINE vf load_short_scales(const uint8_t *from) {
+  typedef uint16_t shorts __attribute__((vector_size(APUS_LANES * 2)));
+  shorts s;
+  memcpy(&s, from, sizeof s);
+  const vu digits = __builtin_convertvector(s, vu);
+  return (vf)(((digits + short_scale_base) << 12) & (vu)(digits != 0));
+}
 
 /// Where the scale of a group of inputs lies for the first output of a panel; those of its other outputs follow.
 APUS_INLINE uint8_t *group_scales(const apus_weight *w, int panel, int group) {
@@ -38,12 +62,10 @@ APUS_INLINE uint8_t *group_scales(const apus_weight *w, int panel, int group) {
 
 /// What a unit of the integers that products multiply is worth, for APUS_LANES outputs from a scale on.
 APUS_INLINE vf load_units(apus_weight_format format, const uint8_t *scales) {
-  if (format == APUS_WEIGHT_FIXED) return vf_load((const float *)scales);
-  const vf units = vf_load_half((const uint16_t *)scales);
-  return format == APUS_WEIGHT_NF4 ? units * nf4_unit : units;
+  return format == APUS_WEIGHT_NF4 ? load_short_scales(scales) * nf4_unit : vf_load((const float *)scales);
 }
 
-/// The units of inputs k0 ..< k0 + depth of a panel of codes, [group][panel_width].
+/// The units of inputs k0 ..< k0 + depth of a panel of NF4, [group][panel_width].
 static void panel_units(const apus_weight *w, int panel, int k0, int depth, float *out) {
   const uint8_t *from = group_scales(w, panel, k0 / w->group);
   const int count = depth / w->group * panel_width;
@@ -51,7 +73,7 @@ static void panel_units(const apus_weight *w, int panel, int k0, int depth, floa
   const size_t next = (size_t)w->inputs / w->group * panel_width * sizeof(uint16_t);
   for (int i = 0; i < count; i += APUS_LANES, from += APUS_LANES * sizeof(uint16_t)) {
     __builtin_prefetch(from + next, 0, 2);
-    vf_store(out + i, load_units(w->format, from));
+    vf_store(out + i, load_units(APUS_WEIGHT_NF4, from));
   }
 }
 
@@ -64,12 +86,11 @@ APUS_INLINE float unit_of(const apus_weight *w, int panel, int group, int lane) 
 /// Stores the scale of a group of one output of a panel.
 APUS_INLINE void store_scale(const apus_weight *w, int panel, int group, int lane, float scale) {
   uint8_t *to = group_scales(w, panel, group) + (size_t)lane * linear_scale_bytes(w->format);
-  if (w->format == APUS_WEIGHT_FIXED) {
+  const uint16_t short_scale = short_from_float(scale);
+  if (w->format == APUS_WEIGHT_NF4)
+    memcpy(to, &short_scale, sizeof short_scale);
+  else
     memcpy(to, &scale, sizeof scale);
-  } else {
-    const uint16_t half = half_from_float(scale);
-    memcpy(to, &half, sizeof half);
-  }
 }
 
 /// Where the pairs, or codes of pairs, of inputs from k0 (even) on begin.

@@ -75,16 +75,10 @@ static void linear_quantize_nf4(const float *values, long count, uint8_t *codes,
     scales[begin / 64] = quantize_nf4_block(values + begin, (int)(count - begin), codes + begin);
 }
 
-/// The smallest fp16 number that is not below x, which is not negative: the largest value of a group must not pass 127 units.
-APUS_INLINE uint16_t half_at_least(float x) {
-  const uint16_t nearest = half_from_float(x);
-  return float_from_half(nearest) < x ? nearest + 1 : nearest;
-}
-
 /// A group of at most 64 values as integers from -127 to 127 in units of what is returned; NaN where one is not finite.
 ///
 /// The grids of Q4_0, Q5_0 and Q8_0 have 8, 16 and 127 steps to a block's largest value, or 7 and 15 where the outermost step
-/// is not taken. Values that lie on one of them are kept exactly, in whatever file they came, since its scales are fp16 too.
+/// is not taken. Values that lie on one of them are kept exactly, in whatever file they came.
 APUS_INLINE float quantize_int8_group(const float *values, int count, int8_t *out) {
   vf padded[pair_block / APUS_LANES] = {0}, poison = vf_zero();
   memcpy(padded, values, sizeof(float) * (size_t)count);
@@ -98,8 +92,9 @@ APUS_INLINE float quantize_int8_group(const float *values, int count, int8_t *ou
   static const float grids[] = {8, 16, 7, 15, int8_limit};
   enum { count_of_grids = sizeof grids / sizeof *grids };
   for (int g = 0; g < count_of_grids; g++) {
-    const float unit = float_from_half(half_at_least(largest / grids[g]));
-    const vf divisor = vf_set(unit > 0 ? unit : INFINITY);
+    const float unit = largest / grids[g];
+    // Below the range of normal numbers nothing is exact, and nothing is lost by zero.
+    const vf divisor = vf_set(largest > 1e-30f ? unit : INFINITY);
     vi off = {0};
     vf nearest[pair_block / APUS_LANES];
     for (int i = 0; i < vectors; i++) {
@@ -107,7 +102,7 @@ APUS_INLINE float quantize_int8_group(const float *values, int count, int8_t *ou
       nearest[i] = (exact + 12582912.0f) - 12582912.0f;
       off |= exact != nearest[i];
     }
-    if (g + 1 < count_of_grids && (__builtin_reduce_or(off) || unit == INFINITY)) continue;
+    if (g + 1 < count_of_grids && __builtin_reduce_or(off)) continue;
     for (int k = 0; k < count; k++) out[k] = (int8_t)nearest[k / APUS_LANES][k % APUS_LANES];
     return unit + not_finite;
   }

@@ -176,7 +176,7 @@ APUS_INLINE void tile_add_block(vf sums[most_rows][tile_vectors], vi acc[most_ro
 #pragma clang loop unroll(full)
   for (int j = 0; j < part.vectors; j++) {
     vf b_scale = vf_load(scales + j * APUS_LANES);
-    if (part.streams && part.format == APUS_WEIGHT_FIXED)
+    if (part.streams && part.format != APUS_WEIGHT_NF4)
       __builtin_prefetch((const char *)(scales + j * APUS_LANES) + stream_ahead / 8, 0, 2);
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {

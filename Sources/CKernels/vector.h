@@ -127,49 +127,6 @@ APUS_INLINE uint16_t bf16_from_float(float x) {
   return (uint16_t)((u + 0x7FFF + ((u >> 16) & 1)) >> 16);
 }
 
-/// fp16 with round to nearest even: infinity from 65,520 on, NaN kept.
-APUS_INLINE uint16_t half_from_float(float x) {
-  uint32_t u;
-  memcpy(&u, &x, 4);
-  const uint16_t sign = (uint16_t)(u >> 16 & 0x8000);
-  u &= 0x7FFFFFFF;
-  if (u > 0x7F800000) return sign | 0x7E00;
-  if (u >= 0x477FF000) return sign | 0x7C00;
-  if (u < 0x38800000) {
-    // Below 2^-14 fp16 counts in 2^-24, the last bit of numbers from 0.5 on.
-    float magnitude;
-    memcpy(&magnitude, &u, 4);
-    magnitude += 0.5f;
-    memcpy(&u, &magnitude, 4);
-    return sign | (uint16_t)(u - 0x3F000000);
-  }
-  u += 0xFFF + (u >> 13 & 1);
-  return sign | (uint16_t)((u >> 13) - (112 << 10));
-}
-
-/// APUS_LANES numbers of fp16.
-APUS_INLINE vf vf_load_half(const uint16_t *p) {
-  typedef uint16_t halves __attribute__((vector_size(APUS_LANES * 2)));
-  halves h;
-  memcpy(&h, p, sizeof h);
-#if APUS_AVX512
-  return (vf)_mm512_cvtph_ps((__m256i)h);
-#else
-  const vu all = __builtin_convertvector(h, vu), magnitude = (all & 0x7FFFu) << 13;
-  // The exponent moves by 112, once more where it is that of infinity and NaN, and where it is that of zero, the first
-  // digit is not 1: what was added for it goes again.
-  const vu is_special = (vu)(magnitude >= 0x0F800000u), is_small = (vu)(magnitude < 0x00800000u);
-  const vu normal = magnitude + (112u << 23) + (is_special & (112u << 23));
-  const vu small = (vu)((vf)(magnitude + (113u << 23)) - 0x1p-14f);
-  return (vf)((small & is_small) | (normal & ~is_small) | (all & 0x8000u) << 16);
-#endif
-}
-
-APUS_INLINE float float_from_half(uint16_t h) {
-  uint16_t lanes[APUS_LANES] = {h};
-  return vf_load_half(lanes)[0];
-}
-
 APUS_INLINE float float_from_bf16(uint16_t h) {
   uint32_t u = (uint32_t)h << 16;
   float x;

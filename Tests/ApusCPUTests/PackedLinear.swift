@@ -62,7 +62,7 @@ final class PackedLinear {
             } else {
                 let fixed = FixedPoint(
                     levels: codes.map { (4095 * table[Int($0)]).rounded() },
-                    units: groupScales.map { Float(Float16($0)) * (1 / 4095) },
+                    units: groupScales.map { shortScale($0) * (1 / 4095) },
                     group: group)
                 arithmetic = .fixed(fixed)
                 values = fixed.values
@@ -161,10 +161,17 @@ final class PackedLinear {
     }
 }
 
-/// What an NF4 code stands for: 16 bits of the table's value, times what a unit is worth by the scale in fp16.
+/// What an NF4 code stands for: 16 bits of the table's value, times what a unit is worth by the scale in 16 bits.
 func effectiveNF4(_ value: Float, scale: Float, usesBF16: Bool) -> Float {
-    let scale = Float(Float16(scale))
+    let scale = shortScale(scale)
     return usesBF16 ? roundedToBF16(value) * scale : (4095 * value).rounded() * (scale * (1 / 4095))
+}
+
+/// A scale as NF4 holds it: a multiple of 2⁻¹¹ of the power of two below, from 2⁻²⁰ on; smaller ones are zero or the next.
+func shortScale(_ scale: Float) -> Float {
+    guard scale > 0x1p-20 else { return scale > 0x1p-21 ? 0x1p-20 * (1 + 0x1p-11) : 0 }
+    let unit = Float(sign: .plus, exponent: scale.exponent - 11, significand: 1)
+    return max((scale / unit).rounded(.toNearestOrEven) * unit, 0x1p-20 * (1 + 0x1p-11))
 }
 
 /// What a weight's products multiply.
@@ -238,18 +245,17 @@ struct FixedPoint {
     }
 
     /// 8-bit integers: of the grids with 8, 16, 7, 15 and 127 steps to the largest magnitude of a group the first that holds
-    /// every value, or the last. A step is an fp16 number, the next above where it would be another.
+    /// every value, or the last.
     init(int8 x: [Float], group: Int) {
         self.init(levels: x, units: [], group: group)
         shift = 5
         for begin in stride(from: 0, to: x.count, by: group) {
             let range = begin..<begin + group
             let largest = x[range].reduce(0) { max($0, abs($1)) }
-            let steps = [8, 16, 7, 15, 127].map { (grid: Float) -> Float in
-                let nearest = Float16(largest / grid)
-                return Float(Float(nearest) < largest / grid ? nearest.nextUp : nearest)
+            let grid = [8, 16, 7, 15].first { steps in
+                x[range].allSatisfy { ($0 / (largest / steps)).rounded() == $0 / (largest / steps) }
             }
-            let unit = steps.first { step in x[range].allSatisfy { ($0 / step).rounded() == $0 / step } } ?? steps[4]
+            let unit = largest / (grid ?? 127)
             units.append(unit)
             for i in range { levels[i] = (x[i] / unit).rounded(.toNearestOrEven) }
         }

@@ -35,27 +35,23 @@ static int uses_integers(const subject *s, apus_weight_format format) {
   return s->kernels->linear.row_format(format) == APUS_ROWS_FIXED;
 }
 
-/// A finite fp16 number that is not negative.
-static float from_half(uint16_t half) {
-  int exponent = half >> 10, digits = half & 0x3FF;
-  return exponent ? ldexpf(1024 + digits, exponent - 25) : ldexpf(digits, -24);
-}
+/// What a scale of NF4 in 16 bits stands for: exponents from 2^-20 on, and 11 bits below the first.
+static float from_short(uint16_t scale) { return scale ? ldexpf(2048 + scale % 2048, scale / 2048 - 20 - 11) : 0; }
 
-/// The nearest fp16 number to one in its range, to 11 digits.
-static double to_half(double x) {
+/// A scale of NF4 to 12 bits.
+static double to_short(double x) {
   int exponent;
   double digits = frexp(x, &exponent);
-  return ldexp(rint(ldexp(digits, 11)), exponent - 11);
+  return ldexp(rint(ldexp(digits, 12)), exponent - 12);
 }
 
-/// What a unit of an output's group is worth; codes keep theirs in fp16.
+/// What a unit of an output's group is worth; NF4 keeps the scale of the largest.
 static float unit_of(const subject *s, const matrix *m, int output, int input) {
   int width = s->kernels->linear.stored_width(m->packed.format, m->packed.outputs);
   long group = (long)(output / width) * (m->packed.inputs / m->packed.group) + input / m->packed.group;
   long place = group * width + output % width;
-  if (m->packed.format == APUS_WEIGHT_FIXED) return ((const float *)m->packed.scales)[place];
-  float scale = from_half(((const uint16_t *)m->packed.scales)[place]);
-  return m->packed.format == APUS_WEIGHT_NF4 ? scale * (1.0f / 4095) : scale;
+  if (m->packed.format != APUS_WEIGHT_NF4) return ((const float *)m->packed.scales)[place];
+  return from_short(((const uint16_t *)m->packed.scales)[place]) * (1.0f / 4095);
 }
 
 /// The backward direction's weights: bf16, or integers in units of the largest scale of a block of outputs.
@@ -105,7 +101,7 @@ static matrix make_matrix(const subject *s, shape a) {
     for (int o = 0; o < a.outputs; o++) l->read_row(&m.packed, o, m.values + (long)o * a.inputs);
     // A level is a bf16 number, or an integer of at most 4095.
     for (long i = 0; i < count; i++) {
-      double level = table[codes[i]], scale = to_half(scales[i / a.group]);
+      double level = table[codes[i]], scale = to_short(scales[i / a.group]);
       double step = uses_integers(s, a.format) ? 0.501 / 4095 : fabs(level) * 0x1.01p-8;
       expect_near(m.values[i], level * scale, step * scale + 1e-7);
     }

@@ -45,7 +45,7 @@ enum SettingTable {
         Setting("bnb_4bit_quant_type", .ignored(unless: ["nf4"], notice: "4-bit weights are always NF4")),
         Setting("bnb_4bit_compute_dtype", .ignored(unless: ["bfloat16"], notice: numerics)),
         Setting(
-            "use_bnb_nested_quant", .ignored(unless: ["false"], notice: "scales of 4-bit weights stay in fp32")),
+            "use_bnb_nested_quant", .ignored(unless: ["false"], notice: "scales of 4-bit weights have 16 bits")),
         Setting("gradient_checkpointing_kwargs", .ignored(notice: recompute)),
         Setting("attn_implementation", .ignored(notice: "there is one attention implementation")),
         Setting(

@@ -109,7 +109,12 @@ package final class TrainingPass {
         let workspace = try reserveWorkspace(rows: kept.pass.rows)
         let transformer = Transformer(model: model, adapter: trained.adapter, parameters: trained.parameters)
         let hidden = transformer.finalHidden(kept.pass, workspace: workspace, inputs: inputs)
-        let dTargets = try model.backend.makeMatrix(rows: loss.targets.count, columns: hidden.columns)
+        // The residual stream is recalled later. A token of the prompt has one row and a target for each completion, so there
+        // may be more targets than rows.
+        let count = loss.targets.count
+        let dTargets =
+            count <= workspace.capacity
+            ? workspace.residual(count) : try model.backend.makeMatrix(rows: count, columns: hidden.columns)
         try transformer.headBackward(hidden, loss, into: dTargets)
         let dHidden = workspace.dNormed(kept.pass.rows)
         model.backend.fill(dHidden, with: 0)

@@ -13,6 +13,9 @@
 // it with every change that gives one of them other bytes. (A probe that is packed at every start catches most changes.)
 #define APUS_WEIGHT_LAYOUT 3
 
+// A scale of NF4 that stands for none: the largest magnitude was too large, or not finite.
+#define APUS_NO_SCALE 0xFFFF
+
 typedef enum {
   APUS_WEIGHT_F32 = 0,   // panel: [inputs][panel_width] fp32
   APUS_WEIGHT_BF16 = 1,  // panel: [inputs / 2][panel_width][2] bf16
@@ -28,7 +31,7 @@ typedef struct {
   int outputs, inputs;
   int group;      // NF4, FIXED and INT8: consecutive inputs that share one scale; even, a divisor of 64
   void *panels;
-  void *scales;   // NF4 and INT8 in fp16, FIXED in fp32: [panel][inputs / group][`stored_width`]
+  void *scales;   // of NF4 in 16 bits, of FIXED and INT8 in fp32: [panel][inputs / group][`stored_width`]
 } apus_weight;
 
 /// The form of the rows that enter a product.
