@@ -103,13 +103,14 @@ public final class CPUBackend: Backend, @unchecked Sendable {
         let next = Atomic<Int>(0)
     }
 
-    /// The thread's scratch, grown to at least `count` floats. Call before a run, not inside one.
+    /// The thread's scratch, grown to at least `count` floats; twice that, since a context grows by a token a step and new
+    /// memory is slow until it was touched. Call before a run, not inside one.
     func reserveScratch(_ count: Int) throws(TensorError) {
         guard scratch[0].count < count else { return }
-        for thread in scratch.indices { scratch[thread] = try CPUStorage(count: count) }
+        for thread in scratch.indices { scratch[thread] = try CPUStorage(count: 2 * count) }
     }
 
-    /// Grows a rounding slot to at least `count` floats; twice that, so that slowly growing batches seldom ask.
+    /// Grows a rounding slot to at least `count` floats; twice that, as scratch.
     func reserveRounding(_ slot: Int, _ count: Int) throws(TensorError) {
         while rounding.count <= slot { rounding.append(try CPUStorage(count: 1)) }
         if rounding[slot].count < count { rounding[slot] = try CPUStorage(count: 2 * count) }
