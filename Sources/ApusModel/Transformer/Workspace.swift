@@ -1,14 +1,24 @@
 package import ApusTensor
 
 /// The activations of a pass, planned once for a number of rows and reused by every layer.
+///
+/// What attention works in and what a feed-forward network works in is the same memory: a layer is done with the one when it
+/// begins the other, in either direction.
 package final class Workspace {
     /// The most rows of a pass.
     package let capacity: Int
     /// Rows that go through a feed-forward network together: a multiple of 64, the rows by which gradients of weights
     /// are summed, so that it changes no bit.
     private let feedForwardRows: Int
-    private let storages: [Storage]
-    private let widths: [Int]
+    private let places: [Place]
+
+    /// Where the rows of a slot lie.
+    private struct Place {
+        let storage: Storage
+        var offset = 0
+        let width: Int
+        let rows: Int
+    }
 
     /// What is held, with its width. The backward pass reuses the forward's buffers wherever their contents are spent.
     private enum Slot: Int, CaseIterable {
@@ -16,8 +26,18 @@ package final class Workspace {
         case gate, up, activated, joinedFeedForward, logSumExp
         case dNormed, dQuery, dKey, dValue, dAttended, rawQuery, rawKey, branch
 
+        /// The half of a layer that alone works in it; nil where both do, or one reads what the other left.
+        var half: LayerHalf? {
+            switch self {
+            case .residual, .normed, .delta, .dNormed, .branch: nil
+            case .gate, .up, .activated, .joinedFeedForward: .feedForward
+            case .query, .key, .value, .attended, .joinedAttention, .logSumExp: .attention
+            case .dQuery, .dKey, .dValue, .dAttended, .rawQuery, .rawKey: .attention
+            }
+        }
+
         /// Whether some rows go through it at a time.
-        var isChunked: Bool { Self.gate.rawValue...Self.joinedFeedForward.rawValue ~= rawValue }
+        var isChunked: Bool { half == .feedForward }
 
         /// Whether only a backward pass writes to it.
         var isForTraining: Bool { rawValue >= Self.logSumExp.rawValue }
@@ -57,9 +77,12 @@ package final class Workspace {
         _ configuration: ModelConfiguration, rows: Int, projectedColumns: Int, training: Bool, on backend: any Backend
     ) -> Int {
         let fewer = min(rows, feedForwardRows(configuration, on: backend))
-        let held = Slot.allCases.filter { training || !$0.isForTraining }
-            .reduce(0) { $0 + $1.width(configuration) * ($1.isChunked ? fewer : rows) }
-        return MemoryLayout<Float>.stride * (held + rows * projectedColumns * (training ? 2 : 1))
+        func held(_ half: LayerHalf?) -> Int {
+            Slot.allCases.filter { $0.half == half && (training || !$0.isForTraining) }
+                .reduce(0) { $0 + $1.width(configuration) * ($1.isChunked ? fewer : rows) }
+        }
+        let values = held(nil) + max(held(.attention), held(.feedForward))
+        return MemoryLayout<Float>.stride * (values + rows * projectedColumns * (training ? 2 : 1))
     }
 
     /// Room for `capacity` rows; `training` adds what the backward pass needs.
@@ -74,19 +97,37 @@ package final class Workspace {
         self.feedForwardRows = feedForwardRows ?? Self.feedForwardRows(configuration, on: backend)
         // The sums of exponentials are there in any case: a sampler that keeps activations asks for them.
         let slots = Slot.allCases.filter { training || !$0.isForTraining || $0 == .logSumExp }
-        let (rows, fewer) = (capacity, min(capacity, self.feedForwardRows))
-        let held = slots.map { (width: $0.width(configuration), rows: $0.isChunked ? fewer : rows) }
-        let projected = (width: max(rank, 1), rows: rows)
-        let all = held + [(width: Int, rows: Int)](repeating: projected, count: 2 * LinearModule.allCases.count)
-        widths = all.map(\.width)
-        storages = try all.map { try backend.makeMatrix(rows: $0.rows, columns: $0.width).storage }
+        let fewer = min(capacity, self.feedForwardRows)
+        func place(width: Int) throws -> Place {
+            let storage = try backend.makeMatrix(rows: capacity, columns: width).storage
+            return Place(storage: storage, width: width, rows: capacity)
+        }
+        func count(_ slot: Slot) -> Int {
+            let values = slot.width(configuration) * (slot.isChunked ? fewer : capacity)
+            return (values + Self.alignment - 1) / Self.alignment * Self.alignment
+        }
+        func room(_ half: LayerHalf) -> Int { slots.filter { $0.half == half }.reduce(0) { $0 + count($1) } }
+        let shared = try backend.makeMatrix(rows: 1, columns: max(room(.attention), room(.feedForward))).storage
+        var used: [LayerHalf: Int] = [:]
+        let held = try slots.map { slot in
+            let width = slot.width(configuration)
+            guard let half = slot.half else { return try place(width: width) }
+            let offset = used[half, default: 0]
+            used[half] = offset + count(slot)
+            return Place(storage: shared, offset: offset, width: width, rows: slot.isChunked ? fewer : capacity)
+        }
+        places = try held + (0..<2 * LinearModule.allCases.count).map { _ in try place(width: max(rank, 1)) }
         projectedBase = slots.count
     }
 
+    /// Values at a multiple of which a slot begins: no two share a cache line.
+    private static let alignment = 64
     private let projectedBase: Int
 
     private func view(_ index: Int, _ rows: Int) -> Matrix {
-        Matrix(storage: storages[index], rows: rows, columns: widths[index])
+        let place = places[index]
+        precondition(rows <= place.rows, "more rows than were planned")
+        return Matrix(storage: place.storage, offset: place.offset, rows: rows, columns: place.width)
     }
 
     /// The pieces in which rows go through a feed-forward network, of about the same size.
