@@ -35,14 +35,15 @@ static size_t linear_scale_bytes(apus_weight_format format) { return format == A
 // of it.
 enum { short_scale_base = (127 - 20) << 11 };
 
-/// The nearest short scale, ties to even; APUS_NO_SCALE from 4,094.5 on and for what is not finite.
+/// The nearest short scale, ties to even; APUS_NO_SCALE from 4,094.5 on and for what is not finite. One below zero, as scales
+/// that were quantised themselves may come back for a block of next to nothing, is zero.
 APUS_INLINE uint16_t short_from_float(float x) {
+  if (x <= 0x1p-21f) return 0;
+  if (!(x < 4095)) return APUS_NO_SCALE;
   uint32_t bits;
   memcpy(&bits, &x, sizeof bits);
-  if (!(x < 4095)) return APUS_NO_SCALE;
   const int rounded = (int)((bits + 0x7FF + (bits >> 12 & 1)) >> 12) - short_scale_base;
-  if (rounded > 0) return (uint16_t)rounded;
-  return x > 0x1p-21f;
+  return rounded > 0 ? (uint16_t)rounded : 1;
 }
 
 /// APUS_LANES short scales.

@@ -44,8 +44,8 @@ import Testing
         #expect(try rows(stored, backend) == expected)
     }
 
-    /// Every scale that 16 bits hold comes back as it is, what lies between becomes the nearest, and all of fp16 in their
-    /// range is among them.
+    /// Every scale that 16 bits hold comes back as it is, what lies between becomes the nearest, what is below zero becomes
+    /// zero, and all of fp16 in their range is among them.
     @Test(arguments: InstructionSet.available)
     func scalesAreTheNearestOf16Bits(set: InstructionSet) throws {
         let held =
@@ -61,7 +61,7 @@ import Testing
         #expect(halves.allSatisfy { shortScale($0) == $0 })
         let usesBF16 = apus_kernels_named(set.rawValue).pointee.linear.half_format == APUS_WEIGHT_BF16
         let backend = try CPUBackend(instructionSet: set, threads: 2)
-        for scales in [held, between, ties] {
+        for scales in [held, between, ties, [-0.0, -0.001, -5000]] {
             let codes = [UInt8](repeating: 0xFF, count: 32 * scales.count)
             let weight = try backend.makeWeight(
                 NF4Matrix(codes: codes, scales: scales, outputs: scales.count, inputs: 64))
